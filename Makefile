@@ -1,0 +1,45 @@
+# Every target does its own set-up: Python 3.11 and make are all a fresh machine needs.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+ARGS ?=
+# Which build of the trainers: cpu or gpu.
+BUILD ?= cpu
+export RAY_AUTH_MODE ?= disabled
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format serve clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# uv resolves and links in seconds what pip takes minutes for; constraints.txt pins every version.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[$(BUILD),demo,dev,bench]'
+	@touch $@
+
+setup: $(STAMP) ## make .venv and install everything into it
+
+demo: $(STAMP) ## real scores to an answered request on 127.0.0.1:8000 (ARGS=--once to exit)
+	$(BIN)/python jobs/demo.py $(ARGS)
+
+test: $(STAMP) ## run the tests (ARGS='-m "not slow"' to choose)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## lint and type-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+serve: $(STAMP) ## serve the champions on 127.0.0.1:8000
+	$(BIN)/serve run serve/config.yaml
+
+clean: ## remove what set-up and tools made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Tunesmith: tune and serve music classifiers on Ray."""

@@ -1,0 +1,90 @@
+"""Every error Tunesmith raises on purpose.
+
+One tree under one base class; each message says what was wrong, where, and what to do next::
+
+    TunesmithError
+    ├── UsageError        an option, name or value the caller can correct
+    ├── StoreError        an artefact is missing, damaged or cannot be written
+    ├── MidiError         a file that cannot become a score (see tunesmith.midi)
+    ├── DatasetError      a dataset version cannot be made or read
+    ├── SearchError       a search cannot start, continue or finish
+    ├── ModelError        a model cannot be built, exported or run
+    └── PromotionError    a gate refused a challenger
+"""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "DatasetError",
+    "MidiError",
+    "ModelError",
+    "PromotionError",
+    "SearchError",
+    "StoreError",
+    "TunesmithError",
+    "UsageError",
+    "unknown",
+]
+
+
+class TunesmithError(Exception):
+    """Base of every error raised on purpose; `exit_code` is what a command exits with."""
+
+    exit_code = 1
+
+
+class UsageError(TunesmithError):
+    """An option, a name or a value that the caller can correct."""
+
+    exit_code = 2
+
+
+class StoreError(TunesmithError):
+    """An artefact is missing, damaged or cannot be written."""
+
+
+class MidiError(TunesmithError):
+    """A file cannot become a score; `stage` names the step that refused it."""
+
+    stage = "parse"
+
+
+class DatasetError(TunesmithError):
+    """A dataset version cannot be made or read."""
+
+
+class SearchError(TunesmithError):
+    """A search cannot start, continue or finish."""
+
+
+class ModelError(TunesmithError):
+    """A model cannot be built, exported or run."""
+
+
+class PromotionError(TunesmithError):
+    """A gate refused a challenger; the champion is untouched."""
+
+
+def unknown(kind: str, got: str, known: Iterable[str]) -> UsageError:
+    """Return the error for a name that does not exist, with the nearest names that do.
+
+    Parameters
+    ----------
+    kind
+        What the name should have named, such as ``"task"``.
+    got
+        The name that was given.
+    known
+        The names that exist.
+
+    Returns
+    -------
+    UsageError
+        To be raised by the caller.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(got, names, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    listed = ", ".join(names) if names else "none yet"
+    return UsageError(f"There is no {kind} named {got!r}.{hint} Known: {listed}.")
