@@ -1,0 +1,106 @@
+"""Starting Ray, or joining one that runs, the same way from every command.
+
+Ray is imported inside the functions: a command's ``--help`` must not wait for it.
+"""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tunesmith.errors import TunesmithError
+
+__all__ = ["ClusterError", "connect", "session"]
+
+_AUTH_VARIABLE = "RAY_AUTH_MODE"
+# What every process of the cluster needs to be quiet and to leave accelerators it was not given.
+_QUIET = {
+    "PYTHONWARNINGS": "ignore",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_TRAIN_ENABLE_V2": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+}
+
+
+class ClusterError(TunesmithError):
+    """Ray cannot be started or reached."""
+
+
+def connect(address: str | None = None, **options: Any) -> dict[str, float]:
+    """Join the cluster at `address`, or start Ray on this machine.
+
+    Inside a submitted job Ray sets ``RAY_ADDRESS`` itself, so the same command runs on a laptop and
+    on a cluster. The authentication mode is set on purpose: left alone, Ray writes a token into the
+    home folder that a later cluster then demands.
+
+    Parameters
+    ----------
+    address
+        ``ray://…`` or ``host:port`` of a running cluster; without one ``RAY_ADDRESS`` is followed,
+        and where that is not set either Ray starts embedded, listening on loopback only.
+    **options
+        Passed on to `ray.init`, such as ``num_cpus``.
+
+    Returns
+    -------
+    dict
+        What the cluster has, by resource name.
+
+    Raises
+    ------
+    ClusterError
+        When the cluster does not answer or Ray does not start.
+    """
+    target = address or os.environ.get("RAY_ADDRESS")
+    if target is None:
+        # Embedded: everything is on loopback and ends with this process.
+        os.environ.setdefault(_AUTH_VARIABLE, "disabled")
+        options.setdefault("include_dashboard", False)
+        options.setdefault("_node_ip_address", "127.0.0.1")
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    if ray.is_initialized():
+        return dict(ray.cluster_resources())
+    try:
+        with warnings.catch_warnings():
+            # Ray announces changes of its next version here; the mode is set above on purpose.
+            warnings.simplefilter("ignore", FutureWarning)
+            ray.init(
+                address=target,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                configure_logging=False,
+                **options,
+            )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = target or "this machine"
+        message = f"Ray does not answer on {where}: {error}. `ray status` tells whether it runs."
+        raise ClusterError(message) from error
+    return dict(ray.cluster_resources())
+
+
+@contextmanager
+def session(address: str | None = None, **options: Any) -> Iterator[dict[str, float]]:
+    """Connect for the length of a ``with`` block; what was running before stays.
+
+    Yields
+    ------
+    dict
+        What the cluster has, by resource name.
+    """
+    import ray
+
+    was_running = ray.is_initialized()
+    resources = connect(address, **options)
+    try:
+        yield resources
+    finally:
+        if not was_running:
+            ray.shutdown()

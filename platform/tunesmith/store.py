@@ -1,0 +1,276 @@
+"""The store: one URI under which every artefact lives.
+
+A folder on a laptop, `s3://…` on a cluster, always through pyarrow's file systems. Artefacts are
+folders that appear whole: they are written in a staging folder beside their final place and then
+published. On a local disk publishing is one rename; on an object store, where renames do not exist,
+the files are copied and the artefact's `marker` file is written last, so a folder without its
+marker is not an artefact.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyarrow import fs as pafs
+
+from tunesmith.errors import StoreError
+
+__all__ = ["ENVIRONMENT_VARIABLE", "Staging", "Store", "default_uri"]
+
+ENVIRONMENT_VARIABLE = "TUNESMITH_STORE"
+_STAGING_PREFIX = ".staging-"
+
+
+def default_uri() -> str:
+    """Return the store's URI from the environment, or the folder in the user's home."""
+    return os.environ.get(ENVIRONMENT_VARIABLE) or str(Path.home() / ".tunesmith" / "store")
+
+
+class Store:
+    """Artefacts under one URI.
+
+    Every method takes the parts of a path below the root, as in
+    ``store.read_json("runs", "composer", "latest.json")``.
+
+    Parameters
+    ----------
+    uri
+        A folder or a URI that pyarrow understands (``s3://bucket/prefix``). Without one, the
+        environment variable ``TUNESMITH_STORE``, else ``~/.tunesmith/store``.
+
+    Raises
+    ------
+    StoreError
+        When the URI is of a kind that no file system serves.
+    """
+
+    def __init__(self, uri: str | Path | None = None) -> None:
+        text = str(uri) if uri else default_uri()
+        if "://" in text:
+            try:
+                self.fs, self._root = pafs.FileSystem.from_uri(text)
+            except (ValueError, OSError) as error:
+                message = (
+                    f"The store {text!r} cannot be opened: {error}. "
+                    "Give a folder or a URI such as s3://bucket/prefix."
+                )
+                raise StoreError(message) from error
+            self.uri = text.rstrip("/")
+        else:
+            self._root = str(Path(text).expanduser().absolute())
+            self.fs = pafs.LocalFileSystem()
+            self.uri = self._root
+
+    def __repr__(self) -> str:
+        return f"Store({self.uri!r})"
+
+    def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
+        return Store, (self.uri,)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether artefacts are plain files on this machine."""
+        return isinstance(self.fs, pafs.LocalFileSystem)
+
+    def path(self, *parts: str) -> str:
+        """Return the path of `parts` as the file system `self.fs` wants it.
+
+        Raises
+        ------
+        StoreError
+            When a part would lead out of the store.
+        """
+        for part in parts:
+            if not part or part.startswith("/") or ".." in part.split("/"):
+                message = f"{part!r} is not a name inside the store {self.uri}."
+                raise StoreError(message)
+        return "/".join([self._root.rstrip("/"), *parts])
+
+    def local_path(self, *parts: str) -> Path:
+        """Return `parts` as a path on this machine.
+
+        Raises
+        ------
+        StoreError
+            When the store is not on this machine's disk.
+        """
+        if not self.is_local:
+            message = f"{'/'.join(parts)} is in {self.uri}, not on this machine's disk."
+            raise StoreError(message)
+        return Path(self.path(*parts))
+
+    def exists(self, *parts: str) -> bool:
+        """Return whether a file or folder is there."""
+        found = self.fs.get_file_info(self.path(*parts))
+        return bool(found.type != pafs.FileType.NotFound)
+
+    def list(self, *parts: str) -> list[str]:
+        """Return the sorted names inside a folder without staging ones; [] where there is none."""
+        selector = pafs.FileSelector(self.path(*parts), allow_not_found=True)
+        names = (info.base_name for info in self.fs.get_file_info(selector))
+        return sorted(name for name in names if not name.startswith("."))
+
+    def read_bytes(self, *parts: str) -> bytes:
+        """Return a file's content.
+
+        Raises
+        ------
+        StoreError
+            When there is no such file.
+        """
+        try:
+            with self.fs.open_input_stream(self.path(*parts)) as stream:
+                return bytes(stream.read())
+        except (FileNotFoundError, IsADirectoryError) as error:
+            message = f"There is no {'/'.join(parts)} in the store {self.uri}."
+            raise StoreError(message) from error
+
+    def read_json(self, *parts: str) -> Any:
+        """Return a JSON file's content.
+
+        Raises
+        ------
+        StoreError
+            When there is no such file, or it is not JSON.
+        """
+        try:
+            return json.loads(self.read_bytes(*parts))
+        except ValueError as error:
+            message = f"{'/'.join(parts)} in the store {self.uri} is not JSON: {error}."
+            raise StoreError(message) from error
+
+    def write_bytes(self, data: bytes, *parts: str) -> None:
+        """Write a file in one step: a reader sees the old content or the new, never a part.
+
+        Raises
+        ------
+        StoreError
+            When it cannot be written.
+        """
+        final = self.path(*parts)
+        parent = final.rsplit("/", 1)[0]
+        target = f"{parent}/.{uuid.uuid4().hex}.part" if self.is_local else final
+        try:
+            self.fs.create_dir(parent, recursive=True)
+            with self.fs.open_output_stream(target) as stream:
+                stream.write(data)
+            if target != final:
+                self.fs.move(target, final)
+        except OSError as error:
+            message = f"{'/'.join(parts)} cannot be written to the store {self.uri}: {error}."
+            raise StoreError(message) from error
+
+    def write_json(self, value: Any, *parts: str) -> None:
+        """Write `value` as indented JSON with sorted keys, in one step."""
+        text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        self.write_bytes((text + "\n").encode(), *parts)
+
+    def remove(self, *parts: str) -> None:
+        """Remove a file or a whole folder; nothing happens where there is none."""
+        path = self.path(*parts)
+        kind = self.fs.get_file_info(path).type
+        if kind == pafs.FileType.Directory:
+            self.fs.delete_dir(path)
+        elif kind == pafs.FileType.File:
+            self.fs.delete_file(path)
+
+    @contextmanager
+    def staging(self, *parent: str, key: str | None = None) -> Iterator["Staging"]:
+        """Open a folder to build an artefact in; see `Staging.publish`.
+
+        Parameters
+        ----------
+        *parent
+            Folder the artefact will stand in.
+        key
+            A fixed name, so that an interrupted job finds its own unfinished folder again and can
+            continue in it. Such a folder stays after an error; an unnamed one is removed.
+
+        Yields
+        ------
+        Staging
+            The folder, created.
+        """
+        name = f"{_STAGING_PREFIX}{key or uuid.uuid4().hex}"
+        staging = Staging(self, (*parent, name))
+        self.fs.create_dir(self.path(*staging.parts), recursive=True)
+        try:
+            yield staging
+        finally:
+            if key is None or staging.published:
+                self.remove(*staging.parts)
+
+
+@dataclass
+class Staging:
+    """A folder in which an artefact is built before it is published."""
+
+    store: Store
+    parts: tuple[str, ...]
+    published: bool = False
+
+    def path(self, *parts: str) -> str:
+        """Return a path inside the folder as `store.fs` wants it."""
+        return self.store.path(*self.parts, *parts)
+
+    def write_bytes(self, data: bytes, *parts: str) -> None:
+        """Write a file inside the folder."""
+        self.store.write_bytes(data, *self.parts, *parts)
+
+    def write_json(self, value: Any, *parts: str) -> None:
+        """Write a JSON file inside the folder."""
+        self.store.write_json(value, *self.parts, *parts)
+
+    def publish(self, *final: str, marker: str) -> bool:
+        """Make the folder the artefact `final`.
+
+        Parameters
+        ----------
+        *final
+            Where the artefact shall stand.
+        marker
+            The file whose presence makes the folder an artefact; it must have been written.
+
+        Returns
+        -------
+        bool
+            False when an artefact of that name was there already; it is kept as it is.
+
+        Raises
+        ------
+        StoreError
+            When the marker is missing or the artefact cannot be moved into place.
+        """
+        store = self.store
+        if not store.exists(*self.parts, marker):
+            message = f"{'/'.join(final)} has no {marker} yet: write it before publishing."
+            raise StoreError(message)
+        self.published = True
+        if store.exists(*final, marker):
+            return False
+        try:
+            if store.is_local:
+                self._rename(final)
+            else:
+                self._copy(final, marker)
+        except OSError as error:
+            message = f"{'/'.join(final)} cannot be published in {store.uri}: {error}."
+            raise StoreError(message) from error
+        return True
+
+    def _rename(self, final: tuple[str, ...]) -> None:
+        target = self.store.path(*final)
+        self.store.fs.create_dir(target.rsplit("/", 1)[0], recursive=True)
+        self.store.fs.move(self.path(), target)
+
+    def _copy(self, final: tuple[str, ...], marker: str) -> None:
+        fs, source, target = self.store.fs, self.path(), self.store.path(*final)
+        selector = pafs.FileSelector(source, recursive=True)
+        files = [i.path for i in fs.get_file_info(selector) if i.type == pafs.FileType.File]
+        for path in sorted(files, key=lambda path: path == f"{source}/{marker}"):
+            fs.copy_file(path, target + path.removeprefix(source))

@@ -1,0 +1,75 @@
+"""Fixtures every room's tests share."""
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tunesmith.store import Store
+
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of real data, named by TUNESMITH_DATA."""
+    folder = os.environ.get("TUNESMITH_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("no real data: set TUNESMITH_DATA to a folder that holds it")
+    return Path(folder)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return an empty store in a temporary folder."""
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[dict[str, float]]:
+    """Ray for the whole test session: two CPUs, no GPU, loopback only."""
+    import ray
+
+    from tunesmith.runtime import connect
+
+    yield connect(num_cpus=2, object_store_memory=300_000_000)
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def midi_factory() -> Callable[..., bytes]:
+    """Return a maker of small MIDI files, the same bytes for the same arguments."""
+    import pretty_midi
+
+    def make(
+        *,
+        seed: int = 0,
+        n_notes: int = 60,
+        program: int = 0,
+        is_drum: bool = False,
+        bpm: float = 120.0,
+    ) -> bytes:
+        random = np.random.default_rng(seed)
+        midi = pretty_midi.PrettyMIDI(initial_tempo=bpm)
+        instrument = pretty_midi.Instrument(program, is_drum=is_drum)
+        onset_s = 0.0
+        for _ in range(n_notes):
+            length_s = float(random.choice([0.125, 0.25, 0.5]))
+            instrument.notes.append(
+                pretty_midi.Note(
+                    velocity=int(random.integers(40, 110)),
+                    pitch=int(random.integers(48, 84)),
+                    start=onset_s,
+                    end=onset_s + length_s,
+                )
+            )
+            onset_s += float(random.choice([0.0, 0.25, 0.5]))
+        midi.instruments.append(instrument)
+        buffer = io.BytesIO()
+        midi.write(buffer)
+        return buffer.getvalue()
+
+    return make
