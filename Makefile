@@ -6,7 +6,9 @@ STAMP := $(VENV)/.ready
 ARGS ?=
 # Which build of the trainers: cpu or gpu.
 BUILD ?= cpu
+# A Ray started by these targets is this person's alone: no token, every port on loopback.
 export RAY_AUTH_MODE ?= disabled
+export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format serve clean

@@ -10,7 +10,9 @@ import pytest
 
 from tunesmith.store import Store
 
+# Before any test module imports Ray: no token, every port on loopback.
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 
 @pytest.fixture(scope="session")

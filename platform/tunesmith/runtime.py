@@ -14,16 +14,15 @@ from tunesmith.errors import TunesmithError
 
 __all__ = ["ClusterError", "connect", "session"]
 
-_AUTH_VARIABLE = "RAY_AUTH_MODE"
-# What every process of the cluster needs to be quiet and to leave accelerators it was not given.
+# An embedded Ray is one person's: no token is written to the home folder, and every port is bound
+# to loopback. The second name is Ray's switch for its single-machine mode on desktops, which picks
+# 127.0.0.1 as the node's address; Ray reads it while it is imported.
+_EMBEDDED = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# Inherited by the processes of an embedded Ray: their progress bars and notices are not the user's.
 _QUIET = {
     "PYTHONWARNINGS": "ignore",
-    "RAY_DEDUP_LOGS": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-    "RAY_TRAIN_ENABLE_V2": "1",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    "TF_ENABLE_ONEDNN_OPTS": "0",
 }
 
 
@@ -58,19 +57,16 @@ def connect(address: str | None = None, **options: Any) -> dict[str, float]:
     """
     target = address or os.environ.get("RAY_ADDRESS")
     if target is None:
-        # Embedded: everything is on loopback and ends with this process.
-        os.environ.setdefault(_AUTH_VARIABLE, "disabled")
         options.setdefault("include_dashboard", False)
-        options.setdefault("_node_ip_address", "127.0.0.1")
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+        for name, value in (_EMBEDDED | _QUIET).items():
+            os.environ.setdefault(name, value)
     import ray
 
     if ray.is_initialized():
         return dict(ray.cluster_resources())
     try:
         with warnings.catch_warnings():
-            # Ray announces changes of its next version here; the mode is set above on purpose.
+            # Ray announces changes of its next version here, whatever the options are.
             warnings.simplefilter("ignore", FutureWarning)
             ray.init(
                 address=target,

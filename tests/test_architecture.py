@@ -1,0 +1,145 @@
+"""The walls of the house: who may import what, and what must never exist.
+
+Read from the source with `ast`, so that an import inside a function counts too.
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "platform" / "tunesmith"
+# Modules of the base, which import no room and may be imported by all.
+BASE = {"errors", "store", "runtime", "commands"}
+# room: (rooms it may import, third-party packages that only some rooms may import)
+ROOMS: dict[str, tuple[set[str], set[str]]] = {
+    "midi": (set(), {"symusic", "pretty_midi"}),
+    "datasets": ({"midi"}, {"pandas", "pyarrow", "sklearn", "matplotlib"}),
+    "ingest": ({"midi", "datasets"}, {"ray", "pyarrow", "pandas"}),
+    "models": ({"datasets"}, {"keras", "tensorflow", "sklearn", "xgboost", "onnx", "onnxmltools",
+                              "onnxruntime", "optuna", "tf2onnx", "skl2onnx"}),
+    "tasks": ({"datasets", "models"}, {"pandas", "sklearn", "pyarrow"}),
+    "search": ({"tasks", "models", "datasets"}, {"ray", "optuna", "pandas", "pyarrow", "sklearn",
+                                                 "tensorboardX", "mlflow"}),
+    "evaluation": ({"midi", "datasets", "tasks", "registry"}, {"sklearn", "matplotlib", "pandas",
+                                                               "pyarrow", "onnxruntime"}),
+    "registry": ({"datasets", "evaluation"}, {"onnxruntime", "onnx", "mlflow", "pandas", "pyarrow"}),
+    "client": (set(), {"httpx"}),
+}  # fmt: skip
+# Packages that name an engine: a room that does not list one must not import it.
+GUARDED = {
+    "ray", "keras", "tensorflow", "torch", "jax", "sklearn", "xgboost", "optuna", "matplotlib", "pandas",
+    "pyarrow", "symusic", "pretty_midi", "onnx", "onnxruntime", "onnxmltools", "skl2onnx", "tf2onnx",
+    "mlflow", "tensorboardX", "httpx", "fastapi", "starlette", "music21", "click", "rich",
+}  # fmt: skip
+UNSAFE = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
+
+
+def _imports(path: Path) -> set[str]:
+    """Return every dotted name that a file imports, absolute."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                here = path.relative_to(PACKAGE.parent).with_suffix("").parts
+                base = ".".join(here[: len(here) - node.level])
+                module = f"{base}.{node.module}" if node.module else base
+            else:
+                module = node.module or ""
+            names |= {f"{module}.{alias.name}" for alias in node.names} | {module}
+    return names
+
+
+def _sources(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def test_platform_is_a_source_root_and_not_a_package() -> None:
+    found = list((ROOT / "platform").glob("__init__.py*"))
+    assert not found, "platform/__init__.py shadows the standard library's platform; ray then dies"
+
+
+def test_every_room_is_known_to_the_plan() -> None:
+    rooms = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
+    assert rooms <= set(ROOMS)
+    base = {p.stem for p in PACKAGE.glob("*.py")} - {"__init__"}
+    assert base == BASE
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_a_room_imports_only_what_the_plan_allows(room: str) -> None:
+    rooms, packages = ROOMS[room]
+    for path in _sources(PACKAGE / room):
+        for name in _imports(path):
+            top, *rest = name.split(".")
+            where = f"{path.relative_to(ROOT)} imports {name}"
+            if top == "tunesmith" and rest:
+                assert rest[0] in rooms | {room} | BASE - {"runtime", "commands"}, where
+            assert top not in GUARDED - packages, where
+            assert top not in {"jobs", "serve"}, where
+
+
+def test_the_base_imports_no_room() -> None:
+    for name in sorted(BASE):
+        for imported in _imports(PACKAGE / f"{name}.py"):
+            top, *rest = imported.split(".")
+            if top == "tunesmith" and rest:
+                assert rest[0] in BASE, f"{name}.py imports {imported}"
+
+
+def test_the_rooms_form_no_circle() -> None:
+    edges = {
+        room: {
+            name.split(".")[1]
+            for path in _sources(PACKAGE / room)
+            for name in _imports(path)
+            if name.startswith("tunesmith.") and name.split(".")[1] in ROOMS
+        }
+        - {room}
+        for room in ROOMS
+    }
+    while free := [room for room, wanted in edges.items() if not wanted]:
+        for room in free:
+            del edges[room]
+        edges = {room: wanted - set(free) for room, wanted in edges.items()}
+    assert not edges, f"these rooms import each other: {edges}"
+
+
+def test_ray_lives_in_four_places() -> None:
+    for path in _sources(PACKAGE):
+        inside = path.relative_to(PACKAGE).parts
+        if "ray" in {name.split(".")[0] for name in _imports(path)}:
+            assert inside[0] in {"ingest", "search", "runtime.py"}, f"{path} imports ray"
+
+
+@pytest.mark.parametrize("folder", ["platform", "jobs", "serve"])
+def test_no_artefact_is_read_by_a_module_that_runs_code(folder: str) -> None:
+    for path in _sources(ROOT / folder):
+        found = {name.split(".")[0] for name in _imports(path)} & UNSAFE
+        assert not found, f"{path.relative_to(ROOT)} imports {found}"
+
+
+def _imported_modules(program: str) -> set[str]:
+    run = subprocess.run(
+        [sys.executable, "-c", f"{program}\nimport sys; print(*sys.modules)"],
+        capture_output=True, text=True, timeout=120, check=True, cwd=ROOT,
+    )  # fmt: skip
+    return set(run.stdout.split())
+
+
+@pytest.mark.parametrize("job", sorted(p.stem for p in (ROOT / "jobs").glob("*.py")))
+def test_a_command_starts_without_tensorflow_or_ray(job: str) -> None:
+    program = f"import runpy; runpy.run_path('jobs/{job}.py', run_name='not main')"
+    loaded = _imported_modules(program)
+    assert not loaded & {"tensorflow", "keras", "ray"}
+
+
+def test_the_serving_process_never_loads_tensorflow() -> None:
+    loaded = _imported_modules("import serve.app")
+    assert "fastapi" in loaded
+    assert not loaded & {"tensorflow", "keras", "torch", "jax"}

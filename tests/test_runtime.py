@@ -1,0 +1,90 @@
+"""Ray as this project starts it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tunesmith.runtime import connect, session
+
+
+def _listening(pids: set[int]) -> set[str]:
+    """Return the hexadecimal local addresses on which these processes accept TCP connections."""
+    inodes = set()
+    for pid in pids:
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                target = str(link.readlink())
+            except FileNotFoundError:
+                continue
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    addresses = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                addresses.add(fields[1].split(":")[0])
+    return addresses
+
+
+def _descendants(root: int) -> set[int]:
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, rest = entry.read_text().split(" (", 1)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        parents[int(pid)] = int(rest.rsplit(") ", 1)[1].split()[1])
+    found = {root}
+    while True:
+        more = {pid for pid, parent in parents.items() if parent in found} - found
+        if not more:
+            return found
+        found |= more
+
+
+@pytest.mark.cluster
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads Linux's /proc")
+def test_an_embedded_ray_listens_on_loopback_only(ray_cluster: dict[str, float]) -> None:
+    import ray
+
+    ray.get(ray.remote(lambda: None).remote())
+    loopback = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
+    addresses = _listening(_descendants(os.getpid()))
+    assert addresses, "no listening socket found: the test looks at the wrong processes"
+    assert addresses <= loopback
+
+
+@pytest.mark.cluster
+def test_a_session_inside_a_running_cluster_leaves_it_running(
+    ray_cluster: dict[str, float],
+) -> None:
+    import ray
+
+    with session() as resources:
+        assert resources["CPU"] == ray_cluster["CPU"]
+    assert ray.is_initialized()
+
+
+@pytest.mark.cluster
+def test_connecting_twice_gives_the_same_cluster(ray_cluster: dict[str, float]) -> None:
+    assert connect()["CPU"] == ray_cluster["CPU"]
+
+
+@pytest.mark.cluster
+def test_an_address_nobody_answers_is_a_clear_error() -> None:
+    # In its own process: this one may be connected already.
+    program = """
+from tunesmith.runtime import ClusterError, connect
+try:
+    connect("not an address")
+except ClusterError as error:
+    print(error)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert run.stdout.startswith("Ray does not answer on not an address")

@@ -1,0 +1,117 @@
+"""The store's promises: whole artefacts or none, and clear errors."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunesmith.errors import StoreError
+from tunesmith.store import Store
+
+
+def test_json_comes_back_as_it_went(store: Store) -> None:
+    store.write_json({"b": 1, "a": ["ž", None]}, "runs", "x.json")
+    assert store.read_json("runs", "x.json") == {"a": ["ž", None], "b": 1}
+
+
+def test_a_missing_file_names_itself_and_the_store(store: Store) -> None:
+    with pytest.raises(StoreError, match=r"no runs/latest\.json in the store"):
+        store.read_json("runs", "latest.json")
+
+
+def test_damaged_json_says_so(store: Store) -> None:
+    store.write_bytes(b"{", "x.json")
+    with pytest.raises(StoreError, match="is not JSON"):
+        store.read_json("x.json")
+
+
+def test_not_a_number_is_refused_rather_than_written_as_invalid_json(store: Store) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        store.write_json({"score": float("nan")}, "x.json")
+
+
+@pytest.mark.parametrize("part", ["..", "a/../b", "/etc", ""])
+def test_no_part_leads_out_of_the_store(store: Store, part: str) -> None:
+    with pytest.raises(StoreError, match="not a name inside the store"):
+        store.path("datasets", part)
+
+
+def test_overwriting_leaves_no_parts_behind(store: Store) -> None:
+    for value in range(3):
+        store.write_json(value, "alias.json")
+    assert store.read_json("alias.json") == 2
+    assert [path.name for path in Path(store.uri).iterdir()] == ["alias.json"]
+
+
+def test_an_artefact_appears_only_when_published(store: Store) -> None:
+    with store.staging("datasets", "big4") as staging:
+        staging.write_bytes(b"rows", "pieces", "0.parquet")
+        assert store.list("datasets", "big4") == []
+        staging.write_json({}, "manifest.json")
+        assert staging.publish("datasets", "big4", "v1", marker="manifest.json")
+    assert store.list("datasets", "big4") == ["v1"]
+    assert store.read_bytes("datasets", "big4", "v1", "pieces", "0.parquet") == b"rows"
+    assert [p.name for p in store.local_path("datasets", "big4").iterdir()] == ["v1"]
+
+
+def test_an_error_while_building_leaves_nothing(store: Store) -> None:
+    def build() -> None:
+        with store.staging("models") as staging:
+            staging.write_bytes(b"half", "model.onnx")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        build()
+    assert list(store.local_path("models").iterdir()) == []
+
+
+def test_a_named_staging_folder_survives_an_error_and_is_found_again(store: Store) -> None:
+    def build() -> None:
+        with store.staging("datasets", key="abc") as staging:
+            staging.write_bytes(b"shard", "0.parquet")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        build()
+    with store.staging("datasets", key="abc") as staging:
+        assert store.exists(*staging.parts, "0.parquet")
+
+
+def test_publishing_without_the_marker_is_refused(store: Store) -> None:
+    with store.staging("models") as staging, pytest.raises(StoreError, match="has no card"):
+        staging.publish("models", "1", marker="card.json")
+
+
+def test_publishing_the_same_artefact_again_keeps_the_first(store: Store) -> None:
+    for content in (b"first", b"second"):
+        with store.staging("datasets") as staging:
+            staging.write_bytes(content, "manifest.json")
+            assert staging.publish("datasets", "v", marker="manifest.json") is (content == b"first")
+    assert store.read_bytes("datasets", "v", "manifest.json") == b"first"
+
+
+def test_removing_what_is_not_there_is_no_error(store: Store) -> None:
+    store.remove("models", "9")
+    store.write_bytes(b"", "models", "9", "x")
+    store.remove("models", "9")
+    assert store.list("models") == []
+
+
+def test_a_store_travels_to_other_processes(store: Store) -> None:
+    assert pickle.loads(pickle.dumps(store)).uri == store.uri  # noqa: S301 - our own bytes
+
+
+def test_an_unknown_kind_of_uri_is_a_clear_error() -> None:
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store("carrier-pigeon://loft")
+
+
+@given(st.binary(max_size=2000))
+def test_any_bytes_come_back_as_they_went(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    store = Store(tmp_path_factory.mktemp("store"))
+    store.write_bytes(data, "blob")
+    assert store.read_bytes("blob") == data
