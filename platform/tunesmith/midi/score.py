@@ -1,0 +1,171 @@
+"""What a MIDI file says, as NumPy arrays: the one type every later step reads."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NOTE_DTYPE", "Instrument", "Score", "TempoMap"]
+
+NOTE_DTYPE = np.dtype(
+    [
+        ("onset_s", "f8"),
+        ("offset_s", "f8"),
+        ("onset_quarters", "f4"),
+        ("duration_quarters", "f4"),
+        ("pitch", "i2"),
+        ("velocity", "i2"),
+        ("instrument", "i2"),
+        ("is_drum", "?"),
+    ]
+)
+"""One note. Times in seconds from the real tempo map and in quarter notes; MIDI pitch 0-127."""
+
+
+@dataclass(frozen=True, slots=True)
+class TempoMap:
+    """Ticks to seconds, with the arithmetic of `pretty_midi.PrettyMIDI.tick_to_time`.
+
+    Attributes
+    ----------
+    start_ticks
+        First tick of each tempo, ascending, the first one 0; int64 [tempos].
+    seconds_per_tick
+        Length of a tick under each tempo; float64 [tempos].
+    start_s
+        Time of each start; float64 [tempos].
+    ticks_per_quarter
+        Resolution of the file.
+    """
+
+    start_ticks: NDArray[np.int64]
+    seconds_per_tick: NDArray[np.float64]
+    start_s: NDArray[np.float64]
+    ticks_per_quarter: float
+
+    @classmethod
+    def build(
+        cls,
+        ticks: NDArray[np.integer],
+        microseconds_per_quarter: NDArray[np.integer],
+        ticks_per_quarter: int,
+    ) -> "TempoMap":
+        """Build the map from tempo events in file order, at 120 quarters a minute until the first.
+
+        Of several events at tick 0 the last one counts, and an event that repeats the tempo is
+        dropped, as `pretty_midi` does.
+        """
+        starts = [0]
+        scales = [60.0 / (120.0 * ticks_per_quarter)]
+        pairs = zip(ticks.tolist(), microseconds_per_quarter.tolist(), strict=True)
+        for tick, microseconds in pairs:
+            scale = 60.0 / ((6e7 / microseconds) * ticks_per_quarter)
+            if tick == 0:
+                starts, scales = [0], [scale]
+            elif scale != scales[-1]:
+                starts.append(tick)
+                scales.append(scale)
+        times = [0.0]
+        for i in range(1, len(starts)):
+            times.append(times[-1] + scales[i - 1] * (starts[i] - starts[i - 1]))
+        return cls(
+            np.array(starts, dtype=np.int64),
+            np.array(scales),
+            np.array(times),
+            float(ticks_per_quarter),
+        )
+
+    @classmethod
+    def constant(cls, ticks_per_second: float) -> "TempoMap":
+        """Map of a file in SMPTE time, where tempo means nothing; quarters at 120 a minute."""
+        return cls(
+            np.zeros(1, dtype=np.int64),
+            np.array([1.0 / ticks_per_second]),
+            np.zeros(1),
+            ticks_per_second / 2.0,
+        )
+
+    @property
+    def quarters_per_minute(self) -> NDArray[np.float64]:
+        """Tempo from each start; float64 [tempos]."""
+        return 60.0 / (self.seconds_per_tick * self.ticks_per_quarter)
+
+    def seconds(self, ticks: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return the time of each tick; float64 of the shape given."""
+        if self.start_ticks.size == 1:
+            return self.seconds_per_tick[0] * ticks
+        i = np.searchsorted(self.start_ticks, ticks, side="right") - 1
+        return self.start_s[i] + self.seconds_per_tick[i] * (ticks - self.start_ticks[i])
+
+
+def _no_events() -> tuple[NDArray[np.float64], NDArray[np.int16]]:
+    return np.empty(0), np.empty(0, dtype=np.int16)
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One program of one channel of one track: the unit a sustain pedal or a bend acts on.
+
+    Attributes
+    ----------
+    program
+        General MIDI program, 0-127.
+    is_drum
+        Whether it plays on the percussion channel.
+    name
+        Name of its track.
+    pedal
+        Sustain pedal (controller 64): times in seconds, values 0-127, in file order.
+    bends
+        Pitch bends: times in seconds, values -8192-8191, in file order.
+    end_time_s
+        Time of its last event of any kind; a piano roll is as long as the longest.
+    """
+
+    program: int
+    is_drum: bool
+    name: str = ""
+    pedal: tuple[NDArray[np.float64], NDArray[np.int16]] = field(default_factory=_no_events)
+    bends: tuple[NDArray[np.float64], NDArray[np.int16]] = field(default_factory=_no_events)
+    end_time_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A decoded MIDI file.
+
+    Attributes
+    ----------
+    notes
+        `NOTE_DTYPE` [notes], by onset, then pitch; never empty.
+    instruments
+        What `notes["instrument"]` indexes.
+    tempos
+        Times in seconds and tempos in quarter notes a minute; the first at 0 s.
+    time_signatures
+        Times in seconds, numerators, denominators.
+    key_signatures
+        Times in seconds, key numbers (0-11 major from C, 12-23 minor from C). A signature that
+        cannot be decoded is left out and named in `warnings`.
+    ticks_per_quarter
+        Resolution of the file.
+    end_time_s
+        Time of the last event of any instrument.
+    reader
+        Which reader decoded the file: ``"symusic"``, ``"events"`` or ``"pretty_midi"``.
+    n_tracks
+        Tracks in the file, with or without notes.
+    warnings
+        What was repaired or left out, in words.
+    """
+
+    notes: NDArray[np.void]
+    instruments: tuple[Instrument, ...]
+    tempos: tuple[NDArray[np.float64], NDArray[np.float64]]
+    time_signatures: tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
+    key_signatures: tuple[NDArray[np.float64], NDArray[np.int64]]
+    ticks_per_quarter: int
+    end_time_s: float
+    reader: str
+    n_tracks: int
+    warnings: tuple[str, ...] = ()
