@@ -26,13 +26,15 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
                                                  "tensorboardX", "mlflow"}),
     "evaluation": ({"midi", "datasets", "tasks", "registry"}, {"sklearn", "matplotlib", "pandas",
                                                                "pyarrow", "onnxruntime"}),
-    "registry": ({"datasets", "evaluation"}, {"onnxruntime", "onnx", "mlflow", "pandas", "pyarrow"}),
+    "registry": ({"datasets", "evaluation"}, {"onnxruntime", "onnx", "mlflow", "pandas",
+                                              "pyarrow"}),
     "client": (set(), {"httpx"}),
 }  # fmt: skip
 # Packages that name an engine: a room that does not list one must not import it.
 GUARDED = {
-    "ray", "keras", "tensorflow", "torch", "jax", "sklearn", "xgboost", "optuna", "matplotlib", "pandas",
-    "pyarrow", "symusic", "pretty_midi", "onnx", "onnxruntime", "onnxmltools", "skl2onnx", "tf2onnx",
+    "ray", "keras", "tensorflow", "torch", "jax", "sklearn", "xgboost", "optuna", "matplotlib",
+    "pandas", "pyarrow", "symusic", "pretty_midi", "onnx", "onnxruntime", "onnxmltools",
+    "skl2onnx", "tf2onnx",
     "mlflow", "tensorboardX", "httpx", "fastapi", "starlette", "music21", "click", "rich",
 }  # fmt: skip
 UNSAFE = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
