@@ -1,0 +1,192 @@
+"""What every model family promises."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import optuna
+
+    from tunesmith.datasets.examples import Examples
+
+__all__ = ["Family", "Fitted", "Probabilities", "Resources", "Step", "class_weights"]
+
+Probabilities = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one trial of a family asks for.
+
+    Attributes
+    ----------
+    cpus
+        Cores; training uses no more threads than this.
+    gpu_fraction
+        Share of one GPU where the cluster has any, 0 for families that cannot use one.
+    memory_bytes
+        Memory the trial's process is expected to need.
+    """
+
+    cpus: int = 1
+    gpu_fraction: float = 0.0
+    memory_bytes: int = 500_000_000
+
+
+class Fitted(ABC):
+    """A trained model.
+
+    Attributes
+    ----------
+    views
+        Names of the views it reads, which are the names of its ONNX inputs.
+    classes
+        Names of the classes, in the order of its output columns.
+    """
+
+    views: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    @abstractmethod
+    def predict_proba(self, x: Any) -> Probabilities:
+        """Return class probabilities, ``float32 [rows, classes]``, of a view's rows."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the trained model into `folder` without pickle; `Family.load` reads it back."""
+
+    @abstractmethod
+    def export_onnx(self, path: Path) -> None:
+        """Write an ONNX graph from a view's raw rows to ``probabilities``.
+
+        Raises
+        ------
+        ModelError
+            When the model cannot be expressed as ONNX.
+        """
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where training stands after one step.
+
+    Attributes
+    ----------
+    step
+        1, 2, …
+    model
+        The model as it is now. The next step may change it in place.
+    metrics
+        Figures of the training itself, such as ``loss``.
+    """
+
+    step: int
+    model: Fitted
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Family(ABC):
+    """One kind of model and the space of its settings.
+
+    Settings are flat mappings of names to JSON values. `default` and `study` hold values for the
+    names that `space` suggests, so that a search can begin with them.
+
+    Attributes
+    ----------
+    name
+        What users type.
+    view
+        The view it reads.
+    resources
+        What a trial asks for.
+    max_steps
+        Longest training, in steps.
+    patience
+        A search stops a trial whose score did not rise for this many steps.
+    step_unit
+        What a step is: ``"epoch"``, ``"50 rounds"``.
+    """
+
+    name: str
+    view: str
+    resources: Resources = Resources()
+    max_steps: int = 1
+    patience: int = 5
+    step_unit: str = "fit"
+
+    @abstractmethod
+    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+        """Suggest settings, define-by-run: a setting that has no meaning is not suggested."""
+
+    @abstractmethod
+    def default(self) -> dict[str, Any]:
+        """Return settings that are good before anything was searched."""
+
+    def study(self) -> dict[str, Any] | None:
+        """Return the settings of the study this family reproduces, None where it has none."""
+        return None
+
+    @abstractmethod
+    def fit(
+        self,
+        params: Mapping[str, Any],
+        train: "Examples",
+        *,
+        seed: int,
+        max_steps: int | None = None,
+        threads: int = 1,
+    ) -> Iterator[Step]:
+        """Train, yielding after every step.
+
+        Parameters
+        ----------
+        params
+            Settings as `space` returns them.
+        train
+            Items to learn from; only the view `view` is read.
+        seed
+            Fixes initial weights, order and augmentation.
+        max_steps
+            Length that schedules are laid out for; `Family.max_steps` by default. Stopping earlier
+            is the caller's choice.
+        threads
+            Upper limit of threads.
+
+        Yields
+        ------
+        Step
+            One a step, at most `max_steps`.
+        """
+
+    @abstractmethod
+    def load(self, folder: Path) -> Fitted:
+        """Return the model that `Fitted.save` wrote into `folder`."""
+
+
+def class_weights(
+    y: npt.NDArray[np.int64], n_classes: int, balance: float
+) -> npt.NDArray[np.float32]:
+    """Return a weight for every row that evens classes out.
+
+    Parameters
+    ----------
+    y
+        Class of each row, ``int [rows]``.
+    n_classes
+        Number of classes.
+    balance
+        0 leaves classes as they are, 1 gives every class the same total weight.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``float32 [rows]`` with mean 1.
+    """
+    count = np.maximum(np.bincount(y, minlength=n_classes), 1)
+    weight = (count.sum() / count[y]) ** balance
+    return np.asarray(weight / weight.mean(), dtype=np.float32)
