@@ -1,0 +1,1 @@
+"""The Serve application: the classification graph, its HTTP routes and its page."""

@@ -1,0 +1,163 @@
+"""The champions a replica answers from: looked for, checked and warmed beside, then swapped.
+
+The store's alias is polled by one thread, so a promotion or a rollback reaches every replica
+without a restart and without a request waiting. A bundle that cannot be loaded leaves the former
+champion serving.
+"""
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serve import problems
+from serve.problems import ProblemError
+from tunesmith.errors import TunesmithError
+from tunesmith.registry import Bundle, Classifier, champion
+from tunesmith.store import Store
+
+__all__ = ["Champion", "Champions"]
+
+logger = logging.getLogger("tunesmith.serve")
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A loaded model with what the answers say about it."""
+
+    task: str
+    version: int
+    classifier: Classifier
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """The model's card."""
+        return self.classifier.card
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the columns of a prediction."""
+        return tuple(self.classifier.classes)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the views the model wants."""
+        return tuple(self.card["inputs"])
+
+    def describe(self) -> dict[str, Any]:
+        """Return the `model` member of an answer."""
+        dataset = self.card.get("dataset") or {}
+        return {
+            "name": self.task,
+            "version": self.version,
+            "dataset": "@".join(filter(None, (dataset.get("name"), dataset.get("version")))),
+        }
+
+
+def _warm(classifier: Classifier) -> None:
+    """Predict once on zeros: the first request must not pay for memory and kernels."""
+    inputs = {}
+    for name, spec in classifier.card["inputs"].items():
+        shape = [1 if index == 0 else int(size or 1) for index, size in enumerate(spec["shape"])]
+        inputs[name] = np.zeros(shape, dtype=spec["dtype"])
+    classifier.predict(inputs)
+
+
+class Champions:
+    """The loaded champion of every task in the store.
+
+    Parameters
+    ----------
+    store
+        Where the model bundles are.
+    reload_s
+        Seconds between two looks at the aliases.
+    """
+
+    def __init__(self, store: Store, reload_s: float) -> None:
+        self._store = store
+        self._reload_s = reload_s
+        self._loaded: dict[str, Champion] = {}
+        self._refused: dict[str, int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="champions", daemon=True)
+
+    def start(self) -> None:
+        """Load what is there and keep looking for what comes."""
+        self.refresh()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking; what is loaded keeps answering."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    @property
+    def following(self) -> bool:
+        """Whether promotions are being followed."""
+        return self._thread.is_alive()
+
+    def loaded(self) -> dict[str, Champion]:
+        """Return the champions by task."""
+        return dict(self._loaded)
+
+    def refused(self) -> dict[str, int]:
+        """Return the version of each task that was promoted but could not be loaded."""
+        return dict(self._refused)
+
+    def get(self, task: str) -> Champion:
+        """Return the champion of a task.
+
+        Raises
+        ------
+        ProblemError
+            ``no-champion`` when none has been promoted, or the first one cannot be loaded.
+        """
+        found = self._loaded.get(task)
+        if found is None:
+            if task in self._refused:
+                detail = f"The champion of {task!r} cannot be loaded; the server's log says why."
+            else:
+                detail = (
+                    f"No model of {task!r} has been promoted. Run: python jobs/tune.py {task}, "
+                    f"then python jobs/promote.py {task}."
+                )
+            raise ProblemError(problems.NO_CHAMPION, detail, {"Retry-After": "10"}, task=task)
+        return found
+
+    def refresh(self) -> None:
+        """Look at every alias once and load what changed."""
+        for task in self._store.list("models"):
+            self._refresh(task)
+
+    def _refresh(self, task: str) -> None:
+        bundle: Bundle | None = None
+        try:
+            bundle = champion(self._store, task)
+            if bundle is None:
+                return
+            current = self._loaded.get(task)
+            if current is not None and current.version == bundle.version:
+                self._refused.pop(task, None)
+                return
+            classifier = bundle.load()
+            _warm(classifier)
+        except (TunesmithError, OSError, KeyError, ValueError):
+            version = bundle.version if bundle is not None else 0
+            if self._refused.get(task) != version:
+                self._refused[task] = version
+                logger.exception("champion refused: task=%s version=%s", task, version)
+            return
+        self._loaded[task] = Champion(task, bundle.version, classifier)
+        self._refused.pop(task, None)
+        logger.info("champion loaded: task=%s version=%s", task, bundle.version)
+
+    def _poll(self) -> None:
+        while not self._stop.wait(self._reload_s):
+            try:
+                self.refresh()
+            except (TunesmithError, OSError) as error:
+                logger.warning("the store cannot be read, old champions stay: %s", error)

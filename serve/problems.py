@@ -1,0 +1,188 @@
+"""Problem details (RFC 9457): the one form in which every error is answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi.responses import JSONResponse
+
+__all__ = [
+    "EMPTY_BODY",
+    "INTERNAL",
+    "INVALID_INPUT",
+    "KINDS",
+    "MALFORMED_BODY",
+    "MEDIA_TYPE",
+    "METHOD_NOT_ALLOWED",
+    "MIDI_LIMIT",
+    "NOT_MIDI",
+    "NO_CHAMPION",
+    "NO_NOTES",
+    "TOO_LARGE",
+    "UNKNOWN_MODEL",
+    "UNKNOWN_ROUTE",
+    "UNREADABLE_MIDI",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "Kind",
+    "ProblemError",
+    "respond",
+]
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of problem: its name in URIs, HTTP status, title, and what a client should do."""
+
+    name: str
+    status: int
+    title: str
+    advice: str
+
+
+EMPTY_BODY = Kind(
+    "empty-body",
+    400,
+    "The request has no content",
+    "Send the item in the body.",
+)
+MALFORMED_BODY = Kind(
+    "malformed-body",
+    400,
+    "The body cannot be read in its declared form",
+    "Check the multipart boundary, or the JSON syntax.",
+)
+UNKNOWN_ROUTE = Kind(
+    "unknown-route",
+    404,
+    "There is nothing here",
+    "See /docs for every route.",
+)
+UNKNOWN_MODEL = Kind(
+    "unknown-model",
+    404,
+    "There is no model of this name",
+    "See /v1/models.",
+)
+METHOD_NOT_ALLOWED = Kind(
+    "method-not-allowed",
+    405,
+    "This route does not answer this method",
+    "Use a method from the Allow header.",
+)
+TOO_LARGE = Kind(
+    "too-large",
+    413,
+    "The request is larger than this server accepts",
+    "Send less at once; the limits are listed at /v1/limits.",
+)
+UNSUPPORTED_MEDIA_TYPE = Kind(
+    "unsupported-media-type",
+    415,
+    "The body is declared as a type this route does not read",
+    "Send one of the types that /docs lists for the route.",
+)
+NOT_MIDI = Kind(
+    "not-midi",
+    422,
+    "The file is not a MIDI file",
+    "Send a Standard MIDI File; it begins with the letters MThd.",
+)
+UNREADABLE_MIDI = Kind(
+    "unreadable-midi",
+    422,
+    "The MIDI file is damaged",
+    "Export it again from the program that made it.",
+)
+NO_NOTES = Kind(
+    "no-notes",
+    422,
+    "The MIDI file holds no notes to judge",
+    "Send a file with pitched notes; drums alone do not count.",
+)
+MIDI_LIMIT = Kind(
+    "midi-limit",
+    422,
+    "The MIDI file asks for more than this server grants",
+    "Send a shorter piece, or part of it; the limits are listed at /v1/limits.",
+)
+INVALID_INPUT = Kind(
+    "invalid-input",
+    422,
+    "The input does not have the form the model expects",
+    "Compare it with the example at /docs and the inputs at /v1/models.",
+)
+INTERNAL = Kind(
+    "internal",
+    500,
+    "The server made a mistake",
+    "Report it with the request id.",
+)
+NO_CHAMPION = Kind(
+    "no-champion",
+    503,
+    "No model has been promoted for this task yet",
+    "Run jobs/tune.py and jobs/promote.py for the task; it is served within seconds.",
+)
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        EMPTY_BODY,
+        MALFORMED_BODY,
+        UNKNOWN_ROUTE,
+        UNKNOWN_MODEL,
+        METHOD_NOT_ALLOWED,
+        TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
+        NOT_MIDI,
+        UNREADABLE_MIDI,
+        NO_NOTES,
+        MIDI_LIMIT,
+        INVALID_INPUT,
+        INTERNAL,
+        NO_CHAMPION,
+    )
+}
+
+
+class ProblemError(Exception):
+    """Ends a request with a problem body.
+
+    Parameters
+    ----------
+    kind
+        One of `KINDS`.
+    detail
+        What was wrong with this very request; never the client's own content.
+    headers
+        Extra response headers.
+    more
+        Extension members of the body.
+    """
+
+    def __init__(
+        self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.more = more
+
+
+def respond(problem: ProblemError, instance: str) -> JSONResponse:
+    """Return the response for a problem; `instance` is the path of the request."""
+    kind = problem.kind
+    body = {
+        "type": f"/problems/{kind.name}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": problem.detail,
+        "instance": instance,
+        "advice": kind.advice,
+        **problem.more,
+    }
+    return JSONResponse(
+        body, status_code=kind.status, headers=problem.headers, media_type=MEDIA_TYPE
+    )
