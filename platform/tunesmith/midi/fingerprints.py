@@ -1,0 +1,207 @@
+"""Which files are the same music: transposed, at another tempo, cut, quantised or re-sequenced.
+
+A piece is reduced to the top and the bottom line of its onsets, a line to its intervals, and the
+intervals to overlapping n-grams: none of them change with key or tempo. The hashes of the n-grams
+below a fixed threshold are its fingerprint, so that the fingerprint of a part of a piece is part
+of the fingerprint of the piece (FracMinHash, Irber et al. 2022; plain MinHash estimates similarity
+of equals and misses a piece cut in half). Clustering reads an inverted index from hash to pieces,
+so its cost grows with the number of shared hashes and not with the number of pairs.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunesmith.midi.score import Score
+
+__all__ = ["DuplicateRule", "duplicate_clusters", "fingerprint", "note_hash"]
+
+CHORD_SPREAD_S = 0.035
+"""Onsets this close belong to one chord; wide enough for 10 ms of jitter either way."""
+
+LINE_NGRAM = 8
+"""Intervals in an n-gram."""
+
+KEPT_SHARE = 4
+"""One n-gram in this many is kept ..."""
+
+SMALLEST_SKETCH = 96
+"""... but never fewer than this many, so that short pieces can be compared too."""
+
+TIME_RESOLUTION_S = 1e-3
+
+
+def note_hash(score: Score) -> str:
+    """Digest of what sounds: equal for files with the same notes, whatever else they hold.
+
+    Onsets and offsets in milliseconds, pitches, velocities and which notes are drums count;
+    the order of tracks, programs, names and the resolution of the file do not.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    notes = score.notes
+    columns = np.empty((notes.size, 5), dtype=np.int64)
+    columns[:, 0] = np.rint(notes["onset_s"] / TIME_RESOLUTION_S)
+    columns[:, 1] = notes["pitch"]
+    columns[:, 2] = np.rint(notes["offset_s"] / TIME_RESOLUTION_S)
+    columns[:, 3] = notes["velocity"]
+    columns[:, 4] = notes["is_drum"]
+    ordered = columns[np.lexsort(columns.T[::-1])]
+    return hashlib.blake2b(ordered.astype("<i8").tobytes(), digest_size=16).hexdigest()
+
+
+def fingerprint(notes: NDArray[np.void]) -> NDArray[np.uint64]:
+    """Sketch a piece so that the same music in another key or tempo has the same sketch.
+
+    Parameters
+    ----------
+    notes
+        `NOTE_DTYPE` [notes]; drums are ignored.
+
+    Returns
+    -------
+    NDArray[np.uint64]
+        Sorted distinct hashes; empty for fewer than nine onsets.
+    """
+    top, bottom = _outer_lines(notes)
+    hashes = np.unique(np.concatenate([_ngram_hashes(top, 1), _ngram_hashes(bottom, 2)]))
+    kept = int(np.searchsorted(hashes, _KEPT_BELOW))
+    return hashes[: max(kept, SMALLEST_SKETCH)]
+
+
+_KEPT_BELOW = np.uint64(2**64 // KEPT_SHARE)
+
+
+def _outer_lines(notes: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Highest and lowest pitch of each group of simultaneous onsets."""
+    pitched = notes[~notes["is_drum"]] if notes["is_drum"].any() else notes
+    if pitched.size == 0:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    pitch = pitched["pitch"].astype(np.int64)
+    gaps = np.diff(pitched["onset_s"])
+    starts = np.flatnonzero(np.concatenate([[True], gaps > CHORD_SPREAD_S]))
+    return np.maximum.reduceat(pitch, starts), np.minimum.reduceat(pitch, starts)
+
+
+def _ngram_hashes(line: NDArray[np.int64], salt: int) -> NDArray[np.uint64]:
+    intervals = np.diff(line)
+    n = intervals.size - LINE_NGRAM + 1
+    if n <= 0:
+        return np.empty(0, dtype=np.uint64)
+    value = np.full(n, salt, dtype=np.uint64)
+    steps = (intervals + 128).astype(np.uint64)
+    for i in range(LINE_NGRAM):  # base 257 fits 8 steps in 64 bits, so distinct n-grams differ
+        value = value * np.uint64(257) + steps[i : i + n]
+    return _mix(value)
+
+
+def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Spread integers evenly over 64 bits (the finaliser of SplitMix64)."""
+    value = value ^ (value >> np.uint64(30))
+    value = value * np.uint64(0xBF58476D1CE4E5B9)
+    value = value ^ (value >> np.uint64(27))
+    value = value * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateRule:
+    """When two fingerprints are the same music.
+
+    Attributes
+    ----------
+    min_shared
+        Hashes that must be shared.
+    min_containment
+        Share of the smaller fingerprint that must be in the larger one.
+    max_pieces_per_hash
+        A hash in more pieces than this pairs only neighbours: enough to chain the copies of one
+        piece, and the cost stays linear.
+    """
+
+    min_shared: int = 6
+    min_containment: float = 0.2
+    max_pieces_per_hash: int = 24
+
+
+def duplicate_clusters(
+    fingerprints: Sequence[NDArray[np.uint64]], rule: DuplicateRule | None = None
+) -> NDArray[np.int64]:
+    """Number the groups of pieces that are the same music.
+
+    Parameters
+    ----------
+    fingerprints
+        One `fingerprint` a piece; an empty one is alone in its cluster.
+    rule
+        When two are the same.
+
+    Returns
+    -------
+    NDArray[np.int64]
+        Cluster of each piece, numbered from 0 in order of first appearance.
+    """
+    rule = rule or DuplicateRule()
+    left, right = _candidates(fingerprints, rule)
+    parent = list(range(len(fingerprints)))
+    for a, b in zip(left.tolist(), right.tolist(), strict=True):
+        root_a, root_b = _root(parent, a), _root(parent, b)
+        if root_a != root_b and _same_music(fingerprints[a], fingerprints[b], rule):
+            parent[max(root_a, root_b)] = min(root_a, root_b)
+    roots = np.array([_root(parent, i) for i in range(len(parent))], dtype=np.int64)
+    _, labels = np.unique(roots, return_inverse=True)
+    return labels.astype(np.int64)
+
+
+def _candidates(
+    fingerprints: Sequence[NDArray[np.uint64]], rule: DuplicateRule
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs that share at least `min_shared` hashes, by an inverted index; ascending."""
+    n = len(fingerprints)
+    empty = np.empty(0, dtype=np.int64)
+    if n == 0:
+        return empty, empty
+    sizes = [f.size for f in fingerprints]
+    hashes = np.concatenate([*fingerprints, np.empty(0, dtype=np.uint64)])
+    owners = np.repeat(np.arange(n, dtype=np.int64), sizes)
+    order = np.argsort(hashes, kind="stable")
+    hashes, owners = hashes[order], owners[order]
+    starts = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]]))
+    counts = np.diff(np.append(starts, hashes.size))
+    group_size = np.repeat(counts, counts)
+    place = np.arange(hashes.size) - np.repeat(starts, counts)
+    keys = []
+    for step in range(1, rule.max_pieces_per_hash):
+        first = np.flatnonzero(
+            (place + step < group_size) & ((group_size <= rule.max_pieces_per_hash) | (step == 1))
+        )
+        keys.append(owners[first] * n + owners[first + step])
+    pairs, shared = np.unique(np.concatenate(keys), return_counts=True)
+    pairs = pairs[shared >= rule.min_shared]
+    return pairs // n, pairs % n
+
+
+def _root(parent: list[int], i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+def _same_music(a: NDArray[np.uint64], b: NDArray[np.uint64], rule: DuplicateRule) -> bool:
+    """Whether enough of the smaller fingerprint is in the larger, both cut at one threshold."""
+    limit = min(_threshold(a), _threshold(b))
+    a, b = a[: np.searchsorted(a, limit, "right")], b[: np.searchsorted(b, limit, "right")]
+    shared = np.intersect1d(a, b, assume_unique=True).size
+    return shared >= max(rule.min_shared, rule.min_containment * min(a.size, b.size))
+
+
+def _threshold(sketch: NDArray[np.uint64]) -> np.uint64:
+    """Every n-gram hash of the piece up to this one is in its sketch."""
+    return max(_KEPT_BELOW, sketch[-1]) if sketch.size else _KEPT_BELOW

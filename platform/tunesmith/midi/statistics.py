@@ -1,0 +1,104 @@
+"""The row a person reads about a piece: what the study explored before it learned anything."""
+
+from typing import Any
+
+import numpy as np
+import pretty_midi
+from numpy.typing import NDArray
+
+from tunesmith.midi.score import Score
+
+__all__ = ["piece_statistics"]
+
+KEY_NAMES = tuple(pretty_midi.key_number_to_key_name(i) for i in range(24))
+
+
+def piece_statistics(score: Score) -> dict[str, Any]:
+    """Describe a piece in plain numbers and words.
+
+    Parameters
+    ----------
+    score
+        A decoded file.
+
+    Returns
+    -------
+    dict
+        ``length_s`` (last note-off, by the real tempo map), ``n_notes`` and its pitched part,
+        pitch, velocity, duration and polyphony summaries, tempo, time and key signatures (the
+        first of each; None where the file has none), instruments, tracks, resolution. Keys are
+        the same for every piece; pitch and polyphony leave drums out and are None for a piece of
+        drums alone.
+    """
+    notes = score.notes
+    pitched = notes[~notes["is_drum"]]
+    pitch, velocity = pitched["pitch"], notes["velocity"]
+    durations_s = notes["offset_s"] - notes["onset_s"]
+    length_s = float(notes["offset_s"].max())
+    polyphony_mean, polyphony_max = _polyphony(pitched)
+    meter_times, numerators, denominators = score.time_signatures
+    key_times, keys = score.key_signatures
+    tempo_times, tempos = score.tempos
+    return {
+        "length_s": length_s,
+        "n_notes": int(notes.size),
+        "n_pitched_notes": int(pitched.size),
+        "notes_per_second": float(notes.size / length_s) if length_s > 0 else 0.0,
+        "n_pitches": int(np.unique(pitch).size),
+        "pitch_min": int(pitch.min()) if pitch.size else None,
+        "pitch_max": int(pitch.max()) if pitch.size else None,
+        "pitch_mean": float(pitch.mean()) if pitch.size else None,
+        "pitch_std": float(pitch.std()) if pitch.size else None,
+        "duration_mean_s": float(durations_s.mean()),
+        "velocity_mean": float(velocity.mean()),
+        "velocity_std": float(velocity.std()),
+        "velocity_min": int(velocity.min()),
+        "velocity_max": int(velocity.max()),
+        "polyphony_mean": polyphony_mean,
+        "polyphony_max": polyphony_max,
+        "n_tempo_changes": int(tempos.size - 1),
+        "tempo_first_qpm": float(tempos[0]),
+        "tempo_mean_qpm": _tempo_mean_qpm(tempo_times, tempos, length_s),
+        "tempo_min_qpm": float(tempos.min()),
+        "tempo_max_qpm": float(tempos.max()),
+        "time_signature": _first(
+            meter_times, [f"{n}/{d}" for n, d in zip(numerators, denominators, strict=True)]
+        ),
+        "n_time_signatures": int(meter_times.size),
+        "key_signature": _first(key_times, [KEY_NAMES[k] for k in keys.tolist()]),
+        "n_key_signatures": int(key_times.size),
+        "n_instruments": len(score.instruments),
+        "n_tracks": score.n_tracks,
+        "has_drums": any(i.is_drum for i in score.instruments),
+        "has_pedal": any(i.pedal[0].size > 0 for i in score.instruments),
+        "ticks_per_quarter": score.ticks_per_quarter,
+    }
+
+
+def _first(times_s: NDArray[np.float64], names: list[str]) -> str | None:
+    return names[int(np.argmin(times_s))] if names else None
+
+
+def _tempo_mean_qpm(
+    times_s: NDArray[np.float64], tempos: NDArray[np.float64], length_s: float
+) -> float:
+    """Mean over time, up to the end of the last note."""
+    if length_s <= 0:
+        return float(tempos[0])
+    edges = np.minimum(np.append(times_s, length_s), length_s)
+    return float(np.sum(np.diff(edges) * tempos) / length_s)
+
+
+def _polyphony(pitched: NDArray[np.void]) -> tuple[float | None, int | None]:
+    """Mean (over the time in which anything sounds) and maximum of notes sounding together."""
+    if pitched.size == 0:
+        return None, None
+    times = np.concatenate([pitched["onset_s"], pitched["offset_s"]])
+    change = np.repeat(np.array([1, -1]), pitched.size)
+    order = np.lexsort((change, times))  # at one instant, ends come before beginnings
+    sounding = np.cumsum(change[order])
+    spans = np.diff(times[order])
+    levels = sounding[:-1]
+    sounding_s = float(spans[levels > 0].sum())
+    mean = float((spans * levels).sum() / sounding_s) if sounding_s > 0 else 0.0
+    return mean, int(sounding.max())
