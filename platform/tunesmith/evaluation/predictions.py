@@ -1,0 +1,171 @@
+"""What a model answers to items it never saw, by row and by item."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.datasets.examples import Examples, aggregate
+from tunesmith.errors import ModelError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tunesmith.registry.classifier import Classifier
+
+__all__ = ["Predictions", "Rows", "predict", "predict_rows", "rows_of", "temper"]
+
+_BATCH_ROWS = 512
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs of a model, aligned: row i of every input belongs to item ``item[i]``."""
+
+    inputs: Mapping[str, Any]
+    item: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A model's answers.
+
+    Attributes
+    ----------
+    examples
+        What was asked.
+    item
+        Item of each row, ``int [rows]``.
+    by_row
+        Answer to each row the model was asked, ``float64 [rows, classes]``.
+    by_item
+        Mean answer of each item's rows, ``float64 [items, classes]``.
+    """
+
+    examples: Examples
+    item: npt.NDArray[np.int64]
+    by_row: npt.NDArray[np.float64]
+    by_item: npt.NDArray[np.float64]
+
+    @property
+    def has_many_rows(self) -> bool:
+        """Whether items were asked in several rows, such as the chunks of a piece."""
+        return len(self.item) != len(self.examples) or len(np.unique(self.item)) != len(self.item)
+
+    def tempered(self, temperature: float) -> "Predictions":
+        """Return the answers of the same model calibrated with `temperature`."""
+        rows = temper(self.by_row, temperature)
+        means = aggregate(rows, self.item, len(self.examples))
+        return Predictions(self.examples, self.item, rows, means)
+
+    def table(self) -> "pd.DataFrame":
+        """Return one line an item: what was true, what was answered and how surely."""
+        import pandas as pd
+
+        examples, p = self.examples, self.by_item
+        return pd.DataFrame(
+            {
+                "id": list(examples.ids),
+                "group": examples.groups,
+                "label": [examples.classes[i] for i in examples.y],
+                "answer": [examples.classes[i] for i in p.argmax(axis=1)],
+                "confidence": p.max(axis=1),
+                "rows": np.bincount(self.item, minlength=len(examples)),
+                "probabilities": list(p),
+            }
+        )
+
+    def row_table(self) -> "pd.DataFrame":
+        """Return one line a row: its item, its place in it and the answer."""
+        import pandas as pd
+
+        examples, p = self.examples, self.by_row
+        frame = pd.DataFrame(
+            {
+                "id": [examples.ids[i] for i in self.item],
+                "answer": [examples.classes[i] for i in p.argmax(axis=1)],
+                "confidence": p.max(axis=1),
+                "probabilities": list(p),
+            }
+        )
+        frame.insert(1, "index", frame.groupby("id", sort=False).cumcount())
+        return frame
+
+
+def temper(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
+    """Return probabilities of the same logits divided by `temperature` (Guo et al., 2017).
+
+    Above 1 answers become less sure, below 1 surer; which class leads does not change.
+    """
+    logits = np.log(np.clip(np.asarray(probabilities, dtype=np.float64), 1e-12, None)) / temperature
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+
+def rows_of(examples: Examples, names: Mapping[str, Any]) -> Rows:
+    """Return the rows that a model with the inputs `names` is asked.
+
+    The view with the most rows gives the rows. A view with one row an item stands beside each of
+    them, so a model of chunks and features sees the piece's features with every chunk.
+
+    Raises
+    ------
+    UsageError
+        When an input is no view of the examples.
+    ModelError
+        When two views cut the items differently.
+    """
+    views = {name: examples.view(name) for name in names}
+    widest = max(views.values(), key=len)
+    inputs: dict[str, Any] = {}
+    for name, view in views.items():
+        if view is widest or np.array_equal(view.item, widest.item):
+            inputs[name] = view.x
+        elif np.array_equal(view.item, np.arange(len(examples))):
+            rows = widest.item
+            inputs[name] = (
+                view.x[rows] if isinstance(view.x, np.ndarray) else [view.x[i] for i in rows]
+            )
+        else:
+            message = f"The views {', '.join(views)} cut the items into different rows."
+            raise ModelError(message)
+    return Rows(inputs, widest.item)
+
+
+def predict_rows(classifier: "Classifier", rows: Rows) -> npt.NDArray[np.float64]:
+    """Return the answer to each row, ``float64 [rows, classes]``, in batches of bounded memory."""
+    answers = np.empty((len(rows), len(classifier.classes)))
+    for start in range(0, len(rows), _BATCH_ROWS):
+        part = slice(start, start + _BATCH_ROWS)
+        batch = {name: _as_wanted(x[part], classifier, name) for name, x in rows.inputs.items()}
+        answers[part] = classifier.predict(batch)
+    return answers
+
+
+def _as_wanted(x: Any, classifier: "Classifier", name: str) -> npt.NDArray[Any]:
+    """Return rows in the element type of the input, which a view may hold wider or narrower."""
+    return np.ascontiguousarray(x, dtype=classifier.inputs[name].dtype)
+
+
+def predict(classifier: "Classifier", examples: Examples) -> Predictions:
+    """Ask a model every row of `examples`.
+
+    Raises
+    ------
+    ModelError
+        When the classes differ or an input does not fit.
+    """
+    if classifier.classes != examples.classes:
+        message = (
+            f"The model answers {', '.join(classifier.classes)}; "
+            f"the data holds {', '.join(examples.classes)}."
+        )
+        raise ModelError(message)
+    rows = rows_of(examples, classifier.inputs)
+    by_row = predict_rows(classifier, rows)
+    return Predictions(examples, rows.item, by_row, aggregate(by_row, rows.item, len(examples)))

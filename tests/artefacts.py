@@ -1,0 +1,212 @@
+"""A small run artefact with a hand-made ONNX model, for tests of evaluation and registry."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+from onnx import TensorProto, helper, numpy_helper
+
+from tunesmith.datasets.examples import Examples, View
+from tunesmith.store import Store
+
+CLASSES = ("bach", "chopin", "mozart")
+FRAMES = 20
+N_FEATURES = 6
+
+
+def chunk_model(weights: np.ndarray, frames: int = FRAMES) -> bytes:
+    """Return softmax(mean over time of a uint8 roll / 127 @ weights) as ONNX."""
+    return _model(
+        "chunks",
+        TensorProto.UINT8,
+        ["rows", frames, 128],
+        weights,
+        [
+            helper.make_node("Cast", ["chunks"], ["float"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["float"], ["mean"], axes=[1], keepdims=0),
+            helper.make_node("Mul", ["mean", "scale"], ["x"]),
+        ],
+    )
+
+
+def feature_model(weights: np.ndarray) -> bytes:
+    """Return softmax(features @ weights) as ONNX."""
+    return _model(
+        "features",
+        TensorProto.FLOAT,
+        ["rows", len(weights)],
+        weights,
+        [helper.make_node("Mul", ["features", "one"], ["x"])],
+    )
+
+
+def _model(name: str, dtype: int, shape: list[Any], weights: np.ndarray, front: list[Any]) -> bytes:
+    graph = helper.make_graph(
+        [
+            *front,
+            helper.make_node("MatMul", ["x", "weights"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        ],
+        "test",
+        [helper.make_tensor_value_info(name, dtype, shape)],
+        [
+            helper.make_tensor_value_info(
+                "probabilities", TensorProto.FLOAT, ["rows", weights.shape[1]]
+            )
+        ],
+        [
+            numpy_helper.from_array(weights.astype(np.float32), "weights"),
+            numpy_helper.from_array(np.float32(1 / 127), "scale"),
+            numpy_helper.from_array(np.float32(1), "one"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def answer(model: bytes, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the model's probabilities, without any code of the platform."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return session.run(["probabilities"], inputs)[0]
+
+
+def make_examples(n_items: int = 90, seed: int = 0, overlap: float = 0.35) -> Examples:
+    """Return pieces of 1 to 4 chunks whose class shows in the register, two to a group."""
+    random = np.random.default_rng(seed)
+    y = np.arange(n_items) % len(CLASSES)
+    groups = np.arange(n_items) // (2 * len(CLASSES)) * len(CLASSES) + y
+    rolls, item = [], []
+    for index, label in enumerate(y):
+        sounds_like = label if random.random() > overlap else random.integers(len(CLASSES))
+        for _ in range(random.integers(1, 5)):
+            roll = np.zeros((FRAMES, 128), dtype=np.uint8)
+            pitch = 40 + 12 * sounds_like + random.integers(0, 16, FRAMES)
+            roll[np.arange(FRAMES), pitch] = random.integers(30, 110, FRAMES)
+            rolls.append(roll)
+            item.append(index)
+    features = random.normal(size=(n_items, N_FEATURES)).astype(np.float32)
+    features[np.arange(n_items), y] += 1.2
+    return Examples(
+        y=y,
+        classes=CLASSES,
+        groups=groups,
+        ids=[f"piece{index:03d}" for index in range(n_items)],
+        views={
+            "chunks": View(np.stack(rolls), np.array(item)),
+            "features": View.one_row_each(features),
+        },
+    )
+
+
+def register_weights(strength: float = 60.0) -> np.ndarray:
+    """Return weights ``[128, 3]`` that know which register belongs to which class."""
+    pitch = np.arange(128)[:, None]
+    centre = 47.5 + 12 * np.arange(len(CLASSES))[None]
+    return strength * np.exp(-(((pitch - centre) / 8.0) ** 2))
+
+
+def feature_weights(strength: float = 1.2) -> np.ndarray:
+    """Return weights ``[features, 3]`` that know which feature belongs to which class."""
+    return strength * np.eye(N_FEATURES, len(CLASSES))
+
+
+def write_run(
+    store: Store,
+    examples: Examples,
+    model: bytes,
+    *,
+    task: str = "composer",
+    run_id: str = "r1",
+    seed: int = 0,
+    reference_rows: int = 240,
+) -> None:
+    """Write what a search leaves behind: see the run artefact's contract."""
+    random = np.random.default_rng(seed)
+    of_group = random.choice(
+        ["train", "validation", "test"], examples.groups.max() + 1, p=[0.4, 0.2, 0.4]
+    )
+    part = of_group[examples.groups]
+    names = [value.name for value in onnx.load_model_from_string(model).graph.input]
+    rows = random.integers(0, len(examples.view(names[0])), reference_rows)
+    inputs = {name: examples.view(name).x[rows] for name in names}
+    here = ("runs", task, run_id)
+    facts = {
+        "run_id": run_id,
+        "task": task,
+        "dataset": {"name": "toy", "version": "0123456789ab"},
+        "protocol": "honest",
+        "metric": "macro_f1",
+        "seed": seed,
+        "created": "2030-01-01T00:00:00+00:00",
+        "finished": "2030-01-01T00:10:00+00:00",
+        "status": "finished",
+        "classes": list(examples.classes),
+        "counts": {"planned": 4, "completed": 3, "pruned": 1, "failed": 0},
+        "best": {"trial": "t1", "family": "toy", "params": {"strength": 60.0}, "score": 0.8},
+        "views": names,
+        "aggregate": "mean",
+        "features": None,
+        "parameters": {"frames_per_second": 10, "chunk_frames": FRAMES, "hop_frames": FRAMES},
+        "versions": {"python": "3.11"},
+        "commit": None,
+    }
+    store.write_bytes(
+        _parquet(
+            pd.DataFrame(
+                {
+                    "id": list(examples.ids),
+                    "part": part,
+                    "group": examples.groups,
+                    "label": [examples.classes[i] for i in examples.y],
+                }
+            )
+        ),
+        *here,
+        "split.parquet",
+    )
+    trials = pd.DataFrame(
+        {
+            "trial": ["t0", "t1", "t2", "t3"],
+            "family": ["toy", "toy", "other", "other"],
+            "params": ['{"strength": 1.0}', '{"strength": 60.0}', '{"rate": 0.1}', '{"rate": 1.0}'],
+            "state": ["COMPLETE", "COMPLETE", "COMPLETE", "PRUNED"],
+            "score": [0.5, 0.8, 0.7, 0.3],
+            "steps": [5, 5, 5, 2],
+            "duration_s": [1.0, 1.1, 2.0, 0.4],
+            "error": [None] * 4,
+        }
+    )
+    history = pd.DataFrame(
+        [
+            {"trial": trial, "step": step, "macro_f1": score * (1 - 0.5**step), "loss": 0.5**step}
+            for trial, score, steps in zip(
+                trials["trial"], trials["score"], trials["steps"], strict=True
+            )
+            for step in range(1, steps + 1)
+        ]
+    )
+    store.write_bytes(_parquet(trials), *here, "trials.parquet")
+    store.write_bytes(_parquet(history), *here, "history.parquet")
+    buffer = io.BytesIO()
+    np.savez(buffer, probabilities=answer(model, inputs), **inputs)
+    store.write_bytes(buffer.getvalue(), *here, "model", "reference.npz")
+    store.write_bytes(model, *here, "model", "model.onnx")
+    store.write_json(facts, *here, "run.json")
+    store.write_json({"run_id": run_id}, "runs", task, "latest.json")
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def folder_of(store: Store, *parts: str) -> Path:
+    """Return a place in a local store."""
+    return store.local_path(*parts)

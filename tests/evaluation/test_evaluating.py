@@ -1,0 +1,109 @@
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from tests import artefacts
+from tunesmith.errors import ModelError, StoreError, UsageError
+from tunesmith.evaluation import evaluating
+from tunesmith.evaluation.evaluating import evaluate, open_report, parts_of
+from tunesmith.registry.runs import open_run
+
+
+@pytest.fixture
+def examples():
+    return artefacts.make_examples()
+
+
+@pytest.fixture
+def searched(store, examples, monkeypatch):
+    """Return a store with one run whose examples need no dataset."""
+    artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights()))
+    monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
+    return store
+
+
+def test_parts_are_those_of_the_search(searched, examples):
+    run = open_run(searched, "composer")
+    parts = parts_of(run, examples)
+    split = run.table("split").set_index("id")["part"]
+    for name in ("train", "validation", "test"):
+        assert list(getattr(parts, name).ids) == list(split[split == name].index)
+    assert not set(parts.test.groups) & set(parts.train.groups)
+
+
+def test_report_is_measured_on_the_test_part(searched, examples):
+    report = evaluate(searched, "composer")
+    test = parts_of(open_run(searched, "composer"), examples).test
+    view = test.view("chunks")
+    model = artefacts.chunk_model(artefacts.register_weights())
+    by_chunk = artefacts.answer(model, {"chunks": view.x})
+    by_piece = np.stack([by_chunk[view.item == i].mean(axis=0) for i in range(len(test))])
+    piece, chunk = report.facts["metrics"]["piece"], report.facts["metrics"]["chunk"]
+    answered = by_piece.argmax(axis=1)
+    assert piece["accuracy"]["value"] == pytest.approx(accuracy_score(test.y, answered))
+    assert piece["macro_f1"]["value"] == pytest.approx(f1_score(test.y, answered, average="macro"))
+    expected = accuracy_score(test.y[view.item], by_chunk.argmax(axis=1))
+    assert chunk["accuracy"]["value"] == pytest.approx(expected)
+    assert report.facts["n_test_pieces"] == len(test)
+    assert np.sum(report.facts["confusion"]) == len(test)
+
+
+def test_majority_baseline_knows_the_training_labels_alone(searched, examples):
+    report = evaluate(searched, "composer")
+    parts = parts_of(open_run(searched, "composer"), examples)
+    learned = np.concatenate([parts.train.y, parts.validation.y])
+    most = np.bincount(learned).argmax()
+    found = report.facts["baseline"]["majority"]["piece"]["accuracy"]["value"]
+    assert found == pytest.approx(np.mean(parts.test.y == most))
+    assert report.facts["metrics"]["piece"]["accuracy"]["low"] > found
+
+
+def test_every_file_of_the_report_is_there_and_the_page_needs_no_other(searched):
+    report = evaluate(searched, "composer")
+    names = set(searched.list(*report.parts))
+    assert names >= {"report.json", "report.html", "confusion.png", "predictions.parquet"}
+    page = searched.read_bytes(*report.parts, "report.html").decode()
+    for outside in ('src="', 'href="http', "url(http", "<script", "@import"):
+        assert outside not in page
+    assert "prefers-color-scheme: dark" in page
+    stored = searched.read_json(*report.parts, "report.json")
+    assert stored == json.loads(json.dumps(report.facts))
+    reopened = open_report(searched, "composer", "r1")
+    assert reopened is not None
+    assert reopened.facts == stored
+
+
+def test_predictions_table_holds_every_test_piece(searched, examples):
+    report = evaluate(searched, "composer")
+    table = report.predictions()
+    test = parts_of(open_run(searched, "composer"), examples).test
+    assert list(table["id"]) == list(test.ids)
+    right = np.mean(table["label"] == table["answer"])
+    assert right == pytest.approx(report.facts["metrics"]["piece"]["accuracy"]["value"])
+    assert np.stack(table["probabilities"].to_numpy()).sum(axis=1) == pytest.approx(1)
+
+
+def test_a_search_that_was_not_made_is_named_with_its_command(store):
+    with pytest.raises(StoreError, match=r"python jobs/tune\.py composer"):
+        evaluate(store, "composer")
+
+
+def test_an_unknown_run_names_the_near_ones(searched):
+    with pytest.raises(UsageError, match="Did you mean r1"):
+        evaluate(searched, "composer", "r2")
+
+
+def test_items_that_left_the_data_are_reported(searched, examples, monkeypatch):
+    monkeypatch.setattr(evaluating, "load_examples", lambda run: examples.take(range(10)))
+    with pytest.raises(ModelError, match="not in its data"):
+        evaluate(searched, "composer")
+
+
+def test_classes_in_another_order_are_refused(searched, examples, monkeypatch):
+    turned = artefacts.make_examples()
+    object.__setattr__(turned, "classes", ("mozart", "chopin", "bach"))
+    monkeypatch.setattr(evaluating, "load_examples", lambda run: turned)
+    with pytest.raises(ModelError, match="the data holds mozart, chopin, bach"):
+        evaluate(searched, "composer")
