@@ -21,7 +21,7 @@ class Tunesmith:
         self._service.start()
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
-        return make_app(self._service)
+        return make_app(self._service, name_id=False)
 
     def check_health(self) -> None:
         """Tell Serve whether the replica can still answer."""

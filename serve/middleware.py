@@ -39,11 +39,14 @@ class Envelope:
         The application inside.
     log_json
         Whether the access log is JSON lines.
+    name_id
+        Whether to put the request id on the answer. Ray Serve's proxy does that itself.
     """
 
-    def __init__(self, app: ASGIApp, log_json: bool = True) -> None:
+    def __init__(self, app: ASGIApp, log_json: bool = True, name_id: bool = True) -> None:
         self.app = app
         self.log_json = log_json
+        self.name_id = name_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -61,7 +64,8 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
+                if self.name_id:
+                    headers["X-Request-ID"] = request_id
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)

@@ -248,6 +248,7 @@ def _tidy_openapi(api: FastAPI) -> None:
     api.openapi = openapi  # type: ignore[method-assign]
 
 
-def make_app(service: Service) -> ASGIApp:
-    """Return the ASGI application of a replica."""
-    return Envelope(make_api(service), log_json=service.settings.log_format == "json")
+def make_app(service: Service, name_id: bool = True) -> ASGIApp:
+    """Return the ASGI application of a replica; see `Envelope` for `name_id`."""
+    log_json = service.settings.log_format == "json"
+    return Envelope(make_api(service), log_json=log_json, name_id=name_id)
