@@ -1,7 +1,7 @@
 """A small run artefact with a hand-made ONNX model, for tests of evaluation and registry."""
 
+import hashlib
 import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,8 +59,8 @@ def _model(name: str, dtype: int, shape: list[Any], weights: np.ndarray, front: 
         ],
         [
             numpy_helper.from_array(weights.astype(np.float32), "weights"),
-            numpy_helper.from_array(np.float32(1 / 127), "scale"),
-            numpy_helper.from_array(np.float32(1), "one"),
+            *([numpy_helper.from_array(np.float32(1 / 127), "scale")] if name == "chunks" else []),
+            *([numpy_helper.from_array(np.float32(1), "one")] if name == "features" else []),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
@@ -104,7 +104,7 @@ def make_examples(n_items: int = 90, seed: int = 0, overlap: float = 0.35) -> Ex
     )
 
 
-def register_weights(strength: float = 60.0) -> np.ndarray:
+def register_weights(strength: float = 9.0) -> np.ndarray:
     """Return weights ``[128, 3]`` that know which register belongs to which class."""
     pitch = np.arange(128)[:, None]
     centre = 47.5 + 12 * np.arange(len(CLASSES))[None]
@@ -207,6 +207,30 @@ def _parquet(frame: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def folder_of(store: Store, *parts: str) -> Path:
-    """Return a place in a local store."""
-    return store.local_path(*parts)
+def sha256(store: Store, run_id: str, task: str = "composer") -> str:
+    """Return the hash of a run's model."""
+    data = store.read_bytes("runs", task, run_id, "model", "model.onnx")
+    return hashlib.sha256(data).hexdigest()
+
+
+def hungry_model(size: int) -> bytes:
+    """Return the model of `register_weights` that fills `size` bytes with zeros on its way."""
+    proto = onnx.load_model_from_string(chunk_model(register_weights()))
+    graph = proto.graph
+    shape = numpy_helper.from_array(np.array([size // 4], dtype=np.int64), "hungry_shape")
+    graph.initializer.append(shape)
+    graph.node[-2].output[0] = "fed"
+    # The size depends on the input, or onnxruntime would fold the zeros while loading.
+    nodes = [
+        helper.make_node("Shape", ["chunks"], ["hungry_like"]),
+        helper.make_node("ReduceMin", ["hungry_like"], ["hungry_any"], keepdims=1),
+        helper.make_node("Min", ["hungry_any", "hungry_one"], ["hungry_unit"]),
+        helper.make_node("Mul", ["hungry_shape", "hungry_unit"], ["hungry_size"]),
+        helper.make_node("ConstantOfShape", ["hungry_size"], ["hungry_zeros"]),
+        helper.make_node("ReduceSum", ["hungry_zeros"], ["hungry_sum"], keepdims=0),
+        helper.make_node("Add", ["fed", "hungry_sum"], ["logits"]),
+    ]
+    graph.initializer.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "hungry_one"))
+    last = graph.node.pop()
+    graph.node.extend([*nodes, last])
+    return proto.SerializeToString()

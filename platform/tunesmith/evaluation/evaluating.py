@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples
-from tunesmith.errors import ModelError
-from tunesmith.evaluation.metrics import class_table, confusion, prior, score
+from tunesmith.errors import ModelError, UsageError
+from tunesmith.evaluation.metrics import class_table, compare, confusion, prior, score
 from tunesmith.evaluation.predictions import Predictions, Rows, predict, predict_rows
-from tunesmith.registry.runs import Run, open_run
+from tunesmith.registry.bundles import Bundle, champion, sha256
+from tunesmith.registry.runs import REPORT, REPORTS, Run, open_run
 from tunesmith.store import Store
 
 if TYPE_CHECKING:
@@ -19,10 +21,9 @@ if TYPE_CHECKING:
 
     from tunesmith.registry.classifier import Classifier
 
-__all__ = ["FOLDER", "REPORT", "Parts", "Report", "evaluate", "open_report", "parts_of"]
+LEAST_COMPARED = 30
 
-FOLDER = "reports"
-REPORT = "report.json"
+__all__ = ["Parts", "Report", "evaluate", "open_report", "parts_of"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Report:
     @property
     def parts(self) -> tuple[str, str, str]:
         """Where the report stands in the store."""
-        return (FOLDER, self.task, self.run_id)
+        return (REPORTS, self.task, self.run_id)
 
     def predictions(self) -> "pd.DataFrame":
         """Return the answers to the test items, one line an item."""
@@ -58,9 +59,9 @@ class Report:
 
 def open_report(store: Store, task: str, run_id: str) -> Report | None:
     """Return the report of a run, None where it was not evaluated yet."""
-    if not store.exists(FOLDER, task, run_id, REPORT):
+    if not store.exists(REPORTS, task, run_id, REPORT):
         return None
-    return Report(store, task, run_id, store.read_json(FOLDER, task, run_id, REPORT))
+    return Report(store, task, run_id, store.read_json(REPORTS, task, run_id, REPORT))
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,9 @@ class Parts:
 
 def load_examples(run: Run) -> Examples:
     """Return the examples that the run was searched on."""
-    from tunesmith.tasks import get_task
+    from tunesmith.tasks import load_for_run
 
-    data = run.facts["dataset"]
-    return get_task(run.task).load(run.store, data["name"], data["version"], run.facts["seed"])
+    return load_for_run(run.store, run.facts)
 
 
 def parts_of(run: Run, examples: Examples) -> Parts:
@@ -162,14 +162,24 @@ def evaluate(store: Store, task: str, run_id: str | None = None) -> Report:
     learned = np.concatenate([parts.train.y, parts.validation.y])
     majority = np.tile(prior(learned, len(run.classes)), (len(parts.test), 1))
     answers = predictions.by_item
+    metric = run.facts.get("metric", "macro_f1")
     unit, _ = units_of(predictions)
+    comparisons: dict[str, Any] = {
+        "majority": compare(
+            parts.test.y, answers, majority, parts.test.groups, metric=metric
+        ).as_dict()
+    }
+    against = _against_champion(run, parts.test, answers, metric)
+    if against is not None:
+        comparisons["champion"] = against
     facts: dict[str, Any] = {
         "task": task,
         "run_id": run.run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "dataset": run.facts["dataset"],
         "protocol": run.facts.get("protocol"),
-        "metric": run.facts.get("metric", "macro_f1"),
+        "metric": metric,
+        "sha256": sha256(run.model_bytes()),
         "unit": unit,
         "classes": list(run.classes),
         "model": run.facts.get("best"),
@@ -178,12 +188,64 @@ def evaluate(store: Store, task: str, run_id: str | None = None) -> Report:
         "metrics": measure(predictions) | chunks,
         "chunk_note": chunk_note,
         "baseline": {"majority": {unit: _figures(parts.test.y, majority, parts.test.groups)}},
+        "comparisons": comparisons,
         "per_class": class_table(parts.test.y, answers, run.classes),
         "confusion": confusion(parts.test.y, answers).tolist(),
     }
     report = Report(store, task, run.run_id, facts)
     _write(report, predictions)
     return report
+
+
+def _against_champion(
+    run: Run, test: Examples, answers: npt.NDArray[np.float64], metric: str
+) -> dict[str, Any] | None:
+    """Compare with the champion on the test items that it did not learn from either.
+
+    Returns
+    -------
+    dict | None
+        The comparison, or ``problem`` in its place; None where there is no champion, or the run is
+        the one it was made from.
+    """
+    bundle = champion(run.store, run.task)
+    if bundle is None or bundle.card["run_id"] == run.run_id:
+        return None
+    found: dict[str, Any] = {"version": bundle.version, "run_id": bundle.card["run_id"]}
+    if bundle.classes != test.classes:
+        return found | {"problem": f"it answers other classes: {', '.join(bundle.classes)}"}
+    learned = _learned_by(bundle, run)
+    fresh = [
+        index
+        for index, (name, group) in enumerate(zip(test.ids, test.groups, strict=True))
+        if name not in learned and group not in learned
+    ]
+    left_out = len(test) - len(fresh)
+    if len(fresh) < LEAST_COMPARED:
+        problem = (
+            f"it learned from {left_out} of the {len(test)} test items; {len(fresh)} are left and "
+            f"{LEAST_COMPARED} are needed. Search with the champion's seed and dataset"
+        )
+        return found | {"problem": problem}
+    same = test.take(fresh)
+    theirs = predict(bundle.load(threads=0), same).by_item
+    result = compare(same.y, answers[fresh], theirs, same.groups, metric=metric)
+    return found | result.as_dict() | {"left_out": left_out}
+
+
+def _learned_by(bundle: Bundle, run: Run) -> set[Any]:
+    """Return the ids a champion learned from, and their groups where they mean the same.
+
+    A champion whose run was removed is taken to have learned from nothing that is known.
+    """
+    try:
+        theirs = open_run(run.store, run.task, bundle.card["run_id"])
+    except UsageError:
+        return set()
+    split = theirs.table("split")
+    learned = split[split["part"] != "test"]
+    same_data = theirs.facts["dataset"] == run.facts["dataset"]
+    return set(learned["id"]) | (set(learned["group"]) if same_data else set())
 
 
 def _chunk_predictions(

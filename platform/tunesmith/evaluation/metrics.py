@@ -158,7 +158,9 @@ def _group_index(groups: npt.ArrayLike | None, n_rows: int) -> tuple[npt.NDArray
     return index.reshape(-1).astype(np.int64), len(values)
 
 
-def _draws(n_groups: int, replicates: int, seed: int, columns: int) -> list[Array]:
+def _draws(
+    n_groups: int, replicates: int, seed: int, columns: int
+) -> list[npt.NDArray[np.float32]]:
     """Return how often each group is drawn, in batches ``[replicates of the batch, groups]``."""
     random = np.random.default_rng(seed)
     size = max(1, min(replicates, _BATCH_CELLS // max(n_groups, columns)))
@@ -170,7 +172,7 @@ def _draws(n_groups: int, replicates: int, seed: int, columns: int) -> list[Arra
     return batches
 
 
-def _replicates(sums: _Sums, draws: list[Array]) -> dict[str, Array]:
+def _replicates(sums: _Sums, draws: list[npt.NDArray[np.float32]]) -> dict[str, Array]:
     parts = [sums.metrics(draw.astype(np.float64) @ sums.columns) for draw in draws]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

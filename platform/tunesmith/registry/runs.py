@@ -14,7 +14,10 @@ from tunesmith.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Run", "open_run"]
+__all__ = ["REPORT", "REPORTS", "Run", "open_run"]
+
+REPORTS = "reports"
+REPORT = "report.json"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,13 @@ class Run:
     def model_bytes(self) -> bytes:
         """Return the winner's ONNX model."""
         return self.store.read_bytes(*self.parts, "model", "model.onnx")
+
+    def report(self) -> dict[str, Any] | None:
+        """Return what the evaluation of this run found, None where there was none yet."""
+        if not self.store.exists(REPORTS, self.task, self.run_id, REPORT):
+            return None
+        found: dict[str, Any] = self.store.read_json(REPORTS, self.task, self.run_id, REPORT)
+        return found
 
     def classifier(self, threads: int = 1) -> Classifier:
         """Return the winner, ready to predict."""

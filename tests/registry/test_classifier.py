@@ -1,0 +1,90 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from tests import artefacts
+from tunesmith.errors import ModelError
+from tunesmith.registry import Classifier
+from tunesmith.registry.calibration import with_temperature
+
+
+@pytest.fixture(scope="module")
+def model():
+    return artefacts.chunk_model(artefacts.register_weights())
+
+
+@pytest.fixture(scope="module")
+def classifier(model):
+    return Classifier(model, classes=artefacts.CLASSES)
+
+
+def rolls(rows: int) -> np.ndarray:
+    shape = (rows, artefacts.FRAMES, 128)
+    return np.random.default_rng(0).integers(0, 128, shape).astype(np.uint8)
+
+
+def test_predicts_as_onnxruntime_does(model, classifier):
+    x = rolls(9)
+    np.testing.assert_array_equal(
+        classifier.predict({"chunks": x}), artefacts.answer(model, {"chunks": x})
+    )
+
+
+def test_no_rows_in_no_rows_out(classifier):
+    assert classifier.predict({"chunks": rolls(0)}).shape == (0, len(artefacts.CLASSES))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({}, "wants the inputs chunks and got none"),
+        ({"rolls": rolls(1)}, "wants the inputs chunks and got rolls"),
+        ({"chunks": rolls(1).astype(np.float32)}, r"wants uint8 \[any, 20, 128\] and got float32"),
+        ({"chunks": rolls(1)[:, :5]}, r"got uint8 \[1, 5, 128\]"),
+        ({"chunks": rolls(1)[0]}, r"got uint8 \[20, 128\]"),
+    ],
+)
+def test_inputs_that_would_be_misread_are_refused(classifier, inputs, message):
+    with pytest.raises(ModelError, match=message):
+        classifier.predict(inputs)
+
+
+def test_bytes_that_are_no_model_are_refused():
+    with pytest.raises(ModelError, match="onnxruntime refuses the model"):
+        Classifier(b"not a model", classes=("a",))
+
+
+def test_labels_must_fit_the_output(model):
+    with pytest.raises(ModelError, match=r"2 labels need float32 \[rows, 2\]"):
+        Classifier(model, classes=("a", "b"))
+
+
+def test_an_output_of_another_name_is_refused():
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", 2])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    with pytest.raises(ModelError, match="no output 'probabilities'; it has y"):
+        Classifier(model.SerializeToString(), classes=("a", "b"))
+
+
+@pytest.mark.parametrize("temperature", [0.4, 1.7, 6.0])
+def test_temperature_inside_the_graph_equals_the_formula(model, temperature):
+    from tunesmith.evaluation.predictions import temper
+
+    x = rolls(50)
+    scaled = with_temperature(model, temperature)
+    onnx.checker.check_model(onnx.load_model_from_string(scaled), full_check=True)
+    found = Classifier(scaled, classes=artefacts.CLASSES).predict({"chunks": x})
+    expected = temper(artefacts.answer(model, {"chunks": x}), temperature)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_temperature_of_one_changes_nothing_and_bad_ones_are_refused(model):
+    assert with_temperature(model, 1.0) is model
+    with pytest.raises(ModelError, match="positive"):
+        with_temperature(model, 0.0)

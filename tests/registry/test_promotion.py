@@ -1,0 +1,248 @@
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from tests import artefacts
+from tunesmith.errors import StoreError, UsageError
+from tunesmith.evaluation.evaluating import evaluate
+from tunesmith.registry import (
+    Refused,
+    aliases,
+    bundles,
+    champion,
+    history,
+    open_bundle,
+    promote,
+)
+from tunesmith.registry.smoke import Bounds
+
+
+def refusal(store, **options) -> dict[str, str]:
+    """Promote, expect a refusal, return what each refusing rule said."""
+    with pytest.raises(Refused) as caught:
+        promote(store, "composer", **options)
+    return {v.rule: v.message for v in caught.value.verdicts if v.passed is False}
+
+
+def weak_model(seed: int = 0) -> bytes:
+    """Return a model whose answers hardly depend on the input."""
+    weights = artefacts.register_weights(9.0)
+    noise = np.random.default_rng(seed).normal(size=weights.shape)
+    return artefacts.chunk_model(0.02 * weights + 6 * noise)
+
+
+def test_the_first_model_becomes_champion_and_answers_as_trained(store, add_run, examples):
+    add_run("r1")
+    bundle = promote(store, "composer")
+    found = champion(store, "composer")
+    assert found is not None
+    assert (bundle.version, found.version) == (1, 1)
+    x = examples.view("chunks").x[:200]
+    trained = artefacts.chunk_model(artefacts.register_weights())
+    answers = found.load().predict({"chunks": x})
+    np.testing.assert_allclose(answers, artefacts.answer(trained, {"chunks": x}), atol=1e-5)
+
+
+def test_the_card_says_what_a_server_and_a_reader_need(store, add_run):
+    add_run("r1")
+    card = promote(store, "composer").card
+    assert card["labels"] == list(artefacts.CLASSES)
+    assert card["inputs"] == {"chunks": {"dtype": "uint8", "shape": [None, artefacts.FRAMES, 128]}}
+    assert card["dataset"]["frames_per_second"] == 10
+    assert card["metrics"]["piece"]["accuracy"].keys() == {"value", "low", "high"}
+    assert card["lineage"]["family"] == "toy"
+    assert sum(card["split"]["parts"].values()) == 180
+    assert {verdict["rule"] for verdict in card["gate"]} == {
+        "schema", "equality", "evaluated", "smoke"
+    }  # fmt: skip
+    assert "libraries" in card
+    json.dumps(card, allow_nan=False)
+
+
+def test_promoting_the_champion_again_changes_nothing(store, add_run):
+    add_run("r1")
+    promote(store, "composer")
+    before = aliases(store, "composer")
+    promote(store, "composer")
+    assert aliases(store, "composer") == before
+    assert len(bundles(store, "composer")) == 1
+
+
+def test_a_better_challenger_replaces_the_champion(store, add_run):
+    add_run("r1", weak_model())
+    promote(store, "composer", force="the first one")
+    add_run("r2")
+    promote(store, "composer")
+    now = aliases(store, "composer")
+    assert (now.champion, now.previous, now.challenger) == (2, 1, None)
+    newest, oldest = history(store, "composer")
+    assert (newest.replaced, newest.champion, newest.action) == (1, 2, "promote")
+    assert (oldest.replaced, oldest.champion, oldest.reason) == (None, 1, "the first one")
+    better = next(v for v in newest.verdicts if v["rule"] == "better")
+    assert better["facts"]["difference"]["low"] > 0
+    assert better["facts"]["version"] == 1
+
+
+def test_a_worse_challenger_is_refused_and_waits(store, add_run):
+    add_run("r1")
+    promote(store, "composer")
+    add_run("r2", weak_model())
+    said = refusal(store)
+    assert list(said) == ["better"]
+    assert "worse beyond noise" in said["better"]
+    now = aliases(store, "composer")
+    assert (now.champion, now.previous, now.challenger) == (1, None, 2)
+
+
+def test_an_equal_challenger_is_refused_as_noise(store, add_run):
+    add_run("r1")
+    promote(store, "composer")
+    add_run("r2", artefacts.chunk_model(artefacts.register_weights(9.001)))
+    said = refusal(store)
+    assert "not better beyond noise" in said["better"]
+
+
+def test_force_needs_a_reason_and_keeps_it(store, add_run):
+    add_run("r1")
+    promote(store, "composer")
+    add_run("r2", weak_model())
+    with pytest.raises(UsageError, match="needs a reason"):
+        promote(store, "composer", force=" ")
+    promote(store, "composer", force="agreed on the call")
+    newest = history(store, "composer")[0]
+    assert (newest.action, newest.reason, newest.champion) == ("force", "agreed on the call", 2)
+
+
+def test_a_comparison_with_a_former_champion_does_not_count(store, add_run):
+    add_run("r1", weak_model())
+    promote(store, "composer", force="the first one")
+    add_run("r3")
+    add_run("r2", weak_model(seed=1))
+    promote(store, "composer", "r2", force="so that the champion changes")
+    said = refusal(store, run_id="r3")
+    assert "no comparison with champion 2" in said["better"]
+    evaluate(store, "composer", "r3")
+    promote(store, "composer", "r3")
+    assert aliases(store, "composer").champion == 3
+
+
+def test_a_run_that_was_not_evaluated_is_refused(store, add_run):
+    add_run("r1", evaluated=False)
+    assert "python jobs/evaluate.py composer --run r1" in refusal(store)["evaluated"]
+    assert not bundles(store, "composer")
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def test_a_flipped_byte_in_the_runs_model_is_refused(store, add_run):
+    add_run("r1")
+    promote(store, "composer")
+    add_run("r2")
+    parts = ("runs", "composer", "r2", "model", "model.onnx")
+    data = store.read_bytes(*parts)
+    weights = numpy_helper.to_array(onnx.load_model_from_string(data).graph.initializer[0])
+    low_byte = data.index(weights.tobytes()) + 4 * 3 * 60  # too small a change to show in answers
+    store.write_bytes(flipped(data, low_byte), *parts)
+    said = refusal(store)
+    assert "was changed or damaged" in said["evaluated"]
+    assert aliases(store, "composer").champion == 1
+
+
+@pytest.mark.parametrize("at", range(0, 400, 40))
+def test_a_flipped_byte_anywhere_is_refused(store, add_run, at):
+    add_run("r1")
+    parts = ("runs", "composer", "r1", "model", "model.onnx")
+    data = store.read_bytes(*parts)
+    store.write_bytes(flipped(data, at), *parts)
+    assert refusal(store)
+    assert champion(store, "composer") is None
+
+
+def test_a_graph_that_differs_from_the_trained_model_is_refused_with_the_factor(store, add_run):
+    add_run("r1", artefacts.chunk_model(artefacts.register_weights(9.0)))
+    other = artefacts.chunk_model(artefacts.register_weights(9.1))
+    store.write_bytes(other, "runs", "composer", "r1", "model", "model.onnx")
+    said = refusal(store)
+    assert "times the limit 1e-05" in said["equality"]
+
+
+def test_a_graph_with_other_labels_is_refused(store, add_run):
+    add_run("r1")
+    two = artefacts.chunk_model(artefacts.register_weights()[:, :2])
+    store.write_bytes(two, "runs", "composer", "r1", "model", "model.onnx")
+    assert "3 labels need" in refusal(store)["schema"]
+
+
+def test_a_graph_with_other_inputs_is_refused(store, add_run):
+    add_run("r1")
+    facts = store.read_json("runs", "composer", "r1", "run.json")
+    store.write_json(facts | {"views": ["features"]}, "runs", "composer", "r1", "run.json")
+    assert "promises the inputs features, the graph takes chunks" in refusal(store)["schema"]
+
+
+def test_too_few_reference_rows_are_refused(store, add_run, examples):
+    add_run("r1")
+    model = artefacts.chunk_model(artefacts.register_weights())
+    artefacts.write_run(store, examples, model, run_id="r1", reference_rows=150)
+    assert "50 fewer than the 200" in refusal(store)["equality"]
+
+
+def test_a_memory_hungry_model_is_refused_by_how_much(store, add_run):
+    add_run("r1")
+    said = refusal(store, bounds=Bounds(memory_bytes=20_000_000))
+    assert "above the limit 20 MB" in said["smoke"]
+
+
+def test_a_model_that_wants_everything_is_stopped(store, add_run):
+    add_run("r1", artefacts.hungry_model(2_500_000_000), evaluated=False)
+    store.write_json(
+        {"sha256": artefacts.sha256(store, "r1"), "created": "now"},
+        "reports", "composer", "r1", "report.json",
+    )  # fmt: skip
+    said = refusal(store, bounds=Bounds(memory_bytes=300_000_000))
+    assert "300 MB of memory is the limit" in said["smoke"]
+
+
+def test_a_slow_model_is_refused(store, add_run):
+    add_run("r1")
+    assert "no answer within the 0.01 s" in refusal(store, bounds=Bounds(time_s=0.01))["smoke"]
+
+
+def test_noise_above_chance_stops_every_promotion(store, add_run):
+    add_run("r1")
+    figure = {"value": 0.2, "low": 0.15, "high": 0.25}
+    report = {
+        "unit": "row",
+        "classes": list("0123456789"),
+        "metrics": {"row": {"accuracy": figure}},
+    }
+    store.write_json(report, "reports", "noise", "n1", "report.json")
+    store.write_json({"run_id": "n1"}, "runs", "noise", "n1", "run.json")
+    store.write_json({"run_id": "n1"}, "runs", "noise", "latest.json")
+    assert "0.050 beyond its interval" in refusal(store)["noise"]
+    report["metrics"]["row"]["accuracy"] = {"value": 0.11, "low": 0.09, "high": 0.13}
+    store.write_json(report, "reports", "noise", "n1", "report.json")
+    assert promote(store, "composer").version == 1
+
+
+def test_a_damaged_bundle_is_never_loaded(store, add_run):
+    add_run("r1")
+    bundle = promote(store, "composer")
+    data = store.read_bytes(*bundle.parts, "model.onnx")
+    store.write_bytes(flipped(data, len(data) // 2), *bundle.parts, "model.onnx")
+    found = champion(store, "composer")
+    assert found is not None
+    with pytest.raises(StoreError, match="is damaged: its SHA-256"):
+        found.load()
+
+
+def test_an_unknown_version_lists_the_known(store, add_run):
+    add_run("r1")
+    promote(store, "composer")
+    with pytest.raises(StoreError, match=r"no version 7 of .composer.*Known: 1"):
+        open_bundle(store, "composer", 7)
