@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-
 from tunesmith.models._augment import RollAugment
 from tunesmith.models._keras import Network, Recipe, keras_in, load_network, train_network
 from tunesmith.models.contract import Family, Resources, Step, class_weights

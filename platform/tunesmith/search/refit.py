@@ -1,0 +1,83 @@
+"""Training the winner on train and validation together, in a worker, and exporting it."""
+
+import io
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tunesmith.errors import ModelError
+from tunesmith.models import Fitted, get_family
+from tunesmith.search.material import Material
+
+__all__ = ["MODEL_FOLDER", "refit"]
+
+MODEL_FOLDER = "model"
+_REFERENCE_ROWS = 256
+
+
+def refit(
+    material: Material,
+    family: str,
+    params: Mapping[str, Any],
+    *,
+    steps: int,
+    seed: int,
+    threads: int,
+) -> dict[str, bytes]:
+    """Train a setting on all development items for a number of steps and export it.
+
+    Parameters
+    ----------
+    material
+        What the search saw.
+    family, params
+        The winner.
+    steps
+        How long it is trained: where its score was best.
+    seed, threads
+        As in `Family.fit`.
+
+    Returns
+    -------
+    dict
+        Files by path: ``model/model.onnx``, ``model/reference.npz`` with rows of every input and
+        what the trained model itself answers, and the family's own format under ``model/native/``.
+
+    Raises
+    ------
+    ModelError
+        When the family yields no step.
+    """
+    model = None
+    development = material.development
+    for step in get_family(family).fit(params, development, seed=seed, threads=threads):
+        model = step.model
+        if step.step >= steps:
+            break
+    if model is None:
+        message = f"{family} ended before its first step."
+        raise ModelError(message)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "native").mkdir()
+        model.save(folder / "native")
+        model.export_onnx(folder / "model.onnx")
+        (folder / "reference.npz").write_bytes(_reference(model, material))
+        return {
+            f"{MODEL_FOLDER}/{path.relative_to(folder).as_posix()}": path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+
+def _reference(model: Fitted, material: Material) -> bytes:
+    """Return an NPZ of the last rows of each view and the model's own probabilities."""
+    view = material.development.view(model.views[0])
+    rows = np.asarray(view.x[-_REFERENCE_ROWS:])
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {model.views[0]: rows, "probabilities": model.predict_proba(rows)}
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()

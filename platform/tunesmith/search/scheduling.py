@@ -1,0 +1,107 @@
+"""Who gets which share of the cluster, and who is stopped early."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ray.tune import PlacementGroupFactory
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+
+from tunesmith.models import Resources, get_family
+from tunesmith.search.trial import SCORE
+
+__all__ = ["AshaByFamily", "placement", "resolve", "slots"]
+
+_GRACE_STEPS = 3
+_REDUCTION = 3
+_MOST_CPUS = 8
+
+
+def resolve(wanted: Resources, cluster: Mapping[str, float], n_trials: int) -> dict[str, float]:
+    """Return what a trial asks Ray for on the cluster as it is.
+
+    Parameters
+    ----------
+    wanted
+        What the family declares.
+    cluster
+        What the cluster has, by resource name.
+    n_trials
+        Trials that are to run; where they cannot fill the cores each gets more of them.
+
+    Returns
+    -------
+    dict
+        ``CPU``, and ``GPU`` where the family uses one and the cluster has any.
+    """
+    cores = int(cluster.get("CPU", 1))
+    share = min(cores // max(n_trials, 1), _MOST_CPUS)
+    bundle = {"CPU": float(min(max(wanted.cpus, share), max(cores, 1)))}
+    if wanted.gpu_fraction and cluster.get("GPU", 0):
+        bundle["GPU"] = wanted.gpu_fraction
+    return bundle
+
+
+def slots(cluster: Mapping[str, float], bundles: Sequence[Mapping[str, float]]) -> int:
+    """Return how many trials can run at once if all were of the kind that asks for least."""
+    least = min((bundle["CPU"] for bundle in bundles), default=1.0)
+    return max(int(cluster.get("CPU", 1) // least), 1)
+
+
+def placement(config: Mapping[str, Any]) -> PlacementGroupFactory:
+    """Return the placement of a trial, which its configuration carries."""
+    return PlacementGroupFactory([dict(config["resources"])])
+
+
+class AshaByFamily(FIFOScheduler):
+    """Asynchronous successive halving among trials of one task and one family.
+
+    Three blocks of boosting rounds and three epochs of a network say nothing about each other, so
+    a family that starts slowly is compared with its own kind only, and nothing is stopped before
+    a few of them came as far: halving two trials would keep whichever began first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._schedulers: dict[tuple[str, str], ASHAScheduler] = {}
+        self._came_as_far: Counter[tuple[str, str, int]] = Counter()
+
+    def _of(self, trial: Trial) -> ASHAScheduler:
+        key = (trial.config["task"], trial.config["family"])
+        if key not in self._schedulers:
+            self._schedulers[key] = ASHAScheduler(
+                metric=SCORE,
+                mode="max",
+                grace_period=_GRACE_STEPS,
+                reduction_factor=_REDUCTION,
+                max_t=max(get_family(key[1]).max_steps, _GRACE_STEPS),
+                stop_last_trials=False,
+            )
+        return self._schedulers[key]
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Enter the trial among its kind."""
+        self._of(trial).on_trial_add(tune_controller, trial)
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Say whether the trial goes on."""
+        if result["finished"]:
+            return str(TrialScheduler.STOP)
+        decision = str(self._of(trial).on_trial_result(tune_controller, trial, result))
+        here = (trial.config["task"], trial.config["family"], result["training_iteration"])
+        self._came_as_far[here] += 1
+        enough = self._came_as_far[here] > _REDUCTION
+        return decision if enough else str(TrialScheduler.CONTINUE)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Record where the trial ended."""
+        self._of(trial).on_trial_complete(tune_controller, trial, result)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
+        """Forget the trial."""
+        self._of(trial).on_trial_remove(tune_controller, trial)
+
+    def debug_string(self) -> str:
+        """Return one line."""
+        return f"successive halving in {len(self._schedulers)} groups"

@@ -1,0 +1,47 @@
+"""Figures of one set of predictions, an item at a time."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["scores"]
+
+_TOP = 5
+
+
+def scores(probabilities: npt.NDArray[Any], y: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Return figures by name.
+
+    Parameters
+    ----------
+    probabilities
+        ``float [items, classes]``.
+    y
+        Class of each item, ``int [items]``.
+
+    Returns
+    -------
+    dict
+        ``accuracy``, ``balanced_accuracy`` (mean recall of the classes present), ``macro_f1`` (of
+        the classes present or predicted), ``log_loss``, and ``top5`` where there are more classes
+        than that.
+    """
+    n_classes = probabilities.shape[1]
+    predicted = probabilities.argmax(axis=1)
+    hits = np.bincount(y[predicted == y], minlength=n_classes)
+    present = np.bincount(y, minlength=n_classes)
+    named = np.bincount(predicted, minlength=n_classes)
+    seen = present > 0
+    either = present + named > 0
+    chosen = np.clip(probabilities[np.arange(len(y)), y], 1e-12, 1.0)
+    figures = {
+        "accuracy": hits.sum() / len(y),
+        "balanced_accuracy": (hits[seen] / present[seen]).mean(),
+        "macro_f1": (2 * hits[either] / (present + named)[either]).mean(),
+        "log_loss": -np.log(chosen).mean(),
+    }
+    if n_classes > _TOP:
+        best = np.argpartition(-probabilities, _TOP, axis=1)[:, :_TOP]
+        figures["top5"] = (best == y[:, None]).any(axis=1).mean()
+    return {name: float(value) for name, value in figures.items()}

@@ -1,0 +1,338 @@
+"""Optuna studies behind Ray Tune: one a task, kept in a file, continued after any interruption."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import optuna
+from optuna.trial import TrialState
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
+
+from tunesmith.models import get_family
+from tunesmith.search.trial import SCORE
+
+__all__ = ["Portfolio", "SeededTpe", "Space", "StudySearch", "open_study", "starting_points"]
+
+FAMILY = "family"
+
+
+class _Prefixed:
+    """An Optuna trial whose suggestions carry a family's name, so that families cannot collide."""
+
+    def __init__(self, trial: Any, prefix: str) -> None:
+        self._trial = trial
+        self._prefix = prefix
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._trial, name)
+        if not name.startswith("suggest_"):
+            return attribute
+
+        def suggest(parameter: str, *args: Any, **kwargs: Any) -> Any:
+            return attribute(f"{self._prefix}.{parameter}", *args, **kwargs)
+
+        return suggest
+
+
+@dataclass(frozen=True)
+class Space:
+    """The space of one task: the family first, then what that family suggests.
+
+    Attributes
+    ----------
+    families
+        Names to choose from.
+    fixed
+        What every configuration of the task carries besides, such as its name.
+    by_family
+        What every configuration of a family carries besides, such as its share of the cluster.
+    """
+
+    families: tuple[str, ...]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    by_family: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __call__(self, trial: Any) -> dict[str, Any]:
+        """Suggest a configuration, define-by-run."""
+        family = trial.suggest_categorical(FAMILY, list(self.families))
+        params = get_family(family).space(cast("optuna.Trial", _Prefixed(trial, family)))
+        own = self.by_family.get(family, {})
+        return {**self.fixed, **own, FAMILY: family, "params": params, "trial": trial.number}
+
+
+def starting_points(families: Sequence[str], *, include_studies: bool) -> list[dict[str, Any]]:
+    """Return the settings a search begins with.
+
+    Parameters
+    ----------
+    families
+        Names, in the order they are to be tried.
+    include_studies
+        Whether the settings of the studies come first.
+
+    Returns
+    -------
+    list of dict
+        Values by suggested name: each study's own setting, then each family's default.
+    """
+    points = []
+    if include_studies:
+        points += [(name, get_family(name).study()) for name in families]
+    points += [(name, get_family(name).default()) for name in families]
+    unique: list[dict[str, Any]] = []
+    for name, values in points:
+        if values is None:
+            continue
+        point = {FAMILY: name, **{f"{name}.{key}": value for key, value in values.items()}}
+        if point not in unique:
+            unique.append(point)
+    return unique
+
+
+class SeededTpe(optuna.samplers.BaseSampler):
+    """TPE whose random numbers depend on the seed and the trial's number alone.
+
+    A search that is interrupted and continued therefore draws what it would have drawn undisturbed,
+    as far as the results it had seen by then were the same.
+    """
+
+    def __init__(self, seed: int, n_startup_trials: int) -> None:
+        self._seed = seed
+        self._n_startup_trials = n_startup_trials
+        self._samplers: dict[int, optuna.samplers.TPESampler] = {}
+
+    def _of(self, number: int) -> optuna.samplers.TPESampler:
+        if number not in self._samplers:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._samplers[number] = optuna.samplers.TPESampler(
+                    seed=self._seed * 1_000_003 + number,
+                    n_startup_trials=self._n_startup_trials,
+                    multivariate=True,
+                    group=True,
+                    constant_liar=True,
+                )
+        return self._samplers[number]
+
+    def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
+        """Delegate to the trial's own sampler."""
+        return self._of(trial.number).infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Any, trial: Any, search_space: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Delegate to the trial's own sampler."""
+        return self._of(trial.number).sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Any, trial: Any, param_name: str, param_distribution: Any
+    ) -> Any:
+        """Delegate to the trial's own sampler."""
+        sampler = self._of(trial.number)
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
+        """Delegate to the trial's own sampler, which is needed no more."""
+        self._of(trial.number).after_trial(study, trial, state, values)
+        self._samplers.pop(trial.number, None)
+
+
+def open_study(path: Path, name: str, sampler: Any = None) -> Any:
+    """Open or create the study `name` in the SQLite file `path`, to be maximised.
+
+    Returns
+    -------
+    optuna.Study
+        Any tool that reads Optuna's storage can open the same file while the search runs.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = optuna.storages.RDBStorage(
+        f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
+    )
+    return optuna.create_study(
+        study_name=name,
+        storage=storage,
+        sampler=sampler,
+        pruner=optuna.pruners.NopPruner(),
+        direction="maximize",
+        load_if_exists=True,
+    )
+
+
+class StudySearch(OptunaSearch):
+    """OptunaSearch that continues: a trial that was running when the search died runs again.
+
+    It keeps its number and its settings, because Optuna returns what was suggested before; so no
+    trial is lost and none is there twice.
+
+    Parameters
+    ----------
+    path, name
+        SQLite file and name of the study.
+    space
+        The task's space.
+    n_trials
+        Trials the study is to hold in the end.
+    points
+        Settings to begin with; ignored where the study has trials.
+    seed
+        Seed of the sampler.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        space: Space,
+        *,
+        n_trials: int,
+        points: Sequence[Mapping[str, Any]] = (),
+        seed: int = 0,
+    ) -> None:
+        self.space = space
+        startup = min(10, max(len(points), n_trials // 3))
+        sampler = SeededTpe(seed, startup)
+        self.study = open_study(path, name, sampler)
+        self.n_trials = n_trials
+        trials = self.study.get_trials(deepcopy=False)
+        if not trials:
+            for point in points[:n_trials]:
+                self.study.enqueue_trial(dict(point))
+        self._interrupted = [t for t in trials if t.state == TrialState.RUNNING]
+        ended = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+        self.n_ended = sum(t.state in ended for t in trials)
+        self.n_started = self.n_ended
+        super().__init__(
+            space=space,
+            metric=SCORE,
+            mode="max",
+            sampler=sampler,
+            study_name=name,
+            storage=self.study._storage,
+        )
+
+    @property
+    def n_running(self) -> int:
+        """Trials handed out and not ended."""
+        return self.n_started - self.n_ended
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether every planned trial was handed out."""
+        return self.n_started >= self.n_trials
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """Return the next configuration: interrupted trials first."""
+        if self._interrupted:
+            frozen = self._interrupted.pop(0)
+            self._ot_trials[trial_id] = optuna.trial.Trial(self.study, frozen._trial_id)
+        configuration = self.space(self._trial_for(trial_id))
+        self.n_started += 1
+        return configuration
+
+    def _trial_for(self, trial_id: str) -> Any:
+        if trial_id not in self._ot_trials:
+            self._ot_trials[trial_id] = self.study.ask()
+        return self._ot_trials[trial_id]
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Report the best so far; a step reported before an interruption is kept as it was."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The reported value is ignored")
+            super().on_trial_result(trial_id, result)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tell Optuna how the trial ended: complete, stopped early, or failed."""
+        trial = self._ot_trials[trial_id]
+        scored = result is not None and SCORE in result
+        if scored and result is not None:
+            for name in ("best_step", "fit_s", "training_iteration", "time_total_s"):
+                trial.set_user_attr(name, result[name])
+        if error or not scored:
+            self.study.tell(trial, state=TrialState.FAIL)
+        elif result is not None and not result["finished"]:
+            self.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self.study.tell(trial, result[SCORE] if result else None)
+        self._completed_trials.add(trial_id)
+        self.n_ended += 1
+
+    def close(self) -> None:
+        """End the trials that a search out of time left running, with what they had reached."""
+        for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            self.study.tell(trial.number, state=TrialState.PRUNED)
+            self.n_ended += 1
+
+    def set_search_properties(self, metric: Any, mode: Any, config: Any, **spec: Any) -> bool:
+        """Keep the study's own metric and direction."""
+        del metric, mode, config, spec
+        return True
+
+    def save(self, checkpoint_path: str) -> None:
+        """Do nothing: the study's file is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Do nothing: the study's file is the state."""
+
+
+class Portfolio(Searcher):
+    """Several studies behind one search, none starving another.
+
+    The next trial always goes to the study that has had the least of its plan so far.
+
+    Parameters
+    ----------
+    searches
+        A search for each study.
+    n_slots
+        Trials that can run at once. No more are handed out: a setting drawn early is drawn from
+        fewer results.
+    """
+
+    def __init__(self, searches: Mapping[str, StudySearch], n_slots: int) -> None:
+        super().__init__(metric=SCORE, mode="max")
+        self.searches = dict(searches)
+        self._n_slots = n_slots
+        self._owner: dict[str, StudySearch] = {}
+
+    @property
+    def n_left(self) -> int:
+        """Trials still to be handed out, over all studies."""
+        return sum(s.n_trials - s.n_started for s in self.searches.values())
+
+    def suggest(self, trial_id: str) -> Any:
+        """Return the next configuration, None while the cluster is full, or that none is left."""
+        open_searches = [s for s in self.searches.values() if not s.is_exhausted]
+        if not open_searches:
+            return Searcher.FINISHED
+        if sum(search.n_running for search in self.searches.values()) >= self._n_slots:
+            return None
+        search = min(open_searches, key=lambda s: s.n_started / s.n_trials)
+        self._owner[trial_id] = search
+        return search.suggest(trial_id)
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Pass the result to the study that owns the trial."""
+        self._owner[trial_id].on_trial_result(trial_id, result)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Pass the end to the study that owns the trial."""
+        self._owner[trial_id].on_trial_complete(trial_id, result, error)
+
+    def set_search_properties(self, metric: Any, mode: Any, config: Any, **spec: Any) -> bool:
+        """Keep the studies' own metric and direction."""
+        del metric, mode, config, spec
+        return True
+
+    def save(self, checkpoint_path: str) -> None:
+        """Do nothing: the studies' files are the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Do nothing: the studies' files are the state."""

@@ -1,0 +1,208 @@
+"""What a search shows and keeps while it runs."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback, Stopper
+
+from tunesmith.models import get_family
+from tunesmith.search.trial import SCORE
+
+__all__ = ["Budget", "Progress", "Watch", "clock", "read_history"]
+
+_QUIET_S = 2.0
+_KEEP_FREE_S = 20.0
+_REFIT_MARGIN = 1.3
+# Ray Tune adds these to every result; they describe its own bookkeeping.
+_NOT_FIGURES = {
+    "config", "date", "done", "finished", "hostname", "iterations_since_restore", "node_ip", "pid",
+    "time_since_restore", "time_this_iter_s", "timestamp", "training_iteration", "trial_id",
+    "checkpoint_dir_name", "episodes_total", "timesteps_total", "experiment_tag",
+    "should_checkpoint",
+}  # fmt: skip
+
+
+def clock(seconds: float) -> str:
+    """Return ``m:ss`` or ``h:mm:ss``."""
+    minutes, second = divmod(int(max(seconds, 0)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
+
+
+@dataclass
+class Progress:
+    """Where one task stands.
+
+    Attributes
+    ----------
+    n_trials
+        Trials planned, those of earlier sessions included.
+    growth
+        Items a refit learns from, as a multiple of those that a trial learns from.
+    """
+
+    n_trials: int
+    growth: float = 1.0
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+    best: float = float("-inf")
+    best_text: str = ""
+    refit_s: float = 0.0
+    last: dict[int, dict[str, Any]] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> int:
+        """Trials that ended, however."""
+        return self.complete + self.pruned + self.failed
+
+    def saw(self, trial: int, family: str, result: Mapping[str, Any]) -> bool:
+        """Take a result in; return whether it is the best so far."""
+        self.last[trial] = dict(result)
+        if result[SCORE] <= self.best:
+            return False
+        self.best = result[SCORE]
+        self.best_text = f"{family} #{trial}"
+        self.refit_s = result["fit_s"] * self.growth
+        return True
+
+
+class Budget(Stopper):
+    """Ends a search early enough that its winners are refitted within the time given.
+
+    Parameters
+    ----------
+    deadline
+        `time.monotonic` at which everything should be done, None for no limit.
+    progress
+        Where each task stands; a task without any score is waited for.
+    max_failed
+        Failed trials after which the search gives up, None for no limit.
+    """
+
+    def __init__(
+        self, deadline: float | None, progress: Mapping[str, Progress], max_failed: int | None
+    ) -> None:
+        self._deadline = deadline
+        self._progress = progress
+        self._max_failed = max_failed
+        self.reason: str | None = None
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Stop no single trial."""
+        del trial_id, result
+        return False
+
+    def stop_all(self) -> bool:
+        """Return whether the whole search ends now."""
+        failed = sum(progress.failed for progress in self._progress.values())
+        if self._max_failed is not None and failed > self._max_failed:
+            self.reason = f"{failed} trials failed"
+        elif self._deadline is not None and all(p.last for p in self._progress.values()):
+            refits_s = _REFIT_MARGIN * sum(p.refit_s for p in self._progress.values())
+            if time.monotonic() + refits_s + _KEEP_FREE_S >= self._deadline:
+                self.reason = "time budget"
+        return self.reason is not None
+
+
+class Watch(Callback):
+    """Writes every result to a file as it comes and tells a person where things stand.
+
+    Parameters
+    ----------
+    progress
+        Where each task stands, by task; kept up to date.
+    history
+        File of each task, a JSON object a line.
+    say
+        Prints a line.
+    deadline
+        As in `Budget`.
+    """
+
+    def __init__(
+        self,
+        progress: Mapping[str, Progress],
+        history: Mapping[str, Path],
+        say: Callable[[str], None],
+        deadline: float | None,
+    ) -> None:
+        self._progress = progress
+        self._history = history
+        self._say = say
+        self._deadline = deadline
+        self._started = time.monotonic()
+        self._said = 0.0
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Keep a result."""
+        del iteration, info
+        task, number, family = (trial.config[key] for key in ("task", "trial", "family"))
+        figures = {k: v for k, v in result.items() if k not in _NOT_FIGURES}
+        step = result["training_iteration"]
+        with self._history[task].open("a", encoding="utf-8") as file:
+            file.write(
+                json.dumps({"trial": number, "family": family, "step": step, **figures}) + "\n"
+            )
+        best = self._progress[task].saw(number, family, result)
+        if best or time.monotonic() - self._said > _QUIET_S:
+            total = get_family(family).max_steps
+            text = f"#{number} {family} step {step}/{total} {result[SCORE]:.4f}"
+            self._line(task, trials, text)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Count a trial that ended well."""
+        del iteration, info
+        progress = self._progress[trial.config["task"]]
+        finished = bool(trial.last_result.get("finished"))
+        progress.complete += finished
+        progress.pruned += not finished
+        how = "complete" if finished else "stopped early"
+        score = trial.last_result.get(SCORE, float("nan"))
+        text = f"#{trial.config['trial']} {trial.config['family']} {how} {score:.4f}"
+        self._line(trial.config["task"], trials, text)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Count a trial that failed for good."""
+        del iteration, info
+        progress = self._progress[trial.config["task"]]
+        progress.failed += 1
+        error = trial.get_error()
+        cause = str(error).strip().splitlines()[-1] if error else "its process ended"
+        progress.errors[trial.config["trial"]] = cause
+        text = f"#{trial.config['trial']} {trial.config['family']} FAILED: {cause}"
+        self._line(trial.config["task"], trials, text)
+
+    def _line(self, task: str, trials: list[Any], text: str) -> None:
+        progress = self._progress[task]
+        now = time.monotonic()
+        self._said = now
+        left = f", {clock(self._deadline - now)} left" if self._deadline is not None else ""
+        running = sum(t.status == "RUNNING" and t.config["task"] == task for t in trials)
+        best = (
+            f"best {progress.best:.4f} {progress.best_text}" if progress.best_text else "no score"
+        )
+        self._say(
+            f"[{clock(now - self._started)}{left}] {task} {progress.ended}/{progress.n_trials} "
+            f"done, {running} running, {best} | {text}"
+        )
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """Return the results in `path`, the newest of each trial's step, in order.
+
+    A line that the writer did not live to finish is left out.
+    """
+    rows: dict[tuple[int, int], dict[str, Any]] = {}
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
+            row = json.loads(line)
+            rows[row["trial"], row["step"]] = row
+    return [rows[key] for key in sorted(rows)]

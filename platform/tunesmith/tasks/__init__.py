@@ -1,0 +1,18 @@
+"""Tasks: data, target, honest protocol, families, metric and the published figure, one file each.
+
+Adding a task is adding one file that holds a ``TASK``.
+"""
+
+from tunesmith.tasks.contract import METRICS, Reference, Request, Task, TaskData
+from tunesmith.tasks.registry import get_task, load_for_run, task_names
+
+__all__ = [
+    "METRICS",
+    "Reference",
+    "Request",
+    "Task",
+    "TaskData",
+    "get_task",
+    "load_for_run",
+    "task_names",
+]

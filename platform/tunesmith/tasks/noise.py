@@ -1,0 +1,50 @@
+"""Labels without any relation to the features: the platform's own honesty check."""
+
+import numpy as np
+
+from tunesmith.datasets.examples import Examples, View
+from tunesmith.store import Store
+from tunesmith.tasks._parts import content_version
+from tunesmith.tasks.contract import PARTS, Reference, Request, Task, TaskData
+
+__all__ = ["TASK"]
+
+_ROWS = {"train": 1000, "validation": 1000, "test": 2000}
+_FEATURES = 100
+_CLASSES = 10
+
+
+def _read(store: Store, request: Request) -> TaskData:
+    """Return 100 uniform features and a random label a row; the test rows are drawn last."""
+    del store
+    rng = np.random.default_rng(request.seed)
+    rows = sum(_ROWS.values())
+    x = rng.random((rows, _FEATURES), dtype=np.float32)
+    y = rng.integers(0, _CLASSES, rows)
+    examples = Examples(
+        y=y,
+        classes=tuple(f"class {number}" for number in range(_CLASSES)),
+        groups=np.arange(rows),
+        ids=[f"row-{index:04d}" for index in range(rows)],
+        views={"features": View.one_row_each(x)},
+    )
+    return TaskData(
+        examples,
+        np.repeat(PARTS, [_ROWS[part] for part in PARTS]),
+        name="noise",
+        version=content_version(x, y),
+        parameters={"features": [f"noise_{index}" for index in range(_FEATURES)]},
+    )
+
+
+TASK = Task(
+    name="noise",
+    title="Random labels: nothing may come out above chance",
+    kind="synthetic",
+    families=("boosting",),
+    metric="accuracy",
+    unit="row",
+    protocol="2,000 fresh rows are the test",
+    read=_read,
+    reference=Reference("experiment notebook: best of 20 epochs on validation", 0.1183),
+)
