@@ -108,7 +108,8 @@ class ComposerTable:
         for raw in wanted:
             name = self.resolve(raw).name
             if name is None or name not in have:
-                raise unknown("composer", name or raw, have)
+                missing = unknown("composer", name or raw, have)
+                raise missing
             found.append(name)
         return tuple(found)
 
@@ -146,7 +147,8 @@ def _parse(text: str, where: str) -> ComposerTable:
         raise UsageError(msg)
     for key in content:
         if key not in {"composers", "unknown"}:
-            raise unknown(f"section of {where}", str(key), ("composers", "unknown"))
+            wrong = unknown(f"section of {where}", str(key), ("composers", "unknown"))
+            raise wrong
     composers, unknowns = content.get("composers") or {}, content.get("unknown") or []
     if not isinstance(composers, dict) or not isinstance(unknowns, list):
         msg = f"The composer table {where} must be {form}."

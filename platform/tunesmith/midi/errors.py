@@ -1,3 +1,4 @@
+# ruff: noqa: N818 - names say what the file is, as a reject row shows them
 """What can be wrong with a MIDI file.
 
 Every class carries the `stage` that refused the file: ``"read"`` (the bytes are not MIDI),

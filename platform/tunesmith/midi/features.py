@@ -113,18 +113,25 @@ def _groups(notes: NDArray[np.void]) -> Iterator[Group]:
     bottom = np.minimum.reduceat(pitch, starts)
     group_s, group_q = onset_s[starts], onset_q[starts]
 
-    by_duration = np.bincount(pitch % 12, weights=duration_s + _EPSILON, minlength=12)
-    by_duration /= by_duration.sum()
+    by_duration = _normal(_weighted(pitch % 12, duration_s + _EPSILON, 12))
     tonic, is_minor, correlations = _key(by_duration)
     degree = (pitch - tonic) % 12
 
-    yield from _pitch(pitch, duration_s, degree, by_duration, tonic, is_minor, correlations)
+    yield from _pitch(
+        pitch,
+        duration_s,
+        degree,
+        by_duration,
+        tonic=tonic,
+        is_minor=is_minor,
+        correlations=correlations,
+    )
     yield from _melody("top", top, tonic)
     yield from _melody("bottom", bottom, tonic)
     yield from _outer_voices(top, bottom)
-    yield from _harmony(pitch, offset_s, group, group_s, starts.size, tonic)
-    yield from _texture(pitch, onset_s, offset_s, starts, sizes, group)
-    yield from _rhythm(group_s, group_q, onset_q, duration_s, duration_q, sizes)
+    yield from _harmony(pitch, offset_s, group, group_s, tonic)
+    yield from _texture(pitch, onset_s, offset_s, starts, sizes)
+    yield from _rhythm(group_s, group_q, onset_q, duration_s, duration_q, n_notes=pitch.size)
     yield from _dynamics(velocity, starts, pitch)
 
 
@@ -149,6 +156,7 @@ def _pitch(
     duration_s: Floats,
     degree: Ints,
     by_duration: Floats,
+    *,
     tonic: int,
     is_minor: bool,
     correlations: Floats,
@@ -172,7 +180,7 @@ def _pitch(
                 correlations[tonic] - correlations[tonic + 12],
                 degrees[~scale].sum(),
                 _entropy(by_duration),
-                _entropy(np.bincount(pitch, weights=duration_s + _EPSILON, minlength=128)),
+                _entropy(_weighted(pitch, duration_s + _EPSILON, 128)),
                 np.count_nonzero(degrees > 0.02) / 12.0,
                 np.log1p(np.unique(pitch).size),
             ]
@@ -237,9 +245,10 @@ def _outer_voices(top: Ints, bottom: Ints) -> Iterator[Group]:
 
 
 def _harmony(
-    pitch: Ints, offset_s: Floats, group: Ints, group_s: Floats, n_groups: int, tonic: int
+    pitch: Ints, offset_s: Floats, group: Ints, group_s: Floats, tonic: int
 ) -> Iterator[Group]:
     """Chords of everything that sounds at each onset."""
+    n_groups = group_s.size
     last = np.searchsorted(group_s, offset_s - CHORD_SPREAD_S, side="left")
     last = np.maximum(last, group + 1)
     pitch_class = pitch % 12
@@ -268,7 +277,7 @@ def _harmony(
 
 
 def _texture(
-    pitch: Ints, onset_s: Floats, offset_s: Floats, starts: Ints, sizes: Ints, group: Ints
+    pitch: Ints, onset_s: Floats, offset_s: Floats, starts: Ints, sizes: Ints
 ) -> Iterator[Group]:
     """How many notes begin and sound together, and how they are spread."""
     yield "chord_size", _shares(np.minimum(sizes, 8) - 1, 8)
@@ -279,7 +288,7 @@ def _texture(
     spans = np.diff(times[order])
     yield (
         "polyphony",
-        _normal(np.bincount(np.clip(level, 0, 9), weights=spans, minlength=10)),
+        _normal(_weighted(np.clip(level, 0, 9), spans, 10)),
     )
     centre = np.add.reduceat(pitch, starts) / sizes
     yield (
@@ -291,7 +300,7 @@ def _texture(
                 _mean(sizes[1:] == sizes[:-1]),
                 _std(centre),
                 _mean(np.abs(np.diff(centre))),
-                _std(pitch - centre[group]),
+                _std(pitch - np.repeat(centre, sizes)),
             ]
         ),
     )
@@ -303,7 +312,8 @@ def _rhythm(
     onset_q: Floats,
     duration_s: Floats,
     duration_q: Floats,
-    sizes: Ints,
+    *,
+    n_notes: int,
 ) -> Iterator[Group]:
     """Lengths and gaps in quarter notes and in seconds, place in the beat, regularity."""
     gap_s, gap_q = np.diff(group_s), np.diff(group_q)
@@ -342,7 +352,7 @@ def _rhythm(
                 _mean(gap_kind[2:] == gap_kind[:-2]),
                 _mean(gap_kind[4:] == gap_kind[:-4]),
                 np.log(n / (span_s + 1.0)),
-                np.log(sizes.sum() / (span_s + 1.0)),
+                np.log(n_notes / (span_s + 1.0)),
                 np.log(n / (span_q + 1.0)),
                 np.log((span_q + 0.1) / (span_s + 0.1)),
                 np.count_nonzero(np.bincount(gap_kind, minlength=1) > 0.02 * n),
@@ -381,6 +391,10 @@ def _summary(values: Ints | Floats) -> Floats:
 def _shares(values: Ints, bins: int) -> Floats:
     """Histogram of small integers, summing to 1, or to 0 for no values."""
     return _normal(np.bincount(values, minlength=bins).astype(np.float64))
+
+
+def _weighted(values: Ints, weights: Floats, bins: int) -> Floats:
+    return np.bincount(values, weights=weights, minlength=bins).astype(np.float64)
 
 
 def _normal(counts: Floats) -> Floats:

@@ -133,7 +133,7 @@ class DuplicateRule:
 def duplicate_clusters(
     fingerprints: Sequence[NDArray[np.uint64]], rule: DuplicateRule | None = None
 ) -> NDArray[np.int64]:
-    """Number the groups of pieces that are the same music.
+    """Label the groups of pieces that are the same music.
 
     Parameters
     ----------

@@ -150,10 +150,7 @@ def chunk_roll(
         )
         raise UsageError(msg)
     frames, pitches = roll.shape
-    if frames == 0:
-        n_chunks = 0
-    else:
-        n_chunks = 1 + max(0, math.ceil((frames - chunk_frames) / hop_frames))
+    n_chunks = 1 + max(0, math.ceil((frames - chunk_frames) / hop_frames)) if frames else 0
     starts = np.arange(n_chunks, dtype=np.int32) * np.int32(hop_frames)
     needed = (n_chunks - 1) * hop_frames + chunk_frames if n_chunks else 0
     padded = np.zeros((needed, pitches), dtype=roll.dtype)

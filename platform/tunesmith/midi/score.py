@@ -93,9 +93,12 @@ class TempoMap:
     def seconds(self, ticks: NDArray[np.integer]) -> NDArray[np.float64]:
         """Return the time of each tick; float64 of the shape given."""
         if self.start_ticks.size == 1:
-            return self.seconds_per_tick[0] * ticks
+            return np.asarray(self.seconds_per_tick[0] * ticks)
         i = np.searchsorted(self.start_ticks, ticks, side="right") - 1
-        return self.start_s[i] + self.seconds_per_tick[i] * (ticks - self.start_ticks[i])
+        times: NDArray[np.float64] = self.start_s[i] + self.seconds_per_tick[i] * (
+            ticks - self.start_ticks[i]
+        )
+        return times
 
 
 def _no_events() -> tuple[NDArray[np.float64], NDArray[np.int16]]:
@@ -152,7 +155,7 @@ class Score:
     end_time_s
         Time of the last event of any instrument.
     reader
-        Which reader decoded the file: ``"symusic"``, ``"events"`` or ``"pretty_midi"``.
+        Which reader decoded the file: ``"events"``, ``"symusic"`` or ``"pretty_midi"``.
     n_tracks
         Tracks in the file, with or without notes.
     warnings
