@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LEAST_COMPARED = 30
 
-__all__ = ["Parts", "Report", "evaluate", "open_report", "parts_of"]
+__all__ = ["Parts", "Report", "ensure_report", "evaluate", "open_report", "parts_of"]
 
 
 @dataclass(frozen=True)
@@ -195,6 +195,35 @@ def evaluate(store: Store, task: str, run_id: str | None = None) -> Report:
     report = Report(store, task, run.run_id, facts)
     _write(report, predictions)
     return report
+
+
+def ensure_report(store: Store, task: str, run_id: str | None = None) -> tuple[Report, bool]:
+    """Return a run's report that is up to date, evaluating where there is none.
+
+    A report is out of date when the run's model or the task's champion is another one by now.
+
+    Returns
+    -------
+    Report
+        The report.
+    bool
+        Whether it had to be made.
+    """
+    run = open_run(store, task, run_id)
+    report = open_report(store, task, run.run_id)
+    if report is not None and _is_current(report, run):
+        return report, False
+    return evaluate(store, task, run.run_id), True
+
+
+def _is_current(report: Report, run: Run) -> bool:
+    if report.facts.get("sha256") != sha256(run.model_bytes()):
+        return False
+    bundle = champion(run.store, run.task)
+    if bundle is None or bundle.card["run_id"] == run.run_id:
+        return True
+    compared = report.facts["comparisons"].get("champion") or {}
+    return bool(compared.get("version") == bundle.version)
 
 
 def _against_champion(

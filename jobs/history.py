@@ -1,0 +1,56 @@
+"""Tell who replaced whom as champion, when and why."""
+
+from typing import Any
+
+import click
+
+from tunesmith.commands import command
+
+
+def _show(result: dict[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("when", "who", "what", "version", "replaced", "why", box=box.SIMPLE_HEAD)
+    for record in result["records"]:
+        table.add_row(
+            record["when"],
+            record["who"],
+            record["action"],
+            str(record["champion"]),
+            str(record["replaced"] or ""),
+            record["reason"] or _better(record),
+        )
+    Console(width=max(100, Console().width)).print(table)
+    named = ", ".join(f"{name} {number}" for name, number in result["aliases"].items() if number)
+    click.echo(f"{result['task']}: {named or 'nothing was promoted yet'}.")
+
+
+def _better(record: dict[str, Any]) -> str:
+    said = [v["message"] for v in record["verdicts"] if v["rule"] == "better"]
+    return said[0] if said else ""
+
+
+@command(show=_show)
+@click.argument("task")
+def main(store: str | None, task: str) -> dict[str, Any]:
+    """Tell who replaced whom as champion of TASK, when and why; newest first."""
+    from tunesmith.registry import aliases, history
+    from tunesmith.store import Store
+
+    artefacts = Store(store)
+    now = aliases(artefacts, task)
+    return {
+        "task": task,
+        "aliases": {
+            "champion": now.champion,
+            "previous": now.previous,
+            "challenger": now.challenger,
+        },
+        "records": [record.as_dict() for record in history(artefacts, task)],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Make an earlier version the champion again."""
+
+from typing import Any
+
+import click
+
+from tunesmith.commands import command
+
+
+def _show(result: dict[str, Any]) -> None:
+    click.echo(
+        f"{result['task']}: version {result['champion']} is the champion again, in place of "
+        f"version {result['replaced']}. Servers follow within seconds."
+    )
+
+
+@command(show=_show)
+@click.argument("task")
+@click.option("--to", type=int, metavar="VERSION", help="Which version [the previous champion].")
+@click.option("--reason", metavar="TEXT", help="Kept in the history.")
+def main(store: str | None, task: str, to: int | None, reason: str | None) -> dict[str, Any]:
+    """Make the previous champion of TASK, or another version, the champion again."""
+    from tunesmith.registry import rollback
+    from tunesmith.store import Store
+
+    record = rollback(Store(store), task, to, reason=reason)
+    return {"task": task} | record.as_dict()
+
+
+if __name__ == "__main__":
+    main()
