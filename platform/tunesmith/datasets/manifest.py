@@ -40,13 +40,17 @@ class Counts(_Record):
     kept: int = Field(ge=0, description="Pieces: one a distinct content that could be read.")
     duplicate: int = Field(ge=0, description="Files with the very bytes of a kept one.")
     rejected: int = Field(ge=0, description="Files that could not be read; see `rejects`.")
-    ignored: int = Field(0, ge=0, description="Files that do not claim to be MIDI.")
-    unlabelled: int = Field(0, ge=0, description="Kept pieces whose label is unknown or empty.")
+    ignored: int = Field(default=0, ge=0, description="Files that do not claim to be MIDI.")
+    unlabelled: int = Field(
+        default=0, ge=0, description="Kept pieces whose label is unknown or empty."
+    )
     chunks: int = Field(ge=0, description="Rows of `chunks`.")
     notes: int = Field(ge=0, description="Notes of all kept pieces.")
-    clusters: int = Field(0, ge=0, description="Distinct duplicate clusters among the pieces.")
+    clusters: int = Field(
+        default=0, ge=0, description="Distinct duplicate clusters among the pieces."
+    )
     byte_duplicate_groups: int = Field(
-        0, ge=0, description="Kept pieces that have byte-identical copies."
+        default=0, ge=0, description="Kept pieces that have byte-identical copies."
     )
 
     @model_validator(mode="after")
@@ -102,7 +106,9 @@ class Manifest(_Record):
     tables: dict[str, list[TableFile]]
     columns: dict[str, dict[str, str]] = Field(description="Arrow type of each column.")
     code_version: str
-    processing_version: int = 1
+    processing_key: str = Field(
+        default="", description="Digest of all that decides what bytes become."
+    )
 
     @property
     def chunk_frames(self) -> int:

@@ -135,7 +135,8 @@ class Dataset:
         for row, piece_id in enumerate(table["piece_id"].to_pylist()):
             if piece_id in wanted:
                 rows[wanted[piece_id]] = row
-        return matrix[rows]
+        chosen: npt.NDArray[np.float32] = matrix[rows]
+        return chosen
 
     def chunks(self, piece_ids: Sequence[str] | None = None) -> Chunks:
         """Return the chunks of some pieces, piece by piece, each in order of time.

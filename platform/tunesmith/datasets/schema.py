@@ -14,9 +14,12 @@ __all__ = [
     "N_PITCHES",
     "PIECE_KEYS",
     "REJECTS",
+    "STATISTICS",
     "TABLES",
     "chunk_schema",
     "note_schema",
+    "piece_schema",
+    "result_schema",
 ]
 
 TABLES = ("pieces", "chunks", "notes", "rejects", "duplicates", "fingerprints")
@@ -36,7 +39,45 @@ PIECE_KEYS = pa.schema(
         pa.field("warnings", pa.list_(pa.string()), nullable=False),
     ]
 )
-"""First columns of `pieces`; statistics and ``features: list<float>`` follow."""
+"""First columns of `pieces`; `STATISTICS` and ``features: list<float>`` follow."""
+
+STATISTICS = pa.schema(
+    [
+        pa.field("length_s", pa.float64()),
+        pa.field("n_notes", pa.int64()),
+        pa.field("n_pitched_notes", pa.int64()),
+        pa.field("notes_per_second", pa.float64()),
+        pa.field("n_pitches", pa.int64()),
+        pa.field("pitch_min", pa.int64()),
+        pa.field("pitch_max", pa.int64()),
+        pa.field("pitch_mean", pa.float64()),
+        pa.field("pitch_std", pa.float64()),
+        pa.field("duration_mean_s", pa.float64()),
+        pa.field("velocity_mean", pa.float64()),
+        pa.field("velocity_std", pa.float64()),
+        pa.field("velocity_min", pa.int64()),
+        pa.field("velocity_max", pa.int64()),
+        pa.field("polyphony_mean", pa.float64()),
+        pa.field("polyphony_max", pa.int64()),
+        pa.field("n_tempo_changes", pa.int64()),
+        pa.field("tempo_first_qpm", pa.float64()),
+        pa.field("tempo_mean_qpm", pa.float64()),
+        pa.field("tempo_min_qpm", pa.float64()),
+        pa.field("tempo_max_qpm", pa.float64()),
+        pa.field("time_signature", pa.string()),
+        pa.field("n_time_signatures", pa.int64()),
+        pa.field("key_signature", pa.string()),
+        pa.field("n_key_signatures", pa.int64()),
+        pa.field("n_instruments", pa.int64()),
+        pa.field("n_tracks", pa.int64()),
+        pa.field("has_drums", pa.bool_()),
+        pa.field("has_pedal", pa.bool_()),
+        pa.field("ticks_per_quarter", pa.int64()),
+    ]
+)
+"""What `tunesmith.midi.statistics.piece_statistics` says of a piece."""
+
+FEATURES = pa.field("features", pa.list_(pa.float32()), nullable=False)
 
 REJECTS = pa.schema(
     [
@@ -63,6 +104,17 @@ FINGERPRINTS = pa.schema(
         pa.field("fingerprint", pa.list_(pa.uint64()), nullable=False),
     ]
 )
+
+
+def piece_schema() -> pa.Schema:
+    """Return the schema of `pieces`."""
+    return pa.schema([*PIECE_KEYS, *STATISTICS, FEATURES])
+
+
+def result_schema() -> pa.Schema:
+    """Return the schema of what is known of a piece before it has a path, label and cluster."""
+    known = [f for f in PIECE_KEYS if f.name not in {"path", "label", "raw_label", "cluster"}]
+    return pa.schema([*known, *STATISTICS, FEATURES, FINGERPRINTS.field("fingerprint")])
 
 
 def chunk_schema(chunk_frames: int) -> pa.Schema:

@@ -1,0 +1,147 @@
+"""Sources of MIDI to a dataset version.
+
+python jobs/ingest.py corpus.zip --name corpus
+"""
+
+import sys
+from collections import Counter
+from typing import Any
+
+import click
+
+from tunesmith.commands import command
+from tunesmith.errors import UsageError
+
+
+def _show(result: dict[str, Any]) -> None:
+    if "would_read" in result:
+        click.echo(f"would read {result['would_read']} files, ignore {result['ignored']}")
+        for label, count in result["labels"].items():
+            click.echo(f"  {count:6d}  {label}")
+        for reject in result["rejects"]:
+            click.echo(f"  cannot be read: {reject['path']}: {reject['message']}")
+        return
+    counts, leak = result["counts"], result["leak"]
+    click.echo(f"dataset    {result['name']} {result['version']}")
+    click.echo(
+        f"files      {counts['found']} found = {counts['kept']} kept + {counts['duplicate']} "
+        f"duplicate + {counts['rejected']} rejected; {counts['ignored']} others ignored"
+    )
+    click.echo(f"content    {counts['chunks']} chunks, {counts['notes']} notes")
+    labels = sorted(result["labels"].items(), key=lambda pair: -pair[1])
+    told = ", ".join(f"{label} {count}" for label, count in labels[:6])
+    more = f", and {len(labels) - 6} more" if len(labels) > 6 else ""
+    click.echo(f"labels     {told}{more}; {counts['unlabelled']} pieces without one")
+    click.echo(
+        f"duplicates {counts['byte_duplicate_groups']} groups of identical bytes; "
+        f"{leak['in_clusters']} pieces share their music with another "
+        f"({counts['clusters']} clusters)"
+    )
+    share = leak["leaked"] / leak["held_out"] if leak["held_out"] else 0.0
+    click.echo(
+        f"leak       a random split would have put {leak['leaked']} of {leak['held_out']} held-out "
+        f"pieces ({share:.1%}) beside their own duplicate; splits here keep clusters whole"
+    )
+
+
+class _Counter:
+    """One line of progress on stderr, rewritten in place on a terminal."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._live:
+            click.echo(f"\r{done} of {total} files", err=True, nl=done == total)
+
+
+@command(show=_show)
+@click.argument("sources", nargs=-1, required=True)
+@click.option("--name", required=True, help="Name of the dataset.")
+@click.option(
+    "--label",
+    default="auto",
+    show_default=True,
+    metavar="RULE",
+    help="auto, folder, prefix, none, regex:PATTERN or csv:PATH (columns path,label).",
+)
+@click.option("--composers", metavar="A,B,…", help="Keep these composers only.")
+@click.option("--composer-table", type=click.Path(), help="YAML that extends the table of names.")
+@click.option("--frames-per-second", type=float, default=10.0, show_default=True)
+@click.option("--chunk-frames", type=int, default=150, show_default=True)
+@click.option("--hop-frames", type=int, help="From chunk to chunk  [default: --chunk-frames]")
+@click.option(
+    "--loss-budget",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Share of files that may be rejected before the job fails.",
+)
+@click.option("--dry-run", is_flag=True, help="Tell what would be read and labelled; read nothing.")
+@click.option("--address", help="Ray cluster to join  [default: RAY_ADDRESS, else start one here]")
+def main(
+    *,
+    store: str | None,
+    sources: tuple[str, ...],
+    name: str,
+    label: str,
+    composers: str | None,
+    composer_table: str | None,
+    frames_per_second: float,
+    chunk_frames: int,
+    hop_frames: int | None,
+    loss_budget: float,
+    dry_run: bool,
+    address: str | None,
+) -> dict[str, Any]:
+    """Make a dataset version of folders, archives, globs or URIs of MIDI files.
+
+    Archives may be nested. Every file is kept, a duplicate, or in the table of rejects. Running
+    it again reads only what is new; after an interruption it continues.
+    """
+    from pydantic import ValidationError
+
+    from tunesmith.ingest.parameters import IngestParameters
+
+    try:
+        parameters = IngestParameters(
+            frames_per_second=frames_per_second,
+            chunk_frames=chunk_frames,
+            hop_frames=chunk_frames if hop_frames is None else hop_frames,
+            label=label,
+            composers=tuple(part.strip() for part in (composers or "").split(",") if part.strip()),
+            composer_table=composer_table,
+            loss_budget=loss_budget,
+        )
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise UsageError(told) from None
+    from tunesmith.ingest.pipeline import ingest, take_inventory
+
+    if dry_run:
+        inventory = take_inventory(sources, parameters)
+        labels = Counter(file.label or "(no label)" for file in inventory.labelled)
+        return {
+            "would_read": len(inventory.labelled),
+            "ignored": inventory.listing.ignored.total() + inventory.unwanted,
+            "labels": dict(labels.most_common()),
+            "rejects": [{"path": r.path, "message": r.message} for r in inventory.unlisted],
+        }
+    from tunesmith.runtime import connect
+    from tunesmith.store import Store
+
+    manifest = ingest(
+        Store(store),
+        sources,
+        name,
+        parameters,
+        start_ray=lambda: connect(address),
+        on_progress=_Counter(),
+    )
+    return manifest.model_dump(mode="json", include={
+        "name", "version", "content_hash", "counts", "labels", "leak", "sources",
+    })  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+# ruff: noqa: N818 - names say what the file is, as a reject row shows them
+"""Archives read member by member, never unpacked to disk under their own names.
+
+A member is addressed by its number in the archive, so that two members of one name are two files
+and a name in any encoding is only ever shown. Limits are checked against what the archive declares
+before anything is unpacked, and again against what comes out.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import IO, Any, Protocol
+
+from tunesmith.errors import TunesmithError
+from tunesmith.ingest.parameters import ArchiveLimits
+
+__all__ = [
+    "ArchiveError",
+    "ArchiveLimitExceeded",
+    "BrokenArchive",
+    "LinkInArchive",
+    "Member",
+    "UnsafePath",
+    "is_archive",
+    "open_archive",
+]
+
+_COMPRESSED_TARS: dict[str, Callable[[Any], Any]] = {
+    ".tar.gz": gzip.open,
+    ".tgz": gzip.open,
+    ".tar.bz2": bz2.open,
+    ".tbz2": bz2.open,
+    ".tar.xz": lzma.open,
+    ".txz": lzma.open,
+}
+_SUFFIXES = (".zip", ".tar", *_COMPRESSED_TARS)
+_SMALL_BYTES = 1_000_000
+_UTF8_NAME = 0x800
+_ENCRYPTED = 0x1
+# Whatever a damaged archive makes the standard library raise.
+_BROKEN = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError,
+    NotImplementedError, RuntimeError, ValueError, LookupError, OverflowError, MemoryError,
+)  # fmt: skip
+
+
+class ArchiveError(TunesmithError):
+    """A member, or a whole archive, cannot be used."""
+
+    stage = "archive"
+
+
+class BrokenArchive(ArchiveError):
+    """The archive or a member is damaged, encrypted or of a kind that cannot be read."""
+
+
+class UnsafePath(ArchiveError):
+    """A member's name leads out of the archive."""
+
+
+class LinkInArchive(ArchiveError):
+    """A member is a link or a device, not a file."""
+
+
+class ArchiveLimitExceeded(ArchiveError):
+    """The archive asks for more than the limits allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file of an archive, as declared; nothing of it has been unpacked."""
+
+    number: int
+    name: str
+    size: int
+    packed_size: int
+    crc: int | None
+    problem: ArchiveError | None = None
+
+
+class Archive(Protocol):
+    """What zips and tars have in common."""
+
+    def members(self) -> Iterator[Member]:
+        """List the files."""
+
+    def read(self, number: int, max_bytes: int) -> bytes:
+        """Return one file's content."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+def is_archive(name: str) -> bool:
+    """Return whether a file's name says that it is an archive."""
+    return name.lower().endswith(_SUFFIXES)
+
+
+def open_archive(handle: IO[bytes], name: str, limits: ArchiveLimits) -> Archive:
+    """Open an archive, of the kind its name says.
+
+    Raises
+    ------
+    ArchiveError
+        When it is damaged, or larger than the limits allow.
+    """
+    with ExitStack() as on_error:
+        on_error.callback(handle.close)
+        try:
+            archive = _open(handle, name.lower(), limits)
+        except _BROKEN as error:
+            msg = f"The archive cannot be opened: {type(error).__name__}: {error}. Pack it again."
+            raise BrokenArchive(msg) from error
+        on_error.pop_all()
+        return archive
+
+
+def _open(handle: IO[bytes], name: str, limits: ArchiveLimits) -> Archive:
+    if name.endswith(".zip"):
+        return _Zip(handle, limits)
+    for suffix, opener in _COMPRESSED_TARS.items():
+        if name.endswith(suffix):
+            packed_size = handle.seek(0, io.SEEK_END)
+            handle.seek(0)
+            with handle, opener(handle) as stream:
+                return _Tar(_spool(stream, packed_size, limits), limits)
+    return _Tar(handle, limits)
+
+
+class _Zip:
+    def __init__(self, handle: IO[bytes], limits: ArchiveLimits) -> None:
+        self._handle = handle
+        self._zip = zipfile.ZipFile(handle)
+        self._infos = self._zip.infolist()
+        self._limits = limits
+        _check_entries(len(self._infos), limits)
+
+    def members(self) -> Iterator[Member]:
+        for number, info in enumerate(self._infos):
+            if info.is_dir():
+                continue
+            name = _zip_name(info)
+            yield Member(
+                number=number,
+                name=name,
+                size=info.file_size,
+                packed_size=info.compress_size,
+                crc=info.CRC,
+                problem=self._problem(info, name),
+            )
+
+    def _problem(self, info: zipfile.ZipInfo, name: str) -> ArchiveError | None:
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG):
+            return _link_problem(name)
+        if info.flag_bits & _ENCRYPTED:
+            return BrokenArchive(f"{name} is encrypted. Unpack it with its password first.")
+        return _unsafe_path(name) or _expansion_problem(
+            name, info.file_size, info.compress_size, self._limits
+        )
+
+    def read(self, number: int, max_bytes: int) -> bytes:
+        info = self._infos[number]
+        try:
+            with self._zip.open(info) as stream:
+                # One more than allowed, so that a size that lies is noticed and not obeyed.
+                data = stream.read(max_bytes + 1)
+        except _BROKEN as error:
+            msg = f"It cannot be unpacked: {type(error).__name__}: {error}. Pack it again."
+            raise BrokenArchive(msg) from error
+        return _checked(data, max_bytes)
+
+    def close(self) -> None:
+        self._zip.close()
+        self._handle.close()
+
+
+class _Tar:
+    def __init__(self, handle: IO[bytes], limits: ArchiveLimits) -> None:
+        self._handle = handle
+        self._infos: list[tarfile.TarInfo] = []
+        self._end: str | None = None
+        # Headers only: the content between them is skipped.
+        self._tar = tarfile.open(fileobj=handle, mode="r:")  # noqa: SIM115 - closed by close()
+        try:
+            for info in self._tar:
+                _check_entries(len(self._infos) + 1, limits)
+                self._infos.append(info)
+        except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+            if not self._infos:
+                raise
+            self._end = f"{type(error).__name__}: {error}"
+
+    def members(self) -> Iterator[Member]:
+        for number, info in enumerate(self._infos):
+            if info.isdir():
+                continue
+            name = info.name.replace("\\", "/")
+            problem = _unsafe_path(name) if info.isreg() else _link_problem(name)
+            yield Member(number, name, info.size, info.size, None, problem)
+        if self._end is not None:
+            msg = f"The archive breaks off after {len(self._infos)} members: {self._end}."
+            yield Member(-1, "", 0, 0, None, BrokenArchive(msg))
+
+    def read(self, number: int, max_bytes: int) -> bytes:
+        info = self._infos[number]
+        try:
+            stream = self._tar.extractfile(info)
+            data = stream.read(max_bytes + 1) if stream else b""
+        except _BROKEN as error:
+            msg = f"It cannot be unpacked: {type(error).__name__}: {error}. Pack it again."
+            raise BrokenArchive(msg) from error
+        if len(data) < min(info.size, max_bytes):
+            msg = f"The archive holds {len(data)} of its {info.size} bytes. Pack it again."
+            raise BrokenArchive(msg)
+        return _checked(data, max_bytes)
+
+    def close(self) -> None:
+        self._tar.close()
+        self._handle.close()
+
+
+def _checked(data: bytes, max_bytes: int) -> bytes:
+    if len(data) > max_bytes:
+        msg = f"It unpacks to more than the {max_bytes} bytes it may have."
+        raise ArchiveLimitExceeded(msg)
+    return data
+
+
+def _spool(stream: IO[bytes], packed_size: int, limits: ArchiveLimits) -> IO[bytes]:
+    """Unpack a compressed tar into an unnamed file, so that members can be read in any order."""
+    allowed = int(packed_size * limits.max_expansion)
+    spooled = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the archive
+    written = 0
+    while block := stream.read(1 << 20):
+        written += len(block)
+        if written > allowed:
+            spooled.close()
+            msg = f"It unpacks to more than {limits.max_expansion:g} times its size."
+            raise ArchiveLimitExceeded(msg)
+        spooled.write(block)
+    spooled.seek(0)
+    return spooled
+
+
+def _check_entries(entries: int, limits: ArchiveLimits) -> None:
+    if entries > limits.max_entries:
+        msg = f"It has more than {limits.max_entries} members. Raise archives.max_entries if meant."
+        raise ArchiveLimitExceeded(msg)
+
+
+def _expansion_problem(
+    name: str, size: int, packed_size: int, limits: ArchiveLimits
+) -> ArchiveError | None:
+    # A small file cannot hurt however well it packs, such as one that is all zeros.
+    if size <= max(_SMALL_BYTES, packed_size * limits.max_expansion):
+        return None
+    return ArchiveLimitExceeded(
+        f"{name} claims {size} bytes out of {packed_size}: more than {limits.max_expansion:g} "
+        "times. It is probably an attack; raise archives.max_expansion if it is meant."
+    )
+
+
+def _link_problem(name: str) -> ArchiveError:
+    return LinkInArchive(f"{name} is a link or a device in the archive. Pack the file itself.")
+
+
+def _unsafe_path(name: str) -> ArchiveError | None:
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or (len(parts[0]) == 2 and parts[0].endswith(":")):
+        return UnsafePath(f"{name} leads out of its archive. Pack it under a relative name.")
+    return None
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """Return a member's name; old zips hold UTF-8 that they declare to be code page 437."""
+    name = info.filename
+    if not info.flag_bits & _UTF8_NAME and not name.isascii():
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            name = info.filename
+    return name.replace("\\", "/")

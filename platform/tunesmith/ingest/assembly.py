@@ -1,0 +1,261 @@
+"""Rows of all batches to a version: one place decides what is kept, a duplicate or rejected."""
+
+import hashlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tunesmith.datasets.manifest import Counts, LeakReport
+from tunesmith.datasets.schema import DUPLICATES, FINGERPRINTS, REJECTS, piece_schema
+from tunesmith.datasets.splits import leaked, split_pieces
+from tunesmith.errors import DatasetError
+from tunesmith.ingest.labels import Labelled
+from tunesmith.ingest.sources import Reject
+from tunesmith.midi.fingerprints import duplicate_clusters
+
+__all__ = ["Account", "FileRow", "account_for", "check_losses", "clusters_of", "leak_report"]
+
+_HELD_OUT = {"train": 0.8, "test": 0.2}
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """What reading one file came to: its digest, or why there is none; why it was refused."""
+
+    sha256: str | None
+    reject: Reject | None
+
+
+@dataclass(frozen=True)
+class Account:
+    """Every file, once: ``found = kept + duplicates + rejects``.
+
+    Attributes
+    ----------
+    kept
+        One file a distinct content, in order of path, with its digest.
+    duplicates
+        Byte-identical copies, with the digest.
+    rejects
+        Files that cannot be kept.
+    """
+
+    kept: list[tuple[Labelled, str]]
+    duplicates: list[tuple[Labelled, str]]
+    rejects: list[Reject]
+
+    @property
+    def found(self) -> int:
+        """Number of files."""
+        return len(self.kept) + len(self.duplicates) + len(self.rejects)
+
+
+def account_for(
+    labelled: Sequence[Labelled], rows: Mapping[str, FileRow], unlisted: Iterable[Reject]
+) -> Account:
+    """Decide what becomes of every file.
+
+    Of byte-identical files the one that has a label is kept, else the first in order of path.
+
+    Parameters
+    ----------
+    labelled
+        Files found.
+    rows
+        What reading each came to, by path.
+    unlisted
+        Files that could not even be listed.
+    """
+    rejects = list(unlisted)
+    copies: dict[str, list[Labelled]] = {}
+    for file in labelled:
+        row = rows[file.entry.path]
+        if row.reject is not None:
+            rejects.append(row.reject)
+        elif row.sha256 is not None:
+            copies.setdefault(row.sha256, []).append(file)
+    kept, duplicates = [], []
+    for sha256, files in copies.items():
+        files.sort(key=lambda file: (file.label is None, file.entry.path))
+        kept.append((files[0], sha256))
+        duplicates += [(file, sha256) for file in files[1:]]
+    kept.sort(key=lambda pair: pair[0].entry.path)
+    duplicates.sort(key=lambda pair: pair[0].entry.path)
+    rejects.sort(key=lambda reject: reject.path)
+    return Account(kept, duplicates, rejects)
+
+
+def check_losses(account: Account, loss_budget: float) -> None:
+    """Refuse a version that lost more files than allowed, or has none.
+
+    Raises
+    ------
+    DatasetError
+        With the most frequent reasons.
+    """
+    reasons = Counter(reject.error for reject in account.rejects)
+    told = ", ".join(f"{count} {error}" for error, count in reasons.most_common(5))
+    if not account.kept:
+        msg = f"None of {account.found} files could be kept ({told or 'no MIDI file was found'})."
+        raise DatasetError(msg)
+    lost = len(account.rejects) / account.found
+    if lost > loss_budget:
+        first = account.rejects[0]
+        msg = (
+            f"{len(account.rejects)} of {account.found} files were rejected ({lost:.1%}), more "
+            f"than the loss budget of {loss_budget:.1%}: {told}. The first is {first.path}: "
+            f"{first.message} Mend the files, or raise the budget with --loss-budget; what was "
+            "read is kept and not read again."
+        )
+        raise DatasetError(msg)
+
+
+def clusters_of(results: pa.Table) -> npt.NDArray[np.int64]:
+    """Find which pieces are the same music.
+
+    Parameters
+    ----------
+    results
+        Rows of the kept pieces, with ``note_hash`` and ``fingerprint``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Cluster of each row, from 0 in order of first appearance: note-identical pieces and
+        near-duplicates share one.
+    """
+    fingerprints = _arrays(results["fingerprint"])
+    near = duplicate_clusters(fingerprints)
+    parent = list(range(len(near)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    first: dict[Any, int] = {}
+    for i, keys in enumerate(zip(near.tolist(), results["note_hash"].to_pylist(), strict=True)):
+        for key in keys:
+            parent[root(i)] = root(first.setdefault(key, i))
+    numbers: dict[int, int] = {}
+    return np.array(
+        [numbers.setdefault(root(i), len(numbers)) for i in range(len(parent))], dtype=np.int64
+    )
+
+
+def leak_report(labels: Sequence[str | None], clusters: npt.NDArray[np.int64]) -> LeakReport:
+    """Measure what a stratified random split that ignores clusters would leak.
+
+    Parameters
+    ----------
+    labels
+        Label of each piece; those without one take no part.
+    clusters
+        Duplicate cluster of each piece.
+    """
+    named = np.array([label is not None for label in labels], dtype=bool)
+    of_named = [label for label in labels if label is not None]
+    parts = split_pieces(of_named, np.arange(len(of_named)), _HELD_OUT)
+    sizes = np.bincount(clusters, minlength=1)
+    return LeakReport(
+        held_out=int((parts == "test").sum()),
+        leaked=leaked(parts, clusters[named]),
+        in_clusters=int((sizes[clusters] > 1).sum()),
+    )
+
+
+def piece_table(account: Account, results: pa.Table, clusters: npt.NDArray[np.int64]) -> pa.Table:
+    """Return `pieces`; `results` are its rows in the same order."""
+    files = [file for file, _ in account.kept]
+    table = (
+        results.append_column("path", pa.array([f.entry.path for f in files], pa.string()))
+        .append_column("label", pa.array([f.label for f in files], pa.string()))
+        .append_column("raw_label", pa.array([f.raw for f in files], pa.string()))
+        .append_column("cluster", pa.array(clusters, pa.int64()))
+    )
+    schema = piece_schema()
+    return table.select(schema.names).cast(schema)
+
+
+def small_tables(account: Account, results: pa.Table) -> dict[str, pa.Table]:
+    """Return `rejects`, `duplicates` and `fingerprints`."""
+    duplicates = [
+        {"path": f.entry.path, "sha256": sha256, "piece_id": sha256[:16], "label": f.label}
+        for f, sha256 in account.duplicates
+    ]
+    return {
+        "rejects": pa.Table.from_pylist([asdict(r) for r in account.rejects], REJECTS),
+        "duplicates": pa.Table.from_pylist(duplicates, DUPLICATES),
+        "fingerprints": results.select(FINGERPRINTS.names).cast(FINGERPRINTS),
+    }
+
+
+def count(account: Account, pieces: pa.Table, ignored: int, n_notes: int) -> Counts:
+    """Count everything."""
+    return Counts(
+        found=account.found,
+        kept=len(account.kept),
+        duplicate=len(account.duplicates),
+        rejected=len(account.rejects),
+        ignored=ignored,
+        unlabelled=pieces["label"].null_count,
+        chunks=sum(pieces["n_chunks"].to_pylist()),
+        notes=n_notes,
+        clusters=len(pieces["cluster"].unique()),
+        byte_duplicate_groups=len({sha256 for _, sha256 in account.duplicates}),
+    )
+
+
+def content_hash(processing_key: str, pieces: pa.Table, account: Account) -> str:
+    """Return the digest of what a version says, however and whenever it was made.
+
+    What the bytes of a piece become is decided by the bytes and the processing key, so the digest
+    of the bytes stands for rolls, notes and features.
+    """
+    digest = hashlib.sha256(processing_key.encode())
+    columns = [
+        "path", "sha256", "label", "raw_label", "note_hash", "cluster", "reader", "n_chunks",
+        "n_notes",
+    ]  # fmt: skip
+    for row in pieces.select(columns).to_pylist():
+        digest.update(json.dumps([row[c] for c in columns]).encode())
+    for reject in account.rejects:
+        digest.update(json.dumps([reject.path, reject.stage, reject.error, reject.sha256]).encode())
+    for file, sha256 in account.duplicates:
+        digest.update(json.dumps([file.entry.path, sha256]).encode())
+    return digest.hexdigest()
+
+
+def inputs_hash(
+    processing_key: str,
+    labelled: Sequence[Labelled],
+    rows: Mapping[str, FileRow],
+    unlisted: Iterable[Reject],
+) -> str:
+    """Return the digest of what goes in: equal inputs need no work at all."""
+    digest = hashlib.sha256(processing_key.encode())
+    for file in labelled:
+        row = rows[file.entry.path]
+        what = row.sha256 or (row.reject.error if row.reject else "")
+        digest.update(json.dumps([file.entry.path, what, file.raw, file.label]).encode())
+    for reject in unlisted:
+        digest.update(json.dumps([reject.path, reject.error]).encode())
+    return digest.hexdigest()
+
+
+def _arrays(column: pa.ChunkedArray) -> list[npt.NDArray[np.uint64]]:
+    """Return each row's list as an array."""
+    lists = column.combine_chunks()
+    if isinstance(lists, pa.ChunkedArray):
+        lists = pa.concat_arrays(lists.chunks)
+    values = lists.flatten().to_numpy()
+    bounds = np.concatenate([[0], np.cumsum(lists.value_lengths().to_numpy())])
+    return [values[start:end] for start, end in itertools.pairwise(bounds)]

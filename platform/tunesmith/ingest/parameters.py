@@ -1,0 +1,93 @@
+"""What an ingest is asked to do."""
+
+import hashlib
+import json
+from importlib.metadata import version
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tunesmith.midi.reading import Limits
+
+__all__ = ["PROCESSING_VERSION", "ArchiveLimits", "IngestParameters", "ReadLimits"]
+
+PROCESSING_VERSION = 1
+"""Raise it when the same file would give other rows: nothing made before is then reused."""
+
+_Positive = Annotated[int, Field(gt=0)]
+
+
+class _Parameters(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ReadLimits(_Parameters):
+    """What one MIDI file may ask for; more is refused before it is allocated."""
+
+    max_bytes: _Positive = Limits().max_bytes
+    max_ticks: _Positive = Limits().max_ticks
+    max_duration_s: float = Field(default=Limits().max_duration_s, gt=0)
+    max_notes: _Positive = Limits().max_notes
+    max_tracks: _Positive = Limits().max_tracks
+
+    def as_limits(self) -> Limits:
+        """Return them as the reader wants them."""
+        return Limits(**self.model_dump())
+
+
+class ArchiveLimits(_Parameters):
+    """What an archive may ask for; more is refused before it is unpacked."""
+
+    max_entries: _Positive = Field(default=1_000_000, description="Members of one archive.")
+    max_expansion: float = Field(default=200.0, gt=1, description="Unpacked bytes a packed byte.")
+    max_nested_bytes: _Positive = Field(
+        default=256_000_000, description="Unpacked size of an archive inside an archive."
+    )
+    max_depth: int = Field(
+        default=4, ge=1, description="Archives inside archives, the outermost is 1."
+    )
+
+
+class IngestParameters(_Parameters):
+    """Everything that decides what a dataset version holds, besides its sources."""
+
+    frames_per_second: float = Field(default=10.0, gt=0, le=1000)
+    chunk_frames: _Positive = 150
+    hop_frames: _Positive = 150
+    label: str = Field(
+        default="auto",
+        description="auto, folder, prefix, none, regex:PATTERN or csv:PATH (columns path,label).",
+    )
+    composers: tuple[str, ...] = Field(default=(), description="Keep these labels only.")
+    composer_table: str | None = Field(
+        default=None, description="YAML file that extends the shipped table of composer names."
+    )
+    loss_budget: float = Field(
+        default=0.05, ge=0, le=1, description="Share of files that may be lost."
+    )
+    limits: ReadLimits = ReadLimits()
+    archives: ArchiveLimits = ArchiveLimits()
+
+    @model_validator(mode="after")
+    def _hop_within_chunk(self) -> "IngestParameters":
+        if self.hop_frames > self.chunk_frames:
+            msg = f"hop_frames {self.hop_frames} is above chunk_frames {self.chunk_frames}"
+            raise ValueError(msg)
+        return self
+
+    def processing_key(self) -> str:
+        """Return a digest of all that decides what one file's bytes become.
+
+        Labels, for example, do not: relabelling a corpus reads no file again.
+        """
+        relevant = {
+            "processing_version": PROCESSING_VERSION,
+            "symusic": version("symusic"),
+            "pretty_midi": version("pretty_midi"),
+            "frames_per_second": self.frames_per_second,
+            "chunk_frames": self.chunk_frames,
+            "hop_frames": self.hop_frames,
+            "limits": self.limits.model_dump(),
+        }
+        text = json.dumps(relevant, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

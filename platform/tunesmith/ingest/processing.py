@@ -1,0 +1,225 @@
+"""One batch of files to rows: everything a worker does, without Ray.
+
+A file is read once and decoded once; chunks and notes go straight into the batch's own Parquet
+files, and only a small row a file is left for the rest of the pipeline. The row files are written
+last: a batch that has them is done, whoever did it and whatever was killed since.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tunesmith.datasets.schema import result_schema
+from tunesmith.errors import MidiError
+from tunesmith.ingest.archives import ArchiveError
+from tunesmith.ingest.parameters import IngestParameters
+from tunesmith.ingest.shards import ChunkWriter, NoteWriter, Shard, list_column
+from tunesmith.ingest.sources import ContentReader, Reject
+from tunesmith.midi import Score, chunk_roll, read_score, velocity_roll
+from tunesmith.midi.features import musical_features
+from tunesmith.midi.fingerprints import fingerprint, note_hash
+from tunesmith.midi.statistics import piece_statistics
+from tunesmith.store import Store
+
+__all__ = ["Batch", "batch_file", "process_batch"]
+
+# What decoding a hostile file can raise besides a typed refusal. Not Exception: a bug elsewhere
+# must stop the job.
+_UNFORESEEN = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Files that one task processes.
+
+    Attributes
+    ----------
+    key
+        Name of the batch's files.
+    paths
+        Paths of the files, for people.
+    locations
+        How to read each, as `Entry.location`.
+    """
+
+    key: str
+    paths: Sequence[str]
+    locations: Sequence[Sequence[str]]
+
+    def to_json(self) -> str:
+        """Return the batch as text; undecodable bytes in names survive."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Batch":
+        """Return the batch that `to_json` wrote."""
+        return cls(**json.loads(text))
+
+
+def batch_file(folder: str, key: str) -> str:
+    """Return the path of a batch's file below a staging folder."""
+    return f"{folder}/{key}.parquet"
+
+
+def process_batch(
+    batch: Batch, parameters: IngestParameters, store: Store, staging: Sequence[str]
+) -> int:
+    """Read, decode and write every file of a batch.
+
+    Parameters
+    ----------
+    batch
+        What to read.
+    parameters
+        What to make of it.
+    store, staging
+        Where the files go: ``chunks/KEY.parquet``, ``notes/KEY.parquet``, and last
+        ``work/results/KEY.parquet`` (a row a distinct content) and ``work/files/KEY.parquet``
+        (a row a file).
+
+    Returns
+    -------
+    int
+        Number of files, all of which now have a row.
+    """
+    reader = ContentReader(parameters.archives, parameters.limits.max_bytes)
+    output = _BatchOutput(batch.key, parameters, store, tuple(staging))
+    try:
+        for path, location in zip(batch.paths, batch.locations, strict=True):
+            output.add(path, reader, location)
+        output.finish()
+    except BaseException:
+        output.discard()
+        raise
+    finally:
+        reader.close()
+    return len(batch.paths)
+
+
+@dataclass(slots=True)
+class _Results:
+    """Columns of the rows of distinct contents."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    features: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    fingerprints: list[npt.NDArray[np.uint64]] = field(default_factory=list)
+
+    def table(self) -> pa.Table:
+        schema = result_schema()
+        keys = pa.Table.from_pylist(
+            self.rows, schema.remove(len(schema) - 1).remove(len(schema) - 2)
+        )
+        for name, arrays in (("features", self.features), ("fingerprint", self.fingerprints)):
+            keys = keys.append_column(schema.field(name), list_column(arrays, schema, name))
+        return keys
+
+
+class _BatchOutput:
+    """The files of a batch while they grow."""
+
+    def __init__(
+        self, key: str, parameters: IngestParameters, store: Store, staging: tuple[str, ...]
+    ) -> None:
+        self._key = key
+        self._parameters = parameters
+        self._limits = parameters.limits.as_limits()
+        self._store = store
+        self._staging = staging
+        self._results = _Results()
+        self._seen: dict[str, Reject | None] = {}
+        self._files: list[dict[str, Any]] = []
+        attempt = uuid.uuid4().hex
+        frames = parameters.chunk_frames
+        self._chunks = ChunkWriter(self._shard("chunks", attempt), frames)
+        self._notes = NoteWriter(self._shard("notes", attempt))
+
+    def add(self, path: str, reader: ContentReader, location: Sequence[str]) -> None:
+        """Give a file its row, whatever it holds."""
+        try:
+            data = reader.read(location)
+        except (ArchiveError, OSError) as error:
+            self._files.append(asdict(Reject.of(path, error)))
+            return
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 not in self._seen:
+            self._seen[sha256] = self._process(path, data, sha256)
+        reject = self._seen[sha256]
+        row = {"path": path, "sha256": sha256}
+        self._files.append(row if reject is None else asdict(reject) | row)
+
+    def _process(self, path: str, data: bytes, sha256: str) -> Reject | None:
+        try:
+            score = read_score(data, limits=self._limits)
+            self._write(score, sha256)
+        except MidiError as error:
+            return Reject.of(path, error, sha256)
+        except _UNFORESEEN as error:
+            message = f"{type(error).__name__}: {error}"
+            return Reject(path, "process", type(error).__name__, message, sha256)
+        return None
+
+    def _write(self, score: Score, sha256: str) -> None:
+        """Compute all of a piece first, so that a refusal leaves nothing of it behind."""
+        p = self._parameters
+        roll = velocity_roll(score, p.frames_per_second)
+        chunks, padded, starts = chunk_roll(roll, p.chunk_frames, p.hop_frames)
+        row = {
+            "piece_id": sha256[:16],
+            "sha256": sha256,
+            "note_hash": note_hash(score),
+            "reader": score.reader,
+            "n_chunks": len(chunks),
+            "warnings": list(score.warnings),
+            **piece_statistics(score),
+        }
+        features, sketch = musical_features(score.notes), fingerprint(score.notes)
+        self._results.rows.append(row)
+        self._results.features.append(features)
+        self._results.fingerprints.append(sketch)
+        self._chunks.add(sha256[:16], chunks, padded, starts / p.frames_per_second)
+        self._notes.add(sha256[:16], score.notes)
+
+    def finish(self) -> None:
+        """Put every file in place, the rows last."""
+        self._chunks.close()
+        self._notes.close()
+        for shard in (self._chunks.shard, self._notes.shard):
+            shard.publish()
+        self._write_rows("work/results", self._results.table())
+        self._write_rows("work/files", pa.Table.from_pylist(self._files, _FILE_ROWS))
+
+    def discard(self) -> None:
+        """Remove what an attempt that failed has written."""
+        for shard in (self._chunks.shard, self._notes.shard):
+            shard.discard()
+
+    def _write_rows(self, folder: str, table: pa.Table) -> None:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        data = sink.getvalue().to_pybytes()
+        self._store.write_bytes(data, *self._staging, batch_file(folder, self._key))
+
+    def _shard(self, table: str, attempt: str) -> Shard:
+        final = self._store.path(*self._staging, batch_file(table, self._key))
+        return Shard(self._store, final, attempt)
+
+
+_FILE_ROWS = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("sha256", pa.string()),
+        pa.field("stage", pa.string()),
+        pa.field("error", pa.string()),
+        pa.field("message", pa.string()),
+    ]
+)

@@ -1,0 +1,214 @@
+import zipfile
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tunesmith.datasets.manifest import dataset_versions
+from tunesmith.datasets.reader import open_dataset
+from tunesmith.errors import DatasetError, UsageError
+from tunesmith.ingest import pipeline
+from tunesmith.ingest.parameters import IngestParameters
+from tunesmith.ingest.pipeline import ingest, take_inventory
+from tunesmith.ingest.processing import process_batch
+from tunesmith.midi import chunk_roll, read_score, velocity_roll
+
+
+@pytest.fixture(autouse=True)
+def without_ray(monkeypatch):
+    """Run batches in this process: what Ray does to them is tested in test_cluster.py."""
+
+    def run(batches, parameters, staging):
+        for batch in batches:
+            yield process_batch(batch, parameters, staging.store, staging.parts)
+
+    monkeypatch.setattr(pipeline, "_map_batches", run)
+
+
+@pytest.fixture
+def corpus(tmp_path, midi_factory):
+    """Two composers, a byte-identical pair, a file that is no MIDI, a readme, a nested zip."""
+    root = tmp_path / "corpus"
+    for composer, seeds in {"Bach": range(6), "Mendelsonn": range(10, 14)}.items():
+        (root / composer).mkdir(parents=True)
+        for seed in seeds:
+            (root / composer / f"piece {seed}.mid").write_bytes(midi_factory(seed=seed))
+    (root / "Bach" / "again.MID").write_bytes(midi_factory(seed=0))
+    (root / "Bach" / "broken.mid").write_bytes(b"not MIDI at all")
+    (root / "readme.txt").write_text("hello")
+    with zipfile.ZipFile(root / "Bach" / "more.zip", "w") as archive:
+        archive.writestr("inside.mid", midi_factory(seed=20))
+    return root
+
+
+LENIENT = IngestParameters(loss_budget=0.2)
+
+
+def test_every_file_is_accounted_for(store, corpus):
+    manifest = ingest(store, [str(corpus)], "small", LENIENT)
+    counts = manifest.counts
+    assert (counts.found, counts.kept, counts.duplicate, counts.rejected) == (13, 11, 1, 1)
+    assert counts.ignored == 1
+    assert manifest.labels == {"Bach": 7, "Mendelssohn": 4}
+    dataset = open_dataset(store, "small")
+    assert len(dataset.pieces()) == 11
+    assert dataset.duplicates()["path"].tolist() == ["corpus/Bach/piece 0.mid"]
+    rejects = dataset.rejects()
+    assert rejects["error"].tolist() == ["NotMidi"]
+    assert rejects["path"].tolist() == ["corpus/Bach/broken.mid"]
+    assert "corpus/Bach/more.zip/inside.mid" in set(dataset.pieces()["path"])
+
+
+def test_tables_hold_what_the_file_says(store, corpus):
+    ingest(store, [str(corpus)], "small", LENIENT)
+    dataset = open_dataset(store, "small")
+    pieces = dataset.pieces().set_index("path")
+    row = pieces.loc["corpus/Mendelsonn/piece 12.mid"]
+    score = read_score((corpus / "Mendelsonn" / "piece 12.mid").read_bytes())
+    expected, padded, starts = chunk_roll(velocity_roll(score, 10))
+    chunks = dataset.chunks([row.piece_id])
+    np.testing.assert_array_equal(chunks.rolls, expected)
+    np.testing.assert_array_equal(chunks.padded_frames, padded)
+    np.testing.assert_allclose(chunks.start_s, starts / 10)
+    np.testing.assert_array_equal(dataset.notes([row.piece_id])[row.piece_id], score.notes)
+    assert row.n_chunks == len(expected)
+    assert row.n_notes == len(score.notes)
+    assert dataset.features([row.piece_id]).shape == (1, len(dataset.manifest.feature_names))
+
+
+def test_chunks_come_in_the_order_asked_for(store, corpus):
+    ingest(store, [str(corpus)], "small", LENIENT)
+    dataset = open_dataset(store, "small")
+    every = dataset.chunks()
+    ids = dataset.pieces()["piece_id"].tolist()
+    wanted = [ids[7], ids[0], ids[3]]
+    chunks = dataset.chunks(wanted)
+    for position, piece_id in enumerate(wanted):
+        np.testing.assert_array_equal(
+            chunks.rolls[chunks.piece_index == position],
+            every.rolls[every.piece_index == ids.index(piece_id)],
+        )
+    assert (np.diff(chunks.piece_index) >= 0).all()
+
+
+def test_unchanged_sources_are_not_decoded_again(store, corpus, monkeypatch):
+    first = ingest(store, [str(corpus)], "small", LENIENT)
+    monkeypatch.setattr(pipeline, "_map_batches", None)
+    again = ingest(store, [str(corpus)], "small", LENIENT, start_ray=pytest.fail)
+    assert again == first
+
+
+def test_only_new_files_are_decoded_and_the_version_equals_one_made_at_once(
+    store, corpus, midi_factory, monkeypatch
+):
+    ingest(store, [str(corpus)], "small", LENIENT)
+    (corpus / "Bach" / "new.mid").write_bytes(midi_factory(seed=50))
+    (corpus / "Bach" / "piece 1.mid").unlink()
+    read = []
+    inner = pipeline._map_batches
+
+    def watch(batches, parameters, staging):
+        read.extend(path for batch in batches for path in batch.paths)
+        return inner(batches, parameters, staging)
+
+    monkeypatch.setattr(pipeline, "_map_batches", watch)
+    grown = ingest(store, [str(corpus)], "small", LENIENT)
+    assert read == ["corpus/Bach/new.mid"]
+    assert len(dataset_versions(store, "small")) == 2
+    at_once = ingest(store, [str(corpus)], "other", LENIENT)
+    assert at_once.content_hash == grown.content_hash
+    ours, theirs = open_dataset(store, "small"), open_dataset(store, "other")
+    assert ours.pieces().equals(theirs.pieces())
+    np.testing.assert_array_equal(ours.chunks().rolls, theirs.chunks().rolls)
+    assert all(
+        (notes == theirs.notes()[piece_id]).all() for piece_id, notes in ours.notes().items()
+    )
+
+
+def test_relabelling_decodes_nothing(store, corpus, monkeypatch):
+    ingest(store, [str(corpus)], "small", LENIENT)
+    monkeypatch.setattr(pipeline, "_map_batches", None)
+    relabelled = ingest(
+        store, [str(corpus)], "small", IngestParameters(loss_budget=0.2, label="none")
+    )
+    assert relabelled.labels == {}
+    assert relabelled.counts.unlabelled == 11
+
+
+def test_an_interrupted_ingest_continues_and_ends_the_same(
+    store, corpus, midi_factory, monkeypatch, tmp_path
+):
+    for seed in range(100, 220):
+        (corpus / "Bach" / f"piece {seed}.mid").write_bytes(midi_factory(seed=seed, n_notes=9))
+    inner = pipeline._map_batches
+    read = []
+
+    def stop_after_one(batches, parameters, staging):
+        read.append(len(batches))
+        yield next(iter(inner(batches, parameters, staging)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "_map_batches", stop_after_one)
+    with pytest.raises(KeyboardInterrupt):
+        ingest(store, [str(corpus)], "small", LENIENT)
+    assert dataset_versions(store, "small") == []
+    with pytest.raises(KeyboardInterrupt):
+        ingest(store, [str(corpus)], "small", LENIENT)
+    monkeypatch.setattr(pipeline, "_map_batches", inner)
+    resumed = ingest(store, [str(corpus)], "small", LENIENT)
+    assert read == [3, 2]
+    undisturbed = ingest(store, [str(corpus)], "other", LENIENT)
+    assert resumed.content_hash == undisturbed.content_hash
+    assert resumed.tables == undisturbed.tables
+    for files in resumed.tables.values():
+        for file in files:
+            parts = file.path.split("/")
+            assert store.read_bytes(
+                "datasets", "small", resumed.version, *parts
+            ) == store.read_bytes("datasets", "other", undisturbed.version, *parts)
+
+
+def test_too_many_rejects_fail_loudly_and_a_larger_budget_continues(store, corpus, monkeypatch):
+    with pytest.raises(DatasetError, match=r"1 of 13 files were rejected .* 1 NotMidi"):
+        ingest(store, [str(corpus)], "small")
+    assert dataset_versions(store, "small") == []
+    monkeypatch.setattr(pipeline, "_map_batches", None)
+    assert ingest(store, [str(corpus)], "small", LENIENT).counts.rejected == 1
+
+
+def test_a_missing_composer_is_an_error_with_near_matches(corpus):
+    parameters = IngestParameters(composers=("bach", "mendelsonn"))
+    assert {f.label for f in take_inventory([str(corpus)], parameters).labelled} == {
+        "Bach",
+        "Mendelssohn",
+    }
+    with pytest.raises(UsageError, match=r"'Bax'.*Did you mean Bach"):
+        take_inventory([str(corpus)], IngestParameters(composers=("Bax",)))
+
+
+def test_wanted_composers_only(store, corpus):
+    parameters = IngestParameters(composers=("mendelssohn",))
+    manifest = ingest(store, [str(corpus)], "small", parameters)
+    assert manifest.labels == {"Mendelssohn": 4}
+    assert manifest.counts.found == 4
+
+
+def test_no_midi_at_all_is_an_error(store, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="no MIDI file was found"):
+        ingest(store, [str(tmp_path / "empty")], "small")
+
+
+def test_two_ingests_of_one_name_do_not_run_at_once(store, corpus):
+    with pipeline._only_one(store, "small"), pytest.raises(DatasetError, match="is running"):
+        ingest(store, [str(corpus)], "small", LENIENT)
+
+
+def test_rolls_are_readable_without_any_of_this_code(store, corpus):
+    manifest = ingest(store, [str(corpus)], "small", LENIENT)
+    path = store.local_path("datasets", "small", manifest.version, "chunks")
+    table = pq.read_table(path)
+    assert table.schema.field("roll").metadata[b"shape"] == b"[150, 128]"
+    roll = np.frombuffer(table["roll"][0].as_py(), np.uint8).reshape(150, 128)
+    piece_id = table["piece_id"][0].as_py()
+    np.testing.assert_array_equal(roll, open_dataset(store, "small").chunks([piece_id]).rolls[0])
