@@ -22,14 +22,17 @@ __all__ = ["DuplicateRule", "duplicate_clusters", "fingerprint", "note_hash"]
 CHORD_SPREAD_S = 0.035
 """Onsets this close belong to one chord; wide enough for 10 ms of jitter either way."""
 
-LINE_NGRAM = 8
-"""Intervals in an n-gram."""
+LINE_NGRAM = 6
+"""Intervals in an n-gram: 5 merges different works by common figures, 8 misses quantised copies."""
 
 KEPT_SHARE = 4
 """One n-gram in this many is kept ..."""
 
 SMALLEST_SKETCH = 96
 """... but never fewer than this many, so that short pieces can be compared too."""
+
+MOST_OF_IT = 0.8
+"""Share of a fingerprint of a few hashes that must be found."""
 
 TIME_RESOLUTION_S = 1e-3
 
@@ -67,7 +70,7 @@ def fingerprint(notes: NDArray[np.void]) -> NDArray[np.uint64]:
     Returns
     -------
     NDArray[np.uint64]
-        Sorted distinct hashes; empty for fewer than nine onsets.
+        Sorted distinct hashes; empty for fewer than seven onsets.
     """
     top, bottom = _outer_lines(notes)
     hashes = np.unique(np.concatenate([_ngram_hashes(top, 1), _ngram_hashes(bottom, 2)]))
@@ -96,7 +99,7 @@ def _ngram_hashes(line: NDArray[np.int64], salt: int) -> NDArray[np.uint64]:
         return np.empty(0, dtype=np.uint64)
     value = np.full(n, salt, dtype=np.uint64)
     steps = (intervals + 128).astype(np.uint64)
-    for i in range(LINE_NGRAM):  # base 257 fits 8 steps in 64 bits, so distinct n-grams differ
+    for i in range(LINE_NGRAM):  # six steps of 257 fit 64 bits, so distinct n-grams differ
         value = value * np.uint64(257) + steps[i : i + n]
     return _mix(value)
 
@@ -117,7 +120,7 @@ class DuplicateRule:
     Attributes
     ----------
     min_shared
-        Hashes that must be shared.
+        Hashes that must be shared, or most of a fingerprint that has fewer.
     min_containment
         Share of the smaller fingerprint that must be in the larger one.
     max_pieces_per_hash
@@ -125,9 +128,14 @@ class DuplicateRule:
         piece, and the cost stays linear.
     """
 
-    min_shared: int = 6
-    min_containment: float = 0.2
+    min_shared: int = 10
+    min_containment: float = 0.15
     max_pieces_per_hash: int = 24
+
+    def shared_needed(self, smaller: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Hashes two pieces must share, by the size of the smaller fingerprint."""
+        few = np.minimum(float(self.min_shared), MOST_OF_IT * smaller)
+        return np.asarray(np.maximum(self.min_containment * smaller, few))
 
 
 def duplicate_clusters(
@@ -162,12 +170,12 @@ def duplicate_clusters(
 def _candidates(
     fingerprints: Sequence[NDArray[np.uint64]], rule: DuplicateRule
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs that share at least `min_shared` hashes, by an inverted index; ascending."""
+    """Pairs that may share enough hashes, by an inverted index; ascending."""
     n = len(fingerprints)
     empty = np.empty(0, dtype=np.int64)
     if n == 0:
         return empty, empty
-    sizes = [f.size for f in fingerprints]
+    sizes = np.array([f.size for f in fingerprints])
     hashes = np.concatenate([*fingerprints, np.empty(0, dtype=np.uint64)])
     owners = np.repeat(np.arange(n, dtype=np.int64), sizes)
     order = np.argsort(hashes, kind="stable")
@@ -183,8 +191,10 @@ def _candidates(
         )
         keys.append(owners[first] * n + owners[first + step])
     pairs, shared = np.unique(np.concatenate(keys), return_counts=True)
-    pairs = pairs[shared >= rule.min_shared]
-    return pairs // n, pairs % n
+    left, right = np.divmod(pairs, n)
+    smaller = np.minimum(sizes[left], sizes[right])
+    enough = shared >= np.minimum(rule.min_shared, MOST_OF_IT * smaller)
+    return left[enough], right[enough]
 
 
 def _root(parent: list[int], i: int) -> int:
@@ -199,7 +209,7 @@ def _same_music(a: NDArray[np.uint64], b: NDArray[np.uint64], rule: DuplicateRul
     limit = min(_threshold(a), _threshold(b))
     a, b = a[: np.searchsorted(a, limit, "right")], b[: np.searchsorted(b, limit, "right")]
     shared = np.intersect1d(a, b, assume_unique=True).size
-    return shared >= max(rule.min_shared, rule.min_containment * min(a.size, b.size))
+    return bool(shared >= rule.shared_needed(np.array(min(a.size, b.size))))
 
 
 def _threshold(sketch: NDArray[np.uint64]) -> np.uint64:
