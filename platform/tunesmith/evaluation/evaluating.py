@@ -108,22 +108,14 @@ def parts_of(run: Run, examples: Examples) -> Parts:
     return parts
 
 
-def measure(predictions: Predictions) -> dict[str, dict[str, Any]]:
-    """Return every metric of the items, and of their rows where an item has many."""
+def measure(predictions: Predictions, unit: str) -> dict[str, dict[str, Any]]:
+    """Return every metric of the items, and of their chunks where an item was asked in several."""
     examples = predictions.examples
-    unit, row_unit = units_of(predictions)
     found = {unit: _figures(examples.y, predictions.by_item, examples.groups)}
-    if row_unit is not None:
+    if predictions.has_many_rows:
         item = predictions.item
-        found[row_unit] = _figures(examples.y[item], predictions.by_row, examples.groups[item])
+        found["chunk"] = _figures(examples.y[item], predictions.by_row, examples.groups[item])
     return found
-
-
-def units_of(predictions: Predictions) -> tuple[str, str | None]:
-    """Return what an item and what a row is called; None where a row is an item."""
-    views = predictions.examples.views
-    is_music = bool({"chunks", "features", "notes"} & views.keys())
-    return ("piece" if is_music else "row"), ("chunk" if predictions.has_many_rows else None)
 
 
 def _figures(y: Any, probabilities: Any, groups: Any) -> dict[str, Any]:
@@ -163,7 +155,7 @@ def evaluate(store: Store, task: str, run_id: str | None = None) -> Report:
     majority = np.tile(prior(learned, len(run.classes)), (len(parts.test), 1))
     answers = predictions.by_item
     metric = run.facts.get("metric", "macro_f1")
-    unit, _ = units_of(predictions)
+    unit = run.facts.get("unit", "row")
     comparisons: dict[str, Any] = {
         "majority": compare(
             parts.test.y, answers, majority, parts.test.groups, metric=metric
@@ -185,7 +177,7 @@ def evaluate(store: Store, task: str, run_id: str | None = None) -> Report:
         "model": run.facts.get("best"),
         f"n_test_{unit}s": len(parts.test),
         "n_test_groups": len(np.unique(parts.test.groups)),
-        "metrics": measure(predictions) | chunks,
+        "metrics": measure(predictions, unit) | chunks,
         "chunk_note": chunk_note,
         "baseline": {"majority": {unit: _figures(parts.test.y, majority, parts.test.groups)}},
         "comparisons": comparisons,
