@@ -3,6 +3,7 @@
 Every stage leaves its artefact in the store, so running the demo again goes straight to serving.
 """
 
+import logging
 import math
 import socket
 import sys
@@ -21,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TASK, DATASET = "composer", "demo"
 PIECES = {"bach": 80, "palestrina": 80, "monteverdi": 48, "trecento": 60}
 N_ASKED = 12
+SEARCH_BUDGET_S = 100.0
+WHY_FORCED = "the demo serves the model that it has just evaluated"
 # Seconds each stage took on an idle machine of 2 cores; the first guess at the time left.
 TYPICAL_S = {
     "start": 12,
@@ -91,7 +94,9 @@ def show(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title="Held-out pieces, asked over HTTP", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD, title="Held-out pieces, asked over HTTP", title_justify="left"
+    )
     for column in ("asked", "answered", "probability", "true", ""):
         table.add_column(column, justify="right" if column == "probability" else "left")
     for row in result["asked"]:
@@ -115,21 +120,92 @@ def show(result: dict[str, Any]) -> None:
     console.print(f"{result['elapsed_s']:.0f} s in all. Artefacts: {result['store']}")
 
 
+def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) -> dict[str, Any]:
+    from tunesmith.evaluation.evaluating import evaluate, open_report
+    from tunesmith.ingest.corpus import export_scores
+    from tunesmith.ingest.pipeline import ingest
+    from tunesmith.registry import champion, promote
+    from tunesmith.search import Ask, search
+    from tunesmith.tasks import Request
+
+    with progress.stage("scores", f"Writing {sum(PIECES.values())} music21 scores out as MIDI"):
+        exported = export_scores(scores, PIECES, on_progress=_counter)
+        for path, why in exported.refused:
+            echo(f"      left out {path}: {why}")
+    with progress.stage("ingest", "Ingesting them: rolls, notes, features, duplicates"):
+        manifest = ingest(store, [str(scores)], DATASET)
+        counts = manifest.counts
+        echo(
+            f"      {counts.found} found = {counts.kept} kept + {counts.duplicate} duplicate + "
+            f"{counts.rejected} rejected; {counts.chunks} chunks"
+        )
+    with progress.stage("search", f"Searching {trials} trials over the composer families"):
+        run = _finished_run(store, manifest.version)
+        if run is None:
+            ask = Ask(task=TASK, request=Request(dataset=DATASET), trials=trials)
+            (run,) = search(store, [ask], time_budget_s=SEARCH_BUDGET_S, say=_indent)
+        best = run["best"]
+        echo(f"      best of validation: {best['family']}, {run['metric']} {best['score']:.3f}")
+    run_id = run["run_id"]
+    with progress.stage("evaluate", "Evaluating the winner on pieces the search never saw"):
+        report = open_report(store, TASK, run_id) or evaluate(store, TASK, run_id)
+    with progress.stage("promote", "Promoting it"):
+        current = champion(store, TASK)
+        if current is None or current.card["run_id"] != run_id:
+            current = promote(store, TASK, run_id, force=WHY_FORCED)
+        echo(f"      champion: {TASK} version {current.version}")
+    with progress.stage("serve", f"Serving it on http://127.0.0.1:{port}"):
+        _serve(store.uri, port)
+    with progress.stage("ask", f"Asking about {N_ASKED} held-out pieces"):
+        asked = _ask(port, _held_out(store, run_id, scores))
+    facts = report.facts
+    return {
+        "asked": asked,
+        "accuracy": facts["metrics"]["piece"]["accuracy"],
+        "baseline": facts["baseline"]["majority"]["piece"]["accuracy"]["value"],
+        "n_test_pieces": facts["n_test_pieces"],
+        "run_id": run_id,
+        "store": store.uri,
+        "elapsed_s": progress.elapsed_s,
+    }
+
+
+def _finished_run(store: Any, version: str) -> dict[str, Any] | None:
+    """Return the champion's run, else the latest one, where it was made from this version."""
+    from tunesmith.errors import StoreError
+    from tunesmith.registry import champion, open_run
+
+    current = champion(store, TASK)
+    try:
+        facts = open_run(store, TASK, None if current is None else current.card["run_id"]).facts
+    except StoreError:
+        return None
+    made_from = facts["dataset"]
+    return facts if (made_from["name"], made_from["version"]) == (DATASET, version) else None
+
+
+def _indent(line: str) -> None:
+    echo(f"      {line}")
+
+
 def _serve(store_uri: str, port: int) -> None:
     """Start the application of serve/ in this process's Ray, on loopback."""
     from ray import serve
+    from ray.serve.schema import LoggingConfig
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     sys.path.insert(0, str(ROOT))
     from serve.app import build
     from serve.settings import Settings
 
-    serve.start(http_options={"host": "127.0.0.1", "port": port})
-    serve.run(build(Settings(store=store_uri)), name="tunesmith", route_prefix="/")
+    quiet = LoggingConfig(log_level="WARNING")
+    serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config=quiet)
+    serve.run(build(Settings(store=store_uri)), name="tunesmith", logging_config=quiet)
 
 
 def _held_out(store: Any, run_id: str, folder: Path) -> list[tuple[str, Path, str]]:
     """Return (id, file, label) of test pieces, chosen before anything is asked, evenly by class."""
-    from tunesmith.datasets import open_dataset
+    from tunesmith.datasets.reader import open_dataset
     from tunesmith.registry import open_run
 
     split = open_run(store, TASK, run_id).table("split")
@@ -138,7 +214,7 @@ def _held_out(store: Any, run_id: str, folder: Path) -> list[tuple[str, Path, st
     per_class = math.ceil(N_ASKED / held["label"].nunique())
     chosen = held.groupby("label").head(per_class)
     return [
-        (row.id, folder / paths[row.id], row.label)
+        (row.id, folder.parent / paths[row.id], row.label)
         for row in chosen.sort_values(["label", "id"]).itertuples()
     ]
 
@@ -187,3 +263,7 @@ def main(*, store: str | None, once: bool, port: int, trials: int) -> dict[str, 
         while True:
             time.sleep(3600)
     return result
+
+
+if __name__ == "__main__":
+    main()
