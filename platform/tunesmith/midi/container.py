@@ -33,7 +33,8 @@ class Limits:
     max_bytes
         Size of the file.
     max_ticks
-        Last tick of any event, the bound of `pretty_midi`.
+        Last tick of any event. Notation programs write 10,080 ticks a quarter note, so long pieces
+        pass the 10 million at which `pretty_midi` gives up.
     max_duration_s
         Time of the last event, in seconds.
     max_notes
@@ -43,7 +44,7 @@ class Limits:
     """
 
     max_bytes: int = 4_000_000
-    max_ticks: int = 10_000_000
+    max_ticks: int = 100_000_000
     max_duration_s: float = 3 * 3600.0
     max_notes: int = 200_000
     max_tracks: int = 1024
