@@ -220,7 +220,7 @@ def _held_out(store: Any, run_id: str, folder: Path) -> list[tuple[str, Path, st
 
 
 def _ask(port: int, pieces: list[tuple[str, Path, str]]) -> list[dict[str, Any]]:
-    import httpx
+    import httpx2 as httpx
 
     rows = []
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:

@@ -28,14 +28,14 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
                                                                "pyarrow", "onnxruntime"}),
     "registry": ({"datasets", "evaluation"}, {"onnxruntime", "onnx", "mlflow", "pandas",
                                               "pyarrow"}),
-    "client": (set(), {"httpx"}),
+    "client": (set(), {"httpx2"}),
 }  # fmt: skip
 # Packages that name an engine: a room that does not list one must not import it.
 GUARDED = {
     "ray", "keras", "tensorflow", "torch", "jax", "sklearn", "xgboost", "optuna", "matplotlib",
     "pandas", "pyarrow", "symusic", "pretty_midi", "onnx", "onnxruntime", "onnxmltools",
     "skl2onnx", "tf2onnx",
-    "mlflow", "tensorboardX", "httpx", "fastapi", "starlette", "music21", "click", "rich",
+    "mlflow", "tensorboardX", "httpx2", "fastapi", "starlette", "music21", "click", "rich",
 }  # fmt: skip
 UNSAFE = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
 
