@@ -23,6 +23,8 @@ _QUIET = {
     "PYTHONWARNINGS": "ignore",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    # OpenMP threads that spin while they wait take the cores from every other trial.
+    "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 
