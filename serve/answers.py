@@ -5,12 +5,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "ClassifyAnswer",
     "ComposerAnswer",
+    "GraphAnswer",
     "Health",
-    "LimitsAnswer",
+    "ListAnswer",
     "ModelCard",
     "ModelList",
     "ModelReference",
+    "PieceAnswer",
+    "PlainAnswer",
     "ProblemAnswer",
 ]
 
@@ -31,15 +35,43 @@ class PieceSummary(BaseModel):
 
 
 class Segment(BaseModel):
-    """A stretch of the piece judged on its own; silent ones are left out."""
+    """A stretch of the piece judged on its own; silent ones are left out.
+
+    The most probable class is in a member of the node's name.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     start_s: float
     end_s: float
-    composer: str
-    probability: float = Field(description="Probability of that composer in this segment.")
+    probability: float = Field(description="Probability of the most probable class.")
+    probabilities: dict[str, float] | None = Field(
+        default=None, description="Of every class; with ?detail=true."
+    )
 
 
-class ComposerAnswer(BaseModel):
+class PlainAnswer(BaseModel):
+    """What every node says; the most probable class is in a member of its name."""
+
+    probabilities: dict[str, float] = Field(description="Of every class, most probable first.")
+    unsure: bool = Field(description="Whether no class is probable enough to be relied on.")
+    model: ModelReference
+    ensemble: list[ModelReference] | None = Field(
+        default=None, description="The models whose mean this is, where a node has several."
+    )
+    gaps: list[str] | None = Field(
+        default=None, description="Members of the ensemble that could not answer."
+    )
+
+
+class PieceAnswer(PlainAnswer):
+    """What a node says about a piece of music."""
+
+    segments: list[Segment]
+    piece: PieceSummary
+
+
+class ComposerAnswer(PieceAnswer):
     """Who wrote the piece, as far as the model can tell."""
 
     model_config = ConfigDict(
@@ -53,6 +85,7 @@ class ComposerAnswer(BaseModel):
                         "Beethoven": 0.012904,
                         "Chopin": 0.004356,
                     },
+                    "unsure": False,
                     "segments": [
                         {"start_s": 0.0, "end_s": 15.0, "composer": "Bach", "probability": 0.9613},
                         {"start_s": 15.0, "end_s": 27.4, "composer": "Bach", "probability": 0.9211},
@@ -65,10 +98,36 @@ class ComposerAnswer(BaseModel):
     )
 
     composer: str = Field(description="The most probable composer of the whole piece.")
-    probabilities: dict[str, float] = Field(description="Of every composer, most probable first.")
-    segments: list[Segment]
-    model: ModelReference
-    piece: PieceSummary
+
+
+class ListAnswer(BaseModel):
+    """Answers about the items of a list, in their order; a faulty item's place has its problem."""
+
+    answers: list[dict[str, Any]]
+
+
+class ClassifyAnswer(BaseModel):
+    """What each node says, and which of them cannot and why."""
+
+    answers: dict[str, dict[str, Any]]
+    gaps: dict[str, dict[str, Any]] = Field(description="Problem details by node.")
+
+
+class NodeDescription(BaseModel):
+    """A node of the graph."""
+
+    name: str
+    title: str
+    reads: str
+    placement: str
+    failure: str
+    ready: bool = Field(description="Whether its model has been promoted and loaded.")
+
+
+class GraphAnswer(BaseModel):
+    """The classifiers of this server."""
+
+    nodes: list[NodeDescription]
 
 
 class ModelCard(BaseModel):
@@ -95,15 +154,6 @@ class Health(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
 
     status: str
-
-
-class LimitsAnswer(BaseModel):
-    """What one request may ask for."""
-
-    body_bytes: int
-    midi_notes: int
-    midi_duration_s: float
-    items: int
 
 
 class ProblemAnswer(BaseModel):

@@ -1,27 +1,146 @@
 """The Serve application: `serve run serve/config.yaml`, or `import_path: serve.app:build`."""
 
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve import Application
+from ray.serve.exceptions import BackPressureError, RayServeException
+from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
+from serve import problems
+from serve.batching import Batcher
+from serve.champions import Champions
+from serve.deadlines import Deadline
+from serve.graph import Answer, Worker
+from serve.items import Item
+from serve.metrics import RayMetrics
+from serve.problems import ProblemError
 from serve.routes import make_app
 from serve.service import Service
 from serve.settings import Settings
+from tunesmith.store import Store
 
-__all__ = ["Tunesmith", "build"]
+__all__ = ["Node", "Tunesmith", "build"]
+
+logger = logging.getLogger("tunesmith.serve")
 
 
-@serve.deployment(name="Tunesmith", max_ongoing_requests=64)
+def _log_to_stderr() -> None:
+    """Send this application's own logs to the replica's standard error, where Ray keeps them."""
+    root = logging.getLogger("tunesmith")
+    if not root.handlers:
+        root.addHandler(logging.StreamHandler(sys.stderr))
+        root.setLevel(logging.INFO)
+        root.propagate = False
+
+
+@serve.deployment
+class Node:
+    """Replicas of one node: its champions alone, requests that arrive together in one batch.
+
+    Parameters
+    ----------
+    settings
+        The application's arguments.
+    name
+        The node.
+    """
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        _log_to_stderr()
+        node = settings.nodes[name]
+        metrics = RayMetrics()
+        self._champions = Champions(
+            Store(settings.store), settings.reload_s, metrics, only=node.ensemble or (name,)
+        )
+        self._champions.start()
+        self._worker = Worker(name, node, self._champions, metrics)
+        pool = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._batcher = Batcher(self._answer, pool, node.batch_requests)
+
+    async def __call__(
+        self, items: Sequence[Item], left_s: float, detail: bool
+    ) -> list[Answer] | ProblemError:
+        """Answer about items that were decoded elsewhere; problems are returned, not raised."""
+        return await self._batcher.ask((items, left_s, detail))
+
+    def _answer(
+        self, requests: Sequence[tuple[Sequence[Item], float, bool]]
+    ) -> list[list[Answer] | ProblemError]:
+        """Judge the items of all requests in one go and deal the answers out again."""
+        items = [item for own, _, _ in requests for item in own]
+        left_s = max(left_s for _, left_s, _ in requests)
+        detail = any(detail for _, _, detail in requests)
+        deadline = Deadline.after(left_s, self._worker.name)
+        try:
+            said = iter(self._worker.answer(items, deadline, detail))
+        except ProblemError as problem:
+            return [problem] * len(requests)
+        return [[next(said) for _ in own] for own, _, _ in requests]
+
+    def check_health(self) -> None:
+        """Tell Serve whether the replica still follows promotions."""
+        self._champions.check()
+
+
+@serve.deployment(max_ongoing_requests=64)
 @serve.ingress()
 class Tunesmith:
-    """One replica: HTTP in front, the graph inside, ONNX Runtime in worker threads."""
+    """One ingress replica: HTTP in front, decoding and the inline nodes inside.
 
-    def __init__(self, settings: Settings) -> None:
-        self._service = Service(settings)
+    Parameters
+    ----------
+    settings
+        The application's arguments.
+    handles
+        Of the nodes that are placed in deployments.
+    """
+
+    def __init__(self, settings: Settings, handles: Mapping[str, DeploymentHandle[Any]]) -> None:
+        from ray.serve._private.constants import RAY_SERVE_ENABLE_HA_PROXY
+
+        _log_to_stderr()
+        self._handles = handles
+        self._service = Service(
+            settings,
+            remote=self._ask_node,
+            metrics=RayMetrics(),
+            all_interfaces=RAY_SERVE_ENABLE_HA_PROXY,
+        )
         self._service.start()
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         return make_app(self._service, name_id=False)
+
+    async def _ask_node(
+        self, name: str, items: Sequence[Item], deadline: Deadline, detail: bool
+    ) -> list[Answer]:
+        return await self.ask_node(name, items, deadline.left_s, detail)
+
+    async def ask_node(
+        self, name: str, items: Sequence[Item], left_s: float, detail: bool
+    ) -> list[Answer]:
+        """Ask the deployment of a node; its trouble becomes a problem that names the node."""
+        retry = {"Retry-After": "1"}
+        try:
+            said: Any = await self._handles[name].remote(items, left_s, detail)
+        except BackPressureError:
+            text = f"The node {name!r} has as much to do as it can."
+            raise ProblemError(problems.OVERLOADED, text, retry, node=name) from None
+        except (RayError, RayServeException) as error:
+            logger.warning("node %s: %s", name, error)
+            text = f"The node {name!r} failed."
+            raise ProblemError(problems.NODE_FAILED, text, retry, node=name) from error
+        if isinstance(said, ProblemError):
+            raise said
+        answers: list[Answer] = said
+        return answers
 
     def check_health(self) -> None:
         """Tell Serve whether the replica can still answer."""
@@ -41,5 +160,12 @@ def build(settings: Settings) -> Application:
     Application
         For `serve.run`.
     """
-    application: Application = Tunesmith.bind(settings)  # type: ignore[attr-defined]
+    nodes: Any = Node
+    ingress: Any = Tunesmith
+    handles = {
+        name: nodes.options(name=name).bind(settings, name)
+        for name, node in settings.nodes.items()
+        if node.placement == "deployment"
+    }
+    application: Application = ingress.bind(settings, handles)
     return application

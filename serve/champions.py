@@ -7,14 +7,17 @@ champion serving.
 
 import logging
 import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from serve import problems
+from serve.metrics import Metrics
 from serve.problems import ProblemError
-from tunesmith.errors import TunesmithError
+from tunesmith.errors import ModelError, TunesmithError
 from tunesmith.registry import Bundle, Classifier, champion
 from tunesmith.store import Store
 
@@ -41,10 +44,28 @@ class Champion:
         """Names of the columns of a prediction."""
         return tuple(self.classifier.classes)
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Names of the views the model wants."""
-        return tuple(self.card["inputs"])
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns of the input `features`; () where the card has none."""
+        places = (self.card, self.card.get("parameters"), self.card.get("dataset"))
+        for place in places:
+            if isinstance(place, Mapping) and isinstance(place.get("features"), list):
+                return tuple(place["features"])
+        return ()
+
+    @cached_property
+    def words(self) -> dict[str, int]:
+        """Number of each word that a model of texts knows."""
+        rules = self.card.get("text") or {}
+        first = rules.get("first", 0)
+        return {word: first + index for index, word in enumerate(rules.get("words", ()))}
+
+    def public_card(self) -> dict[str, Any]:
+        """Return the card without its vocabulary, which is long."""
+        card = dict(self.card)
+        if isinstance(card.get("text"), Mapping):
+            card["text"] = {k: v for k, v in card["text"].items() if k != "words"}
+        return card
 
     def describe(self) -> dict[str, Any]:
         """Return the `model` member of an answer."""
@@ -58,11 +79,12 @@ class Champion:
 
 def _warm(classifier: Classifier) -> None:
     """Predict once on zeros: the first request must not pay for memory and kernels."""
-    inputs = {}
-    for name, spec in classifier.card["inputs"].items():
-        shape = [1 if index == 0 else int(size or 1) for index, size in enumerate(spec["shape"])]
-        inputs[name] = np.zeros(shape, dtype=spec["dtype"])
-    classifier.predict(inputs)
+    classifier.predict(
+        {
+            name: np.zeros([1, *(size or 1 for size in schema.shape[1:])], dtype=schema.dtype)
+            for name, schema in classifier.inputs.items()
+        }
+    )
 
 
 class Champions:
@@ -74,11 +96,27 @@ class Champions:
         Where the model bundles are.
     reload_s
         Seconds between two looks at the aliases.
+    metrics
+        Where versions and refusals are shown.
+    beside
+        Called at every look, for what else is followed in the store.
+    only
+        The tasks to follow; every one in the store when left out.
     """
 
-    def __init__(self, store: Store, reload_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        reload_s: float,
+        metrics: Metrics,
+        beside: Callable[[], None] | None = None,
+        only: Iterable[str] | None = None,
+    ) -> None:
         self._store = store
         self._reload_s = reload_s
+        self._metrics = metrics
+        self._beside = beside
+        self._only = None if only is None else tuple(only)
         self._loaded: dict[str, Champion] = {}
         self._refused: dict[str, int] = {}
         self._stop = threading.Event()
@@ -95,10 +133,17 @@ class Champions:
         if self._thread.is_alive():
             self._thread.join(timeout=5)
 
-    @property
-    def following(self) -> bool:
-        """Whether promotions are being followed."""
-        return self._thread.is_alive()
+    def check(self) -> None:
+        """Raise when promotions are followed no more.
+
+        Raises
+        ------
+        ModelError
+            When the thread has ended.
+        """
+        if not self._thread.is_alive():
+            message = "The thread that follows promotions has ended; the replica must be replaced."
+            raise ModelError(message)
 
     def loaded(self) -> dict[str, Champion]:
         """Return the champions by task."""
@@ -130,7 +175,9 @@ class Champions:
 
     def refresh(self) -> None:
         """Look at every alias once and load what changed."""
-        for task in self._store.list("models"):
+        if self._beside is not None:
+            self._beside()
+        for task in self._store.list("models") if self._only is None else self._only:
             self._refresh(task)
 
     def _refresh(self, task: str) -> None:
@@ -141,7 +188,7 @@ class Champions:
                 return
             current = self._loaded.get(task)
             if current is not None and current.version == bundle.version:
-                self._refused.pop(task, None)
+                self._accept(task)
                 return
             classifier = bundle.load()
             _warm(classifier)
@@ -149,11 +196,18 @@ class Champions:
             version = bundle.version if bundle is not None else 0
             if self._refused.get(task) != version:
                 self._refused[task] = version
+                self._metrics.refused(task, version)
                 logger.exception("champion refused: task=%s version=%s", task, version)
             return
         self._loaded[task] = Champion(task, bundle.version, classifier)
-        self._refused.pop(task, None)
+        self._metrics.champion(task, bundle.version)
+        self._accept(task)
         logger.info("champion loaded: task=%s version=%s", task, bundle.version)
+
+    def _accept(self, task: str) -> None:
+        """Take back the alert about a version that could not be loaded."""
+        if self._refused.pop(task, None) is not None:
+            self._metrics.refused(task, 0)
 
     def _poll(self) -> None:
         while not self._stop.wait(self._reload_s):

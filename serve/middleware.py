@@ -1,4 +1,4 @@
-"""Around every request: its id, security headers and the access log."""
+"""Around every request: its id, who asks, security headers, the access log and metrics."""
 
 import json
 import logging
@@ -8,6 +8,9 @@ import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve.problems import ProblemError, respond
+from serve.service import Service
 
 __all__ = ["SECURITY_HEADERS", "Envelope"]
 
@@ -26,6 +29,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_RAW_HEADERS = [(k.lower().encode(), v.encode()) for k, v in SECURITY_HEADERS.items()]
 # An id that is taken over goes into logs and headers: nothing that could break either.
 _GOOD_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 
@@ -37,16 +41,17 @@ class Envelope:
     ----------
     app
         The application inside.
-    log_json
-        Whether the access log is JSON lines.
+    service
+        Says who may ask, and counts.
     name_id
         Whether to put the request id on the answer. Ray Serve's proxy does that itself.
     """
 
-    def __init__(self, app: ASGIApp, log_json: bool = True, name_id: bool = True) -> None:
+    def __init__(self, app: ASGIApp, service: Service, name_id: bool = True) -> None:
         self.app = app
-        self.log_json = log_json
-        self.name_id = name_id
+        self._service = service
+        self._log_json = service.settings.log_format == "json"
+        self._name_id = name_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -64,34 +69,48 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                if self.name_id:
+                headers.raw.extend(_RAW_HEADERS)
+                if self._name_id:
                     headers["X-Request-ID"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
             await send(message)
 
+        asker = ""
         try:
+            asker = self._service.access.admit(scope)
             await self.app(scope, receive, send_with_headers)
+        except ProblemError as problem:
+            problem.more["request_id"] = request_id
+            await respond(problem, scope["path"])(scope, receive, send_with_headers)
         except Exception:
             # The framework has answered with a problem and raises again, for the log's sake.
             logger.exception("unexpected: request_id=%s", request_id)
         finally:
-            self._log(scope, status, request_id, time.perf_counter() - started)
+            duration_s = time.perf_counter() - started
+            self._service.metrics.request(_route(scope), status, duration_s)
+            self._log(scope, status, request_id, asker, duration_s)
 
-    def _log(self, scope: Scope, status: int, request_id: str, duration_s: float) -> None:
+    def _log(
+        self, scope: Scope, status: int, request_id: str, asker: str, duration_s: float
+    ) -> None:
         """Write one line about the request; never its content or its query."""
         if not access_log.isEnabledFor(logging.INFO):
             return
         record = {
             "request_id": request_id,
             "method": scope["method"],
-            "path": scope["path"],
+            "path": _route(scope),
             "status": status,
             "duration_ms": round(duration_s * 1000, 2),
+            "key": asker,
         }
-        if self.log_json:
+        if self._log_json:
             access_log.info(json.dumps(record))
         else:
-            access_log.info(
-                "%(method)s %(path)s %(status)s %(duration_ms)s ms %(request_id)s", record
-            )
+            text = "%(method)s %(path)s %(status)s %(duration_ms)s ms %(key)s %(request_id)s"
+            access_log.info(text, record)
+
+
+def _route(scope: Scope) -> str:
+    """Return the route's template, which is bounded in number and holds nothing of the asker."""
+    route = scope.get("route")
+    return str(getattr(route, "path", "")) or "none"

@@ -7,17 +7,22 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 __all__ = [
+    "DEADLINE",
     "EMPTY_BODY",
     "INTERNAL",
     "INVALID_INPUT",
+    "KEY_REQUIRED",
     "KINDS",
     "MALFORMED_BODY",
     "MEDIA_TYPE",
     "METHOD_NOT_ALLOWED",
     "MIDI_LIMIT",
+    "NODE_FAILED",
     "NOT_MIDI",
     "NO_CHAMPION",
     "NO_NOTES",
+    "OVERLOADED",
+    "RATE_LIMITED",
     "TOO_LARGE",
     "UNKNOWN_MODEL",
     "UNKNOWN_ROUTE",
@@ -125,6 +130,36 @@ NO_CHAMPION = Kind(
     "No model has been promoted for this task yet",
     "Run jobs/tune.py and jobs/promote.py for the task; it is served within seconds.",
 )
+DEADLINE = Kind(
+    "deadline",
+    504,
+    "The answer was not ready in time",
+    "Try again, send less at once, or ask for more time with the header X-Deadline-S.",
+)
+OVERLOADED = Kind(
+    "overloaded",
+    503,
+    "The server has as much to do as it can",
+    "Try again after the time that Retry-After names.",
+)
+NODE_FAILED = Kind(
+    "node-failed",
+    503,
+    "A part of the graph failed",
+    "Try again; if it stays, the server's log names the cause under the request id.",
+)
+KEY_REQUIRED = Kind(
+    "key-required",
+    401,
+    "An API key is needed",
+    "Send the header 'Authorization: Bearer KEY'; who runs the server makes keys.",
+)
+RATE_LIMITED = Kind(
+    "rate-limited",
+    429,
+    "This key has asked too often",
+    "Try again after the time that Retry-After names.",
+)
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -142,6 +177,11 @@ KINDS: Mapping[str, Kind] = {
         INVALID_INPUT,
         INTERNAL,
         NO_CHAMPION,
+        DEADLINE,
+        OVERLOADED,
+        NODE_FAILED,
+        KEY_REQUIRED,
+        RATE_LIMITED,
     )
 }
 
@@ -170,19 +210,31 @@ class ProblemError(Exception):
         self.headers = dict(headers or {})
         self.more = more
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self.kind, self.detail, self.headers, self.more)
+
+    def body(self, instance: str | None = None) -> dict[str, Any]:
+        """Return the problem details; `instance` is the path of the request."""
+        return {
+            "type": f"/problems/{self.kind.name}",
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+            **({"instance": instance} if instance else {}),
+            "advice": self.kind.advice,
+            **self.more,
+        }
+
+
+def _again(kind: Kind, detail: str, headers: dict[str, str], more: dict[str, Any]) -> ProblemError:
+    return ProblemError(kind, detail, headers, **more)
+
 
 def respond(problem: ProblemError, instance: str) -> JSONResponse:
     """Return the response for a problem; `instance` is the path of the request."""
-    kind = problem.kind
-    body = {
-        "type": f"/problems/{kind.name}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": problem.detail,
-        "instance": instance,
-        "advice": kind.advice,
-        **problem.more,
-    }
     return JSONResponse(
-        body, status_code=kind.status, headers=problem.headers, media_type=MEDIA_TYPE
+        problem.body(instance),
+        status_code=problem.kind.status,
+        headers=problem.headers,
+        media_type=MEDIA_TYPE,
     )

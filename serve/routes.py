@@ -1,10 +1,11 @@
-"""The HTTP routes: read the request, ask the service, write the answer."""
+"""The HTTP routes: read the request, ask the graph, write the answer."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -12,99 +13,41 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from serve import answers, problems
-from serve.bodies import media_type, parse_multipart, read_body
+from serve.bodies import media_type, read_body
+from serve.deadlines import Deadline
+from serve.documents import (
+    CLASSIFY_BODY,
+    CLASSIFY_PROBLEMS,
+    CLASSIFY_TYPES,
+    answer_model,
+    describe_problems,
+    node_body,
+    node_problems,
+)
+from serve.graph import Answer
+from serve.items import Item
 from serve.middleware import Envelope
-from serve.problems import KINDS, MEDIA_TYPE, Kind, ProblemError, respond
+from serve.problems import KINDS, ProblemError, respond
+from serve.reading import decode_mixture, read_request
 from serve.service import Service
+from serve.settings import LimitSettings, NodeSettings
 
 __all__ = ["make_api", "make_app"]
 
 PAGE = Path(__file__).parent / "page"
-MIDI_TYPES = (
-    "audio/midi",
-    "audio/mid",
-    "audio/x-midi",
-    "audio/sp-midi",
-    "application/x-midi",
-    "application/octet-stream",
-)
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-MIDI_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "A Standard MIDI File, as a form field or as the body itself.",
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            },
-            **dict.fromkeys(MIDI_TYPES, _BINARY),
-        },
-    }
-}
 
-
-def _problems(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
-    """Describe in the OpenAPI document which problems a route can answer."""
-    found: dict[int | str, dict[str, Any]] = {}
-    for kind in kinds:
-        titles = found.setdefault(kind.status, {"description": "", "content": {MEDIA_TYPE: {}}})
-        titles["description"] = "; ".join(filter(None, (titles["description"], kind.title)))
-        titles["content"][MEDIA_TYPE] = {
-            "schema": {"$ref": "#/components/schemas/ProblemAnswer"},
-            "example": {
-                "type": f"/problems/{kind.name}",
-                "title": kind.title,
-                "status": kind.status,
-                "detail": kind.title + ".",
-                "instance": "/v1/…",
-                "advice": kind.advice,
-            },
-        }
-    return found
-
-
-MIDI_PROBLEMS = _problems(
-    problems.EMPTY_BODY,
-    problems.MALFORMED_BODY,
-    problems.TOO_LARGE,
-    problems.UNSUPPORTED_MEDIA_TYPE,
-    problems.NOT_MIDI,
-    problems.UNREADABLE_MIDI,
-    problems.NO_NOTES,
-    problems.MIDI_LIMIT,
-    problems.NO_CHAMPION,
-)
-
-
-async def read_midi(request: Request, limit_bytes: int) -> bytes:
-    """Return the MIDI file of a request: its raw body or the file of its form."""
-    kind = media_type(request)
-    if kind == "multipart/form-data":
-        body = await read_body(request, limit_bytes)
-        files = [
-            part
-            for part in parse_multipart(request.headers["content-type"], body)
-            if part.filename is not None or part.name == "file"
-        ]
-        if len(files) != 1:
-            detail = f"The form has {len(files)} files; send exactly one, in the field 'file'."
-            raise ProblemError(problems.MALFORMED_BODY, detail)
-        if not files[0].data:
-            raise ProblemError(problems.EMPTY_BODY, "The file in the form is empty (0 bytes).")
-        return bytes(files[0].data)
-    if kind and kind not in MIDI_TYPES:
-        detail = (
-            f"The body is declared as {kind!r}. Send multipart/form-data with the field 'file', "
-            "or the file itself with 'Content-Type: audio/midi'."
-        )
-        raise ProblemError(
-            problems.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": ", ".join(MIDI_TYPES)}
-        )
-    return await read_body(request, limit_bytes)
+DeadlineHeader = Annotated[
+    float | None,
+    Header(
+        alias="X-Deadline-S",
+        gt=0,
+        le=3600,
+        description="Seconds after which the answer is of no use.",
+    ),
+]
+Detail = Annotated[
+    bool, Query(description="Whether each segment carries the probability of every class.")
+]
 
 
 def _handle_errors(api: FastAPI) -> None:
@@ -137,9 +80,8 @@ def _handle_errors(api: FastAPI) -> None:
     @api.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
-            problem = ProblemError(
-                problems.UNKNOWN_ROUTE, f"No route is named {request.url.path[:200]!r}."
-            )
+            detail = f"No route is named {request.url.path[:200]!r}."
+            problem = ProblemError(problems.UNKNOWN_ROUTE, detail)
         elif error.status_code == 405:
             detail = f"{request.url.path} does not answer {request.method}."
             problem = ProblemError(problems.METHOD_NOT_ALLOWED, detail, error.headers)
@@ -148,33 +90,91 @@ def _handle_errors(api: FastAPI) -> None:
         return answer(request, problem)
 
 
-def make_api(service: Service) -> FastAPI:
-    """Return the FastAPI application over a running service."""
-    api = FastAPI(
-        title="Tunesmith",
-        version="1",
-        summary="Music classifiers over HTTP.",
-        description=(
-            "Send a MIDI file, get the probable composer, of the piece and along it. "
-            "Errors are problem details (RFC 9457)."
-        ),
-        docs_url=None,
-        redoc_url=None,
-    )
-    _handle_errors(api)
+def _list_answer(said: Sequence[Answer]) -> dict[str, Any]:
+    """Return the answer to a list; the model is named once."""
+    model = next((one["model"] for one in said if isinstance(one, dict)), None)
+    told = []
+    for one in said:
+        if isinstance(one, ProblemError):
+            told.append({"problem": one.body()})
+        else:
+            del one["model"]
+            told.append(one)
+    return {"answers": told, "model": model}
+
+
+def _add_node(api: FastAPI, service: Service, name: str, node: NodeSettings) -> None:
+    """Add POST /v1/NAME."""
     limits = service.settings.limits
 
     @api.post(
-        "/v1/composer",
-        summary="Who wrote this piece?",
+        f"/v1/{name}",
+        summary=node.title or f"Classify by {name}",
+        operation_id=name,
         tags=["classify"],
-        response_model=answers.ComposerAnswer,
-        responses=MIDI_PROBLEMS,
-        openapi_extra=MIDI_BODY,
+        response_model=answer_model(name, node) | answers.ListAnswer,
+        responses=node_problems(node),
+        openapi_extra=node_body(node),
     )
-    async def composer(request: Request) -> Response:
-        body = await read_midi(request, limits.body_bytes)
-        return JSONResponse(await service.in_thread(service.composer, body))
+    async def classify_by_node(
+        request: Request, detail: Detail = False, x_deadline_s: DeadlineHeader = None
+    ) -> Response:
+        deadline = _deadline(limits, x_deadline_s)
+        with service.admission.enter():
+            reading = await read_request(request, node, limits)
+            said = await service.graph.ask(name, reading, deadline, detail)
+        if reading.is_list:
+            return JSONResponse(_list_answer(said))
+        (one,) = said
+        if isinstance(one, ProblemError):
+            raise one
+        return JSONResponse(one)
+
+
+def _deadline(limits: LimitSettings, asked_s: float | None) -> Deadline:
+    return Deadline.after(min(limits.deadline_s, asked_s or limits.deadline_s))
+
+
+def _add_classify(api: FastAPI, service: Service) -> None:
+    """Add POST /v1/classify."""
+    limits = service.settings.limits
+
+    @api.post(
+        "/v1/classify",
+        summary="Everything at once: any mixture of a piece, a song, an image and a text",
+        operation_id="classify",
+        tags=["classify"],
+        response_model=answers.ClassifyAnswer,
+        responses=CLASSIFY_PROBLEMS,
+        openapi_extra=CLASSIFY_BODY,
+    )
+    async def classify(request: Request, x_deadline_s: DeadlineHeader = None) -> Response:
+        deadline = _deadline(limits, x_deadline_s)
+        kind = media_type(request) or "application/json"
+        if kind not in CLASSIFY_TYPES:
+            detail = f"The body is declared as {kind[:100]!r}; send {' or '.join(CLASSIFY_TYPES)}."
+            raise ProblemError(problems.UNSUPPORTED_MEDIA_TYPE, detail)
+        with service.admission.enter():
+            body = await read_body(request, limits.body_bytes)
+            content_type = request.headers.get("content-type", "")
+            decoders = await service.in_thread(decode_mixture, kind, content_type, body, limits)
+
+            def decode(node: NodeSettings) -> Callable[[], list[Item | ProblemError]]:
+                return lambda: [decoders[node.reads](node)]
+
+            wanted = {
+                name: decode(node)
+                for name, node in service.settings.nodes.items()
+                if node.reads in decoders
+            }
+            said, gaps = await service.graph.ask_all(wanted, deadline)
+        return JSONResponse(
+            {"answers": said, "gaps": {name: gap.body() for name, gap in gaps.items()}}
+        )
+
+
+def _add_models(api: FastAPI, service: Service) -> None:
+    """Add what tells about models, the graph and the limits."""
 
     @api.get(
         "/v1/models",
@@ -184,16 +184,44 @@ def make_api(service: Service) -> FastAPI:
     )
     async def models() -> Response:
         loaded = service.champions.loaded()
-        return JSONResponse({"models": [loaded[task].card for task in sorted(loaded)]})
+        return JSONResponse({"models": [loaded[task].public_card() for task in sorted(loaded)]})
+
+    @api.get(
+        "/v1/models/{task}",
+        summary="One champion's card",
+        tags=["models"],
+        response_model=answers.ModelCard,
+        responses=describe_problems(problems.UNKNOWN_MODEL),
+    )
+    async def model(task: str) -> Response:
+        found = service.champions.loaded().get(task)
+        if found is None:
+            known = ", ".join(sorted(service.champions.loaded())) or "none yet"
+            detail = f"No champion is loaded for {task[:100]!r}; loaded: {known}."
+            raise ProblemError(problems.UNKNOWN_MODEL, detail)
+        return JSONResponse(found.public_card())
+
+    @api.get(
+        "/v1/graph",
+        summary="The classifiers of this server",
+        tags=["models"],
+        response_model=answers.GraphAnswer,
+    )
+    async def graph() -> Response:
+        return JSONResponse({"nodes": service.describe_nodes()})
 
     @api.get(
         "/v1/limits",
         summary="What one request may ask for",
         tags=["models"],
-        response_model=answers.LimitsAnswer,
+        response_model=LimitSettings,
     )
-    async def get_limits() -> Response:
-        return JSONResponse(limits.model_dump())
+    async def limits() -> Response:
+        return JSONResponse(service.settings.limits.model_dump())
+
+
+def _add_operations(api: FastAPI, service: Service) -> None:
+    """Add health, the problems, the page and its documents."""
 
     @api.get(
         "/healthz",
@@ -205,23 +233,67 @@ def make_api(service: Service) -> FastAPI:
         return JSONResponse({"status": "ok"})
 
     @api.get(
+        "/readyz",
+        summary="Can the server answer what it must?",
+        tags=["operations"],
+        response_model=answers.Health,
+        responses=describe_problems(problems.NO_CHAMPION),
+    )
+    async def readyz() -> Response:
+        waiting = [
+            node["name"]
+            for node in service.describe_nodes()
+            if node["failure"] == "hard" and not node["ready"]
+        ]
+        if waiting:
+            detail = f"No champion yet for: {', '.join(waiting)}."
+            raise ProblemError(problems.NO_CHAMPION, detail, {"Retry-After": "10"})
+        return JSONResponse({"status": "ready"})
+
+    @api.get(
         "/problems/{name}",
         summary="What a kind of problem means",
         tags=["operations"],
-        responses=_problems(problems.UNKNOWN_ROUTE),
+        responses=describe_problems(problems.UNKNOWN_ROUTE),
     )
     async def problem(name: str) -> dict[str, str | int]:
         kind = KINDS.get(name)
         if kind is None:
-            detail = f"No kind of problem is named {name[:200]!r}; known: {', '.join(KINDS)}."
+            detail = f"No kind of problem is named {name[:100]!r}; known: {', '.join(KINDS)}."
             raise ProblemError(problems.UNKNOWN_ROUTE, detail)
         return {"status": kind.status, "title": kind.title, "advice": kind.advice}
+
+    @api.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return FileResponse(PAGE / "index.html")
 
     @api.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         return FileResponse(PAGE / "docs.html")
 
     api.mount("/page", StaticFiles(directory=PAGE), name="page")
+
+
+def make_api(service: Service) -> FastAPI:
+    """Return the FastAPI application over a running service."""
+    api = FastAPI(
+        title="Tunesmith",
+        version="1",
+        summary="Music classifiers over HTTP.",
+        description=(
+            "Send a MIDI file, get the probable composer, of the piece and along it; and the same "
+            "for songs, images and texts. Errors are problem details (RFC 9457)."
+        ),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    _handle_errors(api)
+    for name, node in service.settings.nodes.items():
+        _add_node(api, service, name, node)
+    _add_classify(api, service)
+    _add_models(api, service)
+    _add_operations(api, service)
     _tidy_openapi(api)
     return api
 
@@ -237,11 +309,19 @@ def _tidy_openapi(api: FastAPI) -> None:
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
             schemas["ProblemAnswer"] = answers.ProblemAnswer.model_json_schema()
+            invalid = describe_problems(problems.INVALID_INPUT)[422]
+            refused = describe_problems(problems.KEY_REQUIRED, problems.RATE_LIMITED)
             for path in document["paths"].values():
                 for operation in path.values():
                     answered = operation["responses"]
                     if "HTTPValidationError" in json.dumps(answered.get("422", {})):
-                        answered["422"] = _problems(problems.INVALID_INPUT)[422]
+                        answered["422"] = invalid
+                    for status, response in refused.items():
+                        answered.setdefault(str(status), response)
+            document["components"]["securitySchemes"] = {
+                "key": {"type": "http", "scheme": "bearer"}
+            }
+            document["security"] = [{}, {"key": []}]
             api.openapi_schema = document
         return api.openapi_schema
 
@@ -250,5 +330,4 @@ def _tidy_openapi(api: FastAPI) -> None:
 
 def make_app(service: Service, name_id: bool = True) -> ASGIApp:
     """Return the ASGI application of a replica; see `Envelope` for `name_id`."""
-    log_json = service.settings.log_format == "json"
-    return Envelope(make_api(service), log_json=log_json, name_id=name_id)
+    return Envelope(make_api(service), service, name_id=name_id)

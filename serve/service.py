@@ -1,34 +1,63 @@
-"""What a replica owns: champions, worker threads and the work itself. Knows nothing of HTTP."""
+"""What a replica owns: champions, worker threads, the graph. Knows nothing of HTTP routes."""
 
 import asyncio
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
+from serve import problems
+from serve.access import Access
 from serve.champions import Champions
-from serve.nodes import classify_piece, decode_midi
+from serve.graph import Graph, Remote, Worker
+from serve.metrics import Metrics
+from serve.problems import ProblemError
 from serve.settings import Settings
 from tunesmith.store import Store
 
-__all__ = ["Service"]
+__all__ = ["Admission", "Service"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Service:
-    """One replica's state.
+    """One ingress replica's state.
 
     Parameters
     ----------
     settings
         The application's arguments.
+    remote
+        Asks the nodes that are placed in deployments.
+    metrics
+        Where everything is counted.
+    all_interfaces
+        Whether Serve listens on every interface whatever it was told (HAProxy mode).
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        remote: Remote | None = None,
+        metrics: Metrics | None = None,
+        all_interfaces: bool = False,
+    ) -> None:
         self.settings = settings
-        self.champions = Champions(Store(settings.store), settings.reload_s)
+        self.metrics = metrics or Metrics()
+        store = Store(settings.store)
+        self.access = Access(settings.access, store, all_interfaces)
+        self.champions = Champions(store, settings.reload_s, self.metrics, self.access.refresh)
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="model")
+        workers = {
+            name: Worker(name, node, self.champions, self.metrics)
+            for name, node in settings.nodes.items()
+            if node.placement == "inline"
+        }
+        self.graph = Graph(settings.nodes, workers, self.in_thread, remote, self.metrics)
+        self.admission = Admission(settings.limits.in_flight, self.metrics)
 
     def start(self) -> None:
         """Load the champions and begin to follow promotions."""
@@ -39,6 +68,21 @@ class Service:
         self.champions.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def describe_nodes(self) -> list[dict[str, Any]]:
+        """Return the nodes and whether each has a model."""
+        loaded = self.champions.loaded()
+        return [
+            {
+                "name": name,
+                "title": node.title,
+                "reads": node.reads,
+                "placement": node.placement,
+                "failure": node.failure,
+                "ready": any(member in loaded for member in node.ensemble or (name,)),
+            }
+            for name, node in self.settings.nodes.items()
+        ]
+
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking work in a worker thread, off the event loop."""
         loop = asyncio.get_running_loop()
@@ -46,11 +90,38 @@ class Service:
 
     def check(self) -> None:
         """Raise when the replica cannot answer any more; Serve then replaces it."""
-        if not self.champions.following:
-            message = "the thread that follows promotions has ended"
-            raise RuntimeError(message)
+        self.champions.check()
 
-    def composer(self, body: bytes) -> dict[str, Any]:
-        """Answer one MIDI file."""
-        champion = self.champions.get("composer")
-        return classify_piece(decode_midi(body, self.settings.limits), champion)
+
+class Admission:
+    """Lets a bounded number of classification requests in, and tells the others when to return."""
+
+    def __init__(self, in_flight: int, metrics: Metrics) -> None:
+        self._limit = in_flight
+        self._metrics = metrics
+        self._inside = 0
+        self._mean_s = 0.05
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Hold a place for one request. Belongs on the event loop alone.
+
+        Raises
+        ------
+        ProblemError
+            ``overloaded`` when there is none.
+        """
+        if self._inside >= self._limit:
+            # By the mean time of late, those inside will have left.
+            retry = {"Retry-After": str(max(1, math.ceil(self._mean_s)))}
+            detail = f"{self._inside} requests are being worked on; this replica takes no more."
+            raise ProblemError(problems.OVERLOADED, detail, retry)
+        self._inside += 1
+        self._metrics.in_flight(self._inside)
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            self._mean_s += 0.05 * (time.monotonic() - started - self._mean_s)
+            self._metrics.in_flight(self._inside)

@@ -1,14 +1,16 @@
 """What serve/config.yaml may say about this application, checked before anything starts."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["LimitSettings", "Settings"]
+__all__ = ["AccessSettings", "LimitSettings", "NodeSettings", "Settings", "shipped"]
 
 
 class LimitSettings(BaseModel):
-    """What one request may ask for; everything beyond is answered with a 4xx problem."""
+    """What one request may ask for; everything beyond is answered with a 4xx or 503 problem."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -21,10 +23,105 @@ class LimitSettings(BaseModel):
         default=200_000, ge=1, description="Most notes of one MIDI file; more are a 422."
     )
     midi_duration_s: float = Field(
-        default=4 * 3600.0, gt=0, description="Longest MIDI file in seconds; longer is a 422."
+        default=2 * 3600.0, gt=0, description="Longest MIDI file in seconds; longer is a 422."
     )
     items: int = Field(
-        default=1000, ge=1, description="Most rows, images or texts in one request; more are a 413."
+        default=1000, ge=1, description="Most songs, images or texts in one request."
+    )
+    text_characters: int = Field(
+        default=100_000, ge=1, description="Longest text; a longer one is a 413."
+    )
+    in_flight: int = Field(
+        default=32,
+        ge=1,
+        description="Classification requests a replica works on or keeps waiting; the next one is "
+        "answered 503 with Retry-After. Bounds memory and waiting.",
+    )
+    deadline_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="Longest time from a request's arrival to its answer, waiting included; then "
+        "it is answered 504. A client may ask for less with the header X-Deadline-S.",
+    )
+
+
+class ImageSettings(BaseModel):
+    """What a model of images was trained on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    height: int = Field(ge=1, le=4096, description="Pixels from top to bottom.")
+    width: int = Field(ge=1, le=4096, description="Pixels from left to right.")
+    largest: float = Field(
+        default=255.0, gt=0, description="Value of a full stroke; 0 is background."
+    )
+
+
+class NodeSettings(BaseModel):
+    """One classifier of the graph: what it reads, where it runs, what its failure means."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reads: Literal["midi", "song", "image", "text"] = Field(
+        description="What it classifies. The bytes are decoded once, in the ingress replica."
+    )
+    title: str = Field(default="", description="One line for people; shown at /docs.")
+    placement: Literal["inline", "deployment"] = Field(
+        default="inline",
+        description="`inline`: a plain call in the ingress replica, for models of a few "
+        "milliseconds. `deployment`: replicas of its own, batched; their number, CPUs, GPUs and "
+        "autoscaling are options of the deployment of the node's name, under `deployments`.",
+    )
+    failure: Literal["hard", "soft"] = Field(
+        default="soft",
+        description="In /v1/classify: `hard` fails the whole answer, `soft` leaves a named gap.",
+    )
+    timeout_s: float = Field(
+        default=10.0, gt=0, description="Longest time in this node; cut with a 504 of its name."
+    )
+    batch_requests: int = Field(
+        default=16,
+        ge=1,
+        description="Most requests computed together (deployment only). Batches form of what "
+        "arrives while the one before is computed; a lone request never waits.",
+    )
+    unsure_below: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="The answer says `unsure` when no class is at least this probable.",
+    )
+    ensemble: dict[str, float] = Field(
+        default_factory=dict,
+        description="Champions whose probabilities are averaged by these weights. Left out: the "
+        "champion of the node's own name. A member that fails leaves its weight to the others.",
+    )
+    image: ImageSettings | None = Field(
+        default=None, description="Size of the images, for a node that reads images."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.reads == "image") != (self.image is not None):
+            message = "`image` (height, width) belongs to a node that reads images, and to no other"
+            raise ValueError(message)
+        if self.ensemble and min(self.ensemble.values()) <= 0:
+            message = "the weights of `ensemble` must be positive"
+            raise ValueError(message)
+        return self
+
+
+class AccessSettings(BaseModel):
+    """Who may ask."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keys: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="`auto`: requests from this machine itself need no API key, all others do; in "
+        "HAProxy mode, where Serve listens on every interface and the asker's address is not "
+        "known, every request does. `always` and `never` mean what they say; behind a reverse "
+        "proxy on the same machine choose `always`.",
     )
 
 
@@ -54,3 +151,24 @@ class Settings(BaseModel):
         default="json", description="Form of the access log: JSON lines or plain text."
     )
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    access: AccessSettings = Field(default_factory=AccessSettings)
+    nodes: dict[str, NodeSettings] = Field(
+        min_length=1,
+        description="The classifiers of the graph by name; each answers POST /v1/NAME and takes "
+        "part in POST /v1/classify.",
+    )
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        taken = {"classify", "models", "limits", "graph"} & self.nodes.keys()
+        bad = [name for name in self.nodes if not name.replace("_", "").isalnum()]
+        if taken or bad:
+            message = f"these cannot be names of nodes: {', '.join(sorted(taken | set(bad)))}"
+            raise ValueError(message)
+        return self
+
+
+def shipped(**changes: Any) -> Settings:
+    """Return the settings in serve/config.yaml, with changes: for use without Ray."""
+    config = yaml.safe_load((Path(__file__).parent / "config.yaml").read_text(encoding="utf-8"))
+    return Settings.model_validate(config["applications"][0]["args"] | changes)

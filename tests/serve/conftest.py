@@ -1,7 +1,6 @@
 """Hand-made model bundles and a service over them, without Ray and without training."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,46 +12,73 @@ from onnx import TensorProto, helper, numpy_helper
 
 from serve.routes import make_app
 from serve.service import Service
-from serve.settings import Settings
+from serve.settings import shipped
 from tunesmith.midi.features import FEATURE_NAMES
 from tunesmith.store import Store
 
 COMPOSERS = ("Bach", "Beethoven", "Chopin", "Mozart")
-SHAPES: dict[str, tuple[list[Any], int, str]] = {
-    "chunks": (["N", 150, 128], TensorProto.UINT8, "uint8"),
-    "features": (["N", len(FEATURE_NAMES)], TensorProto.FLOAT, "float32"),
+Shape = tuple[str, list[int]]
+INPUTS: dict[str, Shape] = {
+    "chunks": ("uint8", [150, 128]),
+    "features": ("float32", [len(FEATURE_NAMES)]),
+}
+SONG_FEATURES = ["danceability", "energy", "tempo"]
+WORDS = ["bad", "dull", "fine", "good"]
+# What each task of the shipped graph is given here: labels, input, and more of the card.
+TASKS: dict[str, tuple[tuple[str, ...], dict[str, Shape], dict[str, Any]]] = {
+    "genre": (
+        ("Jazz", "Rock"),
+        {"features": ("float32", [3])},
+        {"parameters": {"features": SONG_FEATURES}},
+    ),
+    "emotion": (
+        ("calm", "happy", "sad"),
+        {"table": ("float32", [3])},
+        {"parameters": {"features": SONG_FEATURES}},
+    ),
+    "digits": (tuple("0123456789"), {"features": ("float32", [64])}, {}),
+    "mnist": (tuple("0123456789"), {"image": ("float32", [28, 28, 1])}, {}),
+    "sentiment": (
+        ("negative", "positive"),
+        {"tokens": ("int32", [8])},
+        {"text": {"words": WORDS, "first": 3, "start": 1, "unknown": 2, "length": 8}},
+    ),
+}
+_TYPES = {
+    "uint8": TensorProto.UINT8,
+    "float32": TensorProto.FLOAT,
+    "int32": TensorProto.INT32,
 }
 
 
-def make_onnx(inputs: tuple[str, ...] = ("chunks",), favour: int = 0) -> bytes:
+def make_onnx(inputs: dict[str, Shape], n_classes: int, favour: int = 0) -> bytes:
     """Return a model whose logits are linear in its inputs, with a bonus for class `favour`."""
     random = np.random.default_rng(7)
-    nodes, weights, logits = [], [], []
-    for name in inputs:
-        flat = name
-        if name == "chunks":
-            nodes.append(helper.make_node("Cast", [name], ["cast"], to=TensorProto.FLOAT))
-            weights.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "axes"))
-            nodes.append(helper.make_node("ReduceMean", ["cast", "axes"], ["mean"], keepdims=0))
-            flat = "mean"
-        size = SHAPES[name][0][-1]
-        matrix = random.normal(scale=0.05, size=(size, len(COMPOSERS))).astype(np.float32)
-        if name == "features":
-            matrix *= 0.01
-        weights.append(numpy_helper.from_array(matrix, f"{name}_weights"))
-        nodes.append(helper.make_node("MatMul", [flat, f"{name}_weights"], [f"{name}_logits"]))
+    nodes, constants, logits = [], [], []
+    constants.append(numpy_helper.from_array(np.array([0, -1], dtype=np.int64), "flat_shape"))
+    for name, (_, shape) in inputs.items():
+        nodes.append(helper.make_node("Cast", [name], [f"{name}_float"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Reshape", [f"{name}_float", "flat_shape"], [f"{name}_flat"]))
+        matrix = random.normal(scale=1e-4, size=(int(np.prod(shape)), n_classes))
+        constants.append(numpy_helper.from_array(matrix.astype(np.float32), f"{name}_weights"))
+        nodes.append(
+            helper.make_node("MatMul", [f"{name}_flat", f"{name}_weights"], [f"{name}_logits"])
+        )
         logits.append(f"{name}_logits")
-    bonus = np.zeros(len(COMPOSERS), dtype=np.float32)
+    bonus = np.zeros(n_classes, dtype=np.float32)
     bonus[favour] = 3
-    weights.append(numpy_helper.from_array(bonus, "bonus"))
+    constants.append(numpy_helper.from_array(bonus, "bonus"))
     nodes.append(helper.make_node("Sum", [*logits, "bonus"], ["total"]))
     nodes.append(helper.make_node("Softmax", ["total"], ["probabilities"], axis=1))
     graph = helper.make_graph(
         nodes,
         "linear",
-        [helper.make_tensor_value_info(name, SHAPES[name][1], SHAPES[name][0]) for name in inputs],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", len(COMPOSERS)])],
-        weights,
+        [
+            helper.make_tensor_value_info(name, _TYPES[dtype], ["N", *shape])
+            for name, (dtype, shape) in inputs.items()
+        ],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", n_classes])],
+        constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model)
@@ -66,21 +92,23 @@ def write_bundle(
     favour: int = 0,
     task: str = "composer",
     model: bytes | None = None,
+    labels: tuple[str, ...] = COMPOSERS,
 ) -> None:
     """Write a bundle as promotion does and point the champion at it."""
-    content = model if model is not None else make_onnx(inputs, favour)
+    shapes = {name: INPUTS[name] for name in inputs}
+    more: dict[str, Any] = {}
+    if task in TASKS:
+        labels, shapes, more = TASKS[task]
+    content = model if model is not None else make_onnx(shapes, len(labels), favour)
     folder = ("models", task, f"{version:04d}")
     card = {
         "name": task,
         "task": task,
         "version": version,
-        "labels": list(COMPOSERS),
+        "labels": list(labels),
         "inputs": {
-            name: {
-                "dtype": SHAPES[name][2],
-                "shape": [None if size == "N" else size for size in SHAPES[name][0]],
-            }
-            for name in inputs
+            name: {"dtype": dtype, "shape": [None, *shape]}
+            for name, (dtype, shape) in shapes.items()
         },
         "output": "probabilities",
         "aggregate": "mean",
@@ -94,15 +122,11 @@ def write_bundle(
         },
         "run_id": "test",
         "sha256": hashlib.sha256(content).hexdigest(),
+        **more,
     }
     store.write_bytes(content, *folder, "model.onnx")
-    store.write_bytes(json.dumps(card).encode(), *folder, "card.json")
-    store.write_bytes(
-        json.dumps({"champion": version, "previous": None}).encode(),
-        "models",
-        task,
-        "aliases.json",
-    )
+    store.write_json(card, *folder, "card.json")
+    store.write_json({"champion": version, "previous": None}, "models", task, "aliases.json")
 
 
 @pytest.fixture
@@ -111,7 +135,7 @@ def make_service(store: Store) -> Iterator[Callable[..., Service]]:
     started: list[Service] = []
 
     def make(**settings: Any) -> Service:
-        service = Service(Settings(store=store.uri, **{"reload_s": 0.05, **settings}))
+        service = Service(shipped(store=store.uri, **{"reload_s": 0.05, **settings}))
         service.start()
         started.append(service)
         return service
@@ -125,5 +149,15 @@ def make_service(store: Store) -> Iterator[Callable[..., Service]]:
 def client(store: Store, make_service: Callable[..., Service]) -> Iterator[TestClient]:
     """Return a client of an application with a champion of chunks."""
     write_bundle(store)
-    with TestClient(make_app(make_service()), raise_server_exceptions=False) as made:
+    with local_client(make_service()) as made:
         yield made
+
+
+def local_client(service: Service, client: str = "127.0.0.1") -> TestClient:
+    """Return a client that asks from this machine itself, or from another address."""
+    return TestClient(
+        make_app(service),
+        base_url="http://127.0.0.1",
+        client=(client, 50000),
+        raise_server_exceptions=False,
+    )

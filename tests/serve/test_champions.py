@@ -3,11 +3,8 @@
 import time
 from collections.abc import Callable
 
-from fastapi.testclient import TestClient
-
-from serve.routes import make_app
 from serve.service import Service
-from tests.serve.conftest import write_bundle
+from tests.serve.conftest import local_client, write_bundle
 from tunesmith.store import Store
 
 MIDI = {"Content-Type": "audio/midi"}
@@ -25,7 +22,7 @@ def test_a_promotion_and_a_rollback_are_followed(
 ) -> None:
     write_bundle(store, 1, favour=0)
     service = make_service()
-    with TestClient(make_app(service)) as client:
+    with local_client(service) as client:
 
         def ask() -> str:
             response = client.post("/v1/composer", content=midi_factory(), headers=MIDI)
@@ -56,7 +53,7 @@ def test_a_bad_bundle_leaves_the_old_one_serving(
     service = make_service()
     write_bundle(store, 2, model=b"not a model")
     wait_until(lambda: service.champions.refused() == {"composer": 2})
-    with TestClient(make_app(service)) as client:
+    with local_client(service) as client:
         response = client.post("/v1/composer", content=midi_factory(), headers=MIDI)
     assert response.status_code == 200
     assert response.json()["model"]["version"] == 1
@@ -69,7 +66,7 @@ def test_a_first_bundle_that_is_bad_is_a_503_that_says_so(
     store: Store, make_service: Callable[..., Service], midi_factory: Callable[..., bytes]
 ) -> None:
     write_bundle(store, 1, model=b"not a model")
-    with TestClient(make_app(make_service())) as client:
+    with local_client(make_service()) as client:
         response = client.post("/v1/composer", content=midi_factory(), headers=MIDI)
     assert response.status_code == 503
     assert "log" in response.json()["detail"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from serve.routes import make_app
 from serve.service import Service
-from tests.serve.conftest import COMPOSERS, write_bundle
+from tests.serve.conftest import COMPOSERS, local_client, write_bundle
 from tunesmith.store import Store
 
 MIDI = {"Content-Type": "audio/midi"}
@@ -30,7 +30,8 @@ def assert_problem(response: Any, status: int, name: str) -> dict[str, Any]:
 
 
 def check_answer(answer: dict[str, Any]) -> None:
-    assert set(answer) == {"composer", "probabilities", "segments", "model", "piece"}
+    members = {"composer", "unsure", "probabilities", "segments", "model", "piece"}
+    assert set(answer) == members
     assert set(answer["probabilities"]) == set(COMPOSERS)
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
     assert answer["composer"] == max(answer["probabilities"], key=answer["probabilities"].get)
@@ -66,7 +67,7 @@ def test_models_of_other_inputs_answer(
     inputs: tuple[str, ...],
 ) -> None:
     write_bundle(store, inputs=inputs, favour=2)
-    with TestClient(make_app(make_service())) as client:
+    with local_client(make_service()) as client:
         response = client.post("/v1/composer", content=midi_factory(n_notes=150), headers=MIDI)
     assert response.status_code == 200
     check_answer(response.json())
@@ -105,8 +106,35 @@ def test_an_empty_file_and_no_file_in_a_form(client: TestClient) -> None:
     assert_problem(empty, 400, "empty-body")
     none = client.post("/v1/composer", files={"other": (None, b"text")})
     assert_problem(none, 400, "malformed-body")
-    two = client.post("/v1/composer", files=[("file", ("a", b"x")), ("file", ("b", b"y"))])
-    assert_problem(two, 400, "malformed-body")
+
+
+def test_several_files_get_a_list_with_each_fault_in_its_place(
+    client: TestClient, midi_factory: Callable[..., bytes]
+) -> None:
+    files = [
+        ("file", ("a.mid", midi_factory(seed=1))),
+        ("file", ("b.mid", b"no music")),
+        ("file", ("c.mid", midi_factory(seed=2, n_notes=200))),
+    ]
+    response = client.post("/v1/composer", files=files)
+    assert response.status_code == 200
+    first, second, third = response.json()["answers"]
+    assert second["problem"]["type"] == "/problems/not-midi"
+    for seed, answer, notes in ((1, first, 60), (2, third, 200)):
+        midi = midi_factory(seed=seed, n_notes=notes)
+        alone = client.post("/v1/composer", content=midi, headers=MIDI).json()
+        assert alone.pop("model") == response.json()["model"]
+        assert alone == answer
+
+
+def test_detail_gives_every_class_of_every_segment(
+    client: TestClient, midi_factory: Callable[..., bytes]
+) -> None:
+    response = client.post("/v1/composer?detail=true", content=midi_factory(), headers=MIDI)
+    for segment in response.json()["segments"]:
+        assert segment["probabilities"][segment["composer"]] == segment["probability"]
+    wrong = client.post("/v1/composer?detail=maybe", content=midi_factory(), headers=MIDI)
+    assert_problem(wrong, 422, "invalid-input")
 
 
 def test_a_declared_length_above_the_limit_is_refused_unread(
@@ -128,7 +156,12 @@ def test_a_declared_length_above_the_limit_is_refused_unread(
         "path": "/v1/composer",
         "raw_path": b"/v1/composer",
         "query_string": b"",
-        "headers": [(b"content-type", b"audio/midi"), (b"content-length", b"100000000")],
+        "client": ("127.0.0.1", 50000),
+        "headers": [
+            (b"host", b"127.0.0.1"),
+            (b"content-type", b"audio/midi"),
+            (b"content-length", b"100000000"),
+        ],
     }
     asyncio.run(app(scope, receive, send))
     assert sent[0]["status"] == 413
@@ -156,7 +189,8 @@ def test_an_endless_body_is_cut_at_the_limit(
         "path": "/v1/composer",
         "raw_path": b"/v1/composer",
         "query_string": b"",
-        "headers": [(b"content-type", b"audio/midi")],
+        "client": ("127.0.0.1", 50000),
+        "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"audio/midi")],
     }
     asyncio.run(app(scope, receive, send))
     assert sent[0]["status"] == 413
@@ -176,8 +210,7 @@ def test_limits_of_notes_and_duration(
     store: Store, make_service: Callable[..., Service], midi_factory: Callable[..., bytes]
 ) -> None:
     write_bundle(store)
-    app = make_app(make_service(limits={"midi_notes": 10}))
-    with TestClient(app) as client:
+    with local_client(make_service(limits={"midi_notes": 10})) as client:
         response = client.post("/v1/composer", content=midi_factory(n_notes=11), headers=MIDI)
     assert assert_problem(response, 422, "midi-limit")["limit"]
 
@@ -185,7 +218,7 @@ def test_limits_of_notes_and_duration(
 def test_without_a_champion_the_answer_says_what_to_do(
     make_service: Callable[..., Service], midi_factory: Callable[..., bytes]
 ) -> None:
-    with TestClient(make_app(make_service())) as client:
+    with local_client(make_service()) as client:
         response = client.post("/v1/composer", content=midi_factory(), headers=MIDI)
     body = assert_problem(response, 503, "no-champion")
     assert "jobs/promote.py composer" in body["detail"]
@@ -196,13 +229,13 @@ def test_without_a_champion_the_answer_says_what_to_do(
 def shared_client(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[TestClient]:
-    from serve.settings import Settings
+    from serve.settings import shipped
 
     store = Store(tmp_path_factory.mktemp("store"))
     write_bundle(store)
-    service = Service(Settings(store=store.uri))
+    service = Service(shipped(store=store.uri))
     service.start()
-    with TestClient(make_app(service)) as made:
+    with local_client(service) as made:
         yield made
     service.stop()
 

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from fastapi.testclient import TestClient
 
 from serve.problems import KINDS
-from serve.routes import make_app
 from serve.service import Service
-from tests.serve.conftest import write_bundle
+from tests.serve.conftest import local_client, write_bundle
 from tunesmith.store import Store
 
 
@@ -18,7 +17,7 @@ def test_models_lists_the_champions_with_their_cards(client: TestClient) -> None
 
 
 def test_health_answers_without_a_champion(make_service: Callable[..., Service]) -> None:
-    with TestClient(make_app(make_service())) as client:
+    with local_client(make_service()) as client:
         assert client.get("/healthz").json() == {"status": "ok"}
         assert client.get("/v1/models").json() == {"models": []}
 
@@ -82,11 +81,11 @@ def test_an_unexpected_error_is_a_problem_too(
     write_bundle(store)
     service = make_service()
 
-    def broken(body: bytes) -> None:
+    async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    service.composer = broken  # type: ignore[method-assign,assignment]
-    with TestClient(make_app(service), raise_server_exceptions=False) as client:
+    service.graph.ask = broken  # type: ignore[method-assign,assignment]
+    with local_client(service) as client:
         response = client.post("/v1/composer", content=b"x", headers={"Content-Type": "audio/midi"})
         assert response.status_code == 500
         assert response.json()["type"] == "/problems/internal"

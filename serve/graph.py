@@ -1,0 +1,260 @@
+"""The graph: decoded items flow to the nodes of the configuration, inline or in deployments.
+
+A node is one classifier. Where it runs is configuration: inline nodes are computed in one hop to a
+worker thread, decoding included; the others are asked through Ray and computed in their own
+replicas. Either way the work is `Worker.answer`.
+
+    bytes ──decode──▶ piece ─┬─▶ composer ─────┐
+                             └─▶ composer_all ─┤
+    JSON, CSV ──────▶ song ──┬─▶ genre ────────┤
+                             └─▶ emotion ──────┼──▶ one answer, with named gaps
+    PNG, numbers ───▶ image ─┬─▶ digits ───────┤
+                             └─▶ mnist ────────┤
+    JSON, text ─────▶ text ────▶ sentiment ────┘
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from serve import problems
+from serve.champions import Champion, Champions
+from serve.deadlines import Deadline
+from serve.items import Item
+from serve.judging import Judgement, describe, judge, merge
+from serve.metrics import Metrics
+from serve.problems import ProblemError
+from serve.settings import NodeSettings
+from tunesmith.errors import ModelError
+
+__all__ = ["Answer", "Graph", "Remote", "Worker"]
+
+logger = logging.getLogger("tunesmith.serve")
+
+Answer = dict[str, Any] | ProblemError
+"""What a node says about an item, or why it cannot."""
+
+Remote = Callable[[str, Sequence[Item], Deadline, bool], Awaitable[list[Answer]]]
+"""Asks a node placed in a deployment: name, items, deadline, detail."""
+
+
+class Worker:
+    """Computes one node: its champions over items. Blocking; belongs in a worker thread.
+
+    Parameters
+    ----------
+    name, node
+        The node and its settings.
+    champions
+        Where the models are.
+    metrics
+        Where time and failures are counted.
+    """
+
+    def __init__(
+        self, name: str, node: NodeSettings, champions: Champions, metrics: Metrics
+    ) -> None:
+        self.name = name
+        self.node = node
+        self._champions = champions
+        self._metrics = metrics
+        self._members = dict(node.ensemble) or {name: 1.0}
+
+    def answer(
+        self, items: Sequence[Item], deadline: Deadline, detail: bool = False
+    ) -> list[Answer]:
+        """Return the answer about each item.
+
+        Raises
+        ------
+        ProblemError
+            When no member of the node can say anything about any of them.
+        """
+        started = time.perf_counter()
+        judged, champions, gaps = self._judge(items, deadline)
+        described = [
+            self._describe(item, column, champions, gaps, detail)
+            for item, column in zip(items, zip(*judged, strict=True), strict=True)
+        ]
+        self._metrics.node(self.name, len(items), time.perf_counter() - started)
+        return described
+
+    def _judge(
+        self, items: Sequence[Item], deadline: Deadline
+    ) -> tuple[list[list[Judgement | ProblemError]], list[Champion], list[str]]:
+        """Ask every member; those that fail leave their weight to the others."""
+        judged, champions, gaps = [], [], []
+        first: ProblemError | None = None
+        for member in self._members:
+            try:
+                champion = self._champions.get(member)
+                judged.append(judge(items, champion, deadline))
+                champions.append(champion)
+            except ModelError as error:
+                logger.warning("node %s, member %s: %s", self.name, member, error)
+                detail = f"The node {self.name!r} failed: {member} cannot be asked."
+                first = first or ProblemError(problems.NODE_FAILED, detail, node=self.name)
+                gaps.append(member)
+            except ProblemError as problem:
+                if problem.kind is problems.DEADLINE:
+                    raise
+                first = first or problem
+                gaps.append(member)
+        if not judged:
+            raise first or ProblemError(problems.NODE_FAILED, f"The node {self.name!r} is empty.")
+        return judged, champions, gaps
+
+    def _describe(
+        self,
+        item: Item,
+        said: Sequence[Judgement | ProblemError],
+        champions: Sequence[Champion],
+        gaps: Sequence[str],
+        detail: bool,
+    ) -> Answer:
+        """Put what the members said about one item into one answer."""
+        judgements, weights, asked = [], [], []
+        for judgement, champion in zip(said, champions, strict=True):
+            if isinstance(judgement, Judgement):
+                judgements.append(judgement)
+                weights.append(self._members[champion.task])
+                asked.append(champion)
+        if not judgements:
+            (problem, *_) = (fault for fault in said if isinstance(fault, ProblemError))
+            return problem
+        answer = describe(self.name, self.node, item, merge(judgements, weights), detail)
+        answer["model"] = asked[0].describe()
+        if self.node.ensemble:
+            answer["ensemble"] = [champion.describe() for champion in asked]
+            answer["gaps"] = list(gaps)
+        return answer
+
+
+class Graph:
+    """The nodes and where each is computed.
+
+    Parameters
+    ----------
+    nodes
+        Settings of each node by name.
+    workers
+        Computes the inline nodes.
+    in_thread
+        Runs blocking work off the event loop.
+    remote
+        Asks the others.
+    metrics
+        Where failures are counted.
+    """
+
+    def __init__(
+        self,
+        nodes: Mapping[str, NodeSettings],
+        workers: Mapping[str, Worker],
+        in_thread: Callable[..., Awaitable[Any]],
+        remote: Remote | None,
+        metrics: Metrics,
+    ) -> None:
+        self.nodes = nodes
+        self._workers = workers
+        self._in_thread = in_thread
+        self._remote = remote
+        self._metrics = metrics
+
+    async def ask(
+        self,
+        name: str,
+        decode: Callable[[], Sequence[Item | ProblemError]],
+        deadline: Deadline,
+        detail: bool = False,
+    ) -> list[Answer]:
+        """Return a node's answer about each item that `decode` yields; faulty items stay faults.
+
+        Raises
+        ------
+        ProblemError
+            When the node as a whole fails, or its time is over.
+        """
+        node = self.nodes[name]
+        limit = deadline.sooner(node.timeout_s, name)
+        try:
+            async with asyncio.timeout(max(limit.left_s, 0)):
+                if node.placement == "inline":
+                    answers: list[Answer] = await self._in_thread(
+                        _decode_and_answer, decode, self._workers[name], limit, detail
+                    )
+                    return answers
+                items = await self._in_thread(decode)
+                return await self._ask_remote(name, items, limit, detail)
+        except TimeoutError:
+            self._metrics.failure(name, problems.DEADLINE.name)
+            raise limit.missed() from None
+        except ProblemError as problem:
+            self._metrics.failure(name, problem.kind.name)
+            raise
+
+    async def _ask_remote(
+        self, name: str, items: Sequence[Item | ProblemError], limit: Deadline, detail: bool
+    ) -> list[Answer]:
+        if self._remote is None:
+            message = f"The node {name} is placed in a deployment, and nothing asks deployments."
+            raise ModelError(message)
+        good = [item for item in items if not isinstance(item, ProblemError)]
+        answers = iter(await self._remote(name, good, limit, detail) if good else ())
+        return [item if isinstance(item, ProblemError) else next(answers) for item in items]
+
+    async def ask_all(
+        self,
+        wanted: Mapping[str, Callable[[], Sequence[Item | ProblemError]]],
+        deadline: Deadline,
+    ) -> tuple[dict[str, Answer], dict[str, ProblemError]]:
+        """Ask several nodes at once about one item each.
+
+        Returns
+        -------
+        answers : dict
+            By node.
+        gaps : dict
+            The soft nodes that have none, and why.
+
+        Raises
+        ------
+        ProblemError
+            The first one of a hard node.
+        """
+
+        async def one(name: str) -> Answer:
+            try:
+                (answer,) = await self.ask(name, wanted[name], deadline)
+            except ProblemError as problem:
+                return problem
+            return answer
+
+        said = await asyncio.gather(*(one(name) for name in wanted))
+        answers: dict[str, Answer] = {}
+        gaps: dict[str, ProblemError] = {}
+        for name, answer in zip(wanted, said, strict=True):
+            if not isinstance(answer, ProblemError):
+                answers[name] = answer
+            elif self.nodes[name].failure == "hard":
+                answer.more.setdefault("node", name)
+                raise answer
+            else:
+                gaps[name] = answer
+        return answers, gaps
+
+
+def _decode_and_answer(
+    decode: Callable[[], Sequence[Item | ProblemError]],
+    worker: Worker,
+    deadline: Deadline,
+    detail: bool,
+) -> list[Answer]:
+    """Do both in one hop to a worker thread."""
+    deadline.check()
+    items = decode()
+    good = [item for item in items if not isinstance(item, ProblemError)]
+    answers = iter(worker.answer(good, deadline, detail) if good else ())
+    return [item if isinstance(item, ProblemError) else next(answers) for item in items]

@@ -1,0 +1,368 @@
+"""From decoded items to answers: the arrays a model wants, its probabilities, what they say.
+
+Items are judged together, one run of the model for all of them. A list of items is a batch, and
+so are several requests that meet in a deployment.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from serve import problems
+from serve.champions import Champion
+from serve.deadlines import Deadline
+from serve.items import Item, Piece
+from serve.problems import ProblemError
+from serve.settings import NodeSettings
+from tunesmith.errors import ModelError
+from tunesmith.midi import rolls
+from tunesmith.midi.features import FEATURE_NAMES, musical_features
+
+__all__ = ["Judgement", "Segments", "describe", "judge", "merge"]
+
+Probabilities = npt.NDArray[np.float32]
+# What a card that names no frames was trained with (the platform's defaults).
+DEFAULT_FRAMES = {"frames_per_second": 10, "chunk_frames": 150, "hop_frames": 150}
+# Most rows of one run of a model: bounds memory, and a deadline is looked at between runs.
+ROWS_A_RUN = 256
+LARGEST = float(np.finfo(np.float32).max)
+# What Keras's Tokenizer drops, so that words are those the vocabulary was counted with.
+_PUNCTUATION = re.compile(r"[!\"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\t\n]")
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The stretches of a piece, each judged on its own.
+
+    Attributes
+    ----------
+    starts_s
+        Start of each segment in seconds, ``float64 [S]``.
+    length_s
+        Length of a segment.
+    sounding
+        Whether anything sounds in it, ``bool [S]``.
+    probabilities
+        ``float32 [S, C]``.
+    """
+
+    starts_s: npt.NDArray[np.float64]
+    length_s: float
+    sounding: npt.NDArray[np.bool_]
+    probabilities: Probabilities
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a model says about one item: probabilities ``float32 [C]`` and, of a piece, segments."""
+
+    classes: tuple[str, ...]
+    probabilities: Probabilities
+    segments: Segments | None = None
+
+
+def judge(
+    items: Sequence[Item], champion: Champion, deadline: Deadline
+) -> list[Judgement | ProblemError]:
+    """Ask a model about items, all in as few runs as their rows allow.
+
+    Returns
+    -------
+    list
+        For each item what the model says, or why it cannot be asked.
+
+    Raises
+    ------
+    ModelError
+        When the model wants what such items do not give, or cannot be run.
+    ProblemError
+        ``deadline`` when the time is over.
+    """
+    if items and isinstance(items[0], Piece):
+        return list(_judge_pieces([i for i in items if isinstance(i, Piece)], champion, deadline))
+    rows: list[npt.NDArray[Any]] = []
+    faults: dict[int, ProblemError] = {}
+    (name,) = champion.classifier.inputs if len(champion.classifier.inputs) == 1 else ("",)
+    if not name:
+        message = f"The champion {champion.task} wants several inputs; such items give one."
+        raise ModelError(message)
+    row_of = _row_maker(champion, name)
+    for index, item in enumerate(items):
+        try:
+            rows.append(row_of(item))
+        except ProblemError as fault:
+            faults[index] = fault
+    answered = iter(_predict(champion, {name: np.stack(rows)}, deadline) if rows else ())
+    return [
+        faults[index] if index in faults else _judgement(champion, next(answered))
+        for index in range(len(items))
+    ]
+
+
+def _judgement(champion: Champion, row: Probabilities) -> Judgement | ProblemError:
+    """Return a row of probabilities as a judgement, or the problem that it holds no numbers."""
+    if np.isfinite(row).all():
+        return Judgement(champion.classes, row)
+    detail = "The model has no answer to this: a value is missing that it needs, or far too large."
+    return ProblemError(problems.INVALID_INPUT, detail)
+
+
+def _predict(
+    champion: Champion, inputs: Mapping[str, npt.NDArray[Any]], deadline: Deadline
+) -> Probabilities:
+    """Run the model over rows, some at a time."""
+    n_rows = len(next(iter(inputs.values())))
+    parts = []
+    for start in range(0, n_rows, ROWS_A_RUN):
+        deadline.check()
+        part = {name: array[start : start + ROWS_A_RUN] for name, array in inputs.items()}
+        parts.append(champion.classifier.predict(part))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+# --- pieces
+
+
+def _judge_pieces(
+    pieces: Sequence[Piece], champion: Champion, deadline: Deadline
+) -> list[Judgement]:
+    """Judge pieces and their segments.
+
+    A model of chunks is asked once a chunk and the piece is the mean of its chunks, as it was
+    judged in evaluation. A model of musical features alone is asked for the piece as a whole and
+    for the notes of each segment. A model of both gets the piece's features beside every chunk.
+    """
+    wanted = set(champion.classifier.inputs)
+    if unknown := wanted - {"chunks", "features"}:
+        message = f"The champion {champion.task} wants {sorted(unknown)}; a piece does not give it."
+        raise ModelError(message)
+    frames = _frames_of(champion)
+    rate, length_s = (
+        frames["frames_per_second"],
+        frames["chunk_frames"] / frames["frames_per_second"],
+    )
+    by_chunks = "chunks" in wanted
+    columns = _columns(champion) if "features" in wanted else None
+    chunks, features, spans, starts_s, sounding = [], [], [], [], []
+    at = 0
+    for piece in pieces:
+        roll = rolls.velocity_roll(piece.score, rate)
+        own, _, starts = rolls.chunk_roll(roll, frames["chunk_frames"], frames["hop_frames"])
+        starts_s.append(np.asarray(starts) / rate)
+        sounding.append(np.asarray(own.any(axis=(1, 2))))
+        rows = len(own) if by_chunks else 1 + len(own)
+        spans.append((at, at + rows))
+        at += rows
+        if by_chunks:
+            chunks.append(own)
+        if columns is not None:
+            features.append(_feature_rows(piece, starts_s[-1], length_s, by_chunks)[:, columns])
+    inputs: dict[str, npt.NDArray[Any]] = {}
+    if by_chunks:
+        inputs["chunks"] = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+    if columns is not None:
+        inputs["features"] = np.concatenate(features)
+    answered = _predict(champion, inputs, deadline)
+    if not np.isfinite(answered).all():
+        message = f"The champion {champion.task} answers with what is no number."
+        raise ModelError(message)
+    judged = []
+    for index, (start, end) in enumerate(spans):
+        own_rows = answered[start:end]
+        whole = own_rows.mean(axis=0) if by_chunks else own_rows[0]
+        by_segment = own_rows if by_chunks else own_rows[1:]
+        segments = Segments(starts_s[index], length_s, sounding[index], by_segment)
+        judged.append(Judgement(champion.classes, whole, segments))
+    return judged
+
+
+def _feature_rows(
+    piece: Piece, starts_s: npt.NDArray[np.float64], length_s: float, repeat: bool
+) -> npt.NDArray[np.float32]:
+    """Return the piece's features a chunk, or the piece's and then those of each segment."""
+    if repeat:
+        return np.repeat(piece.features[None], len(starts_s), axis=0)
+    notes = piece.score.notes
+    firsts = np.searchsorted(notes["onset_s"], starts_s)
+    lasts = np.searchsorted(notes["onset_s"], starts_s + length_s)
+    segments = (musical_features(notes[a:b]) for a, b in zip(firsts, lasts, strict=True))
+    return np.stack([piece.features, *segments])
+
+
+def _frames_of(champion: Champion) -> dict[str, int]:
+    dataset = champion.card.get("dataset") or {}
+    return {key: dataset.get(key) or value for key, value in DEFAULT_FRAMES.items()}
+
+
+def _columns(champion: Champion) -> slice | list[int]:
+    """Return which of today's musical features the model was trained on, in its order."""
+    names = champion.feature_names
+    if not names or tuple(names) == FEATURE_NAMES:
+        return slice(None)
+    place = {name: index for index, name in enumerate(FEATURE_NAMES)}
+    if missing := [name for name in names if name not in place]:
+        message = f"The champion {champion.task} wants features that are gone: {missing[:5]}."
+        raise ModelError(message)
+    return [place[name] for name in names]
+
+
+# --- songs, images, texts
+
+
+def _row_maker(champion: Champion, name: str) -> Any:
+    """Return the function from an item to the row that the model's input `name` takes."""
+    schema = champion.classifier.inputs[name]
+    names = champion.feature_names
+
+    def row(item: Item) -> npt.NDArray[Any]:
+        if isinstance(item, str):
+            return _tokens(item, champion)
+        if isinstance(item, np.ndarray):
+            sizes = [size for size in schema.shape[1:] if size is not None]
+            return item.astype(schema.dtype).reshape(sizes or item.shape)
+        if isinstance(item, Mapping):
+            return np.array(_numbers(item, names), dtype=schema.dtype)
+        message = f"The champion {champion.task} does not read such items."
+        raise ModelError(message)
+
+    return row
+
+
+def _numbers(song: Mapping[str, float | str | None], names: Sequence[str]) -> list[float]:
+    """Return a song's features in the model's order; null is missing, what it lacks is a fault."""
+    if missing := [name for name in names if name not in song]:
+        detail = (
+            f"The song lacks {', '.join(missing[:20])}. The model wants: {', '.join(names)}; "
+            "send null for what is not known."
+        )
+        raise ProblemError(problems.INVALID_INPUT, detail, missing=missing)
+    return [_number(name, song[name]) for name in names]
+
+
+def _number(name: str, value: float | str | None) -> float:
+    try:
+        number = math.nan if value is None else float(value)
+    except (ValueError, OverflowError):
+        number = math.inf
+    if abs(number) > LARGEST:
+        detail = f"The feature {name!r} is no number, or too large a one."
+        raise ProblemError(problems.INVALID_INPUT, detail, where=name)
+    return number
+
+
+def _tokens(text: str, champion: Champion) -> npt.NDArray[np.int32]:
+    """Return a text's words as the model's numbers, cut or padded to its length."""
+    rules = champion.card.get("text")
+    if not rules:
+        message = f"The card of {champion.task} has no `text` to turn words into numbers."
+        raise ModelError(message)
+    words = champion.words
+    numbers = [rules["start"]] if rules.get("start") is not None else []
+    numbers += [
+        words.get(word, rules["unknown"]) for word in _PUNCTUATION.sub(" ", text.lower()).split()
+    ]
+    length = rules["length"]
+    row = np.full(length, rules.get("padding", 0), dtype=np.int32)
+    kept = numbers[-length:]
+    row[length - len(kept) :] = kept
+    return row
+
+
+# --- from probabilities to answers
+
+
+def merge(judgements: Sequence[Judgement], weights: Sequence[float]) -> Judgement:
+    """Average what several models say about one item by weight.
+
+    Raises
+    ------
+    ModelError
+        When they do not know the same classes.
+    """
+    first = judgements[0]
+    if len(judgements) == 1:
+        return first
+    share = np.asarray(weights, dtype=np.float32) / np.float32(sum(weights))
+    orders = []
+    for judgement in judgements:
+        if set(judgement.classes) != set(first.classes):
+            message = "The members of an ensemble must know the same classes."
+            raise ModelError(message)
+        place = {name: index for index, name in enumerate(judgement.classes)}
+        orders.append([place[name] for name in first.classes])
+    whole = sum(
+        weight * judgement.probabilities[order]
+        for judgement, order, weight in zip(judgements, orders, share, strict=True)
+    )
+    segments = first.segments
+    if segments is not None:
+        alike = [
+            (judgement.segments.probabilities[:, order], weight)
+            for judgement, order, weight in zip(judgements, orders, share, strict=True)
+            if judgement.segments is not None
+            and judgement.segments.length_s == segments.length_s
+            and len(judgement.segments.starts_s) == len(segments.starts_s)
+        ]
+        total = sum(weight for _, weight in alike)
+        mixed = sum(probabilities * (weight / total) for probabilities, weight in alike)
+        segments = Segments(
+            segments.starts_s, segments.length_s, segments.sounding, np.asarray(mixed)
+        )
+    return Judgement(first.classes, np.asarray(whole), segments)
+
+
+def _by_class(row: Probabilities, classes: tuple[str, ...]) -> dict[str, float]:
+    """Return one row of probabilities by class name, most probable first."""
+    order = np.argsort(-row, kind="stable")
+    return {classes[index]: round(float(row[index]), 6) for index in order}
+
+
+def describe(
+    name: str, node: NodeSettings, item: Item, judgement: Judgement, detail: bool = False
+) -> dict[str, Any]:
+    """Put a judgement into words: the answer's members apart from `model`.
+
+    Parameters
+    ----------
+    name
+        The node; the member of this name holds the most probable class.
+    node
+        Its settings.
+    item
+        What was judged.
+    judgement
+        What the model says.
+    detail
+        Whether segments carry every class's probability.
+    """
+    row = judgement.probabilities
+    best = int(row.argmax())
+    answer: dict[str, Any] = {
+        name: judgement.classes[best],
+        "unsure": float(row[best]) < node.unsure_below,
+        "probabilities": _by_class(row, judgement.classes),
+    }
+    segments = judgement.segments
+    if segments is None or not isinstance(item, Piece):
+        return answer
+    bests = segments.probabilities.argmax(axis=1)
+    answer["segments"] = []
+    for index in np.flatnonzero(segments.sounding):
+        start_s = float(segments.starts_s[index])
+        top = float(segments.probabilities[index, bests[index]])
+        segment = {
+            "start_s": round(start_s, 3),
+            "end_s": round(min(start_s + segments.length_s, item.duration_s), 3),
+            name: judgement.classes[bests[index]],
+            "probability": round(top, 6),
+        }
+        if detail:
+            segment["probabilities"] = _by_class(segments.probabilities[index], judgement.classes)
+        answer["segments"].append(segment)
+    answer["piece"] = {"duration_s": round(item.duration_s, 3), "notes": item.n_notes}
+    return answer

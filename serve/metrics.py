@@ -1,0 +1,91 @@
+"""What is counted while serving, and Ray's exporter for it (Prometheus form)."""
+
+from typing import Any
+
+__all__ = ["Metrics", "RayMetrics"]
+
+
+class Metrics:
+    """Counts nothing; the interface, and what a process without Ray uses."""
+
+    def request(self, route: str, status: int, duration_s: float) -> None:
+        """Count an answered HTTP request."""
+
+    def node(self, name: str, items: int, duration_s: float) -> None:
+        """Count one run of a node over so many items."""
+
+    def failure(self, name: str, problem: str) -> None:
+        """Count that a node could not answer."""
+
+    def in_flight(self, requests: int) -> None:
+        """Tell how many classification requests are being worked on or wait."""
+
+    def champion(self, task: str, version: int) -> None:
+        """Tell which champion was loaded."""
+
+    def refused(self, task: str, version: int) -> None:
+        """Tell which promoted champion could not be loaded; version 0 takes it back."""
+
+
+_SECONDS: list[float] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30]
+_ITEMS: list[float] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024]
+
+
+class RayMetrics(Metrics):
+    """Counts through `ray.util.metrics`: summed over replicas, exported on Ray's metrics port."""
+
+    def __init__(self) -> None:
+        from ray.util.metrics import Counter, Gauge, Histogram
+
+        self._requests: Any = Counter(
+            "tunesmith_requests", "HTTP requests by route and status.", ("route", "status")
+        )
+        self._request_s: Any = Histogram(
+            "tunesmith_request_seconds", "Time to an answer.", _SECONDS, ("route",)
+        )
+        self._node_s: Any = Histogram(
+            "tunesmith_node_seconds", "Time of one run of a node.", _SECONDS, ("node",)
+        )
+        self._node_items: Any = Histogram(
+            "tunesmith_node_items", "Items computed together.", _ITEMS, ("node",)
+        )
+        self._failures: Any = Counter(
+            "tunesmith_node_failures", "Failures of nodes by kind.", ("node", "problem")
+        )
+        self._in_flight: Any = Gauge(
+            "tunesmith_in_flight", "Classification requests in work or waiting."
+        )
+        self._champion: Any = Gauge(
+            "tunesmith_champion_version", "Version that answers.", ("task",)
+        )
+        self._refused: Any = Gauge(
+            "tunesmith_champion_refused",
+            "Version that was promoted and cannot be loaded; 0 when all is well.",
+            ("task",),
+        )
+
+    def request(self, route: str, status: int, duration_s: float) -> None:
+        """Count it and its time."""
+        self._requests.inc(1, {"route": route, "status": str(status)})
+        self._request_s.observe(duration_s, {"route": route})
+
+    def node(self, name: str, items: int, duration_s: float) -> None:
+        """Count its time and the size of the batch."""
+        self._node_s.observe(duration_s, {"node": name})
+        self._node_items.observe(items, {"node": name})
+
+    def failure(self, name: str, problem: str) -> None:
+        """Count it."""
+        self._failures.inc(1, {"node": name, "problem": problem})
+
+    def in_flight(self, requests: int) -> None:
+        """Set the gauge."""
+        self._in_flight.set(requests)
+
+    def champion(self, task: str, version: int) -> None:
+        """Set the gauge."""
+        self._champion.set(version, {"task": task})
+
+    def refused(self, task: str, version: int) -> None:
+        """Set the alert gauge."""
+        self._refused.set(version, {"task": task})

@@ -1,0 +1,89 @@
+"""API keys: when they are needed, how they are made, revoked and limited."""
+
+from collections.abc import Callable
+
+import pytest
+from click.testing import CliRunner
+
+from serve.access import main
+from serve.service import Service
+from tests.serve.conftest import local_client
+from tests.serve.test_champions import wait_until
+from tunesmith.store import Store
+
+
+def make_key(store: Store, name: str, *options: str) -> str:
+    result = CliRunner().invoke(main, ["--store", store.uri, "add", name, *options])
+    assert result.exit_code == 0, result.output
+    return result.output.strip()
+
+
+def test_this_machine_needs_no_key_and_others_do(make_service: Callable[..., Service]) -> None:
+    service = make_service()
+    with local_client(service) as client:
+        assert client.get("/v1/models").status_code == 200
+        elsewhere = client.get("/v1/models", headers={"X-Forwarded-For": "198.51.100.7"})
+        assert elsewhere.status_code == 401
+        rebound = client.get("/v1/models", headers={"Host": "evil.example"})
+        assert rebound.status_code == 401
+    with local_client(service, client="192.0.2.9") as client:
+        refused = client.get("/v1/models")
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == "Bearer"
+        assert refused.json()["type"] == "/problems/key-required"
+        assert client.get("/healthz").status_code == 200
+        for path in ("/", "/docs", "/openapi.json", "/page/docs.js", "/v1/composer"):
+            assert client.get(path).status_code == 401
+
+
+def test_haproxy_mode_needs_a_key_from_everyone(store: Store) -> None:
+    from serve.settings import shipped
+
+    service = Service(shipped(store=store.uri), all_interfaces=True)
+    with local_client(service) as client:
+        assert client.get("/v1/models").status_code == 401
+        assert client.get("/readyz").status_code == 503
+
+
+def test_keys_are_made_used_and_revoked_while_serving(
+    store: Store, make_service: Callable[..., Service]
+) -> None:
+    key = make_key(store, "ann")
+    assert key not in str(store.read_json("serve", "keys.json"))
+    service = make_service()
+    headers = {"Authorization": f"Bearer {key}"}
+    with local_client(service, client="192.0.2.9") as client:
+        assert client.get("/v1/models", headers=headers).status_code == 200
+        wrong = client.get("/v1/models", headers={"Authorization": "Bearer ts_wrong"})
+        assert wrong.status_code == 401
+        assert "not known" in wrong.json()["detail"]
+        assert "ann" in CliRunner().invoke(main, ["--store", store.uri, "list"]).output
+        CliRunner().invoke(main, ["--store", store.uri, "revoke", "ann"])
+        wait_until(lambda: client.get("/v1/models", headers=headers).status_code == 401)
+
+
+def test_each_key_has_its_own_rate(store: Store, make_service: Callable[..., Service]) -> None:
+    slow, fast = make_key(store, "slow", "--per-minute", "20"), make_key(store, "fast")
+    service = make_service()
+    with local_client(service, client="192.0.2.9") as client:
+
+        def ask(key: str) -> int:
+            response = client.get("/v1/models", headers={"Authorization": f"Bearer {key}"})
+            if response.status_code == 429:
+                assert int(response.headers["retry-after"]) >= 1
+            return int(response.status_code)
+
+        assert [ask(slow) for _ in range(3)] == [200, 200, 429]
+        assert ask(fast) == 200
+
+
+def test_a_damaged_key_file_keeps_the_old_keys(
+    store: Store, make_service: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    key = make_key(store, "ann")
+    service = make_service()
+    store.write_bytes(b"{}}", "serve", "keys.json")
+    wait_until(lambda: "old ones stay" in caplog.text)
+    with local_client(service, client="192.0.2.9") as client:
+        headers = {"Authorization": f"Bearer {key}"}
+        assert client.get("/v1/models", headers=headers).status_code == 200
