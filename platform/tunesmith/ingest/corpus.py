@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree.ElementTree import ParseError  # noqa: S405 - the exception only
+from zipfile import BadZipFile
 
 import ray
 
@@ -25,6 +27,16 @@ CORPUS_LABELS: Mapping[str, str] = {
 
 _SCORE_SUFFIXES = {".mxl", ".xml", ".krn"}
 _SCORES_PER_TASK = 4
+# What music21's readers let through on scores they do not understand.
+_PARSER_FAILURES = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    BadZipFile,
+    ParseError,
+)
 
 
 @dataclass(frozen=True)
@@ -150,9 +162,9 @@ def _write_batch(
             # Without music21's own cache: it is a pickle in the temporary folder.
             parsed = converter.parse(score, forceSource=True, storePickle=False)
             parsed.write("midi", fp=part)
-        except (Music21Exception, ValueError, TypeError, KeyError, IndexError, AttributeError) as e:
+        except (Music21Exception, *_PARSER_FAILURES) as error:
             part.unlink(missing_ok=True)
-            refused.append((target, f"{type(e).__name__}: {e}"))
+            refused.append((target, f"{type(error).__name__}: {error}"))
         else:
             part.replace(final)
     return len(batch), refused
