@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree.ElementTree import ParseError  # noqa: S405 - the exception only
+from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
 import ray
