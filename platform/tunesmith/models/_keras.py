@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -86,8 +87,10 @@ class Network(Fitted):
         """Write the network through tf2onnx."""
         import onnx
 
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             raw = Path(folder) / "raw.onnx"
+            # Keras's adapter probes NumPy for an alias that NumPy announces to change.
+            warnings.simplefilter("ignore", FutureWarning)
             self.model.export(raw, format="onnx", opset_version=OPSET, verbose=False)
             model = onnx.load(raw)
         finish(

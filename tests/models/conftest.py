@@ -1,0 +1,49 @@
+"""Small data for every view a family may read."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tunesmith.datasets.examples import Examples, View
+
+CLASSES = ("high", "low", "middle")
+_ITEMS = 60
+
+
+def _chunks(rng: np.random.Generator, y: np.ndarray) -> View:
+    """Two short chunks an item; the class is where the notes lie."""
+    item = np.repeat(np.arange(len(y)), 2)
+    rolls = np.zeros((len(item), 150, 128), dtype=np.uint8)
+    for row, label in enumerate(y[item]):
+        pitches = 30 + 30 * label + rng.integers(0, 12, 40)
+        rolls[row, rng.integers(0, 150, 40), pitches] = rng.integers(40, 100, 40)
+    return View(rolls, item)
+
+
+def _features(rng: np.random.Generator, y: np.ndarray) -> View:
+    """Twelve numbers an item, some of them missing; the class moves the first three."""
+    x = rng.normal(size=(len(y), 12)).astype(np.float32)
+    x[np.arange(len(y)), y] += 4
+    x[rng.random(x.shape) < 0.05] = np.nan
+    return View.one_row_each(x)
+
+
+VIEWS: dict[str, Callable[[np.random.Generator, np.ndarray], View]] = {
+    "chunks": _chunks,
+    "features": _features,
+}
+
+
+@pytest.fixture(scope="session")
+def small_examples() -> Examples:
+    """Return 60 items of three classes that can be told apart in every view."""
+    rng = np.random.default_rng(7)
+    y = rng.permutation(np.arange(_ITEMS) % len(CLASSES))
+    return Examples(
+        y=y,
+        classes=CLASSES,
+        groups=np.arange(_ITEMS),
+        ids=[f"item-{index}" for index in range(_ITEMS)],
+        views={name: make(rng, y) for name, make in VIEWS.items()},
+    )

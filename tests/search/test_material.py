@@ -1,0 +1,66 @@
+"""What a search may see, and that it is not copied."""
+
+import numpy as np
+import pytest
+
+from tunesmith.datasets.examples import Examples, View
+from tunesmith.search.material import head_and_tail, material
+from tunesmith.store import Store
+from tunesmith.tasks import Request, get_task
+
+
+def _examples() -> Examples:
+    item = np.array([0, 0, 1, 3, 3, 3, 4])
+    return Examples(
+        y=np.array([0, 1, 0, 1, 1]),
+        classes=("a", "b"),
+        groups=np.arange(5),
+        ids=[f"i{index}" for index in range(5)],
+        views={"chunks": View(np.arange(7 * 2).reshape(7, 2), item)},
+    )
+
+
+@pytest.mark.parametrize("n_head", range(6))
+def test_head_and_tail_are_the_items_taken_and_share_their_memory(n_head: int) -> None:
+    examples = _examples()
+    head, tail = head_and_tail(examples, n_head)
+    for part, indices in ((head, range(n_head)), (tail, range(n_head, 5))):
+        expected = examples.take(np.array(indices, dtype=int))
+        assert part.ids == expected.ids
+        np.testing.assert_array_equal(part.y, expected.y)
+        view, wanted = part.view("chunks"), expected.view("chunks")
+        np.testing.assert_array_equal(view.x, wanted.x)
+        np.testing.assert_array_equal(view.item, wanted.item)
+        if len(view):
+            assert np.shares_memory(view.x, examples.view("chunks").x)
+
+
+@pytest.mark.parametrize("name", ["noise", "digits"])
+def test_the_test_part_is_not_in_the_material(name: str, store: Store) -> None:
+    task = get_task(name)
+    data = task.read(store, Request())
+    seen = material(task, data, seed=0)
+    held_out = {i for i, part in zip(data.examples.ids, data.parts, strict=True) if part == "test"}
+    assert held_out
+    assert not held_out & set(seen.development.ids)
+    assert len(held_out) + len(seen.development) == len(data.examples)
+
+
+def test_folds_cover_development_once_and_keep_groups_whole(store: Store) -> None:
+    task = get_task("digits")
+    seen = material(task, task.read(store, Request()), seed=0)
+    pairs = list(seen.splits())
+    assert len(pairs) == task.folds
+    every = [identity for _, validation in pairs for identity in validation.ids]
+    assert sorted(every) == sorted(seen.development.ids)
+    for train, validation in pairs:
+        assert not set(train.groups) & set(validation.groups)
+
+
+def test_hold_out_is_the_validation_part(store: Store) -> None:
+    task = get_task("noise")
+    data = task.read(store, Request())
+    ((train, validation),) = material(task, data, seed=0).splits()
+    ids = np.array(data.examples.ids)
+    assert train.ids == ids[data.parts == "train"].tolist()
+    assert validation.ids == ids[data.parts == "validation"].tolist()
