@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from tunesmith.commands import command
-from tunesmith.errors import UsageError
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -42,6 +41,8 @@ def _show(result: dict[str, Any]) -> None:
         f"leak       a random split would have put {leak['leaked']} of {leak['held_out']} held-out "
         f"pieces ({share:.1%}) beside their own duplicate; splits here keep clusters whole"
     )
+    if "card" in result:
+        click.echo(f"card       {result['card']}")
 
 
 class _Counter:
@@ -60,38 +61,40 @@ class _Counter:
 @click.option("--name", required=True, help="Name of the dataset.")
 @click.option(
     "--label",
-    default="auto",
-    show_default=True,
     metavar="RULE",
-    help="auto, folder, prefix, none, regex:PATTERN or csv:PATH (columns path,label).",
+    help="auto, folder, prefix, none, regex:PATTERN or csv:PATH (columns path,label)  [auto]",
 )
 @click.option("--composers", metavar="A,B,…", help="Keep these composers only.")
 @click.option("--composer-table", type=click.Path(), help="YAML that extends the table of names.")
-@click.option("--frames-per-second", type=float, default=10.0, show_default=True)
-@click.option("--chunk-frames", type=int, default=150, show_default=True)
-@click.option("--hop-frames", type=int, help="From chunk to chunk  [default: --chunk-frames]")
+@click.option("--frames-per-second", type=float, help="Frame rate of the rolls  [10]")
+@click.option("--chunk-frames", type=int, help="Frames of a chunk  [150]")
+@click.option("--hop-frames", type=int, help="Frames from chunk to chunk  [--chunk-frames]")
 @click.option(
-    "--loss-budget",
-    type=float,
-    default=0.05,
-    show_default=True,
-    help="Share of files that may be rejected before the job fails.",
+    "--loss-budget", type=float, help="Share of files that may be rejected, else failure  [0.05]"
+)
+@click.option(
+    "--parameters",
+    type=click.Path(),
+    help="YAML with any of these and the limits; options win.",
 )
 @click.option("--dry-run", is_flag=True, help="Tell what would be read and labelled; read nothing.")
+@click.option("--card", is_flag=True, help="Draw the data card as well.")
 @click.option("--address", help="Ray cluster to join  [default: RAY_ADDRESS, else start one here]")
 def main(
     *,
     store: str | None,
     sources: tuple[str, ...],
     name: str,
-    label: str,
+    label: str | None,
     composers: str | None,
     composer_table: str | None,
-    frames_per_second: float,
-    chunk_frames: int,
+    frames_per_second: float | None,
+    chunk_frames: int | None,
     hop_frames: int | None,
-    loss_budget: float,
+    loss_budget: float | None,
+    parameters: str | None,
     dry_run: bool,
+    card: bool,
     address: str | None,
 ) -> dict[str, Any]:
     """Make a dataset version of folders, archives, globs or URIs of MIDI files.
@@ -99,27 +102,22 @@ def main(
     Archives may be nested. Every file is kept, a duplicate, or in the table of rejects. Running
     it again reads only what is new; after an interruption it continues.
     """
-    from pydantic import ValidationError
-
-    from tunesmith.ingest.parameters import IngestParameters
-
-    try:
-        parameters = IngestParameters(
-            frames_per_second=frames_per_second,
-            chunk_frames=chunk_frames,
-            hop_frames=chunk_frames if hop_frames is None else hop_frames,
-            label=label,
-            composers=tuple(part.strip() for part in (composers or "").split(",") if part.strip()),
-            composer_table=composer_table,
-            loss_budget=loss_budget,
-        )
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise UsageError(told) from None
+    from tunesmith.ingest.parameters import load_parameters
     from tunesmith.ingest.pipeline import ingest, take_inventory
 
+    wanted = tuple(part.strip() for part in (composers or "").split(",") if part.strip())
+    chosen = {
+        "frames_per_second": frames_per_second,
+        "chunk_frames": chunk_frames,
+        "hop_frames": hop_frames,
+        "label": label,
+        "composers": wanted or None,
+        "composer_table": composer_table,
+        "loss_budget": loss_budget,
+    }
+    made = load_parameters(parameters, {k: v for k, v in chosen.items() if v is not None})
     if dry_run:
-        inventory = take_inventory(sources, parameters)
+        inventory = take_inventory(sources, made)
         labels = Counter(file.label or "(no label)" for file in inventory.labelled)
         return {
             "would_read": len(inventory.labelled),
@@ -130,17 +128,23 @@ def main(
     from tunesmith.runtime import connect
     from tunesmith.store import Store
 
+    opened = Store(store)
     manifest = ingest(
-        Store(store),
+        opened,
         sources,
         name,
-        parameters,
+        made,
         start_ray=lambda: connect(address),
         on_progress=_Counter(),
     )
-    return manifest.model_dump(mode="json", include={
-        "name", "version", "content_hash", "counts", "labels", "leak", "sources",
-    })  # fmt: skip
+    shown = {"name", "version", "content_hash", "counts", "labels", "leak", "sources"}
+    result = manifest.model_dump(mode="json", include=shown)
+    if card:
+        from tunesmith.datasets.card import write_card
+        from tunesmith.datasets.reader import Dataset
+
+        result["card"] = write_card(Dataset(opened, manifest))
+    return result
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,6 +15,9 @@ from tunesmith.datasets.schema import N_PITCHES
 from tunesmith.errors import DatasetError
 from tunesmith.midi.score import NOTE_DTYPE
 from tunesmith.store import Store
+
+if TYPE_CHECKING:  # Arrow imports pandas when a frame is asked for.
+    import pandas as pd
 
 __all__ = ["Chunks", "Dataset", "fixed_binary_to_array", "open_dataset"]
 
@@ -102,17 +104,17 @@ class Dataset:
         """
         return pa.concat_tables([file.read(columns) for file in self._files(name)])
 
-    def pieces(self) -> pd.DataFrame:
+    def pieces(self) -> "pd.DataFrame":
         """Return `pieces`, a row a kept file, in order of path; `features` holds arrays."""
         frame: pd.DataFrame = self.table("pieces").to_pandas()
         return frame
 
-    def rejects(self) -> pd.DataFrame:
+    def rejects(self) -> "pd.DataFrame":
         """Return `rejects`, a row a file that could not be kept."""
         frame: pd.DataFrame = self.table("rejects").to_pandas()
         return frame
 
-    def duplicates(self) -> pd.DataFrame:
+    def duplicates(self) -> "pd.DataFrame":
         """Return `duplicates`, a row a byte-identical copy of a kept file."""
         frame: pd.DataFrame = self.table("duplicates").to_pandas()
         return frame

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import StratifiedGroupKFold
 
 from tunesmith.errors import DatasetError
 
@@ -100,6 +99,9 @@ def folds(
     DatasetError
         When there are fewer groups than folds, or no class has `k` items.
     """
+    # Here, because it takes seconds to import and few callers make folds.
+    from sklearn.model_selection import StratifiedGroupKFold
+
     class_index, group_index = _indices(labels, groups)
     n_groups = group_index.max() + 1 if len(group_index) else 0
     largest = np.bincount(class_index).max() if len(class_index) else 0

@@ -2,14 +2,24 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tunesmith.errors import UsageError
 from tunesmith.midi.reading import Limits
 
-__all__ = ["PROCESSING_VERSION", "ArchiveLimits", "IngestParameters", "ReadLimits"]
+__all__ = [
+    "PROCESSING_VERSION",
+    "ArchiveLimits",
+    "IngestParameters",
+    "ReadLimits",
+    "load_parameters",
+]
 
 PROCESSING_VERSION = 1
 """Raise it when the same file would give other rows: nothing made before is then reused."""
@@ -53,7 +63,7 @@ class IngestParameters(_Parameters):
 
     frames_per_second: float = Field(default=10.0, gt=0, le=1000)
     chunk_frames: _Positive = 150
-    hop_frames: _Positive = 150
+    hop_frames: _Positive | None = Field(default=None, description="None: chunk_frames.")
     label: str = Field(
         default="auto",
         description="auto, folder, prefix, none, regex:PATTERN or csv:PATH (columns path,label).",
@@ -70,10 +80,15 @@ class IngestParameters(_Parameters):
 
     @model_validator(mode="after")
     def _hop_within_chunk(self) -> "IngestParameters":
-        if self.hop_frames > self.chunk_frames:
-            msg = f"hop_frames {self.hop_frames} is above chunk_frames {self.chunk_frames}"
+        if self.hop > self.chunk_frames:
+            msg = f"hop_frames {self.hop} is above chunk_frames {self.chunk_frames}"
             raise ValueError(msg)
         return self
+
+    @property
+    def hop(self) -> int:
+        """Frames from the start of one chunk to the next."""
+        return self.chunk_frames if self.hop_frames is None else self.hop_frames
 
     def processing_key(self) -> str:
         """Return a digest of all that decides what one file's bytes become.
@@ -86,8 +101,45 @@ class IngestParameters(_Parameters):
             "pretty_midi": version("pretty_midi"),
             "frames_per_second": self.frames_per_second,
             "chunk_frames": self.chunk_frames,
-            "hop_frames": self.hop_frames,
+            "hop_frames": self.hop,
             "limits": self.limits.model_dump(),
         }
         text = json.dumps(relevant, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_parameters(
+    path: str | Path | None = None, options: Mapping[str, Any] | None = None
+) -> IngestParameters:
+    """Return parameters from a YAML file and options, which win.
+
+    Parameters
+    ----------
+    path
+        YAML mapping of fields of `IngestParameters`; none by default.
+    options
+        Fields by name.
+
+    Raises
+    ------
+    UsageError
+        When the file cannot be read, or a field does not exist or has a wrong value.
+    """
+    fields: dict[str, Any] = {}
+    if path is not None:
+        try:
+            fields = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeError, yaml.YAMLError) as error:
+            msg = f"The parameters {path} cannot be read: {error}."
+            raise UsageError(msg) from error
+        if not isinstance(fields, dict):
+            msg = f"The parameters {path} must be a mapping, such as 'chunk_frames: 150'."
+            raise UsageError(msg)
+    try:
+        return IngestParameters.model_validate(fields | dict(options or {}))
+    except ValidationError as error:
+        told = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'parameters'}: {e['msg']}" for e in error.errors()
+        )
+        msg = f"Wrong parameters: {told}."
+        raise UsageError(msg) from None

@@ -20,9 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector
@@ -46,7 +44,7 @@ from tunesmith.ingest.assembly import Account, FileRow
 from tunesmith.ingest.labels import Labelled, label_entries
 from tunesmith.ingest.parameters import IngestParameters
 from tunesmith.ingest.planning import plan_batches, plan_key
-from tunesmith.ingest.processing import Batch, process_batch
+from tunesmith.ingest.processing import Batch, process_rows
 from tunesmith.ingest.shards import copy_shard
 from tunesmith.ingest.sources import ContentReader, Entry, Listing, Reject, list_sources
 from tunesmith.midi.composers import ComposerTable
@@ -266,25 +264,17 @@ def _map_batches(
     context.print_on_execution_start = False
     items = [{"batch": batch.to_json()} for batch in batches]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
-        _process,  # type: ignore[arg-type]  # Ray's type leaves out fn_kwargs
+        process_rows,  # type: ignore[arg-type]  # Ray's type leaves out fn_kwargs
         batch_size=None,
         fn_kwargs={
             "parameters": parameters.model_dump_json(),
             "store": staging.store.uri,
-            "staging": staging.parts,
+            "staging": list(staging.parts),
         },
         num_cpus=1,
     )
     for row in dataset.iter_rows():
         yield int(row["n_files"])
-
-
-def _process(rows: Any, parameters: str, store: str, staging: Sequence[str]) -> Any:
-    """Run one task; Ray calls it with a block of one batch."""
-    made = IngestParameters.model_validate_json(parameters)
-    batches = [Batch.from_json(str(text)) for text in rows["batch"]]
-    done = [process_batch(batch, made, Store(store), staging) for batch in batches]
-    return {"n_files": np.array(done, dtype=np.int64)}
 
 
 def _file_rows(staging: Staging, key: str) -> dict[str, FileRow]:
@@ -413,7 +403,7 @@ class _Version:
             name=self.name,
             version=digest[:12],
             created=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            parameters=parameters.model_dump(mode="json"),
+            parameters={**parameters.model_dump(mode="json"), "hop_frames": parameters.hop},
             sources=listing.sources,
             content_hash=digest,
             inputs_hash=assembly.inputs_hash(

@@ -29,7 +29,7 @@ from tunesmith.midi.fingerprints import fingerprint, note_hash
 from tunesmith.midi.statistics import piece_statistics
 from tunesmith.store import Store
 
-__all__ = ["Batch", "batch_file", "process_batch"]
+__all__ = ["Batch", "batch_file", "process_batch", "process_rows"]
 
 # What decoding a hostile file can raise besides a typed refusal. Not Exception: a bug elsewhere
 # must stop the job.
@@ -106,6 +106,29 @@ def process_batch(
     return len(batch.paths)
 
 
+def process_rows(rows: Any, parameters: str, store: str, staging: Sequence[str]) -> Any:
+    """Process the batches in a block of Ray Data; here, so that a worker imports little else.
+
+    Parameters
+    ----------
+    rows
+        Column ``batch``, each a `Batch` as JSON.
+    parameters
+        `IngestParameters` as JSON.
+    store, staging
+        URI of the store, and the folder inside it that is being built.
+
+    Returns
+    -------
+    dict
+        Column ``n_files``: the number of files of each batch.
+    """
+    made = IngestParameters.model_validate_json(parameters)
+    batches = [Batch.from_json(str(text)) for text in rows["batch"]]
+    done = [process_batch(batch, made, Store(store), staging) for batch in batches]
+    return {"n_files": np.array(done, dtype=np.int64)}
+
+
 @dataclass(slots=True)
 class _Results:
     """Columns of the rows of distinct contents."""
@@ -172,7 +195,7 @@ class _BatchOutput:
         """Compute all of a piece first, so that a refusal leaves nothing of it behind."""
         p = self._parameters
         roll = velocity_roll(score, p.frames_per_second)
-        chunks, padded, starts = chunk_roll(roll, p.chunk_frames, p.hop_frames)
+        chunks, padded, starts = chunk_roll(roll, p.chunk_frames, p.hop)
         row = {
             "piece_id": sha256[:16],
             "sha256": sha256,
