@@ -254,12 +254,6 @@ def _short_running_status(events: Events) -> bool:
 
 
 def _check_events(events: Events) -> None:
-    if events.missing_bytes > 0:
-        msg = (
-            f"A track ends inside an event ({events.missing_bytes} bytes are missing). "
-            "Download or export the file again."
-        )
-        raise TruncatedMidi(msg)
     channel = events.status < SYSEX
     two = channel & ((events.status < PROGRAM) | (events.status >= BEND))
     checks = (
@@ -275,6 +269,12 @@ def _check_events(events: Events) -> None:
                 f"{events.data_position[first]}. Export the file again."
             )
             raise UnreadableMidi(msg)
+    if events.missing_bytes > 0:
+        msg = (
+            f"A track ends inside an event ({events.missing_bytes} bytes are missing). "
+            "Download or export the file again."
+        )
+        raise TruncatedMidi(msg)
 
 
 @dataclass(frozen=True, slots=True)

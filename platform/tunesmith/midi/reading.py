@@ -326,10 +326,11 @@ def _read_pretty_midi(layout: Layout, limits: Limits) -> Score:
         np.array(column) for column in zip(*rows, strict=True)
     )
     order = np.lexsort((pitch, onset_s))
-    notes = np.empty(len(rows), dtype=NOTE_DTYPE)
     on, off = onset_s[order], offset_s[order]
     on_tick = np.array([decoded.time_to_tick(t) for t in on])
     off_tick = np.array([decoded.time_to_tick(t) for t in off])
+    limits.check("max_ticks", off_tick.max())
+    notes = np.empty(len(rows), dtype=NOTE_DTYPE)
     notes["onset_s"], notes["offset_s"] = on, off
     notes["onset_quarters"] = on_tick / decoded.resolution
     notes["duration_quarters"] = (off_tick - on_tick) / decoded.resolution

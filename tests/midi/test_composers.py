@@ -1,0 +1,111 @@
+"""Composer names: one spelling each, unknown and empty apart, extended by a file."""
+
+from pathlib import Path
+
+import pytest
+
+from tunesmith.errors import UsageError
+from tunesmith.midi.composers import ComposerTable, canonical_composer
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("Albe'niz", "Albeniz"),
+        ("Albéniz", "Albeniz"),
+        ("Albe\u0301niz", "Albeniz"),
+        ("Albéniz".encode().decode("cp437"), "Albeniz"),
+        ("Albéniz".encode().decode("latin-1"), "Albeniz"),
+        ("Albe\u0301niz".encode().decode("cp437"), "Albeniz"),
+        ("Mendelsonn", "Mendelssohn"),
+        ("mendelsonn", "Mendelssohn"),
+        ("Tchakoff", "Tchaikovsky"),
+        ("Straus", "Strauss"),
+        ("Strauss, J", "Strauss"),
+        ("strauss_j", "Strauss"),
+        ("haendel", "Handel"),
+        ("Händel", "Handel"),
+        ("Pachebel", "Pachelbel"),
+        ("Lizt", "Liszt"),
+        ("skriabin", "Scriabin"),
+        ("Burgmüller", "Burgmuller"),
+        ("burgmueller", "Burgmuller"),
+        ("buxehude", "Buxtehude"),
+        ("bacewitz", "Bacewicz"),
+        ("saint", "Saint-Saens"),
+        ("Saint-Saëns", "Saint-Saens"),
+        ("rimsky", "Rimsky-Korsakov"),
+        ("vaughan", "Vaughan Williams"),
+        ("cpe_bach", "C. P. E. Bach"),
+        ("Bach", "Bach"),
+        ("J. S. Bach", "Bach"),
+        ("german", "German"),
+        ("Ludwig van Beethoven", "Beethoven"),
+    ],
+)
+def test_spellings(raw: str, name: str) -> None:
+    assert canonical_composer(raw) == name
+
+
+@pytest.mark.parametrize(
+    ("raw", "name", "kind"),
+    [
+        ("bach", "Bach", "listed"),
+        ("nowhere_man", "Nowhere Man", "unlisted"),
+        ("McCoy Tyner", "McCoy Tyner", "unlisted"),
+        ("unknown_artist", None, "unknown"),
+        ("Unknown", None, "unknown"),
+        ("", None, "empty"),
+        (" _- ", None, "empty"),
+    ],
+)
+def test_listed_unlisted_unknown_and_empty_are_four_things(
+    raw: str, name: str | None, kind: str
+) -> None:
+    label = ComposerTable.load().resolve(raw)
+    assert (label.raw, label.name, label.kind) == (raw, name, kind)
+
+
+def test_a_canonical_name_is_its_own() -> None:
+    table = ComposerTable.load()
+    for name in set(table.names.values()):
+        assert table.resolve(name).name == name
+
+
+def test_a_file_adds_to_the_table_and_wins(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("composers:\n  Bach Family: [cpe bach, PDQ Bach]\nunknown: [n n]\n")
+    table = ComposerTable.load(path)
+    assert table.resolve("pdq_bach").name == "Bach Family"
+    assert table.resolve("cpe_bach").name == "Bach Family"
+    assert table.resolve("N.N.").kind == "unknown"
+    assert table.resolve("haendel").name == "Handel"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("composers: [a, b]", "must be a mapping"),
+        ("- a", "must be a mapping"),
+        ("composers:\n  Bach: js bach", "must be a list"),
+        ("composer:\n  Bach: [js]", "Did you mean composers"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_a_table_of_another_form_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=says):
+        ComposerTable.load(path)
+
+
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none\.yaml"):
+        ComposerTable.load(tmp_path / "none.yaml")
+
+
+def test_a_wanted_composer_that_is_missing_lists_the_nearest() -> None:
+    table = ComposerTable.load()
+    assert table.require(["haendel", "BACH"], ["Bach", "Handel", "Chopin"]) == ("Handel", "Bach")
+    with pytest.raises(UsageError, match=r"no composer named 'Chopain'.*Did you mean Chopin"):
+        table.require(["chopain"], ["Bach", "Chopin"])
