@@ -1,0 +1,141 @@
+"""A whole search on a real Ray: what it publishes, and what it does when it cannot."""
+
+import io
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+
+from tunesmith.errors import SearchError, UsageError
+from tunesmith.search import Ask, search
+from tunesmith.store import Store
+from tunesmith.tasks import get_task
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+def _table(store: Store, run: dict[str, Any], name: str) -> pd.DataFrame:
+    data = store.read_bytes("runs", run["task"], run["run_id"], f"{name}.parquet")
+    return pd.read_parquet(io.BytesIO(data))
+
+
+@pytest.fixture(scope="module")
+def searched(
+    ray_cluster: dict[str, float], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Store, list[dict[str, Any]], list[str]]:
+    """Two tasks on one cluster."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    lines: list[str] = []
+    asks = [Ask("noise", trials=5, families=("boosting",)), Ask("digits", trials=2,
+            families=("boosting",))]  # fmt: skip
+    return store, search(store, asks, say=lines.append), lines
+
+
+def test_every_trial_is_accounted_for(searched: Any) -> None:
+    store, runs, _ = searched
+    for run, planned in zip(runs, (5, 2), strict=True):
+        table = _table(store, run, "trials")
+        counts = run["counts"]
+        assert counts["planned"] == planned
+        assert sum(counts.values()) - planned == planned
+        assert table["trial"].tolist() == list(range(planned))
+        assert set(table["state"]) <= {"COMPLETE", "PRUNED"}
+        assert table["error"].isna().all()
+        history = _table(store, run, "history")
+        assert not history.duplicated(["trial", "step"]).any()
+        best = history.groupby("trial")["score"].max()
+        np.testing.assert_allclose(table.set_index("trial")["score"], best)
+        assert history.groupby("trial")["score"].apply(lambda s: s.is_monotonic_increasing).all()
+
+
+def test_the_run_says_what_it_is(searched: Any) -> None:
+    store, (run, _), _ = searched
+    latest = store.read_json("runs", "noise", "latest.json")
+    assert latest == {"run_id": run["run_id"]}
+    facts = store.read_json("runs", "noise", run["run_id"], "run.json")
+    assert facts == {key: value for key, value in run.items() if key != "table"}
+    assert facts["status"] == "finished"
+    assert facts["best"]["family"] == "boosting"
+    assert facts["views"] == ["features"]
+    assert facts["metric"] == get_task("noise").metric
+    assert {"python", "ray", "optuna", "xgboost"} <= set(facts["versions"])
+    split = _table(store, run, "split")
+    assert split["part"].value_counts().to_dict() == {
+        "test": 2000, "train": 1000, "validation": 1000,
+    }  # fmt: skip
+
+
+def test_the_exported_winner_answers_as_the_trained_one(searched: Any) -> None:
+    store, runs, _ = searched
+    for run in runs:
+        folder = store.local_path("runs", run["task"], run["run_id"], "model")
+        with np.load(folder / "reference.npz", allow_pickle=False) as arrays:
+            rows, expected = arrays["features"], arrays["probabilities"]
+        assert len(rows) >= 200
+        session = onnxruntime.InferenceSession(folder / "model.onnx")
+        (answers,) = session.run(None, {"features": rows})
+        np.testing.assert_allclose(answers, expected, atol=1e-5)
+        assert list((folder / "native").iterdir())
+
+
+def test_progress_names_tasks_trials_and_the_best(searched: Any) -> None:
+    _, _, lines = searched
+    text = "\n".join(lines)
+    for expected in ("noise: 4000 rows", "digits: 1797 images", "best", "refitting", "published"):
+        assert expected in text
+
+
+def test_a_search_out_of_time_still_ends_with_a_model(
+    ray_cluster: dict[str, float], store: Store
+) -> None:
+    lines: list[str] = []
+    ask = Ask("noise", trials=40, families=("boosting",))
+    (run,) = search(store, [ask], time_budget_s=25, say=lines.append)
+    counts = run["counts"]
+    assert counts["not_started"] > 0
+    assert counts["completed"] + counts["pruned"] + counts["not_started"] == 40
+    assert any("time budget" in line for line in lines)
+    assert store.exists("runs", "noise", run["run_id"], "model", "model.onnx")
+
+
+def test_a_search_where_every_trial_fails_says_why(
+    ray_cluster: dict[str, float], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tunesmith.models.boosting import Boosting
+
+    monkeypatch.setattr(Boosting, "default", lambda self: {"learning_rate": 0.1})
+    monkeypatch.setattr(
+        Boosting,
+        "space",
+        lambda self, trial: {"max_depth": trial.suggest_int("max_depth", -3, -2)},
+    )
+    ask = Ask("noise", trials=2, families=("boosting",))
+    with pytest.raises(SearchError, match=r"No trial of noise gave a score: .*max_depth"):
+        search(store, [ask])
+    assert not store.exists("runs", "noise", "latest.json")
+
+
+@pytest.mark.parametrize(
+    ("asks", "message"),
+    [
+        ([], "at least one"),
+        ([Ask("noise"), Ask("noise")], "Every task once"),
+        ([Ask("nois")], "Did you mean noise"),
+        ([Ask("noise", families=("boosing",))], "Did you mean boosting"),
+        ([Ask("noise", families=("cnn1d",))], "family of the task noise"),
+        ([Ask("noise", trials=0)], "at least one trial"),
+    ],
+)
+def test_what_cannot_be_searched_is_said_before_anything_runs(
+    ray_cluster: dict[str, float], store: Store, asks: list[Ask], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        search(store, asks)
+    assert not store.exists("runs")
+
+
+def test_nothing_to_resume_is_said(ray_cluster: dict[str, float], store: Store) -> None:
+    with pytest.raises(SearchError, match="no unfinished search"):
+        search(store, [Ask("noise", resume=True)])
