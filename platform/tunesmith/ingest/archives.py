@@ -131,8 +131,13 @@ def _open(handle: IO[bytes], name: str, limits: ArchiveLimits) -> Archive:
         if name.endswith(suffix):
             packed_size = handle.seek(0, io.SEEK_END)
             handle.seek(0)
-            with handle, opener(handle) as stream:
-                return _Tar(_spool(stream, packed_size, limits), limits)
+            with ExitStack() as on_error:
+                spooled = on_error.enter_context(tempfile.TemporaryFile())
+                with handle, opener(handle) as stream:
+                    _spool(stream, spooled, packed_size, limits)
+                archive = _Tar(spooled, limits)
+                on_error.pop_all()
+                return archive
     return _Tar(handle, limits)
 
 
@@ -146,7 +151,7 @@ class _Zip:
 
     def members(self) -> Iterator[Member]:
         for number, info in enumerate(self._infos):
-            if info.is_dir():
+            if info.filename.endswith("/"):
                 continue
             name = _zip_name(info)
             yield Member(
@@ -236,20 +241,19 @@ def _checked(data: bytes, max_bytes: int) -> bytes:
     return data
 
 
-def _spool(stream: IO[bytes], packed_size: int, limits: ArchiveLimits) -> IO[bytes]:
+def _spool(
+    stream: IO[bytes], spooled: IO[bytes], packed_size: int, limits: ArchiveLimits
+) -> None:
     """Unpack a compressed tar into an unnamed file, so that members can be read in any order."""
-    allowed = int(packed_size * limits.max_expansion)
-    spooled = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the archive
+    allowed = int(max(_SMALL_BYTES, packed_size * limits.max_expansion))
     written = 0
     while block := stream.read(1 << 20):
         written += len(block)
         if written > allowed:
-            spooled.close()
             msg = f"It unpacks to more than {limits.max_expansion:g} times its size."
             raise ArchiveLimitExceeded(msg)
         spooled.write(block)
     spooled.seek(0)
-    return spooled
 
 
 def _check_entries(entries: int, limits: ArchiveLimits) -> None:
