@@ -82,7 +82,7 @@ def decode_midi(body: bytes, limits: LimitSettings) -> Piece:
         max_duration_s=limits.midi_duration_s,
     )
     try:
-        return Piece(reading.read_score(body, limits=bounds))
+        score = reading.read_score(body, limits=bounds)
     except midi_errors.EmptyFile as error:
         raise ProblemError(problems.EMPTY_BODY, str(error)) from error
     except midi_errors.NotMidi as error:
@@ -96,6 +96,9 @@ def decode_midi(body: bytes, limits: LimitSettings) -> Piece:
         raise ProblemError(problems.MIDI_LIMIT, detail, limit=error.what) from error
     except MidiError as error:
         raise ProblemError(problems.UNREADABLE_MIDI, str(error)) from error
+    if score.notes["is_drum"].all():
+        raise ProblemError(problems.NO_NOTES, "The file holds drums alone.")
+    return Piece(score)
 
 
 def decode_song(given: Any) -> dict[str, float | str | None]:

@@ -84,7 +84,7 @@ def judge(
         ``deadline`` when the time is over.
     """
     if items and isinstance(items[0], Piece):
-        return list(_judge_pieces([i for i in items if isinstance(i, Piece)], champion, deadline))
+        return _judge_pieces([i for i in items if isinstance(i, Piece)], champion, deadline)
     rows: list[npt.NDArray[Any]] = []
     faults: dict[int, ProblemError] = {}
     (name,) = champion.classifier.inputs if len(champion.classifier.inputs) == 1 else ("",)
@@ -130,7 +130,7 @@ def _predict(
 
 def _judge_pieces(
     pieces: Sequence[Piece], champion: Champion, deadline: Deadline
-) -> list[Judgement]:
+) -> list[Judgement | ProblemError]:
     """Judge pieces and their segments.
 
     A model of chunks is asked once a chunk and the piece is the mean of its chunks, as it was
@@ -167,12 +167,16 @@ def _judge_pieces(
         inputs["chunks"] = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
     if columns is not None:
         inputs["features"] = np.concatenate(features)
-    answered = _predict(champion, inputs, deadline)
+    answered = _predict(champion, inputs, deadline) if at else np.empty((0, 0), dtype=np.float32)
     if not np.isfinite(answered).all():
         message = f"The champion {champion.task} answers with what is no number."
         raise ModelError(message)
-    judged = []
+    judged: list[Judgement | ProblemError] = []
     for index, (start, end) in enumerate(spans):
+        if start == end:
+            detail = f"The piece is shorter than {1 / rate:g} s, one frame of the model."
+            judged.append(ProblemError(problems.NO_NOTES, detail))
+            continue
         own_rows = answered[start:end]
         whole = own_rows.mean(axis=0) if by_chunks else own_rows[0]
         by_segment = own_rows if by_chunks else own_rows[1:]

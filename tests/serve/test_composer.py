@@ -1,9 +1,11 @@
 """POST /v1/composer: what is answered, and what is refused how."""
 
 import asyncio
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pretty_midi
 import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
@@ -96,9 +98,23 @@ def test_a_wrong_body_is_a_problem_that_says_so(
     assert_problem(response, status, name)
 
 
-def test_drums_alone_are_no_notes(client: TestClient, midi_factory: Callable[..., bytes]) -> None:
-    response = client.post("/v1/composer", content=midi_factory(n_notes=0), headers=MIDI)
-    assert_problem(response, 422, "no-notes")
+def short_midi(seconds: float) -> bytes:
+    midi = pretty_midi.PrettyMIDI()
+    piano = pretty_midi.Instrument(0)
+    piano.notes.append(pretty_midi.Note(80, 60, 0.0, seconds))
+    midi.instruments.append(piano)
+    buffer = io.BytesIO()
+    midi.write(buffer)
+    return buffer.getvalue()
+
+
+def test_files_without_anything_to_judge(
+    client: TestClient, midi_factory: Callable[..., bytes]
+) -> None:
+    for content in (midi_factory(n_notes=0), midi_factory(is_drum=True), short_midi(0.05)):
+        response = client.post("/v1/composer", content=content, headers=MIDI)
+        assert_problem(response, 422, "no-notes")
+    assert client.post("/v1/composer", content=short_midi(0.2), headers=MIDI).status_code == 200
 
 
 def test_an_empty_file_and_no_file_in_a_form(client: TestClient) -> None:

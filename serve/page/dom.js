@@ -1,0 +1,87 @@
+// Small helpers that the other modules share.
+
+export const $ = (selector) => document.querySelector(selector);
+
+/** Makes an element; `on…` members are listeners, the others attributes. */
+export function make(tag, members = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(members)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** A colour of the style sheet as a canvas understands it, in the light or the dark scheme. */
+export function colourOf(name) {
+  const probe = make("span", { hidden: true });
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+
+export const percent = (share) => {
+  if (share > 0.995 && share < 1) return ">99 %";
+  if (share > 0 && share < 0.005) return "<1 %";
+  return `${Math.round(share * 100)} %`;
+};
+
+/** A problem body (RFC 9457) as an error. */
+export class Problem extends Error {
+  constructor(body) {
+    super(body.detail ?? body.title);
+    this.body = body;
+  }
+}
+
+/** Asks the server; what is no answer becomes a Problem. */
+export async function ask(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({ title: "The server cannot be reached", detail: "Is it still running?" });
+  }
+  let body;
+  try {
+    body = await response.json();
+  } catch {
+    body = { title: `The server answered ${response.status}`, detail: "without saying why." };
+  }
+  if (!response.ok) throw new Problem(body);
+  return body;
+}
+
+export const askJson = (path, value, signal) =>
+  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value), signal });
+
+/** Bars of the most probable classes. */
+export function drawBars(list, probabilities, colour, most = 5) {
+  list.replaceChildren(
+    ...Object.entries(probabilities).slice(0, most).map(([name, share]) => {
+      const fill = make("span", { class: "fill" });
+      fill.style.width = `${Math.max(share * 100, share > 0 ? 0.8 : 0)}%`;
+      fill.style.background = colour(name);
+      return make("li", {}, make("span", { class: "name", title: name }, name), make("span", { class: "track" }, fill), make("span", { class: "value" }, percent(share)));
+    }),
+  );
+}
+
+/** Shows what several nodes say, and why others do not. */
+export function drawAnswers(place, said, titles) {
+  place.replaceChildren(
+    ...Object.entries(said).map(([name, answer]) => {
+      const heading = make("h3", {}, make("small", {}, titles[name] ?? name));
+      if (answer.type) return make("div", {}, heading, make("p", {}, answer.detail));
+      heading.append(answer[name]);
+      const bars = make("ol", { class: "bars" });
+      drawBars(bars, answer.probabilities, (label) => `var(${label === answer[name] ? "--c1" : "--c-others"})`);
+      return make("div", {}, heading, bars);
+    }),
+  );
+}

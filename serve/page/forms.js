@@ -1,0 +1,227 @@
+// The other things this server can judge: a song's features, a drawn digit, a sentence.
+
+import { $, ask, askJson, colourOf, drawAnswers, make, Problem } from "./dom.js";
+
+// What the usual features of songs mean, from least to most; others get a plain number field.
+const FEATURES = {
+  acousticness: [0, 1, 0.01, 0.3],
+  danceability: [0, 1, 0.01, 0.6],
+  duration_ms: [30000, 600000, 1000, 210000],
+  "duration (ms)": [30000, 600000, 1000, 210000],
+  energy: [0, 1, 0.01, 0.6],
+  instrumentalness: [0, 1, 0.01, 0],
+  key: [0, 11, 1, 0],
+  liveness: [0, 1, 0.01, 0.15],
+  loudness: [-50, 0, 0.5, -8],
+  mode: [0, 1, 1, 1],
+  popularity: [0, 100, 1, 45],
+  spec_rate: [0, 0.00001, 0.0000001, 0.0000005],
+  speechiness: [0, 1, 0.01, 0.06],
+  tempo: [40, 220, 1, 120],
+  valence: [0, 1, 0.01, 0.5],
+};
+
+const readable = (name) => name.replaceAll("_", " ").replace(/^\w/, (letter) => letter.toUpperCase());
+
+/** Calls at most once in a while, the last time for sure; a newer call ends an older request. */
+function lately(call, wait = 160) {
+  let timer;
+  let running;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      running?.abort();
+      running = new AbortController();
+      try {
+        await call(running.signal);
+      } catch (error) {
+        if (error.name !== "AbortError") throw error;
+      }
+    }, wait);
+  };
+}
+
+const say = (place, error) => {
+  if (!(error instanceof Problem)) throw error;
+  place.replaceChildren(make("p", {}, error.message));
+};
+
+export async function setUpSong(nodes) {
+  const names = new Set();
+  for (const node of nodes) {
+    const card = await ask(`/v1/models/${node.name}`);
+    for (const name of card.features ?? card.parameters?.features ?? []) names.add(name);
+  }
+  const form = $("#song-form");
+  const place = $("#song-answers");
+  const titles = Object.fromEntries(nodes.map((node) => [node.name, node.title]));
+  const judge = lately(async (signal) => {
+    const song = {};
+    for (const input of form.elements) {
+      if (input.name) song[input.name] = input.value === "" ? null : Number(input.value);
+    }
+    try {
+      const { answers, gaps } = await askJson("/v1/classify", { song }, signal);
+      const said = { ...answers, ...gaps };
+      drawAnswers(place, Object.fromEntries(Object.entries(said).filter(([name]) => name in titles)), titles);
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      say(place, error);
+    }
+  });
+  for (const name of names) {
+    const id = `song-${name.replaceAll(/\W/g, "-")}`;
+    const [low, high, step, usual] = FEATURES[name.toLowerCase()] ?? [];
+    const output = make("output", { for: id });
+    const label = make("label", { for: id }, make("span", {}, readable(name)), output);
+    const input =
+      low === undefined
+        ? make("input", { id, name, type: "number", step: "any", placeholder: "not known" })
+        : make("input", { id, name, type: "range", min: low, max: high, step, value: usual });
+    const show = () => {
+      output.textContent = low === undefined ? "" : name.startsWith("duration") ? `${Math.round(input.value / 1000)} s` : input.value;
+    };
+    input.addEventListener("input", () => {
+      show();
+      judge();
+    });
+    show();
+    form.append(make("div", { class: "field" }, label, input));
+  }
+  form.addEventListener("submit", (event) => event.preventDefault());
+  judge();
+}
+
+export function setUpSentence(nodes) {
+  const place = $("#sentence-answers");
+  const titles = Object.fromEntries(nodes.map((node) => [node.name, node.title]));
+  $("#sentence-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      const { answers, gaps } = await askJson("/v1/classify", { text: $("#text").value });
+      drawAnswers(place, { ...answers, ...gaps }, titles);
+    } catch (error) {
+      say(place, error);
+    }
+  });
+}
+
+const SIDE = 28;
+
+export function setUpDigit(nodes) {
+  const canvas = $("#pad");
+  const place = $("#digit-answers");
+  const titles = Object.fromEntries(nodes.map((node) => [node.name, node.title]));
+  const ink = new Float32Array(SIDE * SIDE);
+  const pen = { x: SIDE / 2, y: SIDE / 2, down: false, shown: false };
+
+  const draw = () => {
+    const context = canvas.getContext("2d");
+    const cell = canvas.width / SIDE;
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.fillStyle = colourOf("--ink");
+    ink.forEach((amount, index) => {
+      if (!amount) return;
+      context.globalAlpha = amount;
+      context.fillRect((index % SIDE) * cell, Math.floor(index / SIDE) * cell, cell + 0.5, cell + 0.5);
+    });
+    context.globalAlpha = 1;
+    if (pen.shown) {
+      context.strokeStyle = colourOf("--accent");
+      context.lineWidth = pen.down ? 4 : 2;
+      context.beginPath();
+      context.arc(pen.x * cell, pen.y * cell, cell, 0, 7);
+      context.stroke();
+    }
+  };
+
+  const judge = lately(async (signal) => {
+    if (!ink.some((amount) => amount)) return place.replaceChildren();
+    const pixels = Array.from({ length: SIDE }, (_, row) => [...ink.slice(row * SIDE, (row + 1) * SIDE)]);
+    try {
+      const { answers, gaps } = await askJson("/v1/classify", { image: { pixels: centred(pixels), largest: 1 } }, signal);
+      const ready = Object.entries({ ...answers, ...gaps }).filter(([name]) => name in titles);
+      drawAnswers(place, Object.fromEntries(ready), titles);
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      say(place, error);
+    }
+  }, 250);
+
+  const stroke = (x, y) => {
+    const steps = Math.max(1, Math.ceil(Math.hypot(x - pen.x, y - pen.y) * 2));
+    for (let step = 1; step <= steps; step++) {
+      dab(pen.x + ((x - pen.x) * step) / steps, pen.y + ((y - pen.y) * step) / steps);
+    }
+    judge();
+  };
+  const dab = (x, y) => {
+    for (let row = Math.floor(y - 2); row <= y + 2; row++) {
+      for (let column = Math.floor(x - 2); column <= x + 2; column++) {
+        if (row < 0 || column < 0 || row >= SIDE || column >= SIDE) continue;
+        const far = Math.hypot(column + 0.5 - x, row + 0.5 - y);
+        const index = row * SIDE + column;
+        ink[index] = Math.max(ink[index], Math.min(1, Math.max(0, 1.75 - far)));
+      }
+    }
+  };
+  const place_of = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    [pen.x, pen.y] = place_of(event);
+    Object.assign(pen, { down: true, shown: false });
+    stroke(pen.x, pen.y);
+    draw();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!pen.down || pen.shown) return;
+    const [x, y] = place_of(event);
+    stroke(x, y);
+    [pen.x, pen.y] = [x, y];
+    draw();
+  });
+  const lift = () => {
+    if (!pen.shown) pen.down = false;
+  };
+  canvas.addEventListener("pointerup", lift);
+  canvas.addEventListener("pointercancel", lift);
+  canvas.addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (event.key === "Delete" || event.key === "Backspace") clear();
+    else if (event.key === " ") pen.down = !pen.down;
+    else if (!move) return;
+    event.preventDefault();
+    pen.shown = true;
+    const x = Math.min(Math.max(pen.x + (move?.[0] ?? 0), 1), SIDE - 1);
+    const y = Math.min(Math.max(pen.y + (move?.[1] ?? 0), 1), SIDE - 1);
+    if (pen.down) stroke(x, y);
+    [pen.x, pen.y] = [x, y];
+    draw();
+  });
+  canvas.addEventListener("blur", () => {
+    Object.assign(pen, { shown: false, down: false });
+    draw();
+  });
+  const clear = () => {
+    ink.fill(0);
+    place.replaceChildren();
+    draw();
+  };
+  $("#pad-clear").addEventListener("click", clear);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+}
+
+/** Moves the drawing so that its weight is in the middle, as the training images are. */
+function centred(pixels) {
+  let [sum, sumX, sumY] = [0, 0, 0];
+  pixels.forEach((row, y) => row.forEach((amount, x) => {
+    sum += amount;
+    sumX += amount * x;
+    sumY += amount * y;
+  }));
+  const [dx, dy] = [Math.round(sumX / sum - (SIDE - 1) / 2), Math.round(sumY / sum - (SIDE - 1) / 2)];
+  return pixels.map((row, y) => row.map((_, x) => pixels[y + dy]?.[x + dx] ?? 0));
+}

@@ -1,0 +1,216 @@
+// The page: a piece goes in, its picture appears at once, the answer follows, and it can be heard.
+
+import { $, ask, drawBars, make, percent, Problem } from "./dom.js";
+import { setUpDigit, setUpSentence, setUpSong } from "./forms.js";
+import { setUpKeys } from "./keys.js";
+import { readMidi, writeMidi, MidiFault } from "./midi.js";
+import { PIECES } from "./pieces.js";
+import { Player } from "./player.js";
+import { clock, COLOURS, Stage } from "./stage.js";
+
+const NODE = "composer";
+const player = new Player();
+const stage = new Stage($("#roll"), $("#ribbon"));
+const seek = $("#seek");
+let asking = null;
+
+const say = (text) => {
+  $("#status").textContent = text;
+};
+
+function showProblem(error) {
+  const body = error instanceof Problem ? error.body : { title: "Something went wrong on this page", detail: error.message };
+  $("#problem").replaceChildren(
+    make("strong", {}, body.title),
+    make("p", {}, [body.detail, body.advice].filter(Boolean).join(" ")),
+  );
+  $("#problem").hidden = false;
+  say("");
+}
+
+/** Judges a file: draws what can be read here at once and asks the server for the rest. */
+async function judge(bytes, name) {
+  asking?.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  player.stop();
+  $("#problem").hidden = true;
+  $("#result").hidden = true;
+  let piece = null;
+  try {
+    piece = readMidi(bytes);
+  } catch (error) {
+    if (!(error instanceof MidiFault)) throw error;
+  }
+  if (piece?.notes.length) {
+    $("#result").hidden = false;
+    for (const place of ["#bars", "#legend", "#segments", "#about-model", "#verdict-more", "#here"]) $(place).replaceChildren();
+    $("#piece-name").textContent = name;
+    $("#verdict").textContent = "Listening…";
+    player.load(piece.notes, piece.duration);
+    stage.position = 0;
+    stage.setNotes(piece.notes, piece.duration);
+    seek.max = String(piece.duration);
+    move(0);
+  }
+  say(`Asking about ${name}…`);
+  try {
+    const answer = await ask(`/v1/${NODE}?detail=true`, {
+      method: "POST",
+      headers: { "Content-Type": "audio/midi" },
+      body: bytes,
+      signal,
+    });
+    showAnswer(answer, name);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    $("#verdict").textContent = piece ? "No answer" : "";
+    if (!piece?.notes.length) $("#result").hidden = true;
+    showProblem(error);
+  }
+}
+
+function showAnswer(answer, name) {
+  const shares = Object.entries(answer.probabilities);
+  stage.setAnswer(answer.segments, shares.map(([label]) => label), NODE);
+  const [[best, share], second] = shares;
+  const clear = !answer.unsure;
+  $("#verdict").textContent = clear ? best : "Hard to say";
+  const others = answer.segments.filter((segment) => segment[NODE] !== best);
+  const unsure = answer.segments.filter((segment) => segment.probability < 0.5);
+  $("#verdict-more").textContent = [
+    clear ? `${percent(share)} sure of it.` : `${best} at ${percent(share)}${second ? `, ${second[0]} at ${percent(second[1])}` : ""}.`,
+    others.length ? `${others.length} of ${answer.segments.length} segments sound more like someone else.` : answer.segments.length > 1 ? `All ${answer.segments.length} segments agree.` : "",
+    unsure.length ? `In ${unsure.length} nobody reaches one half.` : "",
+  ].filter(Boolean).join(" ");
+  drawBars($("#bars"), answer.probabilities, (label) => `var(${COLOURS[stage.names.indexOf(label)] ?? "--c-others"})`);
+  const known = stage.names.map((label, index) => make("li", {}, swatch(`var(${COLOURS[index]})`), label));
+  if (shares.length > stage.names.length) known.push(make("li", {}, swatch("var(--c-others)"), "others"));
+  if (unsure.length) known.push(make("li", {}, make("span", { class: "swatch hatch" }), "nobody above one half"));
+  $("#legend").replaceChildren(...known);
+  $("#segments").replaceChildren(
+    ...answer.segments.map((segment) =>
+      make("tr", {}, ...[clock(segment.start_s), clock(segment.end_s), segment[NODE], percent(segment.probability)].map((text) => make("td", {}, text))),
+    ),
+  );
+  $("#about-model").textContent = `${answer.piece.notes.toLocaleString()} notes, ${clock(answer.piece.duration_s)} long. Judged by ${answer.model.name} version ${answer.model.version}, trained on ${answer.model.dataset.split("@")[0]}.`;
+  $("#ribbon").setAttribute("aria-label", `Probability of each composer along the piece: ${$("#verdict-more").textContent}`);
+  say("");
+  $("#announce").textContent = `${name}: ${$("#verdict").textContent}. ${$("#verdict-more").textContent}`;
+  move(player.position);
+}
+
+function swatch(colour) {
+  const made = make("span", { class: "swatch" });
+  made.style.background = colour;
+  return made;
+}
+
+/** Shows a position everywhere: cursor, clock, slider, and who it sounds like there. */
+function move(position) {
+  stage.moveTo(position);
+  seek.value = String(position);
+  $("#clock").textContent = `${clock(position)} / ${clock(player.duration)}`;
+  const segment = stage.segmentAt(position);
+  const shares = Object.entries(segment?.probabilities ?? {}).slice(0, 2).filter(([, share]) => share >= 0.05);
+  const words = shares.map(([label, share]) => `${label} ${percent(share)}`).join(", ");
+  $("#here").replaceChildren(...(words ? ["Here: ", make("b", {}, words)] : []));
+  seek.setAttribute("aria-valuetext", `${clock(position)}${words ? `, ${words}` : ""}`);
+}
+
+function frame() {
+  if (!player.playing) return;
+  move(player.position);
+  requestAnimationFrame(frame);
+}
+
+player.addEventListener("change", () => {
+  $("#play").setAttribute("aria-pressed", String(player.playing));
+  $("#play-text").textContent = player.playing ? "Pause" : "Play";
+  if (player.playing) requestAnimationFrame(frame);
+});
+player.addEventListener("end", () => move(player.duration));
+$("#play").addEventListener("click", () => (player.playing ? player.stop() : player.play()));
+$("#volume").addEventListener("input", (event) => {
+  player.volume = Number(event.target.value);
+});
+$("#follow").addEventListener("change", (event) => stage.setFollow(event.target.checked));
+/** Where the pointer is in the piece; the slider spans the window that is shown. */
+const pointed = (event) => {
+  const box = seek.getBoundingClientRect();
+  const [start, end] = stage.window();
+  return start + ((event.clientX - box.left) / box.width) * (end - start);
+};
+const goTo = (position) => {
+  player.seek(position);
+  move(player.position);
+};
+seek.addEventListener("pointerdown", (event) => {
+  event.preventDefault();
+  seek.focus({ focusVisible: false, preventScroll: true });
+  seek.setPointerCapture(event.pointerId);
+  goTo(pointed(event));
+});
+seek.addEventListener("pointermove", (event) => event.buttons && goTo(pointed(event)));
+seek.addEventListener("keydown", (event) => {
+  const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -15, PageUp: 15 }[event.key];
+  if (event.key === " ") $("#play").click();
+  else if (event.key === "Home") goTo(0);
+  else if (event.key === "End") goTo(player.duration);
+  else if (step) goTo(player.position + step);
+  else return;
+  event.preventDefault();
+});
+
+async function judgeFile(file) {
+  if (!file) return;
+  for (const button of document.querySelectorAll("#pieces button")) button.removeAttribute("aria-current");
+  try {
+    await judge(new Uint8Array(await file.arrayBuffer()), file.name);
+  } catch (error) {
+    showProblem(error);
+  }
+}
+
+const drop = $("#drop");
+$("#file").addEventListener("change", (event) => {
+  judgeFile(event.target.files[0]);
+  event.target.value = "";
+});
+// A file dropped beside the frame must not replace the page.
+for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
+addEventListener("dragover", () => drop.classList.add("over"));
+addEventListener("dragleave", (event) => event.relatedTarget === null && drop.classList.remove("over"));
+addEventListener("drop", (event) => {
+  drop.classList.remove("over");
+  judgeFile(event.dataTransfer.files[0]);
+});
+
+$("#pieces").append(
+  ...PIECES.map((piece) => {
+    const button = make("button", { type: "button" }, make("span", {}, make("strong", {}, piece.title), make("span", {}, piece.by)));
+    button.addEventListener("click", async () => {
+      for (const other of document.querySelectorAll("#pieces button")) other.toggleAttribute("aria-current", false);
+      button.setAttribute("aria-current", "true");
+      const notes = piece.make().sort((a, b) => a.onset - b.onset);
+      await judge(writeMidi(notes), piece.title);
+      $("#result").scrollIntoView({ block: "nearest" });
+    });
+    return make("li", {}, button);
+  }),
+);
+
+setUpKeys(player, (notes) => {
+  if (notes.length) judge(writeMidi(notes), "What you played");
+  else say("Nothing was played.");
+});
+
+const { nodes } = await ask("/v1/graph");
+const ready = nodes.filter((node) => node.ready);
+const setUps = { song: setUpSong, image: setUpDigit, text: setUpSentence };
+for (const [reads, setUp] of Object.entries(setUps)) {
+  const able = ready.filter((node) => node.reads === reads);
+  if (!able.length) continue;
+  for (const element of document.querySelectorAll(`[data-needs=${reads}]`)) element.hidden = false;
+  await setUp(able);
+}
