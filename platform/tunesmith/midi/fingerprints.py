@@ -19,8 +19,9 @@ from tunesmith.midi.score import Score
 
 __all__ = ["DuplicateRule", "duplicate_clusters", "fingerprint", "note_hash"]
 
-CHORD_SPREAD_S = 0.035
-"""Onsets this close belong to one chord; wide enough for 10 ms of jitter either way."""
+CHORD_SPREADS_S = (0.035, 0.08)
+"""Onsets this close belong to one chord. The first is wide enough for 10 ms of jitter either way;
+with the second, a performance meets its quantised copy, whose chords are exactly together."""
 
 LINE_NGRAM = 6
 """Intervals in an n-gram: 5 merges different works by common figures, 8 misses quantised copies."""
@@ -72,8 +73,9 @@ def fingerprint(notes: NDArray[np.void]) -> NDArray[np.uint64]:
     NDArray[np.uint64]
         Sorted distinct hashes; empty for fewer than seven onsets.
     """
-    top, bottom = _outer_lines(notes)
-    hashes = np.unique(np.concatenate([_ngram_hashes(top, 1), _ngram_hashes(bottom, 2)]))
+    lines = [_outer_lines(notes, spread_s) for spread_s in CHORD_SPREADS_S]
+    ngrams = [_ngram_hashes(line, salt) for pair in lines for salt, line in enumerate(pair, 1)]
+    hashes = np.unique(np.concatenate(ngrams))
     kept = int(np.searchsorted(hashes, _KEPT_BELOW))
     return hashes[: max(kept, SMALLEST_SKETCH)]
 
@@ -81,14 +83,16 @@ def fingerprint(notes: NDArray[np.void]) -> NDArray[np.uint64]:
 _KEPT_BELOW = np.uint64(2**64 // KEPT_SHARE)
 
 
-def _outer_lines(notes: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _outer_lines(
+    notes: NDArray[np.void], spread_s: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Highest and lowest pitch of each group of simultaneous onsets."""
     pitched = notes[~notes["is_drum"]] if notes["is_drum"].any() else notes
     if pitched.size == 0:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     pitch = pitched["pitch"].astype(np.int64)
     gaps = np.diff(pitched["onset_s"])
-    starts = np.flatnonzero(np.concatenate([[True], gaps > CHORD_SPREAD_S]))
+    starts = np.flatnonzero(np.concatenate([[True], gaps > spread_s]))
     return np.maximum.reduceat(pitch, starts), np.minimum.reduceat(pitch, starts)
 
 
