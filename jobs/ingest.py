@@ -102,8 +102,9 @@ def main(
     Archives may be nested. Every file is kept, a duplicate, or in the table of rejects. Running
     it again reads only what is new; after an interruption it continues.
     """
+    from tunesmith.ingest.inventory import take_inventory
     from tunesmith.ingest.parameters import load_parameters
-    from tunesmith.ingest.pipeline import ingest, take_inventory
+    from tunesmith.ingest.pipeline import ingest
 
     wanted = tuple(part.strip() for part in (composers or "").split(",") if part.strip())
     chosen = {

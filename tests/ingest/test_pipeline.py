@@ -8,8 +8,9 @@ from tunesmith.datasets.manifest import dataset_versions
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.ingest import pipeline
+from tunesmith.ingest.inventory import take_inventory
 from tunesmith.ingest.parameters import IngestParameters
-from tunesmith.ingest.pipeline import ingest, take_inventory
+from tunesmith.ingest.pipeline import ingest
 from tunesmith.ingest.processing import process_batch
 from tunesmith.midi import chunk_roll, read_score, velocity_roll
 
@@ -212,3 +213,39 @@ def test_rolls_are_readable_without_any_of_this_code(store, corpus):
     roll = np.frombuffer(table["roll"][0].as_py(), np.uint8).reshape(150, 128)
     piece_id = table["piece_id"][0].as_py()
     np.testing.assert_array_equal(roll, open_dataset(store, "small").chunks([piece_id]).rolls[0])
+
+
+def test_many_small_additions_do_not_stay_many_files(store, tmp_path, midi_factory):
+    root = tmp_path / "growing"
+    root.mkdir()
+    for seed in range(7):
+        (root / f"bach-{seed}.mid").write_bytes(midi_factory(seed=seed))
+        manifest = ingest(store, [str(root)], "growing")
+    assert manifest.counts.kept == 7
+    assert len(manifest.tables["chunks"]) == len(manifest.tables["notes"]) <= 2
+    ingest(store, [str(root)], "at-once")
+    ours, theirs = open_dataset(store, "growing"), open_dataset(store, "at-once")
+    assert ours.manifest.content_hash == theirs.manifest.content_hash
+    np.testing.assert_array_equal(ours.chunks().rolls, theirs.chunks().rolls)
+    assert list(ours.notes()) == list(theirs.notes())
+
+
+def test_a_published_version_holds_its_own_files_only(store, corpus):
+    manifest = ingest(store, [str(corpus)], "small", LENIENT)
+    folder = store.local_path("datasets", "small", manifest.version)
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    told = {file.path for files in manifest.tables.values() for file in files}
+    assert there == told | {"manifest.json"}
+    assert [p.name for p in folder.parent.iterdir() if "staging" in p.name] == []
+
+
+def test_old_versions_stay_readable_and_a_return_to_old_sources_finds_them(
+    store, corpus, midi_factory
+):
+    first = ingest(store, [str(corpus)], "small", LENIENT)
+    (corpus / "Bach" / "new.mid").write_bytes(midi_factory(seed=50))
+    ingest(store, [str(corpus)], "small", LENIENT)
+    assert len(open_dataset(store, "small", first.version).chunks()) == first.counts.chunks
+    (corpus / "Bach" / "new.mid").unlink()
+    assert ingest(store, [str(corpus)], "small", LENIENT).version == first.version
+    assert open_dataset(store, "small").version == first.version

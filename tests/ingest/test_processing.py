@@ -8,7 +8,8 @@ import pytest
 
 from tunesmith.ingest import processing
 from tunesmith.ingest.parameters import IngestParameters, ReadLimits
-from tunesmith.ingest.processing import Batch, process_batch
+from tunesmith.ingest.planning import Batch
+from tunesmith.ingest.processing import process_batch
 
 
 def run(store, folder, parameters=None):
@@ -164,7 +165,8 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path, midi_factory):
     program = textwrap.dedent("""
         import pathlib, resource, sys
         from tunesmith.ingest.parameters import IngestParameters
-        from tunesmith.ingest.processing import Batch, process_batch
+        from tunesmith.ingest.planning import Batch
+from tunesmith.ingest.processing import process_batch
         from tunesmith.store import Store
         paths = sorted(pathlib.Path(sys.argv[1]).iterdir())[: int(sys.argv[3])]
         batch = Batch("k", [p.name for p in paths], [(str(p),) for p in paths])

@@ -241,9 +241,7 @@ def _checked(data: bytes, max_bytes: int) -> bytes:
     return data
 
 
-def _spool(
-    stream: IO[bytes], spooled: IO[bytes], packed_size: int, limits: ArchiveLimits
-) -> None:
+def _spool(stream: IO[bytes], spooled: IO[bytes], packed_size: int, limits: ArchiveLimits) -> None:
     """Unpack a compressed tar into an unnamed file, so that members can be read in any order."""
     allowed = int(max(_SMALL_BYTES, packed_size * limits.max_expansion))
     written = 0

@@ -12,93 +12,39 @@ Workers write the large tables themselves; the driver only ever holds one small 
 import fcntl
 import hashlib
 import logging
-import uuid
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
-
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow.fs import FileSelector
 
 from tunesmith.datasets.manifest import (
-    LATEST,
-    MANIFEST,
     ROOT,
     Manifest,
-    TableFile,
     check_name,
     dataset_versions,
     read_manifest,
 )
 from tunesmith.datasets.reader import Dataset
-from tunesmith.datasets.schema import REJECTS, result_schema
+from tunesmith.datasets.schema import REJECTS
 from tunesmith.errors import DatasetError
 from tunesmith.ingest import assembly
 from tunesmith.ingest.archives import ArchiveError
-from tunesmith.ingest.assembly import Account, FileRow
-from tunesmith.ingest.labels import Labelled, label_entries
+from tunesmith.ingest.assembly import FileRow
+from tunesmith.ingest.inventory import Inventory, take_inventory
 from tunesmith.ingest.parameters import IngestParameters
-from tunesmith.ingest.planning import plan_batches, plan_key
-from tunesmith.ingest.processing import Batch, process_rows
-from tunesmith.ingest.shards import copy_shard
-from tunesmith.ingest.sources import ContentReader, Entry, Listing, Reject, list_sources
-from tunesmith.midi.composers import ComposerTable
-from tunesmith.midi.features import FEATURE_NAMES
+from tunesmith.ingest.planning import Batch, plan_batches, plan_key
+from tunesmith.ingest.processing import process_rows
+from tunesmith.ingest.publishing import Version, file_rows, point_latest
+from tunesmith.ingest.sources import ContentReader, Entry, Reject
 from tunesmith.store import Staging, Store
 
-__all__ = ["Inventory", "Progress", "ingest", "take_inventory"]
+__all__ = ["Progress", "ingest"]
 
 _log = logging.getLogger(__name__)
+_FINAL_STAGES = {"read", "limits", "parse"}
 
 Progress = Callable[[int, int], None]
 """Called with the number of files done and of all."""
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """What the sources hold, labelled, before any file is read.
-
-    Attributes
-    ----------
-    labelled
-        Files that would be read, in order of path.
-    unlisted
-        Files that cannot even be listed.
-    listing
-        The listing they are from.
-    unwanted
-        Number of files left out because their label was not asked for.
-    """
-
-    labelled: list[Labelled]
-    unlisted: list[Reject]
-    listing: Listing
-    unwanted: int
-
-
-def take_inventory(sources: Sequence[str], parameters: IngestParameters) -> Inventory:
-    """List and label the sources; this is all that a dry run does.
-
-    Raises
-    ------
-    UsageError
-        When a source does not exist, a label rule cannot be used, or a composer that was asked
-        for is not there (the message lists the nearest that are).
-    """
-    listing = list_sources(sources, parameters.archives)
-    table = ComposerTable.load(parameters.composer_table)
-    labelled = label_entries(listing.entries, parameters.label, table)
-    if not parameters.composers:
-        return Inventory(labelled, listing.rejects, listing, 0)
-    present = {file.label for file in labelled if file.label is not None}
-    wanted = set(table.require(parameters.composers, present))
-    chosen = [file for file in labelled if file.label in wanted]
-    return Inventory(chosen, listing.rejects, listing, len(labelled) - len(chosen))
 
 
 def ingest(
@@ -154,7 +100,7 @@ def ingest(
             == prior.manifest.inputs_hash
         ):
             _log.info("%s is unchanged: version %s", name, prior.version)
-            _point_latest(store, prior.manifest)
+            point_latest(store, prior.manifest)
             return prior.manifest
         fresh = []
         for file in inventory.labelled:
@@ -169,8 +115,8 @@ def ingest(
             batches = plan_batches(fresh, known.n_shards)
             _run(batches, parameters, staging, start_ray=start_ray, on_progress=on_progress)
             for batch in batches:
-                rows |= _file_rows(staging, batch.key)
-            return _Version(
+                rows |= file_rows(staging, batch.key)
+            return Version(
                 store, name, parameters, inventory, rows, staging, prior, batches
             ).publish()
 
@@ -198,7 +144,8 @@ class _Known:
         rejects = {
             row["sha256"]: Reject(**row)
             for row in prior.table("rejects", REJECTS.names).to_pylist()
-            if row["sha256"] is not None
+            # A typed refusal is for good; whatever else went wrong is tried again.
+            if row["sha256"] is not None and row["stage"] in _FINAL_STAGES
         }
         names = [file.path for file in prior.manifest.tables["chunks"]]
         numbers = [int(name.rsplit("-", 1)[1].removesuffix(".parquet")) for name in names]
@@ -275,182 +222,6 @@ def _map_batches(
     )
     for row in dataset.iter_rows():
         yield int(row["n_files"])
-
-
-def _file_rows(staging: Staging, key: str) -> dict[str, FileRow]:
-    table = _read(staging.store, staging.path("work", "files", f"{key}.parquet"))
-    rows = {}
-    for row in table.to_pylist():
-        reject = Reject(**row) if row["error"] is not None else None
-        rows[row["path"]] = FileRow(row["sha256"], reject)
-    return rows
-
-
-def _read(store: Store, path: str, columns: Sequence[str] | None = None) -> pa.Table:
-    with store.fs.open_input_file(path) as handle:
-        return pq.read_table(handle, columns=columns)
-
-
-@dataclass(frozen=True)
-class _Version:
-    """A version between its rows and its publication."""
-
-    store: Store
-    name: str
-    parameters: IngestParameters
-    inventory: Inventory
-    rows: Mapping[str, FileRow]
-    staging: Staging
-    prior: Dataset | None
-    batches: Sequence[Batch]
-
-    def publish(self) -> Manifest:
-        account = assembly.account_for(self.inventory.labelled, self.rows, self.inventory.unlisted)
-        assembly.check_losses(account, self.parameters.loss_budget)
-        results = self._results(account)
-        clusters = assembly.clusters_of(results)
-        pieces = assembly.piece_table(account, results, clusters)
-        tables = {
-            "pieces": [self._write("pieces", pieces)],
-            **{
-                table: [self._write(table, content)]
-                for table, content in assembly.small_tables(account, results).items()
-            },
-            **self._shards(set(pieces["piece_id"].to_pylist())),
-        }
-        n_notes = sum(pieces["n_notes"].to_pylist())
-        manifest = self._manifest(account, pieces, n_notes, tables)
-        self.staging.write_json(manifest.model_dump(mode="json"), MANIFEST)
-        self.store.remove(*self.staging.parts, "work")
-        self.staging.publish(ROOT, self.name, manifest.version, marker=MANIFEST)
-        _point_latest(self.store, manifest)
-        return read_manifest(self.store, self.name, manifest.version)
-
-    def _results(self, account: Account) -> pa.Table:
-        """Return the row of every kept piece, in order of path."""
-        schema = result_schema()
-        parts = [
-            _read(self.store, self.staging.path("work", "results", f"{batch.key}.parquet"))
-            for batch in self.batches
-        ]
-        if self.prior is not None:
-            # Both tables are in the same order: they were made from the same rows.
-            known = self.prior.table("pieces").append_column(
-                "fingerprint", self.prior.table("fingerprints", ["fingerprint"])["fingerprint"]
-            )
-            parts.append(known.select(schema.names).cast(schema))
-        every = pa.concat_tables(parts)
-        row_of = {sha256: row for row, sha256 in enumerate(every["sha256"].to_pylist())}
-        return every.take([row_of[sha256] for _, sha256 in account.kept])
-
-    def _write(self, table: str, content: pa.Table) -> TableFile:
-        return _write_table(self.staging, f"{table}/part-00000.parquet", content)
-
-    def _shards(self, kept: Iterable[str]) -> dict[str, list[TableFile]]:
-        """Bring every shard of chunks and notes into place, holding each kept piece once."""
-        left = set(kept)
-        placed: dict[str, list[TableFile]] = {"chunks": [], "notes": []}
-        for shard_name, folder, pieces in self._shard_contents():
-            wanted = left & pieces
-            left -= wanted
-            for table, files in placed.items():
-                source = self.store.path(*folder, table, shard_name)
-                target = self.staging.path(table, shard_name)
-                if wanted == pieces and source != target:
-                    self.store.fs.create_dir(self.staging.path(table), recursive=True)
-                    self.store.fs.copy_file(source, target)
-                elif wanted and wanted != pieces:
-                    copy_shard(self.store, source, target, wanted, uuid.uuid4().hex)
-                if wanted:
-                    files.append(_describe(self.staging, f"{table}/{shard_name}"))
-        for table, files in placed.items():
-            self._keep_only(table, {file.path for file in files})
-        return placed
-
-    def _shard_contents(self) -> Iterator[tuple[str, tuple[str, ...], set[str]]]:
-        """Yield the name and folder of every shard, and which pieces it holds."""
-        if self.prior is not None:
-            folder = (ROOT, self.name, self.prior.version)
-            for file in self.prior.manifest.tables["notes"]:
-                ids = _read(self.store, self.store.path(*folder, file.path), ["piece_id"])
-                yield file.path.rsplit("/", 1)[1], folder, set(ids["piece_id"].to_pylist())
-        for batch in self.batches:
-            name = f"{batch.key}.parquet"
-            ids = _read(self.store, self.staging.path("work", "results", name), ["piece_id"])
-            yield name, self.staging.parts, set(ids["piece_id"].to_pylist())
-
-    def _keep_only(self, table: str, paths: set[str]) -> None:
-        """Remove what killed attempts left behind."""
-        folder = self.staging.path(table)
-        for info in self.store.fs.get_file_info(FileSelector(folder, allow_not_found=True)):
-            if f"{table}/{info.base_name}" not in paths:
-                self.store.fs.delete_file(info.path)
-
-    def _manifest(
-        self,
-        account: Account,
-        pieces: pa.Table,
-        n_notes: int,
-        tables: dict[str, list[TableFile]],
-    ) -> Manifest:
-        parameters = self.parameters
-        key = parameters.processing_key()
-        digest = assembly.content_hash(key, pieces, account)
-        labels = Counter(label for label in pieces["label"].to_pylist() if label is not None)
-        clusters = pieces["cluster"].to_numpy()
-        listing = self.inventory.listing
-        return Manifest(
-            name=self.name,
-            version=digest[:12],
-            created=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            parameters={**parameters.model_dump(mode="json"), "hop_frames": parameters.hop},
-            sources=listing.sources,
-            content_hash=digest,
-            inputs_hash=assembly.inputs_hash(
-                key, self.inventory.labelled, self.rows, self.inventory.unlisted
-            ),
-            counts=assembly.count(
-                account, pieces, listing.ignored.total() + self.inventory.unwanted, n_notes
-            ),
-            labels=dict(sorted(labels.items())),
-            feature_names=list(FEATURE_NAMES),
-            leak=assembly.leak_report(pieces["label"].to_pylist(), clusters),
-            tables=tables,
-            columns=self._columns(tables),
-            code_version=version("tunesmith"),
-            processing_key=key,
-        )
-
-    def _columns(self, tables: dict[str, list[TableFile]]) -> dict[str, dict[str, str]]:
-        schemas = {}
-        for table, files in tables.items():
-            with self.store.fs.open_input_file(self.staging.path(files[0].path)) as handle:
-                schema = pq.ParquetFile(handle).schema_arrow
-            schemas[table] = {field.name: str(field.type) for field in schema}
-        return schemas
-
-
-def _write_table(staging: Staging, path: str, table: pa.Table) -> TableFile:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    staging.write_bytes(sink.getvalue().to_pybytes(), *path.split("/"))
-    return _describe(staging, path)
-
-
-def _describe(staging: Staging, path: str) -> TableFile:
-    where = staging.path(path)
-    info = staging.store.fs.get_file_info(where)
-    with staging.store.fs.open_input_file(where) as handle:
-        rows = pq.ParquetFile(handle).metadata.num_rows
-    return TableFile(path=path, rows=rows, bytes=info.size)
-
-
-def _point_latest(store: Store, manifest: Manifest) -> None:
-    latest = {"version": manifest.version}
-    if not store.exists(ROOT, manifest.name, LATEST) or (
-        store.read_json(ROOT, manifest.name, LATEST) != latest
-    ):
-        store.write_json(latest, ROOT, manifest.name, LATEST)
 
 
 @contextmanager

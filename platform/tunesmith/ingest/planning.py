@@ -4,15 +4,43 @@ import hashlib
 import heapq
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
-from tunesmith.ingest.processing import Batch
 from tunesmith.ingest.sources import Entry
 
-__all__ = ["plan_batches", "plan_key"]
+__all__ = ["Batch", "Part", "group_parts", "plan_batches", "plan_key"]
 
 _BATCH_BYTES = 24_000_000
 _MIN_BATCHES = 8
 _MIN_BATCH_FILES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Files that one task processes.
+
+    Attributes
+    ----------
+    key
+        Name of the batch's files.
+    paths
+        Paths of the files, for people.
+    locations
+        How to read each, as `Entry.location`.
+    """
+
+    key: str
+    paths: Sequence[str]
+    locations: Sequence[Sequence[str]]
+
+    def to_json(self) -> str:
+        """Return the batch as text; undecodable bytes in names survive."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Batch":
+        """Return the batch that `to_json` wrote."""
+        return cls(**json.loads(text))
 
 
 def plan_batches(entries: Sequence[Entry], first_number: int = 0) -> list[Batch]:
@@ -73,3 +101,69 @@ def plan_key(entries: Sequence[Entry], *context: str) -> str:
     for entry in entries:
         digest.update(json.dumps([entry.path, entry.size, entry.stamp]).encode())
     return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The pieces that one shard of `chunks` and its like of `notes` hold.
+
+    Attributes
+    ----------
+    folder
+        Where the tables' folders are, as the file system wants it.
+    name
+        Name of the files in them.
+    pieces
+        Pieces inside.
+    wanted
+        Those that are still wanted.
+    """
+
+    folder: str
+    name: str
+    pieces: frozenset[str]
+    wanted: frozenset[str] = frozenset()
+
+    def path(self, table: str) -> str:
+        """Return the path of this shard of a table."""
+        return f"{self.folder}/{table}/{self.name}"
+
+
+def group_parts(parts: Sequence[Part], ideal: int) -> list[tuple[str, list[Part]]]:
+    """Decide which parts become one file, so that many small additions do not stay many files.
+
+    Parameters
+    ----------
+    parts
+        What there is, in order.
+    ideal
+        Number of files that the same pieces would have been written to at once.
+
+    Returns
+    -------
+    list of (str, list of Part)
+        Name of each file and what goes into it. Nothing is joined up to twice the ideal number;
+        beyond it, parts smaller than the ideal file are.
+    """
+    alone = [(part.name, [part]) for part in parts]
+    if len(parts) <= 2 * ideal:
+        return alone
+    target = sum(len(part.wanted) for part in parts) / ideal
+    groups: list[list[Part]] = []
+    filled = 0
+    for part in parts:
+        if filled and filled + len(part.wanted) <= target:
+            groups[-1].append(part)
+            filled += len(part.wanted)
+        else:
+            groups.append([part])
+            filled = len(part.wanted)
+    number = 1 + max(int(part.name.removesuffix(".parquet").rsplit("-", 1)[1]) for part in parts)
+    named = []
+    for group in groups:
+        if len(group) == 1:
+            named.append((group[0].name, group))
+        else:
+            named.append((f"part-{number:05d}.parquet", group))
+            number += 1
+    return named

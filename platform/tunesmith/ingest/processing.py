@@ -6,7 +6,6 @@ last: a batch that has them is done, whoever did it and whatever was killed sinc
 """
 
 import hashlib
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,6 +20,7 @@ from tunesmith.datasets.schema import result_schema
 from tunesmith.errors import MidiError
 from tunesmith.ingest.archives import ArchiveError
 from tunesmith.ingest.parameters import IngestParameters
+from tunesmith.ingest.planning import Batch
 from tunesmith.ingest.shards import ChunkWriter, NoteWriter, Shard, list_column
 from tunesmith.ingest.sources import ContentReader, Reject
 from tunesmith.midi import Score, chunk_roll, read_score, velocity_roll
@@ -29,41 +29,13 @@ from tunesmith.midi.fingerprints import fingerprint, note_hash
 from tunesmith.midi.statistics import piece_statistics
 from tunesmith.store import Store
 
-__all__ = ["Batch", "batch_file", "process_batch", "process_rows"]
+__all__ = ["batch_file", "process_batch", "process_rows"]
 
 # What decoding a hostile file can raise besides a typed refusal. Not Exception: a bug elsewhere
 # must stop the job.
 _UNFORESEEN = (
     ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Files that one task processes.
-
-    Attributes
-    ----------
-    key
-        Name of the batch's files.
-    paths
-        Paths of the files, for people.
-    locations
-        How to read each, as `Entry.location`.
-    """
-
-    key: str
-    paths: Sequence[str]
-    locations: Sequence[Sequence[str]]
-
-    def to_json(self) -> str:
-        """Return the batch as text; undecodable bytes in names survive."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "Batch":
-        """Return the batch that `to_json` wrote."""
-        return cls(**json.loads(text))
 
 
 def batch_file(folder: str, key: str) -> str:

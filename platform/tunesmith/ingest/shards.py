@@ -1,6 +1,7 @@
 """The large tables' Parquet files: written row group by row group, whole or not at all."""
 
-from collections.abc import Collection, Sequence
+import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tunesmith.datasets.schema import N_PITCHES, chunk_schema, note_schema
+from tunesmith.ingest.planning import Part
 from tunesmith.midi.score import NOTE_DTYPE
 from tunesmith.store import Store
 
-__all__ = ["ChunkWriter", "NoteWriter", "Shard", "copy_shard", "list_column"]
+__all__ = ["ChunkWriter", "NoteWriter", "Shard", "list_column", "place_shard"]
 
 _ROW_GROUP_CHUNKS = 1024
 _ROW_GROUP_NOTES = 500_000
@@ -181,18 +183,35 @@ def list_column(arrays: Sequence[npt.NDArray[Any]], schema: pa.Schema, name: str
     )
 
 
-def copy_shard(
-    store: Store, source: str, target: str, piece_ids: Collection[str], attempt: str
-) -> None:
-    """Copy the rows of some pieces from one Parquet file to another, a row group at a time."""
-    wanted = pa.array(list(piece_ids), pa.string())
-    shard = Shard(store, target, attempt)
-    with store.fs.open_input_file(source) as handle:
-        file = pq.ParquetFile(handle)
-        with shard.open(file.schema_arrow) as writer:
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group)
-                table = table.filter(pc.is_in(table["piece_id"], value_set=wanted))
-                if table.num_rows:
-                    writer.write_table(table)
+def place_shard(store: Store, parts: Sequence[tuple[str, Part]], target: str) -> None:
+    """Make a Parquet file that holds the wanted pieces of some others.
+
+    Parameters
+    ----------
+    store
+        Where they are.
+    parts
+        Path of each file, and which of its pieces are wanted.
+    target
+        Path of the file to make; it may be one of them.
+    """
+    if len(parts) == 1 and parts[0][1].wanted == parts[0][1].pieces:
+        source = parts[0][0]
+        if source != target:
+            store.fs.create_dir(target.rsplit("/", 1)[0], recursive=True)
+            store.fs.copy_file(source, target)
+        return
+    shard = Shard(store, target, uuid.uuid4().hex)
+    with store.fs.open_input_file(parts[0][0]) as handle:
+        schema = pq.ParquetFile(handle).schema_arrow
+    with shard.open(schema) as writer:
+        for source, part in parts:
+            wanted = pa.array(list(part.wanted), pa.string())
+            with store.fs.open_input_file(source) as handle:
+                file = pq.ParquetFile(handle)
+                for group in range(file.num_row_groups):
+                    table = file.read_row_group(group)
+                    table = table.filter(pc.is_in(table["piece_id"], value_set=wanted))
+                    if table.num_rows:
+                        writer.write_table(table)
     shard.publish()

@@ -1,0 +1,237 @@
+"""Rows and shards of all batches to a published version."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.fs import FileSelector
+
+from tunesmith.datasets.manifest import (
+    LATEST,
+    MANIFEST,
+    ROOT,
+    Manifest,
+    TableFile,
+    read_manifest,
+)
+from tunesmith.datasets.reader import Dataset
+from tunesmith.datasets.schema import result_schema
+from tunesmith.ingest import assembly
+from tunesmith.ingest.assembly import Account, FileRow
+from tunesmith.ingest.inventory import Inventory
+from tunesmith.ingest.parameters import IngestParameters
+from tunesmith.ingest.planning import Batch, Part, group_parts, plan_batches
+from tunesmith.ingest.shards import place_shard
+from tunesmith.ingest.sources import Reject
+from tunesmith.midi.features import FEATURE_NAMES
+from tunesmith.store import Staging, Store
+
+__all__ = ["Version", "file_rows", "point_latest", "read_table"]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version between its rows and its publication.
+
+    Attributes
+    ----------
+    store, name, parameters
+        As given to `tunesmith.ingest.pipeline.ingest`.
+    inventory
+        Files found.
+    rows
+        What reading each file came to, by path.
+    staging
+        Folder in which the version is built; it holds the shards and rows of `batches`.
+    prior
+        Version whose pieces are used again.
+    batches
+        What has been processed.
+    """
+
+    store: Store
+    name: str
+    parameters: IngestParameters
+    inventory: Inventory
+    rows: Mapping[str, FileRow]
+    staging: Staging
+    prior: Dataset | None
+    batches: Sequence[Batch]
+
+    def publish(self) -> Manifest:
+        """Assemble the tables and put the version in its place.
+
+        Raises
+        ------
+        DatasetError
+            When more files were rejected than the loss budget allows.
+        """
+        account = assembly.account_for(self.inventory.labelled, self.rows, self.inventory.unlisted)
+        assembly.check_losses(account, self.parameters.loss_budget)
+        results = self._results(account)
+        clusters = assembly.clusters_of(results)
+        pieces = assembly.piece_table(account, results, clusters)
+        tables = {
+            "pieces": [self._write("pieces", pieces)],
+            **{
+                table: [self._write(table, content)]
+                for table, content in assembly.small_tables(account, results).items()
+            },
+            **self._shards(account),
+        }
+        n_notes = sum(pieces["n_notes"].to_pylist())
+        manifest = self._manifest(account, pieces, n_notes, tables)
+        self.staging.write_json(manifest.model_dump(mode="json"), MANIFEST)
+        # From here on an interruption starts again from the files: their shards may be merged.
+        self.store.remove(*self.staging.parts, "work")
+        for table in ("chunks", "notes"):
+            self._keep_only(table, {file.path for file in tables[table]})
+        self.staging.publish(ROOT, self.name, manifest.version, marker=MANIFEST)
+        point_latest(self.store, manifest)
+        return read_manifest(self.store, self.name, manifest.version)
+
+    def _results(self, account: Account) -> pa.Table:
+        """Return the row of every kept piece, in order of path."""
+        schema = result_schema()
+        parts = [
+            read_table(self.store, self.staging.path("work", "results", f"{batch.key}.parquet"))
+            for batch in self.batches
+        ]
+        if self.prior is not None:
+            # Both tables are in the same order: they were made from the same rows.
+            known = self.prior.table("pieces").append_column(
+                "fingerprint", self.prior.table("fingerprints", ["fingerprint"])["fingerprint"]
+            )
+            parts.append(known.select(schema.names).cast(schema))
+        every = pa.concat_tables(parts)
+        row_of = {sha256: row for row, sha256 in enumerate(every["sha256"].to_pylist())}
+        return every.take([row_of[sha256] for _, sha256 in account.kept])
+
+    def _write(self, table: str, content: pa.Table) -> TableFile:
+        return _write_table(self.staging, f"{table}/part-00000.parquet", content)
+
+    def _shards(self, account: Account) -> dict[str, list[TableFile]]:
+        """Bring every shard of chunks and notes into place, holding each kept piece once."""
+        left = {sha256[:16] for _, sha256 in account.kept}
+        parts = []
+        for source in self._sources():
+            wanted = left & source.pieces
+            left -= wanted
+            if wanted:
+                parts.append(replace(source, wanted=frozenset(wanted)))
+        ideal = len(plan_batches([file.entry for file, _ in account.kept]))
+        placed: dict[str, list[TableFile]] = {"chunks": [], "notes": []}
+        for name, of in group_parts(parts, ideal):
+            for table, files in placed.items():
+                target = self.staging.path(table, name)
+                place_shard(self.store, [(part.path(table), part) for part in of], target)
+                files.append(_describe(self.staging, f"{table}/{name}"))
+        return placed
+
+    def _sources(self) -> Iterator[Part]:
+        """Yield every shard there is, in the prior version first."""
+        if self.prior is not None:
+            folder = self.prior.path()
+            for file in self.prior.manifest.tables["notes"]:
+                ids = read_table(self.store, self.prior.path(file.path), ["piece_id"])
+                name = file.path.rsplit("/", 1)[1]
+                yield Part(folder, name, frozenset(ids["piece_id"].to_pylist()))
+        for batch in self.batches:
+            name = f"{batch.key}.parquet"
+            rows = self.staging.path("work", "results", name)
+            ids = read_table(self.store, rows, ["piece_id"])
+            yield Part(self.staging.path(), name, frozenset(ids["piece_id"].to_pylist()))
+
+    def _keep_only(self, table: str, paths: set[str]) -> None:
+        """Remove what killed attempts left behind."""
+        folder = self.staging.path(table)
+        for info in self.store.fs.get_file_info(FileSelector(folder, allow_not_found=True)):
+            if f"{table}/{info.base_name}" not in paths:
+                self.store.fs.delete_file(info.path)
+
+    def _manifest(
+        self,
+        account: Account,
+        pieces: pa.Table,
+        n_notes: int,
+        tables: dict[str, list[TableFile]],
+    ) -> Manifest:
+        parameters = self.parameters
+        key = parameters.processing_key()
+        digest = assembly.content_hash(key, pieces, account)
+        labels = Counter(label for label in pieces["label"].to_pylist() if label is not None)
+        clusters = pieces["cluster"].to_numpy()
+        listing = self.inventory.listing
+        return Manifest(
+            name=self.name,
+            version=digest[:12],
+            created=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            parameters={**parameters.model_dump(mode="json"), "hop_frames": parameters.hop},
+            sources=listing.sources,
+            content_hash=digest,
+            inputs_hash=assembly.inputs_hash(
+                key, self.inventory.labelled, self.rows, self.inventory.unlisted
+            ),
+            counts=assembly.count(
+                account, pieces, listing.ignored.total() + self.inventory.unwanted, n_notes
+            ),
+            labels=dict(sorted(labels.items())),
+            feature_names=list(FEATURE_NAMES),
+            leak=assembly.leak_report(pieces["label"].to_pylist(), clusters),
+            tables=tables,
+            columns=self._columns(tables),
+            code_version=version("tunesmith"),
+            processing_key=key,
+        )
+
+    def _columns(self, tables: dict[str, list[TableFile]]) -> dict[str, dict[str, str]]:
+        schemas = {}
+        for table, files in tables.items():
+            with self.store.fs.open_input_file(self.staging.path(files[0].path)) as handle:
+                schema = pq.ParquetFile(handle).schema_arrow
+            schemas[table] = {field.name: str(field.type) for field in schema}
+        return schemas
+
+
+def _write_table(staging: Staging, path: str, table: pa.Table) -> TableFile:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    staging.write_bytes(sink.getvalue().to_pybytes(), *path.split("/"))
+    return _describe(staging, path)
+
+
+def _describe(staging: Staging, path: str) -> TableFile:
+    where = staging.path(path)
+    info = staging.store.fs.get_file_info(where)
+    with staging.store.fs.open_input_file(where) as handle:
+        rows = pq.ParquetFile(handle).metadata.num_rows
+    return TableFile(path=path, rows=rows, bytes=info.size)
+
+
+def point_latest(store: Store, manifest: Manifest) -> None:
+    """Make a version the one that readers get by default."""
+    latest = {"version": manifest.version}
+    if not store.exists(ROOT, manifest.name, LATEST) or (
+        store.read_json(ROOT, manifest.name, LATEST) != latest
+    ):
+        store.write_json(latest, ROOT, manifest.name, LATEST)
+
+
+def file_rows(staging: Staging, key: str) -> dict[str, FileRow]:
+    """Return what a finished batch says of its files, by path."""
+    table = read_table(staging.store, staging.path("work", "files", f"{key}.parquet"))
+    rows = {}
+    for row in table.to_pylist():
+        reject = Reject(**row) if row["error"] is not None else None
+        rows[row["path"]] = FileRow(row["sha256"], reject)
+    return rows
+
+
+def read_table(store: Store, path: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a Parquet file of the store."""
+    with store.fs.open_input_file(path) as handle:
+        return pq.read_table(handle, columns=columns)
