@@ -121,6 +121,7 @@ class NodeDescription(BaseModel):
     reads: str
     placement: str
     failure: str
+    image: dict[str, float] | None = Field(description="Size of the images it was trained on.")
     ready: bool = Field(description="Whether its model has been promoted and loaded.")
 
 

@@ -314,6 +314,7 @@ def _tidy_openapi(api: FastAPI) -> None:
             for path in document["paths"].values():
                 for operation in path.values():
                     answered = operation["responses"]
+                    answered["200"]["description"] = "The answer"
                     if "HTTPValidationError" in json.dumps(answered.get("422", {})):
                         answered["422"] = invalid
                     for status, response in refused.items():

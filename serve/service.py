@@ -78,6 +78,7 @@ class Service:
                 "reads": node.reads,
                 "placement": node.placement,
                 "failure": node.failure,
+                "image": node.image.model_dump() if node.image else None,
                 "ready": any(member in loaded for member in node.ensemble or (name,)),
             }
             for name, node in self.settings.nodes.items()

@@ -42,7 +42,7 @@ function tryIt(path, method, operation) {
     const id = `${operation.operationId}-${parameter.name}`;
     const input = element("input", { type: "text", id, "data-name": parameter.name, "data-in": parameter.in });
     if (parameter.required) input.required = true;
-    form.append(element("label", { for: id }, `${parameter.name} (${parameter.in})`), input);
+    form.append(element("label", { for: id }, [parameter.name, parameter.description].filter(Boolean).join(": ")), input);
     return input;
   });
   const content = operation.requestBody?.content ?? {};
@@ -82,6 +82,9 @@ function tryIt(path, method, operation) {
     }
     if (query.size) url += `?${query}`;
     const options = { method: method.toUpperCase(), headers: {} };
+    for (const input of parameters) {
+      if (input.dataset.in === "header" && input.value) options.headers[input.dataset.name] = input.value;
+    }
     if (kind) {
       if (kind.value === "multipart/form-data") {
         options.body = new FormData();

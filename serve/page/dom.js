@@ -60,10 +60,13 @@ export async function ask(path, options = {}) {
 export const askJson = (path, value, signal) =>
   ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value), signal });
 
+/** Classes and shares, most probable first. (Names that are numbers do not keep their order.) */
+export const ranked = (probabilities) => Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
+
 /** Bars of the most probable classes. */
 export function drawBars(list, probabilities, colour, most = 5) {
   list.replaceChildren(
-    ...Object.entries(probabilities).slice(0, most).map(([name, share]) => {
+    ...ranked(probabilities).slice(0, most).map(([name, share]) => {
       const fill = make("span", { class: "fill" });
       fill.style.width = `${Math.max(share * 100, share > 0 ? 0.8 : 0)}%`;
       fill.style.background = colour(name);

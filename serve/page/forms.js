@@ -115,17 +115,18 @@ export function setUpDigit(nodes) {
   const ink = new Float32Array(SIDE * SIDE);
   const pen = { x: SIDE / 2, y: SIDE / 2, down: false, shown: false };
 
+  const small = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
+
   const draw = () => {
     const context = canvas.getContext("2d");
     const cell = canvas.width / SIDE;
+    const [red, green, blue] = colourOf("--ink").match(/[\d.]+/g).map(Number);
+    const picture = new ImageData(SIDE, SIDE);
+    ink.forEach((amount, index) => picture.data.set([red, green, blue, amount * 255], index * 4));
+    small.getContext("2d").putImageData(picture, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
-    context.fillStyle = colourOf("--ink");
-    ink.forEach((amount, index) => {
-      if (!amount) return;
-      context.globalAlpha = amount;
-      context.fillRect((index % SIDE) * cell, Math.floor(index / SIDE) * cell, cell + 0.5, cell + 0.5);
-    });
-    context.globalAlpha = 1;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(small, 0, 0, canvas.width, canvas.height);
     if (pen.shown) {
       context.strokeStyle = colourOf("--accent");
       context.lineWidth = pen.down ? 4 : 2;
@@ -137,15 +138,16 @@ export function setUpDigit(nodes) {
 
   const judge = lately(async (signal) => {
     if (!ink.some((amount) => amount)) return place.replaceChildren();
-    const pixels = Array.from({ length: SIDE }, (_, row) => [...ink.slice(row * SIDE, (row + 1) * SIDE)]);
-    try {
-      const { answers, gaps } = await askJson("/v1/classify", { image: { pixels: centred(pixels), largest: 1 } }, signal);
-      const ready = Object.entries({ ...answers, ...gaps }).filter(([name]) => name in titles);
-      drawAnswers(place, Object.fromEntries(ready), titles);
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      say(place, error);
-    }
+    const ask_one = async ({ name, image }) => {
+      try {
+        return await askJson(`/v1/${name}`, { pixels: image.height <= 16 ? filling(ink) : centred(ink), largest: 1 }, signal);
+      } catch (error) {
+        if (error instanceof Problem) return error.body;
+        throw error;
+      }
+    };
+    const said = await Promise.all(nodes.map(ask_one));
+    drawAnswers(place, Object.fromEntries(nodes.map((node, index) => [node.name, said[index]])), titles);
   }, 250);
 
   const stroke = (x, y) => {
@@ -214,8 +216,37 @@ export function setUpDigit(nodes) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 }
 
-/** Moves the drawing so that its weight is in the middle, as the training images are. */
-function centred(pixels) {
+/** The drawing scaled so that its longer side is `box`, in the middle of a square of `side`. */
+function scaled(ink, box, side) {
+  const rows = [];
+  const columns = [];
+  ink.forEach((amount, index) => {
+    if (amount < 0.1) return;
+    rows.push(Math.floor(index / SIDE));
+    columns.push(index % SIDE);
+  });
+  const [top, left] = [Math.min(...rows), Math.min(...columns)];
+  const [height, width] = [Math.max(...rows) - top + 1, Math.max(...columns) - left + 1];
+  const from = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
+  const picture = new ImageData(SIDE, SIDE);
+  ink.forEach((amount, index) => picture.data.set([255, 255, 255, amount * 255], index * 4));
+  from.getContext("2d").putImageData(picture, 0, 0);
+  const to = Object.assign(document.createElement("canvas"), { width: side, height: side });
+  const pen = to.getContext("2d");
+  const scale = box / Math.max(height, width);
+  const [w, h] = [width * scale, height * scale];
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(from, left, top, width, height, (side - w) / 2, (side - h) / 2, w, h);
+  const { data } = pen.getImageData(0, 0, side, side);
+  return Array.from({ length: side }, (_, y) => Array.from({ length: side }, (__, x) => data[(y * side + x) * 4 + 3] / 255));
+}
+
+/** As the digits of scikit-learn are: the whole square is filled. */
+const filling = (ink) => scaled(ink, 32, 32);
+
+/** As MNIST is: 20 pixels high or wide, its weight in the middle of 28. */
+function centred(ink) {
+  const pixels = scaled(ink, 20, SIDE);
   let [sum, sumX, sumY] = [0, 0, 0];
   pixels.forEach((row, y) => row.forEach((amount, x) => {
     sum += amount;

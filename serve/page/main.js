@@ -1,6 +1,6 @@
 // The page: a piece goes in, its picture appears at once, the answer follows, and it can be heard.
 
-import { $, ask, drawBars, make, percent, Problem } from "./dom.js";
+import { $, ask, drawBars, make, percent, Problem, ranked } from "./dom.js";
 import { setUpDigit, setUpSentence, setUpSong } from "./forms.js";
 import { setUpKeys } from "./keys.js";
 import { readMidi, writeMidi, MidiFault } from "./midi.js";
@@ -25,6 +25,7 @@ function showProblem(error) {
     make("p", {}, [body.detail, body.advice].filter(Boolean).join(" ")),
   );
   $("#problem").hidden = false;
+  $("#problem").scrollIntoView({ block: "nearest" });
   say("");
 }
 
@@ -71,7 +72,7 @@ async function judge(bytes, name) {
 }
 
 function showAnswer(answer, name) {
-  const shares = Object.entries(answer.probabilities);
+  const shares = ranked(answer.probabilities);
   stage.setAnswer(answer.segments, shares.map(([label]) => label), NODE);
   const [[best, share], second] = shares;
   const clear = !answer.unsure;
@@ -112,7 +113,7 @@ function move(position) {
   seek.value = String(position);
   $("#clock").textContent = `${clock(position)} / ${clock(player.duration)}`;
   const segment = stage.segmentAt(position);
-  const shares = Object.entries(segment?.probabilities ?? {}).slice(0, 2).filter(([, share]) => share >= 0.05);
+  const shares = ranked(segment?.probabilities ?? {}).slice(0, 2).filter(([, share]) => share >= 0.05);
   const words = shares.map(([label, share]) => `${label} ${percent(share)}`).join(", ");
   $("#here").replaceChildren(...(words ? ["Here: ", make("b", {}, words)] : []));
   seek.setAttribute("aria-valuetext", `${clock(position)}${words ? `, ${words}` : ""}`);
