@@ -122,7 +122,7 @@ def test_an_attempt_that_dies_leaves_nothing_with_a_final_name(
     )
     with pytest.raises(KeyboardInterrupt):
         process_batch(batch, IngestParameters(), store, ("work",))
-    assert list(store.local_path("work").rglob("*part-00000*")) == []
+    assert list(store.local_path("work").rglob("*.parquet*")) == []
 
 
 def test_chunks_longer_than_a_row_group_are_split_over_groups(

@@ -23,6 +23,7 @@ from tunesmith.ingest.parameters import IngestParameters
 from tunesmith.ingest.planning import Batch
 from tunesmith.ingest.shards import ChunkWriter, NoteWriter, Shard, list_column
 from tunesmith.ingest.sources import ContentReader, Reject
+from tunesmith.ingest.watch import MAX_DEATHS, Watch
 from tunesmith.midi import Score, chunk_roll, read_score, velocity_roll
 from tunesmith.midi.features import musical_features
 from tunesmith.midi.fingerprints import fingerprint, note_hash
@@ -66,15 +67,19 @@ def process_batch(
     """
     reader = ContentReader(parameters.archives, parameters.limits.max_bytes)
     output = _BatchOutput(batch.key, parameters, store, tuple(staging))
-    try:
-        for path, location in zip(batch.paths, batch.locations, strict=True):
-            output.add(path, reader, location)
-        output.finish()
-    except BaseException:
-        output.discard()
-        raise
-    finally:
-        reader.close()
+    with Watch(store, (*staging, "work", "watch", batch.key)) as watch:
+        try:
+            for number, path in enumerate(batch.paths):
+                if watch.begin(number):
+                    output.add(path, reader, batch.locations[number])
+                else:
+                    output.add_deadly(path)
+            output.finish()
+        except BaseException:
+            output.discard()
+            raise
+        finally:
+            reader.close()
     return len(batch.paths)
 
 
@@ -151,6 +156,14 @@ class _BatchOutput:
         reject = self._seen[sha256]
         row = {"path": path, "sha256": sha256}
         self._files.append(row if reject is None else asdict(reject) | row)
+
+    def add_deadly(self, path: str) -> None:
+        """Give a file its row that ended the process whenever it was decoded."""
+        message = (
+            f"Decoding it ended the process {MAX_DEATHS} times (a crash, or memory ran out). "
+            "Leave it out."
+        )
+        self._files.append(asdict(Reject(path, "crash", "ReaderCrash", message)))
 
     def _process(self, path: str, data: bytes, sha256: str) -> Reject | None:
         try:
