@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tunesmith.commands import command
+from tunesmith.commands import command, echo
 
 
 def _cell(figure: dict[str, float]) -> str:
@@ -19,8 +19,8 @@ def _show(result: dict[str, Any]) -> None:
     unit = result["unit"]
     columns = {f"a {level}": figures for level, figures in result["metrics"].items()}
     columns |= {name: by[unit] for name, by in result["baseline"].items()}
-    # Four columns of figures do not fit into the 80 of a pipe.
-    console = Console(width=max(100, Console().width))
+    # Columns of figures do not fit into the 80 of a pipe.
+    console = Console(width=max(124, Console().width))
     title = (
         f"{result['task']} {result['run_id']}: {result[f'n_test_{unit}s']} {unit}s "
         "the search never saw"
@@ -54,7 +54,7 @@ def main(store: str | None, task: str, run_id: str | None) -> dict[str, Any]:
     from tunesmith.store import Store
 
     artefacts = Store(store)
-    report = evaluate(artefacts, task, run_id)
+    report = evaluate(artefacts, task, run_id, say=echo)
     page = artefacts.path(*report.parts, "report.html")
     return report.facts | {"report": page}
 

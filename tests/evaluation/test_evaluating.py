@@ -21,6 +21,7 @@ def searched(store, examples, monkeypatch):
     """Return a store with one run whose examples need no dataset."""
     artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights()))
     monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
     return store
 
 
@@ -28,9 +29,10 @@ def test_parts_are_those_of_the_search(searched, examples):
     run = open_run(searched, "composer")
     parts = parts_of(run, examples)
     split = run.table("split").set_index("id")["part"]
-    for name in ("train", "validation", "test"):
-        assert list(getattr(parts, name).ids) == list(split[split == name].index)
-    assert not set(parts.test.groups) & set(parts.train.groups)
+    assert list(parts.test.ids) == list(split[split == "test"].index)
+    assert list(parts.learned.ids) == list(split[split != "test"].index)
+    assert not set(parts.test.groups) & set(parts.learned.groups)
+    assert sum(parts.counts["train"].values()) == (split == "train").sum()
 
 
 def test_report_is_measured_on_the_test_part(searched, examples):
@@ -53,8 +55,7 @@ def test_report_is_measured_on_the_test_part(searched, examples):
 def test_majority_baseline_knows_the_training_labels_alone(searched, examples):
     report = evaluate(searched, "composer")
     parts = parts_of(open_run(searched, "composer"), examples)
-    learned = np.concatenate([parts.train.y, parts.validation.y])
-    most = np.bincount(learned).argmax()
+    most = np.bincount(parts.learned.y).argmax()
     found = report.facts["baseline"]["majority"]["piece"]["accuracy"]["value"]
     assert found == pytest.approx(np.mean(parts.test.y == most))
     assert report.facts["metrics"]["piece"]["accuracy"]["low"] > found

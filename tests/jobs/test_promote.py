@@ -14,6 +14,8 @@ def run(store, monkeypatch):
     """Return a function that runs a job on a store with two runs, the second the weaker."""
     examples = artefacts.make_examples(180)
     monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
+    monkeypatch.setattr(evaluating, "_draw", lambda *arguments: {})
     strong = artefacts.chunk_model(artefacts.register_weights())
     weak = artefacts.chunk_model(-artefacts.register_weights())
     artefacts.write_run(store, examples, strong, run_id="r1")

@@ -15,6 +15,8 @@ def examples():
 def add_run(store: Store, examples, monkeypatch):
     """Return a function that writes a run of a model of some strength and evaluates it."""
     monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
+    monkeypatch.setattr(evaluating, "_draw", lambda *arguments: {})
 
     def add(run_id: str, model: bytes | None = None, *, evaluated: bool = True) -> None:
         model = model or artefacts.chunk_model(artefacts.register_weights())

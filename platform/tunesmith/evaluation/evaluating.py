@@ -1,6 +1,8 @@
 """Evaluating a run on the items its search never saw."""
 
 import io
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,21 +11,33 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples
-from tunesmith.errors import ModelError, UsageError
-from tunesmith.evaluation.metrics import class_table, compare, confusion, prior, score
+from tunesmith.errors import ModelError
+from tunesmith.evaluation.audit import METADATA, audit
+from tunesmith.evaluation.baseline import linear_answers
+from tunesmith.evaluation.behaviour import behaviour
+from tunesmith.evaluation.calibration import Calibration, fit_temperature
+from tunesmith.evaluation.comparison import against_champion
+from tunesmith.evaluation.importance import importance
+from tunesmith.evaluation.metrics import class_table, compare, confusion, prior, reliability, score
 from tunesmith.evaluation.predictions import Predictions, Rows, predict, predict_rows
-from tunesmith.registry.bundles import Bundle, champion, sha256
+from tunesmith.evaluation.segments import choose_segments
+from tunesmith.evaluation.slices import slices
+from tunesmith.registry.bundles import champion, sha256
 from tunesmith.registry.runs import REPORT, REPORTS, Run, open_run
 from tunesmith.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
-    from tunesmith.registry.classifier import Classifier
-
-LEAST_COMPARED = 30
+    from tunesmith.evaluation.music import Pieces
 
 __all__ = ["Parts", "Report", "ensure_report", "evaluate", "open_report", "parts_of"]
+
+logger = logging.getLogger(__name__)
+
+# With fewer groups a bootstrap of groups cannot tell how much figures vary.
+_FEW_GROUPS = 20
 
 
 @dataclass(frozen=True)
@@ -64,131 +78,6 @@ def open_report(store: Store, task: str, run_id: str) -> Report | None:
     return Report(store, task, run_id, store.read_json(REPORTS, task, run_id, REPORT))
 
 
-@dataclass(frozen=True)
-class Parts:
-    """A run's items, cut as its search cut them."""
-
-    train: Examples
-    validation: Examples
-    test: Examples
-
-
-def load_examples(run: Run) -> Examples:
-    """Return the examples that the run was searched on."""
-    from tunesmith.tasks import load_for_run
-
-    return load_for_run(run.store, run.facts)
-
-
-def parts_of(run: Run, examples: Examples) -> Parts:
-    """Cut examples as the run's ``split.parquet`` says.
-
-    Raises
-    ------
-    ModelError
-        When the run names items that the data no longer holds, or has no test part.
-    """
-    split = run.table("split")
-    place = {name: index for index, name in enumerate(examples.ids)}
-    missing = [str(name) for name in split["id"] if name not in place]
-    if missing:
-        message = (
-            f"{len(missing)} items of run {run.run_id} are not in its data, such as {missing[0]}. "
-            "The dataset version was changed or removed; tune again."
-        )
-        raise ModelError(message)
-
-    def part(name: str) -> Examples:
-        return examples.take([place[i] for i in split.loc[split["part"] == name, "id"]])
-
-    parts = Parts(part("train"), part("validation"), part("test"))
-    if not len(parts.test):
-        message = f"Run {run.run_id} kept no items for a test; tune again with a test part."
-        raise ModelError(message)
-    return parts
-
-
-def measure(predictions: Predictions, unit: str) -> dict[str, dict[str, Any]]:
-    """Return every metric of the items, and of their chunks where an item was asked in several."""
-    examples = predictions.examples
-    found = {unit: _figures(examples.y, predictions.by_item, examples.groups)}
-    if predictions.has_many_rows:
-        item = predictions.item
-        found["chunk"] = _figures(examples.y[item], predictions.by_row, examples.groups[item])
-    return found
-
-
-def _figures(y: Any, probabilities: Any, groups: Any) -> dict[str, Any]:
-    return {k: v.as_dict() for k, v in score(y, probabilities, groups).items()}
-
-
-def evaluate(store: Store, task: str, run_id: str | None = None) -> Report:
-    """Evaluate a run on its test part and write the report.
-
-    Parameters
-    ----------
-    store
-        Holds the run; gets ``reports/<task>/<run_id>/``.
-    task
-        Name of the task.
-    run_id
-        Which run; the latest by default.
-
-    Returns
-    -------
-    Report
-        As written: ``report.json``, ``report.html``, ``predictions.parquet`` and the figures.
-
-    Raises
-    ------
-    StoreError
-        When there is no such run.
-    ModelError
-        When the model does not fit the data.
-    """
-    run = open_run(store, task, run_id)
-    parts = parts_of(run, load_examples(run))
-    classifier = run.classifier(threads=0)
-    predictions = predict(classifier, parts.test)
-    chunks, chunk_note = _chunk_predictions(run, classifier, predictions)
-    learned = np.concatenate([parts.train.y, parts.validation.y])
-    majority = np.tile(prior(learned, len(run.classes)), (len(parts.test), 1))
-    answers = predictions.by_item
-    metric = run.facts.get("metric", "macro_f1")
-    unit = run.facts.get("unit", "row")
-    comparisons: dict[str, Any] = {
-        "majority": compare(
-            parts.test.y, answers, majority, parts.test.groups, metric=metric
-        ).as_dict()
-    }
-    against = _against_champion(run, parts.test, answers, metric)
-    if against is not None:
-        comparisons["champion"] = against
-    facts: dict[str, Any] = {
-        "task": task,
-        "run_id": run.run_id,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "dataset": run.facts["dataset"],
-        "protocol": run.facts.get("protocol"),
-        "metric": metric,
-        "sha256": sha256(run.model_bytes()),
-        "unit": unit,
-        "classes": list(run.classes),
-        "model": run.facts.get("best"),
-        f"n_test_{unit}s": len(parts.test),
-        "n_test_groups": len(np.unique(parts.test.groups)),
-        "metrics": measure(predictions, unit) | chunks,
-        "chunk_note": chunk_note,
-        "baseline": {"majority": {unit: _figures(parts.test.y, majority, parts.test.groups)}},
-        "comparisons": comparisons,
-        "per_class": class_table(parts.test.y, answers, run.classes),
-        "confusion": confusion(parts.test.y, answers).tolist(),
-    }
-    report = Report(store, task, run.run_id, facts)
-    _write(report, predictions)
-    return report
-
-
 def ensure_report(store: Store, task: str, run_id: str | None = None) -> tuple[Report, bool]:
     """Return a run's report that is up to date, evaluating where there is none.
 
@@ -218,99 +107,352 @@ def _is_current(report: Report, run: Run) -> bool:
     return bool(compared.get("version") == bundle.version)
 
 
-def _against_champion(
-    run: Run, test: Examples, answers: npt.NDArray[np.float64], metric: str
-) -> dict[str, Any] | None:
-    """Compare with the champion on the test items that it did not learn from either.
+@dataclass(frozen=True)
+class Parts:
+    """A run's items, cut as its search cut them.
+
+    Attributes
+    ----------
+    learned
+        Train and validation: what the winner was fitted on.
+    test
+        What no search has seen.
+    counts
+        Items of each class by part.
+    """
+
+    learned: Examples
+    test: Examples
+    counts: dict[str, dict[str, int]]
+
+
+def load_examples(run: Run) -> Examples:
+    """Return the examples that the run was searched on."""
+    from tunesmith.tasks import load_for_run
+
+    return load_for_run(run.store, run.facts)
+
+
+def load_pieces(run: Run, test: Examples) -> "Pieces | None":
+    """Return the test pieces of a task on music, None for other tasks."""
+    if run.facts.get("kind") != "midi":
+        return None
+    from tunesmith.datasets.reader import open_dataset
+    from tunesmith.evaluation.music import Pieces
+
+    data = run.facts["dataset"]
+    return Pieces(open_dataset(run.store, data["name"], data["version"]), test.ids)
+
+
+def parts_of(run: Run, examples: Examples) -> Parts:
+    """Cut examples as the run's ``split.parquet`` says.
+
+    Raises
+    ------
+    ModelError
+        When the run names items that the data no longer holds, or has no test part.
+    """
+    split = run.table("split")
+    place = {name: index for index, name in enumerate(examples.ids)}
+    missing = [str(name) for name in split["id"] if name not in place]
+    if missing:
+        message = (
+            f"{len(missing)} items of run {run.run_id} are not in its data, such as {missing[0]}. "
+            "The dataset version was changed or removed; tune again."
+        )
+        raise ModelError(message)
+
+    def part(*names: str) -> Examples:
+        return examples.take([place[i] for i in split.loc[split["part"].isin(names), "id"]])
+
+    table = split.groupby(["part", "label"]).size()
+    counts = {
+        name: {label: int(table.get((name, label), 0)) for label in examples.classes}
+        for name in ("train", "validation", "test")
+    }
+    parts = Parts(part("train", "validation"), part("test"), counts)
+    if not len(parts.test):
+        message = f"Run {run.run_id} kept no items for a test; tune again with a test part."
+        raise ModelError(message)
+    return parts
+
+
+def evaluate(
+    store: Store,
+    task: str,
+    run_id: str | None = None,
+    *,
+    say: Callable[[str], None] = logger.info,
+) -> Report:
+    """Evaluate a run on its test part and write the report.
+
+    Parameters
+    ----------
+    store
+        Holds the run; gets ``reports/<task>/<run_id>/``.
+    task
+        Name of the task.
+    run_id
+        Which run; the latest by default.
+    say
+        Told what is being done.
 
     Returns
     -------
-    dict | None
-        The comparison, or ``problem`` in its place; None where there is no champion, or the run is
-        the one it was made from.
+    Report
+        As written: ``report.json``, ``report.html``, ``predictions.parquet`` and the figures.
+
+    Raises
+    ------
+    StoreError
+        When there is no such run.
+    ModelError
+        When the model does not fit the data.
     """
-    bundle = champion(run.store, run.task)
-    if bundle is None or bundle.card["run_id"] == run.run_id:
-        return None
-    found: dict[str, Any] = {"version": bundle.version, "run_id": bundle.card["run_id"]}
-    if bundle.classes != test.classes:
-        return found | {"problem": f"it answers other classes: {', '.join(bundle.classes)}"}
-    learned = _learned_by(bundle, run)
-    fresh = [
-        index
-        for index, (name, group) in enumerate(zip(test.ids, test.groups, strict=True))
-        if name not in learned and group not in learned
-    ]
-    left_out = len(test) - len(fresh)
-    if len(fresh) < LEAST_COMPARED:
-        problem = (
-            f"it learned from {left_out} of the {len(test)} test items; {len(fresh)} are left and "
-            f"{LEAST_COMPARED} are needed. Search with the champion's seed and dataset"
+    run = open_run(store, task, run_id)
+    say(f"Reading the data of run {run.run_id}")
+    parts = parts_of(run, load_examples(run))
+    evaluation = _Evaluation(run, parts, load_pieces(run, parts.test), say)
+    facts = evaluation.facts()
+    report = Report(store, task, run.run_id, facts)
+    say("Drawing")
+    drawn = _draw(facts, run, evaluation.pieces, parts.learned)
+    _write(report, evaluation.predictions, drawn)
+    return report
+
+
+class _Evaluation:
+    """Everything that is asked of one model."""
+
+    def __init__(
+        self, run: Run, parts: Parts, pieces: "Pieces | None", say: Callable[[str], None]
+    ) -> None:
+        self.run, self.parts, self.pieces, self.say = run, parts, pieces, say
+        self.unit = str(run.facts.get("unit", "row"))
+        self.metric = str(run.facts.get("metric", "macro_f1"))
+        self.classifier = run.classifier(threads=0)
+        self.calibration = _calibrate(run)
+        say(f"Asking the model about {len(parts.test)} {self.unit}s")
+        self.uncalibrated = predict(self.classifier, parts.test)
+        self.predictions = self._calibrated(self.uncalibrated)
+
+    def _calibrated(self, predictions: Predictions) -> Predictions:
+        temperature = self.calibration.temperature
+        return predictions if temperature == 1.0 else predictions.tempered(temperature)
+
+    def answer(self, predictions: Predictions) -> npt.NDArray[np.float64]:
+        """Return what users of the promoted model would be told."""
+        return self._calibrated(predictions).by_item
+
+    def facts(self) -> dict[str, Any]:
+        """Return the content of ``report.json``."""
+        run, test, answers = self.run, self.parts.test, self.predictions.by_item
+        shares = prior(self.parts.learned.y, len(run.classes))
+        majority = np.tile(shares, (len(test), 1))
+        linear = linear_answers(self.parts.learned, test)
+        comparisons = {"majority": self._compare(majority)}
+        baseline = {"majority": {self.unit: figures(test.y, majority, test.groups)}}
+        if len(linear):
+            comparisons["linear"] = self._compare(linear)
+            baseline["linear"] = {self.unit: figures(test.y, linear, test.groups)}
+        champion_comparison = against_champion(run, test, answers, self.metric)
+        if champion_comparison is not None:
+            comparisons["champion"] = champion_comparison
+        metrics, chunk_note = self._measure()
+        groups = len(np.unique(test.groups))
+        return {
+            "task": run.task,
+            "title": run.facts.get("title"),
+            "run_id": run.run_id,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "dataset": run.facts["dataset"],
+            "protocol": run.facts.get("protocol"),
+            "metric": self.metric,
+            "sha256": sha256(run.model_bytes()),
+            "unit": self.unit,
+            "classes": list(run.classes),
+            "model": run.facts.get("best"),
+            "trials": run.facts.get("counts"),
+            f"n_test_{self.unit}s": len(test),
+            "n_test": len(test),
+            "n_test_groups": groups,
+            "parts": self.parts.counts,
+            "notes": self._notes(groups),
+            "metrics": metrics,
+            "chunk_note": chunk_note,
+            "baseline": baseline,
+            "comparisons": comparisons,
+            "per_class": class_table(test.y, answers, run.classes),
+            "confusion": confusion(test.y, answers).tolist(),
+            "calibration": self._calibration(),
+            "audit": self._audit(),
+            "slices": self._slices(),
+            "behaviour": self._behaviour(),
+            "importance": self._importance(),
+            "segments": self._segments(),
+        }
+
+    def _compare(self, other: npt.NDArray[np.float64]) -> dict[str, Any]:
+        test = self.parts.test
+        answers = self.predictions.by_item
+        return compare(test.y, answers, other, test.groups, metric=self.metric).as_dict()
+
+    def _notes(self, groups: int) -> list[str]:
+        """Return what a reader must know before believing the figures."""
+        notes = [str(note) for note in self.run.facts.get("notes") or ()]
+        if groups < _FEW_GROUPS:
+            notes.append(
+                f"The test part has only {groups} independent groups. Its intervals are too narrow "
+                "to be taken at their word: a bootstrap needs some twenty groups to see how much "
+                "figures vary between them."
+            )
+        wrong = int((self.predictions.by_item.argmax(axis=1) != self.parts.test.y).sum())
+        if not wrong:
+            notes.append(
+                f"No error among {len(self.parts.test)} {self.unit}s. The bootstrap cannot see "
+                f"rarer errors; with 95 % confidence the error rate is below {3 / groups:.3f}, "
+                "three divided by the number of groups."
+            )
+        return notes
+
+    def _measure(self) -> tuple[dict[str, Any], str | None]:
+        """Return the figures of items, and of their chunks where there are any."""
+        test, predictions = self.parts.test, self.predictions
+        found = {self.unit: figures(test.y, predictions.by_item, test.groups)}
+        if predictions.has_many_rows:
+            item = predictions.item
+            found["chunk"] = figures(test.y[item], predictions.by_row, test.groups[item])
+            return found, "The model answers chunk by chunk; a piece is the mean of its chunks."
+        if self.pieces is None or set(self.classifier.inputs) != {"features"}:
+            return found, None
+        rows = self._window_predictions()
+        found["chunk"] = figures(test.y[rows.item], rows.by_row, test.groups[rows.item])
+        note = (
+            "The model reads the musical features of a whole piece. The figures a chunk are its "
+            "answers to the features of the notes that begin inside each chunk alone, as the "
+            "server answers for segments; chunks in which no note begins are left out."
         )
-        return found | {"problem": problem}
-    same = test.take(fresh)
-    theirs = predict(bundle.load(threads=0), same).by_item
-    result = compare(same.y, answers[fresh], theirs, same.groups, metric=metric)
-    return found | result.as_dict() | {"left_out": left_out}
+        return found, note
+
+    def _window_predictions(self) -> Predictions:
+        """Return the answers to the notes of each chunk of a model that reads whole pieces."""
+        if self._windows is None:
+            assert self.pieces is not None  # noqa: S101 - callers have looked
+            view, starts_s = self.pieces.windows()
+            rows = predict_rows(self.classifier, Rows({"features": view.x}, view.item))
+            means = np.zeros((0, rows.shape[1]))
+            raw = Predictions(self.parts.test, view.item, rows, means, starts_s)
+            self._windows = self._calibrated(raw)
+        return self._windows
+
+    _windows: Predictions | None = None
+
+    def _calibration(self) -> dict[str, Any]:
+        y = self.parts.test.y
+        raw, shipped = self.uncalibrated.by_item, self.predictions.by_item
+        found = self.calibration.as_dict() | {"reliability": reliability(y, shipped)}
+        if self.calibration.temperature != 1.0:
+            before = figures(y, raw, self.parts.test.groups)
+            found["before"] = {name: before[name] for name in ("ece", "log_loss", "accuracy")}
+            found["reliability_before"] = reliability(y, raw)
+        return found
+
+    def _audit(self) -> list[dict[str, Any]]:
+        self.say("Looking for leaks")
+        columns = {"features": self.run.facts.get("features") or ()}
+        if self.pieces is None:
+            found = audit(self.parts.learned, self.parts.test, columns=columns)
+        else:
+            facts = self.pieces.dataset.pieces().set_index("piece_id")
+            known = [name for name in METADATA if name in facts]
+            found = audit(
+                self.parts.learned,
+                self.parts.test,
+                columns=columns,
+                fingerprints=self.pieces.fingerprints,
+                metadata=facts[known],
+            )
+        return [finding.as_dict() for finding in found]
+
+    def _slices(self) -> list[dict[str, Any]]:
+        groups = np.concatenate([self.parts.learned.groups, self.parts.test.groups])
+        facts = self.pieces.facts if self.pieces is not None else None
+        return slices(self.parts.test, self.predictions.by_item, groups, facts)
+
+    def _behaviour(self) -> dict[str, Any] | None:
+        if self.pieces is None or not set(self.classifier.inputs) <= {"chunks", "features"}:
+            return None
+        self.say("Transposing, cutting and evening out the pieces")
+        return behaviour(self.classifier, self.pieces, self.uncalibrated, self.answer)
+
+    def _importance(self) -> dict[str, Any] | None:
+        self.say("Asking what the model looks at")
+        names = self.run.facts.get("features") or ()
+        return importance(self.classifier, self.parts.test, self.answer, names)
+
+    def _segments(self) -> list[dict[str, Any]]:
+        if self.pieces is None:
+            return []
+        by_chunk = self.predictions
+        if not by_chunk.has_many_rows:
+            if set(self.classifier.inputs) != {"features"}:
+                return []
+            by_chunk = self._window_predictions()
+        return choose_segments(by_chunk, self.pieces)
 
 
-def _learned_by(bundle: Bundle, run: Run) -> set[Any]:
-    """Return the ids a champion learned from, and their groups where they mean the same.
+def _draw(
+    facts: Mapping[str, Any], run: Run, pieces: "Pieces | None", learned: Examples
+) -> "dict[str, Figure]":
+    """Draw every figure that the facts and the run give something for."""
+    from tunesmith.evaluation.figures import all_figures
+    from tunesmith.evaluation.style import styled
 
-    A champion whose run was removed is taken to have learned from nothing that is known.
+    with styled():
+        return all_figures(facts, run, pieces, learned)
+
+
+def figures(y: Any, probabilities: Any, groups: Any) -> dict[str, Any]:
+    """Return every metric with its interval as JSON holds it."""
+    return {name: found.as_dict() for name, found in score(y, probabilities, groups).items()}
+
+
+def _calibrate(run: Run) -> Calibration:
+    """Return the temperature fitted on validation answers of a model that did not learn from them.
+
+    The winner was refitted on train and validation together and is surer of both than it is of
+    anything new. So the search keeps the answers of the same setting fitted on train alone.
     """
-    try:
-        theirs = open_run(run.store, run.task, bundle.card["run_id"])
-    except UsageError:
-        return set()
-    split = theirs.table("split")
-    learned = split[split["part"] != "test"]
-    same_data = theirs.facts["dataset"] == run.facts["dataset"]
-    return set(learned["id"]) | (set(learned["group"]) if same_data else set())
-
-
-def _chunk_predictions(
-    run: Run, classifier: "Classifier", predictions: Predictions
-) -> tuple[dict[str, Any], str | None]:
-    """Return the figures a chunk of a model that reads whole pieces, and how they were made."""
-    examples = predictions.examples
-    if predictions.has_many_rows:
-        return {}, "The model answers chunk by chunk; a piece is the mean of its chunks."
-    if set(classifier.inputs) != {"features"} or "chunks" not in examples.views:
-        return {}, None
-    from tunesmith.datasets.reader import open_dataset
-    from tunesmith.evaluation.music import window_features
-
-    data = run.facts["dataset"]
-    dataset = open_dataset(run.store, data["name"], data["version"])
-    view = window_features(dataset, examples.ids)
-    answers = predict_rows(classifier, Rows({"features": view.x}, view.item))
-    figures = _figures(examples.y[view.item], answers, examples.groups[view.item])
+    held_out = run.validation()
+    if held_out is None:
+        note = (
+            "Not calibrated: the run kept no answers to validation items by a model that had not "
+            "learned from them."
+        )
+        return Calibration(note=note)
+    probabilities, item, y = held_out
+    temperature = fit_temperature(probabilities, item, y)
     note = (
-        "The model reads the musical features of a whole piece. The figures a chunk are its "
-        "answers to the features of the notes that begin inside each chunk alone, as the server "
-        "answers for segments; chunks in which no note begins are left out."
+        f"Fitted on {len(y)} validation items, answered by the winning setting trained on the "
+        "train part alone."
     )
-    return {"chunk": figures}, note
+    return Calibration(temperature, note)
 
 
-def _write(report: Report, predictions: Predictions) -> None:
+def _write(report: Report, predictions: Predictions, drawn: "Mapping[str, Figure]") -> None:
     """Write the report's files, ``report.json`` last: where it is, the rest is too."""
-    from tunesmith.evaluation.figures import confusion_figure
     from tunesmith.evaluation.page import render
     from tunesmith.evaluation.style import png, styled
 
-    facts = report.facts
     with styled():
-        matrix = np.asarray(facts["confusion"])
-        figure = confusion_figure(matrix, tuple(facts["classes"]))
-        report.store.write_bytes(png(figure), *report.parts, "confusion.png")
-        page = render(facts, {"confusion": figure})
+        for name, figure in drawn.items():
+            report.store.write_bytes(png(figure), *report.parts, f"{name}.png")
+        page = render(report.facts, drawn)
     _write_table(report, "predictions", predictions.table())
     if predictions.has_many_rows:
         _write_table(report, "chunk_predictions", predictions.row_table())
     report.store.write_bytes(page.encode(), *report.parts, "report.html")
-    report.store.write_json(facts, *report.parts, REPORT)
+    report.store.write_json(report.facts, *report.parts, REPORT)
 
 
 def _write_table(report: Report, name: str, frame: "pd.DataFrame") -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "class_table",
     "compare",
     "confusion",
+    "mean",
     "prior",
     "reliability",
     "score",
@@ -225,6 +226,31 @@ def score(
     value = sums.metrics(sums.columns.sum(axis=0, keepdims=True))
     drawn = _replicates(sums, _draws(n_groups, replicates, seed, sums.columns.shape[1]))
     return {name: Interval(float(value[name][0]), *_bounds(drawn[name])) for name in value}
+
+
+def mean(
+    values: npt.ArrayLike,
+    groups: npt.ArrayLike | None = None,
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> Interval:
+    """Return the mean of numbers with its interval.
+
+    Parameters
+    ----------
+    values
+        A number or a truth value a row, ``[rows]``, at least one.
+    groups, replicates, seed
+        As in `score`.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    group, n_groups = _group_index(groups, len(x))
+    total = np.bincount(group, weights=x, minlength=n_groups)
+    count = np.bincount(group, minlength=n_groups).astype(np.float64)
+    draws = _draws(n_groups, replicates, seed, 2)
+    drawn = np.concatenate([(draw @ total) / (draw @ count) for draw in draws])
+    return Interval(float(x.mean()), *_bounds(drawn))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
-"""Reading the pieces of a task beside its examples: notes, windows of notes, facts for slices."""
+"""Pieces of music beside the examples of a task: notes, windows of notes, facts about the files."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +12,117 @@ from tunesmith.datasets.examples import View
 from tunesmith.datasets.reader import Dataset
 from tunesmith.midi.features import musical_features
 
-__all__ = ["window_features", "window_notes"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Pieces", "rechunk", "whole_rolls", "window_features", "window_notes"]
 
 Notes = npt.NDArray[np.void]
+Rolls = npt.NDArray[np.uint8]
+
+
+class Pieces:
+    """Some pieces of a dataset version, item i being piece ``ids[i]``.
+
+    Parameters
+    ----------
+    dataset
+        Holds them.
+    ids
+        Which ones.
+    """
+
+    def __init__(self, dataset: Dataset, ids: Sequence[str]) -> None:
+        parameters = dataset.manifest.parameters
+        self.dataset = dataset
+        self.ids = list(ids)
+        self.frames_per_second = float(parameters["frames_per_second"])
+        self.chunk_frames = int(parameters["chunk_frames"])
+        self.hop_frames = int(parameters["hop_frames"])
+
+    @cached_property
+    def facts(self) -> "pd.DataFrame":
+        """A row a piece, the columns of the table `pieces` but for the features."""
+        table = self.dataset.pieces().drop(columns="features").set_index("piece_id")
+        return table.loc[self.ids]
+
+    @cached_property
+    def notes(self) -> list[Notes]:
+        """Notes of each piece."""
+        found = self.dataset.notes(self.ids)
+        return [found[name] for name in self.ids]
+
+    @cached_property
+    def rolls(self) -> list[Rolls]:
+        """Velocity roll of each whole piece, ``uint8 [frames, 128]``."""
+        chunks = self.dataset.chunks(self.ids)
+        return whole_rolls(
+            chunks.rolls, chunks.piece_index, chunks.padded_frames, len(self.ids), self.hop_frames
+        )
+
+    @cached_property
+    def fingerprints(self) -> Mapping[str, npt.NDArray[np.uint64]]:
+        """Fingerprint of every piece of the dataset by id."""
+        table = self.dataset.table("fingerprints")
+        names = table["piece_id"].to_pylist()
+        values = table["fingerprint"].to_pylist()
+        return {n: np.array(v, dtype=np.uint64) for n, v in zip(names, values, strict=True)}
+
+    def windows(self) -> tuple[View, npt.NDArray[np.float64]]:
+        """Return the features of the notes of each chunk, as a server computes them, and starts."""
+        rate = self.frames_per_second
+        counts = self.facts["n_chunks"].to_numpy()
+        return window_features(self.notes, counts, self.hop_frames / rate, self.chunk_frames / rate)
+
+
+def whole_rolls(
+    chunks: Rolls,
+    piece: npt.NDArray[np.int64],
+    padded: npt.NDArray[np.int32],
+    n_pieces: int,
+    hop_frames: int,
+) -> list[Rolls]:
+    """Put chunks together again.
+
+    Parameters
+    ----------
+    chunks
+        ``uint8 [chunks, frames, 128]``, piece by piece in order of time.
+    piece
+        Piece of each chunk, ascending, ``int [chunks]``.
+    padded
+        Silent frames added at the end of each chunk, ``int [chunks]``.
+    n_pieces, hop_frames
+        Number of pieces, and of frames from a chunk's start to the next.
+
+    Returns
+    -------
+    list
+        A roll ``uint8 [frames, 128]`` a piece.
+    """
+    bounds = np.searchsorted(piece, np.arange(n_pieces + 1))
+    rolls = []
+    for start, stop in pairwise(bounds.tolist()):
+        if start == stop:
+            rolls.append(np.zeros((0, chunks.shape[2]), dtype=np.uint8))
+            continue
+        heads = chunks[start : stop - 1, :hop_frames].reshape(-1, chunks.shape[2])
+        tail = chunks[stop - 1, : chunks.shape[1] - int(padded[stop - 1])]
+        rolls.append(np.concatenate([heads, tail]))
+    return rolls
+
+
+def rechunk(rolls: Sequence[Rolls], chunk_frames: int, hop_frames: int) -> View:
+    """Cut rolls into chunks, the last one padded with silence; a piece has at least one."""
+    parts: list[Rolls] = []
+    item: list[int] = []
+    for index, roll in enumerate(rolls):
+        starts = range(0, max(len(roll) - chunk_frames + hop_frames, 1), hop_frames)
+        for start in starts:
+            part = roll[start : start + chunk_frames]
+            parts.append(np.pad(part, ((0, chunk_frames - len(part)), (0, 0))))
+            item.append(index)
+    return View(np.stack(parts), np.asarray(item, dtype=np.int64))
 
 
 def window_notes(notes: Notes, start_s: float, length_s: float) -> Notes:
@@ -22,34 +132,37 @@ def window_notes(notes: Notes, start_s: float, length_s: float) -> Notes:
     return window
 
 
-def window_features(dataset: Dataset, piece_ids: Sequence[str]) -> View:
-    """Return the musical features of the notes of each chunk, as a server computes them.
+def window_features(
+    notes: Sequence[Notes], counts: Sequence[int] | npt.NDArray[Any], hop_s: float, length_s: float
+) -> tuple[View, npt.NDArray[np.float64]]:
+    """Return the musical features of the notes of each window.
 
     Parameters
     ----------
-    dataset
-        Holds the pieces.
-    piece_ids
-        Which pieces; item i of the view is piece ``piece_ids[i]``.
+    notes
+        Notes of each item.
+    counts
+        Windows of each item.
+    hop_s, length_s
+        From a window's start to the next, and its length.
 
     Returns
     -------
     View
-        ``float32 [chunks, features]``. Chunks in which no note begins are left out.
+        ``float32 [windows, features]``. Windows in which no note begins are left out.
+    numpy.ndarray
+        Start of each window in its item, in seconds.
     """
-    parameters = dataset.manifest.parameters
-    rate = float(parameters["frames_per_second"])
-    length_s, hop_s = parameters["chunk_frames"] / rate, parameters["hop_frames"] / rate
-    pieces = dataset.pieces().set_index("piece_id")["n_chunks"]
-    notes = dataset.notes(piece_ids)
-    rows: list[npt.NDArray[Any]] = []
+    rows: list[npt.NDArray[np.float32]] = []
     item: list[int] = []
-    for index, piece_id in enumerate(piece_ids):
-        for chunk in range(int(pieces[piece_id])):
-            window = window_notes(notes[piece_id], chunk * hop_s, length_s)
+    starts_s: list[float] = []
+    for index, (whole, count) in enumerate(zip(notes, counts, strict=True)):
+        for number in range(int(count)):
+            window = window_notes(whole, number * hop_s, length_s)
             if len(window):
                 rows.append(musical_features(window))
                 item.append(index)
-    width = len(dataset.manifest.feature_names)
+                starts_s.append(number * hop_s)
+    width = len(musical_features(notes[0][:0])) if len(notes) else 0
     x = np.stack(rows) if rows else np.zeros((0, width), dtype=np.float32)
-    return View(x, np.asarray(item, dtype=np.int64))
+    return View(x, np.asarray(item, dtype=np.int64)), np.asarray(starts_s)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
+Facts = Mapping[str, Any]
+Figures = Mapping[str, "Figure"]
+
 LABELS = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -21,35 +24,88 @@ LABELS = {
 }
 
 _CSS = """
-:root { color-scheme: light dark; %(light)s --panel: #f5f7f9; }
-@media (prefers-color-scheme: dark) { :root { %(dark)s --panel: #1c2228; } }
+:root { color-scheme: light dark; %(light)s --panel: #f4f6f8; --bad: #b3392f; --good: #2f7d5f; }
+@media (prefers-color-scheme: dark) {
+  :root { %(dark)s --panel: #1d232a; --bad: #ee8a80; --good: #6cc9a4; }
+}
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 16px/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
 main { max-width: 62rem; margin: 0 auto; padding: 3rem 1.5rem 5rem; }
 h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .3rem; letter-spacing: -.01em; }
-h2 { font-size: 1.25rem; margin: 3.2rem 0 .4rem; letter-spacing: -.005em; }
+h2 { font-size: 1.3rem; margin: 3.4rem 0 .4rem; letter-spacing: -.005em; }
+h3 { font-size: 1rem; margin: 1.8rem 0 .2rem; }
 p { margin: .4rem 0 1rem; max-width: 46rem; }
+nav { font-size: .875rem; margin: 1.2rem 0 0; }
+nav a { color: var(--series-0); text-decoration: none; margin-right: 1.1rem; white-space: nowrap; }
 .quiet, figcaption, caption { color: var(--muted); font-size: .875rem; }
 .hero { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 1rem;
-  margin: 2rem 0 1rem; }
+  margin: 1.8rem 0 1rem; }
 .hero div { background: var(--panel); border-radius: .6rem; padding: 1rem 1.1rem; }
 .hero b { display: block; font-size: 2rem; line-height: 1.15; font-weight: 650;
   font-variant-numeric: tabular-nums; }
 .hero span { color: var(--muted); font-size: .8125rem; display: block; }
+.note { border-left: 3px solid var(--series-1); padding: .1rem 0 .1rem 1rem; margin: 1.2rem 0; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums;
   margin: .6rem 0 1rem; }
-th, td { text-align: left; padding: .38rem 1.4rem .38rem 0; border-bottom: 1px solid var(--grid);
+th, td { text-align: left; padding: .4rem 1.5rem .4rem 0; border-bottom: 1px solid var(--grid);
   vertical-align: baseline; }
 th { font-weight: 600; color: var(--muted); font-size: .8125rem; }
 td.number, th.number { text-align: right; }
 td small { color: var(--muted); font-size: .8em; white-space: nowrap; }
+td.mark, td.name { white-space: nowrap; }
+td.mark { font-weight: 600; }
+.leak { color: var(--bad); } .caution { color: var(--series-1); } .clear { color: var(--good); }
+.absent { color: var(--muted); font-weight: 400; }
 caption { text-align: left; padding-bottom: .4rem; }
-figure { margin: 1rem 0 1.5rem; }
-figure svg { display: block; width: 100%%; height: auto; font-family: inherit; }
+figure { margin: 1rem 0 1.6rem; }
+figure svg { display: block; width: 100%%; height: auto; }
+figure text { font-family: system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+figcaption { margin-top: .3rem; max-width: 46rem; }
 footer { margin-top: 4rem; border-top: 1px solid var(--grid); padding-top: 1rem; }
+@media print { main { max-width: none; padding: 0; } nav { display: none; }
+  figure, table { break-inside: avoid; } }
 """
+
+
+def render(facts: Facts, figures: Figures) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    facts
+        The content of ``report.json``.
+    figures
+        Drawn figures by name.
+    """
+    sections = {
+        "Figures": _metrics(facts),
+        "Classes": _classes(facts, figures),
+        "Trust": _audit(facts),
+        "Comparisons": _comparisons(facts),
+        "Behaviour": _behaviour(facts, figures),
+        "Slices": _slices(figures),
+        "Calibration": _calibration(facts, figures),
+        "Importance": _importance(facts, figures),
+        "Moments": _segments(facts, figures),
+        "Search": _search(facts, figures),
+        "Data": _data(facts, figures),
+    }
+    written = {name: body for name, body in sections.items() if body}
+    links = "".join(f'<a href="#{name.lower()}">{name}</a>' for name in written)
+    body = "".join(
+        f'<section><h2 id="{name.lower()}">{name}</h2>{text}</section>\n'
+        for name, text in written.items()
+    )
+    title = escape(f"{facts['task']}: evaluation of run {facts['run_id']}")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{_css()}</style>\n</head>\n<body>\n<main>\n"
+        f"{_head(facts)}<nav>{links}</nav>\n{body}{_foot(facts)}"
+        "</main>\n</body>\n</html>\n"
+    )
 
 
 def _css() -> str:
@@ -65,9 +121,9 @@ def label_of(metric: str) -> str:
     return LABELS.get(metric, metric)
 
 
-def interval(figure: Mapping[str, float]) -> str:
+def interval(figure: Mapping[str, float], sign: str = "") -> str:
     """Return a figure with its interval as HTML."""
-    value, low, high = (f"{figure[key]:.3f}" for key in ("value", "low", "high"))
+    value, low, high = (f"{figure[key]:{sign}.3f}" for key in ("value", "low", "high"))
     return f"{value} <small>[{low}, {high}]</small>"
 
 
@@ -88,77 +144,68 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "")
     )
 
 
-def drawing(figures: Mapping[str, "Figure"], name: str, caption: str) -> str:
+def drawing(figures: Figures, name: str, caption: str) -> str:
     """Return a figure with its caption, nothing where there is no such figure."""
     if name not in figures:
         return ""
-    picture = svg(figures[name], name)
-    width = figures[name].get_figwidth()
-    style = f' style="max-width: {width * 6.2:.0f}rem"' if width < 9 else ""
-    return f"<figure{style}>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def render(facts: Mapping[str, Any], figures: Mapping[str, "Figure"]) -> str:
-    """Return the page.
-
-    Parameters
-    ----------
-    facts
-        The content of ``report.json``.
-    figures
-        Drawn figures by name.
-    """
-    sections = [_head(facts), _metrics(facts), _classes(facts, figures), _foot(facts)]
-    title = escape(f"{facts['task']}: evaluation of run {facts['run_id']}")
+    width_rem = min(figures[name].get_figwidth() * 6.4, 59)
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{_css()}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(section for section in sections if section)
-        + "\n</main>\n</body>\n</html>\n"
+        f'<figure style="max-width: {width_rem:.0f}rem">{svg(figures[name], name)}'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
 
-def _head(facts: Mapping[str, Any]) -> str:
+def _paragraph(text: str, kind: str = "") -> str:
+    return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+
+
+def _head(facts: Facts) -> str:
     unit = facts["unit"]
-    best = facts.get("model") or {}
+    family = str((facts.get("model") or {}).get("family", "model"))
     data = facts["dataset"]
     figures = facts["metrics"][unit]
     tiles = "".join(
         f"<div><span>{label_of(name)} a {unit}</span><b>{figures[name]['value']:.3f}</b>"
-        f"<span>95 %: {figures[name]['low']:.3f} to {figures[name]['high']:.3f}</span></div>"
+        f"<span>95&nbsp;%: {figures[name]['low']:.3f} to {figures[name]['high']:.3f}</span></div>"
         for name in ("accuracy", "balanced_accuracy", "macro_f1", "ece")
     )
+    leaks = [row["check"] for row in facts["audit"] if row["result"] == "leak"]
+    notes = [*facts["notes"]]
+    if leaks:
+        notes.insert(0, f"The audit found leaks ({', '.join(leaks)}): the figures are too good.")
+    told = "".join(f'<div class="note">{_paragraph(note)}</div>' for note in notes)
     return (
-        f"<header><h1>{escape(facts['task'])}</h1>"
-        f'<p class="quiet">{escape(str(best.get("family", "model")))} of run '
-        f"{escape(facts['run_id'])} on {escape(str(data['name']))}@{escape(str(data['version']))}, "
-        f"measured on {facts[f'n_test_{unit}s']} {unit}s in {facts['n_test_groups']} groups that "
-        f'the search never saw.</p><div class="hero">{tiles}</div></header>'
+        f"<header><h1>{escape(facts.get('title') or facts['task'])}</h1>"
+        f'<p class="quiet">Task {escape(facts["task"])}: {escape(family)}, '
+        f"the winner of run {escape(facts['run_id'])} on {escape(str(data['name']))}@"
+        f"{escape(str(data['version']))}, measured on {facts['n_test']:,} {unit}s in "
+        f"{facts['n_test_groups']:,} independent groups that the search never saw.</p>"
+        f'<div class="hero">{tiles}</div>{told}</header>\n'
     )
 
 
-def _metrics(facts: Mapping[str, Any]) -> str:
+def _metrics(facts: Facts) -> str:
     unit = facts["unit"]
     columns: list[tuple[str, Mapping[str, Any]]] = [
         (f"A {level}", figures) for level, figures in facts["metrics"].items()
     ]
-    columns += [(name.capitalize(), by[unit]) for name, by in facts["baseline"].items()]
+    names = {"majority": "Majority", "linear": "Linear baseline"}
+    columns += [(names.get(name, name), by[unit]) for name, by in facts["baseline"].items()]
     rows = [
         [label_of(name), *(interval(figures[name]) for _, figures in columns)]
         for name in facts["metrics"][unit]
     ]
-    note = f'<p class="quiet">{escape(facts["chunk_note"])}</p>' if facts.get("chunk_note") else ""
-    return (
-        "<h2>Figures</h2><p>Each with a 95 % bootstrap interval that draws whole groups, so that "
-        "duplicates and the parts of one item count together. The majority baseline answers the "
-        "share of each class in training.</p>"
-        + table(["", *(name for name, _ in columns)], rows)
-        + note
+    text = (
+        "Each with a 95\u00a0% bootstrap interval that draws whole groups, so that duplicates and "
+        "the parts of one item count together (for the calibration error, which noise can only "
+        "raise, the interval lies high). The majority baseline answers the share of each class "
+        "in training; the linear one is logistic regression on the plain numbers of each item."
     )
+    note = _paragraph(facts["chunk_note"], "quiet") if facts.get("chunk_note") else ""
+    return _paragraph(text) + table(["", *(name for name, _ in columns)], rows) + note
 
 
-def _classes(facts: Mapping[str, Any], figures: Mapping[str, "Figure"]) -> str:
+def _classes(facts: Facts, figures: Figures) -> str:
     rows = [
         [
             escape(row["class"]),
@@ -167,12 +214,162 @@ def _classes(facts: Mapping[str, Any], figures: Mapping[str, "Figure"]) -> str:
         ]
         for row in facts["per_class"]
     ]
-    return (
-        "<h2>Classes</h2>"
-        + drawing(figures, "confusion", f"Confusion of the test {facts['unit']}s.")
-        + table(["Class", "Precision", "Recall", "F1", "Support"], rows)
+    return drawing(figures, "confusion", f"What was answered to test {facts['unit']}s.") + table(
+        ["Class", "Precision", "Recall", "F1", f"Test {facts['unit']}s"], rows
     )
 
 
-def _foot(facts: Mapping[str, Any]) -> str:
-    return f'<footer class="quiet">Written {escape(facts["created"])} by Tunesmith.</footer>'
+def _audit(facts: Facts) -> str:
+    kinds = {"leak": "leak", "caution": "caution", "clear": "clear", "not applicable": "absent"}
+    rows = "".join(
+        f'<tr><td class="mark {kinds[row["result"]]}">{escape(row["result"])}</td>'
+        f'<td class="name">{escape(row["check"])}</td><td>{escape(row["message"])}</td></tr>'
+        for row in facts["audit"]
+    )
+    text = (
+        "Ways in which a test item could be known without being understood. A leak makes the "
+        "figures wrong; a caution says that they may rest on something other than the task."
+    )
+    return _paragraph(text) + f'<div class="table"><table><tbody>{rows}</tbody></table></div>'
+
+
+def _comparisons(facts: Facts) -> str:
+    names = {"majority": "Majority class", "linear": "Linear baseline"}
+    rows, problems = [], ""
+    for name, found in facts["comparisons"].items():
+        who = names.get(name) or f"Champion, version {found['version']}"
+        if "difference" not in found:
+            problems += _paragraph(f"{who}: {found['problem']}.", "quiet")
+            continue
+        rows.append(
+            [
+                who,
+                interval(found["difference"], "+"),
+                f"{found['only_first']} : {found['only_second']}",
+                f"{found['p_value']:.2g}",
+                "yes" if found["beyond_noise"] else "no",
+            ]
+        )
+    metric = label_of(facts["metric"])
+    head = ["Against", f"{metric} gained", "Right alone, this : other", "McNemar p", "Beyond noise"]
+    text = (
+        f"Both models on the same {facts['unit']}s; the interval is that of the difference, drawn "
+        "together."
+    )
+    return _paragraph(text) + table(head, rows) + problems
+
+
+def _behaviour(facts: Facts, figures: Figures) -> str:
+    found = facts.get("behaviour")
+    if not found:
+        return ""
+    near = found["near_keys"]
+    text = (
+        f"The same piece in another key or tempo is the same piece. Of {found['pieces']} test "
+        f"pieces, {near['value']:.1%} (95\u00a0%: {near['low']:.1%} to {near['high']:.1%}) get the "
+        "same answer in every key within three semitones."
+    )
+    return _paragraph(text) + drawing(
+        figures, "behaviour", "How often the answer stays when a piece is changed."
+    )
+
+
+def _slices(figures: Figures) -> str:
+    return drawing(
+        figures,
+        "slices",
+        "Parts of the test items, with how many they are. Parts hold different classes, so compare "
+        "balanced accuracies rather than accuracies.",
+    )
+
+
+def _calibration(facts: Facts, figures: Figures) -> str:
+    found = facts["calibration"]
+    text = found["note"]
+    if "before" in found:
+        after = facts["metrics"][facts["unit"]]
+        text += (
+            f" Temperature {found['temperature']:.2f}: calibration error "
+            f"{found['before']['ece']['value']:.3f} before and {after['ece']['value']:.3f} after, "
+            f"log loss {found['before']['log_loss']['value']:.3f} before and "
+            f"{after['log_loss']['value']:.3f} after. All other figures are those after."
+        )
+    return _paragraph(text) + drawing(
+        figures,
+        "calibration",
+        "Of answers given with some confidence, the share that is right; larger dots stand for "
+        "more answers. On the dashed line a model is as sure as it is right.",
+    )
+
+
+def _importance(facts: Facts, figures: Figures) -> str:
+    found = facts.get("importance")
+    if not found:
+        return ""
+    return drawing(
+        figures,
+        "importance",
+        f"How much worse the model gets, as log loss above {found['log_loss']:.3f}, when one part "
+        "of the input says nothing any more. Parts that tell the same stand in for each other.",
+    )
+
+
+def _segments(facts: Facts, figures: Figures) -> str:
+    if not facts.get("segments"):
+        return ""
+    return drawing(
+        figures,
+        "segments",
+        "Moments of test pieces as the model met them, darker where louder, with the probabilities "
+        "it gave; the true class is green.",
+    )
+
+
+def _search(facts: Facts, figures: Figures) -> str:
+    trials = facts.get("trials") or {}
+    best = facts.get("model") or {}
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in trials.items())
+    settings = ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in (best.get("params") or {}).items()
+    )
+    text = f"Trials: {counts}. Winner: {best.get('family')} with {settings}."
+    return (
+        _paragraph(text)
+        + drawing(figures, "search", "Score of each trial on validation, and the best so far.")
+        + drawing(figures, "curves", "Trials step by step; the winner is drawn strongly.")
+        + drawing(
+            figures,
+            "parallel",
+            "Settings of the trials of each family, stronger the better they scored; axes next to "
+            "the score go with it most.",
+        )
+    )
+
+
+def _data(facts: Facts, figures: Figures) -> str:
+    parts = facts["parts"]
+    rows = [
+        [escape(label), *(str(parts[name][label]) for name in parts)]
+        for label in next(iter(parts.values()))
+    ]
+    total = [f"<b>{sum(counts.values()):,}</b>" for counts in parts.values()]
+    protocol = f"Split {facts['protocol']}." if facts.get("protocol") else ""
+    return (
+        _paragraph(protocol)
+        + table(["Class", *(name.capitalize() for name in parts)], [*rows, ["<b>All</b>", *total]])
+        + drawing(figures, "balance", "Items of each class: train, validation, test.")
+        + drawing(
+            figures,
+            "correlation",
+            "Correlation of the columns; blue together, orange against each other.",
+        )
+    )
+
+
+def _foot(facts: Facts) -> str:
+    return (
+        f'<footer class="quiet">Written {escape(facts["created"])} by Tunesmith. Model SHA-256 '
+        f"{escape(facts['sha256'][:16])}…; the numbers are in report.json beside this file, the "
+        "answers in predictions.parquet.</footer>\n"
+    )

@@ -45,12 +45,15 @@ class Predictions:
         Answer to each row the model was asked, ``float64 [rows, classes]``.
     by_item
         Mean answer of each item's rows, ``float64 [items, classes]``.
+    starts_s
+        Where each row begins in its item, ``float [rows]``, where rows do not follow one another.
     """
 
     examples: Examples
     item: npt.NDArray[np.int64]
     by_row: npt.NDArray[np.float64]
     by_item: npt.NDArray[np.float64]
+    starts_s: npt.NDArray[np.float64] | None = None
 
     @property
     def has_many_rows(self) -> bool:
@@ -61,7 +64,7 @@ class Predictions:
         """Return the answers of the same model calibrated with `temperature`."""
         rows = temper(self.by_row, temperature)
         means = aggregate(rows, self.item, len(self.examples))
-        return Predictions(self.examples, self.item, rows, means)
+        return Predictions(self.examples, self.item, rows, means, self.starts_s)
 
     def table(self) -> "pd.DataFrame":
         """Return one line an item: what was true, what was answered and how surely."""

@@ -87,6 +87,23 @@ class Run:
         answers = inputs.pop(OUTPUT)
         return inputs, answers
 
+    def validation(
+        self,
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
+        """Return answers to validation items of a model that had not learned from them.
+
+        Returns
+        -------
+        tuple | None
+            Probabilities ``[rows, classes]``, item of each row ``[rows]`` and class of each item
+            ``[items]``; None where the search kept none.
+        """
+        parts = (*self.parts, "model", "validation.npz")
+        if not self.store.exists(*parts):
+            return None
+        with np.load(io.BytesIO(self.store.read_bytes(*parts)), allow_pickle=False) as arrays:
+            return arrays[OUTPUT], arrays["item"].astype(np.int64), arrays["y"].astype(np.int64)
+
 
 def open_run(store: Store, task: str, run_id: str | None = None) -> Run:
     """Return a run of a task, the latest one by default.

@@ -1,0 +1,184 @@
+"""What music lovers would expect of a model: the same piece in another key is the same piece.
+
+Each change is applied to the test pieces and the answers are compared with those to the pieces as
+they are. After Ribeiro et al. (2020), "Beyond accuracy: behavioral testing".
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.datasets.examples import Examples, View
+from tunesmith.errors import ModelError
+from tunesmith.evaluation.metrics import mean
+from tunesmith.evaluation.music import Notes, Pieces, Rolls, rechunk
+from tunesmith.evaluation.predictions import Predictions, predict
+from tunesmith.midi.features import musical_features
+from tunesmith.midi.transforms import scale_tempo_notes, transpose_chunks, transpose_notes
+
+if TYPE_CHECKING:
+    from tunesmith.registry.classifier import Classifier
+
+__all__ = ["CHANGES", "Change", "behaviour"]
+
+_FLAT_VELOCITY = 64
+NEAR_KEYS = (-3, -2, -1, 1, 2, 3)
+"""Transpositions, in semitones, within which an answer should not change."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a piece, the same on notes and on rolls.
+
+    Attributes
+    ----------
+    name
+        For people.
+    of_notes
+        Notes in, changed notes out.
+    of_roll
+        Roll ``uint8 [frames, 128]`` and frames a second in, changed roll out.
+    semitones
+        How far it transposes; None when it does something else.
+    """
+
+    name: str
+    of_notes: Callable[[Notes], Notes]
+    of_roll: Callable[[Rolls, float], Rolls]
+    semitones: int | None = None
+
+
+def _transposed(semitones: int) -> Change:
+    def roll(whole: Rolls, rate: float) -> Rolls:
+        del rate
+        return transpose_chunks(whole, semitones)
+
+    name = f"transposed by {semitones:+d} semitone{'s' if abs(semitones) > 1 else ''}"
+    return Change(name, lambda notes: transpose_notes(notes, semitones), roll, semitones)
+
+
+def _at_tempo(factor: float, name: str) -> Change:
+    def roll(whole: Rolls, rate: float) -> Rolls:
+        del rate
+        frames = max(1, round(len(whole) / factor))
+        source = np.floor((np.arange(frames) + 0.5) * factor).astype(np.int64)
+        scaled: Rolls = whole[np.minimum(source, len(whole) - 1)]
+        return scaled
+
+    return Change(name, lambda notes: scale_tempo_notes(notes, factor), roll)
+
+
+def _without_start(seconds: float) -> Change:
+    def notes(whole: Notes) -> Notes:
+        later = whole[whole["onset_s"] >= seconds].copy()
+        # A piece that ends before is left as it is: there would be nothing to ask about.
+        if not len(later):
+            return whole
+        later["onset_s"] -= seconds
+        later["offset_s"] -= seconds
+        return later
+
+    def roll(whole: Rolls, rate: float) -> Rolls:
+        later: Rolls = whole[round(seconds * rate) :]
+        return later if later.any() else whole
+
+    return Change(f"first {seconds:g} s cut off", notes, roll)
+
+
+def _flat() -> Change:
+    def notes(whole: Notes) -> Notes:
+        changed = whole.copy()
+        changed["velocity"] = _FLAT_VELOCITY
+        return changed
+
+    def roll(whole: Rolls, rate: float) -> Rolls:
+        del rate
+        return np.where(whole > 0, np.uint8(_FLAT_VELOCITY), np.uint8(0))
+
+    return Change("every note equally loud", notes, roll)
+
+
+CHANGES: tuple[Change, ...] = (
+    *(_transposed(semitones) for semitones in (-6, *NEAR_KEYS, 6)),
+    _at_tempo(1.2, "20 % faster"),
+    _at_tempo(0.8, "20 % slower"),
+    _without_start(5.0),
+    _without_start(20.0),
+    _flat(),
+)
+
+
+def behaviour(
+    classifier: "Classifier",
+    pieces: Pieces,
+    predictions: Predictions,
+    answer: Callable[[Predictions], npt.NDArray[np.float64]],
+    changes: Sequence[Change] = CHANGES,
+) -> dict[str, Any]:
+    """Return how often answers change when pieces are changed.
+
+    Parameters
+    ----------
+    classifier
+        Reads ``chunks``, ``features`` or both.
+    pieces
+        The test pieces.
+    predictions
+        Answers to the pieces as they are.
+    answer
+        Gives the probabilities that users see, ``float [pieces, classes]``.
+    changes
+        What is tried.
+
+    Returns
+    -------
+    dict
+        ``changes``, a row each with the share of ``unchanged`` answers and the accuracy, each with
+        its interval; ``near_keys``, the share of pieces whose answer is the same in every key
+        within three semitones.
+
+    Raises
+    ------
+    ModelError
+        When the model reads something else.
+    """
+    examples = predictions.examples
+    before = answer(predictions).argmax(axis=1)
+    rows, near = [], np.ones(len(examples), dtype=bool)
+    for change in changes:
+        changed = predict(classifier, _changed(examples, pieces, change, set(classifier.inputs)))
+        after = answer(changed).argmax(axis=1)
+        same = after == before
+        if change.semitones in NEAR_KEYS:
+            near &= same
+        rows.append(
+            {
+                "change": change.name,
+                "unchanged": mean(same, examples.groups).as_dict(),
+                "accuracy": mean(after == examples.y, examples.groups).as_dict(),
+            }
+        )
+    return {
+        "pieces": len(examples),
+        "changes": rows,
+        "near_keys": mean(near, examples.groups).as_dict(),
+        "accuracy": mean(before == examples.y, examples.groups).as_dict(),
+    }
+
+
+def _changed(examples: Examples, pieces: Pieces, change: Change, wanted: set[str]) -> Examples:
+    """Return the examples with the views that the model reads made from changed pieces."""
+    views: dict[str, View] = {}
+    if "chunks" in wanted:
+        rolls = [change.of_roll(roll, pieces.frames_per_second) for roll in pieces.rolls]
+        views["chunks"] = rechunk(rolls, pieces.chunk_frames, pieces.hop_frames)
+    if "features" in wanted:
+        vectors = [musical_features(change.of_notes(notes)) for notes in pieces.notes]
+        views["features"] = View.one_row_each(np.stack(vectors))
+    if missing := wanted - views.keys():
+        message = f"Pieces can be changed as chunks and features, not as {', '.join(missing)}."
+        raise ModelError(message)
+    return Examples(examples.y, examples.classes, examples.groups, examples.ids, views)
