@@ -5,6 +5,7 @@ time sees pitches as channels. `piano_roll(...).T` is what `pretty_midi` calls a
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ __all__ = [
 N_PITCHES = 128
 PEDAL_THRESHOLD = 64
 BEND_RANGE_SEMITONES = 2.0
+BEND_REACH = 3
+"""Pitches a bend can reach: two semitones, and a share of the next."""
 
 
 def piano_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.float64]:
@@ -51,20 +54,9 @@ def piano_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.float6
     its loop over notes.
     """
     frames = _roll_frames(score, frames_per_second)
-    if not any(_bends(i) for i in score.instruments):
-        return _integer_roll(score, frames_per_second, frames).astype(np.float64)
-    # Bent cells are fractions, and a sum of fractions depends on its order: one at a time.
+    low, part = _summed_roll(score, frames_per_second, frames)
     roll = np.zeros((frames, N_PITCHES))
-    for i, instrument in enumerate(score.instruments):
-        own_frames = int(frames_per_second * instrument.end_time_s)
-        if instrument.is_drum or own_frames == 0:
-            continue
-        part = np.zeros((own_frames, N_PITCHES))
-        start, end, pitch, velocity = _note_frames(score, frames_per_second, np.int64(i))
-        _add_notes(part, start, end, pitch, velocity)
-        _hold(part, _pedal_regions(instrument, frames_per_second))
-        _bend(part, instrument, frames_per_second)
-        roll[:own_frames] += part
+    roll[:, low : low + part.shape[1]] = part
     return roll
 
 
@@ -76,11 +68,13 @@ def velocity_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.uin
     NDArray[np.uint8]
         Roll [frames, 128].
     """
-    if any(_bends(i) for i in score.instruments):
-        exact = np.rint(piano_roll(score, frames_per_second))
-        return np.minimum(exact, 127.0).astype(np.uint8)
     frames = _roll_frames(score, frames_per_second)
-    return np.minimum(_integer_roll(score, frames_per_second, frames), 127).astype(np.uint8)
+    low, part = _summed_roll(score, frames_per_second, frames)
+    if part.dtype != np.int32:
+        np.rint(part, out=part)
+    roll = np.zeros((frames, N_PITCHES), dtype=np.uint8)
+    roll[:, low : low + part.shape[1]] = np.minimum(part, 127, out=part)
+    return roll
 
 
 def binary_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.uint8]:
@@ -95,13 +89,12 @@ def instrumentation_roll(score: Score, frames_per_second: float = 10) -> NDArray
     """
     frames = _roll_frames(score, frames_per_second)
     roll = np.zeros((frames, N_PITCHES), dtype=np.uint8)
+    notes = _pitched_notes(score, frames_per_second)
     for i, instrument in enumerate(score.instruments):
-        if instrument.is_drum:
-            continue
-        start, end, pitch, velocity = _note_frames(score, frames_per_second, np.int64(i))
-        part = np.zeros((frames, N_PITCHES), dtype=np.int32)
-        _add_notes(part, start, end, pitch, velocity)
-        roll += (part > 0) & (roll < 255)
+        if not instrument.is_drum:
+            low, part = notes.of(i).summed(frames)
+            layers = roll[:, low : low + part.shape[1]]
+            layers += (part > 0) & (layers < 255)
     return roll
 
 
@@ -109,9 +102,9 @@ def timing_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.uint8
     """How many notes begin at each pitch in each frame, up to 255; [frames, 128]. No drums."""
     frames = _roll_frames(score, frames_per_second)
     roll = np.zeros(frames * N_PITCHES, dtype=np.int32)
-    start, _, pitch, _ = _note_frames(score, frames_per_second, None)
-    kept = start < frames
-    np.add.at(roll, start[kept] * N_PITCHES + pitch[kept], np.int32(1))
+    notes = _pitched_notes(score, frames_per_second)
+    kept = notes.start < frames
+    np.add.at(roll, notes.start[kept] * N_PITCHES + notes.pitch[kept], np.int32(1))
     return np.minimum(roll, 255).astype(np.uint8).reshape(frames, N_PITCHES)
 
 
@@ -168,66 +161,105 @@ def _roll_frames(score: Score, frames_per_second: float) -> int:
     return max(int(frames_per_second * i.end_time_s) for i in score.instruments)
 
 
-def _note_frames(
-    score: Score, frames_per_second: float, instrument: np.int64 | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
-    """First frame, frame after the last, pitch and velocity of pitched notes."""
+@dataclass(frozen=True, slots=True)
+class _NoteFrames:
+    """First frame, frame after the last, pitch, velocity and instrument of notes."""
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    pitch: NDArray[np.int64]
+    velocity: NDArray[np.int32]
+    instrument: NDArray[np.int16]
+
+    def where(self, chosen: NDArray[np.bool_]) -> "_NoteFrames":
+        return _NoteFrames(
+            self.start[chosen],
+            self.end[chosen],
+            self.pitch[chosen],
+            self.velocity[chosen],
+            self.instrument[chosen],
+        )
+
+    def of(self, instrument: int) -> "_NoteFrames":
+        return self.where(self.instrument == instrument)
+
+    def summed(self, frames: int) -> tuple[int, NDArray[np.int32]]:
+        """Lowest pitch, and sum of velocities by frame and pitch from there to the highest.
+
+        Listing the cells is far cheaper than a difference array and a running sum: notes cover a
+        few thousand cells of a few hundred thousand.
+        """
+        if self.pitch.size == 0:
+            return 0, np.zeros((frames, 0), dtype=np.int32)
+        low = int(self.pitch.min())
+        width = int(self.pitch.max()) - low + 1
+        roll = np.zeros(frames * width, dtype=np.int32)
+        lengths = self.end - self.start
+        total = int(lengths.sum())
+        if total:
+            before = np.cumsum(lengths) - lengths
+            first = (self.start - before) * width + (self.pitch - low)
+            cells = np.repeat(first, lengths) + np.arange(0, total * width, width)
+            np.add.at(roll, cells, np.repeat(self.velocity, lengths))
+        return low, roll.reshape(frames, width)
+
+
+def _pitched_notes(score: Score, frames_per_second: float) -> _NoteFrames:
     notes = score.notes
-    if instrument is not None:
-        notes = notes[notes["instrument"] == instrument]
-    elif any(i.is_drum for i in score.instruments):
-        notes = notes[~notes["is_drum"]]
-    start = (notes["onset_s"] * frames_per_second).astype(np.int64)
-    end = (notes["offset_s"] * frames_per_second).astype(np.int64)
-    return start, end, notes["pitch"].astype(np.int64), notes["velocity"].astype(np.int32)
+    frames = _NoteFrames(
+        (notes["onset_s"] * frames_per_second).astype(np.int64),
+        (notes["offset_s"] * frames_per_second).astype(np.int64),
+        notes["pitch"].astype(np.int64),
+        notes["velocity"].astype(np.int32),
+        np.ascontiguousarray(notes["instrument"]),
+    )
+    if any(i.is_drum for i in score.instruments):
+        return frames.where(~notes["is_drum"])
+    return frames
 
 
-def _add_notes(
-    roll: NDArray[np.int32] | NDArray[np.float64],
-    start: NDArray[np.int64],
-    end: NDArray[np.int64],
-    pitch: NDArray[np.int64],
-    velocity: NDArray[np.int32],
-) -> None:
-    """Add each note's velocity to its cells, in place.
+def _summed_roll(
+    score: Score, frames_per_second: float, frames: int
+) -> tuple[int, NDArray[np.int32] | NDArray[np.float64]]:
+    """Lowest pitch, and the roll from there to the highest: whole numbers unless notes are bent.
 
-    Listing the cells is far cheaper than a difference array and a running sum: notes cover a few
-    thousand cells of a few hundred thousand.
+    A bend moves multiples of 1/4096 of a velocity, which floating point adds without error, so the
+    order of instruments does not matter.
     """
-    lengths = end - start
-    total = int(lengths.sum())
-    if total == 0:
-        return
-    before = np.cumsum(lengths) - lengths
-    first = start * N_PITCHES + pitch - before * N_PITCHES
-    cells = np.repeat(first, lengths) + np.arange(total, dtype=np.int64) * N_PITCHES
-    np.add.at(roll.reshape(-1), cells, np.repeat(velocity.astype(roll.dtype), lengths))
+    notes = _pitched_notes(score, frames_per_second)
+    bent = [i for i, instrument in enumerate(score.instruments) if _is_bent(instrument)]
+    straight = notes.where(~np.isin(notes.instrument, bent)) if bent else notes
+    low, roll = _held_roll(score, straight, frames_per_second, frames)
+    if not bent:
+        return low, roll
+    whole = np.zeros((frames, N_PITCHES))
+    whole[:, low : low + roll.shape[1]] = roll
+    for i in bent:
+        low, roll = _held_roll(score, notes.of(i), frames_per_second, frames)
+        low, bent_roll = _bend(low, roll, score.instruments[i], frames_per_second)
+        whole[:, low : low + bent_roll.shape[1]] += bent_roll
+    return 0, whole
 
 
-def _integer_roll(score: Score, frames_per_second: float, frames: int) -> NDArray[np.int32]:
-    roll = np.zeros((frames, N_PITCHES), dtype=np.int32)
-    pedals = {
-        i: regions
-        for i, instrument in enumerate(score.instruments)
-        if not instrument.is_drum and len(regions := _pedal_regions(instrument, frames_per_second))
-    }
-    if not pedals or sum(not i.is_drum for i in score.instruments) == 1:
-        _add_notes(roll, *_note_frames(score, frames_per_second, None))
-        for regions in pedals.values():
-            _hold(roll, regions)
-        return roll
-    for i, instrument in enumerate(score.instruments):
-        if instrument.is_drum:
+def _held_roll(
+    score: Score, notes: _NoteFrames, frames_per_second: float, frames: int
+) -> tuple[int, NDArray[np.int32]]:
+    """Lowest pitch, and the sum of notes from there to the highest, pedals applied."""
+    low, roll = notes.summed(frames)
+    instruments = np.flatnonzero(np.bincount(notes.instrument)).tolist()
+    for i in instruments:
+        regions = _pedal_regions(score.instruments[i], frames_per_second)
+        if len(regions) == 0:
             continue
-        note_frames = _note_frames(score, frames_per_second, np.int64(i))
-        if i in pedals:
-            part = np.zeros((frames, N_PITCHES), dtype=np.int32)
-            _add_notes(part, *note_frames)
-            _hold(part, pedals[i])
-            roll += part
-        else:
-            _add_notes(roll, *note_frames)
-    return roll
+        if len(instruments) == 1:
+            _hold(roll, regions)
+            break
+        own_low, part = notes.of(i).summed(frames)
+        held = part.copy()
+        _hold(held, regions)
+        held -= part
+        roll[:, own_low - low : own_low - low + part.shape[1]] += held
+    return low, roll
 
 
 def _pedal_regions(instrument: Instrument, frames_per_second: float) -> NDArray[np.int64]:
@@ -242,61 +274,59 @@ def _pedal_regions(instrument: Instrument, frames_per_second: float) -> NDArray[
     return frames[frames[:, 1] > frames[:, 0]]
 
 
-def _hold(roll: NDArray[np.int32] | NDArray[np.float64], regions: NDArray[np.int64]) -> None:
+def _hold(roll: NDArray[np.int32], regions: NDArray[np.int64]) -> None:
     """Take the running maximum over time inside each region, in place.
 
     All regions at once: a frame's region number times a number above every velocity sum is added
     first, so that the maximum cannot run from one region into the next.
     """
-    if len(regions) == 0:
-        return
-    pitches = np.flatnonzero(roll.any(axis=0))
-    low, high = (int(pitches[0]), int(pitches[-1]) + 1) if pitches.size else (0, 0)
     frames = len(roll)
-    step = np.ones(frames + 1, dtype=np.int64)
+    if len(regions) == 0 or roll.size == 0:
+        return
     held = np.zeros(frames + 1, dtype=np.int64)
     np.add.at(held, np.minimum(regions[:, 0] + 1, frames), 1)
     np.add.at(held, np.minimum(regions[:, 1], frames), -1)
-    step -= np.cumsum(held)
-    number = np.cumsum(step[:frames])
-    part = roll[:, low:high].astype(np.int64)
-    top = int(part.max(initial=0)) + 1
-    part += (number * top)[:, None]
-    np.maximum.accumulate(part, axis=0, out=part)
-    part -= (number * top)[:, None]
-    roll[:, low:high] = part
+    number = np.cumsum(1 - np.cumsum(held[:frames]))
+    above = number * (int(roll.max()) + 1)
+    small = above[-1] + roll.max() < np.iinfo(np.int32).max
+    lift = above.astype(np.int32 if small else np.int64).reshape(-1, 1)
+    lifted: NDArray[np.signedinteger] = np.add(roll, lift)
+    np.maximum.accumulate(lifted, axis=0, out=lifted)
+    np.subtract(lifted, lift, out=roll, casting="same_kind")
 
 
-def _bends(instrument: Instrument) -> bool:
+def _is_bent(instrument: Instrument) -> bool:
     return not instrument.is_drum and bool(np.any(instrument.bends[1] != 0))
 
 
-def _bend(part: NDArray[np.float64], instrument: Instrument, frames_per_second: float) -> None:
-    """Move what sounds during each bend by its semitones, in place, splitting between pitches.
+def _bend(
+    low: int, roll: NDArray[np.int32], instrument: Instrument, frames_per_second: float
+) -> tuple[int, NDArray[np.float64]]:
+    """Move what sounds during each bend by its semitones, splitting between pitches.
 
-    Written in the order of operations of the reference, including that it reads shifted cells of
-    the roll it writes, so that fractions come out identical.
+    Takes and returns the lowest pitch and the roll from there, wider by the reach of a bend.
     """
+    below = min(BEND_REACH, low)
+    above = min(BEND_REACH, N_PITCHES - low - roll.shape[1])
+    part = np.pad(roll.astype(np.float64), ((0, 0), (below, above)))
+    pitches = part.shape[1]
     times_s, values = instrument.bends
-    if values.size == 0:
-        return
     order = np.argsort(times_s, kind="stable")
-    times = [*times_s[order].tolist(), instrument.end_time_s]
-    for i, value in enumerate(values[order].tolist()):
-        if value == 0:
+    edges_s = np.append(times_s[order], instrument.end_time_s)
+    edges = (edges_s * frames_per_second).astype(np.int64).tolist()
+    for value, first, last in zip(values[order].tolist(), edges[:-1], edges[1:], strict=True):
+        if value == 0 or last <= first:
             continue
         semitones = BEND_RANGE_SEMITONES * value / 8192.0
         whole = int(math.copysign(math.floor(abs(semitones)), semitones))
         share = abs(semitones - whole)
-        first, last = int(times[i] * frames_per_second), int(times[i + 1] * frames_per_second)
-        if last <= first:
-            continue
         region = part[first:last]
         bent = np.zeros_like(region)
         if value > 0:
-            bent[:, whole:] = region[:, : N_PITCHES - whole]
+            bent[:, whole:] = region[:, : pitches - whole]
             bent[:, 1:] = (1 - share) * bent[:, 1:] + share * bent[:, :-1]
         else:
-            bent[:, : N_PITCHES + whole] = region[:, -whole:]
+            bent[:, : pitches + whole] = region[:, -whole:]
             bent[:, :-1] = (1 - share) * bent[:, :-1] + share * bent[:, 1:]
         part[first:last] = bent
+    return low - below, part

@@ -44,7 +44,7 @@ def piece_statistics(score: Score) -> dict[str, Any]:
         "n_notes": int(notes.size),
         "n_pitched_notes": int(pitched.size),
         "notes_per_second": float(notes.size / length_s) if length_s > 0 else 0.0,
-        "n_pitches": int(np.unique(pitch).size),
+        "n_pitches": int(np.count_nonzero(np.bincount(pitch))),
         "pitch_min": int(pitch.min()) if pitch.size else None,
         "pitch_max": int(pitch.max()) if pitch.size else None,
         "pitch_mean": float(pitch.mean()) if pitch.size else None,
@@ -93,12 +93,11 @@ def _polyphony(pitched: NDArray[np.void]) -> tuple[float | None, int | None]:
     """Mean (over the time in which anything sounds) and maximum of notes sounding together."""
     if pitched.size == 0:
         return None, None
-    times = np.concatenate([pitched["onset_s"], pitched["offset_s"]])
-    change = np.repeat(np.array([1, -1]), pitched.size)
-    order = np.lexsort((change, times))  # at one instant, ends come before beginnings
-    sounding = np.cumsum(change[order])
-    spans = np.diff(times[order])
-    levels = sounding[:-1]
-    sounding_s = float(spans[levels > 0].sum())
-    mean = float((spans * levels).sum() / sounding_s) if sounding_s > 0 else 0.0
-    return mean, int(sounding.max())
+    onsets, offsets = pitched["onset_s"], pitched["offset_s"]
+    ended = np.searchsorted(np.sort(offsets), onsets, side="right")  # before or at each onset
+    most = int((np.arange(1, onsets.size + 1) - ended).max())
+    latest = np.maximum.accumulate(offsets)
+    silence_s = np.maximum(onsets[1:] - latest[:-1], 0.0).sum()
+    sounding_s = float(latest[-1] - onsets[0] - silence_s)
+    total_s = float((offsets - onsets).sum())
+    return (total_s / sounding_s if sounding_s > 0 else 0.0), most
