@@ -50,14 +50,12 @@ def note_hash(score: Score) -> str:
         32 hexadecimal digits.
     """
     notes = score.notes
-    columns = np.empty((notes.size, 5), dtype=np.int64)
-    columns[:, 0] = np.rint(notes["onset_s"] / TIME_RESOLUTION_S)
-    columns[:, 1] = notes["pitch"]
-    columns[:, 2] = np.rint(notes["offset_s"] / TIME_RESOLUTION_S)
-    columns[:, 3] = notes["velocity"]
-    columns[:, 4] = notes["is_drum"]
-    ordered = columns[np.lexsort(columns.T[::-1])]
-    return hashlib.blake2b(ordered.astype("<i8").tobytes(), digest_size=16).hexdigest()
+    onset = np.rint(notes["onset_s"] / TIME_RESOLUTION_S).astype(np.uint64)
+    offset = np.rint(notes["offset_s"] / TIME_RESOLUTION_S).astype(np.uint64)
+    pitch, velocity = notes["pitch"].astype(np.uint64), notes["velocity"].astype(np.uint64)
+    start = (onset << np.uint64(8)) | (pitch << np.uint64(1)) | notes["is_drum"]
+    each = _mix(start + _mix((offset << np.uint64(8)) | velocity))
+    return hashlib.blake2b(np.sort(each).astype("<u8").tobytes(), digest_size=16).hexdigest()
 
 
 def fingerprint(notes: NDArray[np.void]) -> NDArray[np.uint64]:
