@@ -2,14 +2,20 @@
 
 import hashlib
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnx
 import pandas as pd
+import pyarrow as pa
 from onnx import TensorProto, helper, numpy_helper
 
 from tunesmith.datasets.examples import Examples, View
+from tunesmith.datasets.reader import Chunks
+from tunesmith.midi.features import musical_features
+from tunesmith.midi.fingerprints import fingerprint
+from tunesmith.midi.score import NOTE_DTYPE
 from tunesmith.store import Store
 
 CLASSES = ("bach", "chopin", "mozart")
@@ -32,14 +38,14 @@ def chunk_model(weights: np.ndarray, frames: int = FRAMES) -> bytes:
     )
 
 
-def feature_model(weights: np.ndarray) -> bytes:
+def feature_model(weights: np.ndarray, name: str = "features") -> bytes:
     """Return softmax(features @ weights) as ONNX."""
     return _model(
-        "features",
+        name,
         TensorProto.FLOAT,
         ["rows", len(weights)],
         weights,
-        [helper.make_node("Mul", ["features", "one"], ["x"])],
+        [helper.make_node("Mul", [name, "one"], ["x"])],
     )
 
 
@@ -60,7 +66,7 @@ def _model(name: str, dtype: int, shape: list[Any], weights: np.ndarray, front: 
         [
             numpy_helper.from_array(weights.astype(np.float32), "weights"),
             *([numpy_helper.from_array(np.float32(1 / 127), "scale")] if name == "chunks" else []),
-            *([numpy_helper.from_array(np.float32(1), "one")] if name == "features" else []),
+            *([numpy_helper.from_array(np.float32(1), "one")] if name != "chunks" else []),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
@@ -203,6 +209,18 @@ def write_run(
     store.write_json({"run_id": run_id}, "runs", task, "latest.json")
 
 
+def write_validation(store: Store, examples: Examples, model: bytes, run_id: str = "r1") -> None:
+    """Write what the model answers to the run's validation items, as if it had not learned them."""
+    split = pd.read_parquet(
+        io.BytesIO(store.read_bytes("runs", "composer", run_id, "split.parquet"))
+    )
+    held = examples.take(np.flatnonzero((split["part"] == "validation").to_numpy()))
+    view = held.view("chunks")
+    buffer = io.BytesIO()
+    np.savez(buffer, probabilities=answer(model, {"chunks": view.x}), item=view.item, y=held.y)
+    store.write_bytes(buffer.getvalue(), "runs", "composer", run_id, "model", "validation.npz")
+
+
 def _parquet(frame: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
@@ -236,3 +254,101 @@ def hungry_model(size: int) -> bytes:
     last = graph.node.pop()
     graph.node.extend([*nodes, last])
     return proto.SerializeToString()
+
+
+def make_notes(seed: int, n: int = 120, low: int = 50) -> np.ndarray:
+    """Return notes of one voice, four a second."""
+    random = np.random.default_rng(seed)
+    notes = np.zeros(n, dtype=NOTE_DTYPE)
+    notes["onset_s"] = np.arange(n) * 0.25
+    notes["offset_s"] = notes["onset_s"] + 0.2
+    notes["onset_quarters"] = np.arange(n) * 0.5
+    notes["duration_quarters"] = 0.4
+    notes["pitch"] = random.integers(low, low + 20, n)
+    notes["velocity"] = random.integers(40, 110, n)
+    return notes
+
+
+class FakeDataset:
+    """What evaluation reads of a dataset version: pieces p0, p1, … of one voice each."""
+
+    def __init__(self, n: int, chunk_frames: int = FRAMES) -> None:
+        self.names = [f"p{i}" for i in range(n)]
+        self.chunk_frames = chunk_frames
+        parameters = {
+            "frames_per_second": 10,
+            "chunk_frames": chunk_frames,
+            "hop_frames": chunk_frames,
+        }
+        self.manifest = SimpleNamespace(parameters=parameters)
+        self._notes = {
+            name: make_notes(i, n=30 + 7 * i, low=42 + 12 * (i % 3))
+            for i, name in enumerate(self.names)
+        }
+
+    def frames_of(self, name: str) -> int:
+        """Return the length of a piece's roll."""
+        return round(float(self._notes[name]["offset_s"].max()) * 10)
+
+    def notes(self, names: list[str]) -> dict[str, np.ndarray]:
+        """Return notes by piece."""
+        return {name: self._notes[name] for name in names}
+
+    def chunks(self, names: list[str]) -> Chunks:
+        """Return the chunks of pieces."""
+        rolls, piece, start_s, padded = [], [], [], []
+        for index, name in enumerate(names):
+            roll = np.zeros((self.frames_of(name), 128), dtype=np.uint8)
+            for note in self._notes[name]:
+                span = slice(round(note["onset_s"] * 10), round(note["offset_s"] * 10))
+                roll[span, note["pitch"]] = note["velocity"]
+            for start in range(0, len(roll), self.chunk_frames):
+                part = roll[start : start + self.chunk_frames]
+                short = self.chunk_frames - len(part)
+                rolls.append(np.pad(part, ((0, short), (0, 0))))
+                piece.append(index)
+                start_s.append(start / 10)
+                padded.append(short)
+        return Chunks(
+            np.stack(rolls), np.array(piece), np.array(start_s), np.array(padded, dtype=np.int32)
+        )
+
+    def examples(self) -> Examples:
+        """Return every piece as a task would, classes by turns."""
+        features = np.stack([musical_features(notes) for notes in self._notes.values()])
+        chunks = self.chunks(self.names)
+        n = len(self.names)
+        return Examples(
+            y=np.arange(n) % len(CLASSES),
+            classes=CLASSES,
+            groups=np.arange(n),
+            ids=self.names,
+            views={
+                "chunks": View(chunks.rolls, chunks.piece_index),
+                "features": View.one_row_each(features),
+            },
+        )
+
+    def pieces(self) -> pd.DataFrame:
+        """Return facts about every piece."""
+        return pd.DataFrame(
+            {
+                "piece_id": self.names,
+                "path": [f"someone/{name}.mid" for name in self.names],
+                "n_chunks": [-(-self.frames_of(n) // self.chunk_frames) for n in self.names],
+                "length_s": [self.frames_of(n) / 10 for n in self.names],
+                "n_notes": [len(self._notes[n]) for n in self.names],
+                "n_instruments": 1,
+                "ticks_per_quarter": 480,
+                "n_tracks": [1 + i % 2 for i in range(len(self.names))],
+                "features": [musical_features(self._notes[n]) for n in self.names],
+            }
+        )
+
+    def table(self, name: str) -> pa.Table:
+        """Return the table of fingerprints."""
+        assert name == "fingerprints"
+        prints = [fingerprint(notes).tolist() for notes in self._notes.values()]
+        return pa.table(
+            {"piece_id": self.names, "fingerprint": pa.array(prints, pa.list_(pa.uint64()))}
+        )

@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 
 from tests import artefacts
+from tests.artefacts import make_notes
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.evaluation.audit import Finding, audit
 from tunesmith.midi.fingerprints import fingerprint
-from tunesmith.midi.score import NOTE_DTYPE
 from tunesmith.midi.transforms import scale_tempo_notes, transpose_chunks, transpose_notes
 
 
@@ -47,16 +47,6 @@ def joined(first: Examples, second: Examples) -> Examples:
 
 def relabelled(examples: Examples, groups, ids) -> Examples:
     return Examples(examples.y, examples.classes, groups, ids, examples.views)
-
-
-def make_notes(seed: int, n: int = 120) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    notes = np.zeros(n, dtype=NOTE_DTYPE)
-    notes["onset_s"] = np.arange(n) * 0.25
-    notes["offset_s"] = notes["onset_s"] + 0.2
-    notes["pitch"] = random.integers(50, 80, n)
-    notes["velocity"] = 80
-    return notes
 
 
 def test_a_clean_split_is_clear(sides):

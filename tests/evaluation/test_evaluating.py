@@ -1,13 +1,20 @@
 import json
+import re
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from tests import artefacts
+from tunesmith.datasets.examples import Examples
 from tunesmith.errors import ModelError, StoreError, UsageError
 from tunesmith.evaluation import evaluating
 from tunesmith.evaluation.evaluating import evaluate, open_report, parts_of
+from tunesmith.evaluation.metrics import score
+from tunesmith.evaluation.music import Pieces
+from tunesmith.evaluation.predictions import predict
+from tunesmith.midi.features import FEATURE_NAMES
+from tunesmith.registry import promote
 from tunesmith.registry.runs import open_run
 
 
@@ -108,3 +115,89 @@ def test_classes_in_another_order_are_refused(searched, examples, monkeypatch):
     monkeypatch.setattr(evaluating, "load_examples", lambda run: turned)
     with pytest.raises(ModelError, match="the data holds mozart, chopin, bach"):
         evaluate(searched, "composer")
+
+
+def pieces_run(store, monkeypatch, model):
+    """Write a run on pieces of music and let evaluation read them."""
+    dataset = artefacts.FakeDataset(n=90)
+    examples = dataset.examples()
+    artefacts.write_run(store, examples, model)
+    monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: Pieces(dataset, test.ids))
+    return evaluate(store, "composer")
+
+
+FIGURES = {
+    "balance", "behaviour", "calibration", "confusion", "curves", "importance", "search",
+    "segments", "slices",
+}  # fmt: skip
+
+
+def test_a_model_of_chunks_gets_every_section(store, monkeypatch):
+    report = pieces_run(store, monkeypatch, artefacts.chunk_model(artefacts.register_weights()))
+    drawn = {n.removesuffix(".png") for n in store.list(*report.parts) if n.endswith(".png")}
+    assert drawn == FIGURES
+    page = store.read_bytes(*report.parts, "report.html").decode()
+    for name in ("behaviour", "calibration", "moments", "trust", "search", "data"):
+        assert f'<h2 id="{name}">' in page
+    assert page.count("<svg") == len(FIGURES)
+    checks = {row["check"]: row["result"] for row in report.facts["audit"]}
+    assert checks["items on both sides"] == "clear"
+    assert checks["file metadata alone"] in {"clear", "caution"}
+    kinds = [row["kind"] for row in report.facts["segments"]]
+    assert set(kinds) <= {"sure and right", "sure and wrong", "unsure"}
+    assert len({row["id"] for row in report.facts["segments"]}) == len(kinds)
+
+
+def test_a_model_of_features_is_also_measured_on_the_notes_of_each_chunk(store, monkeypatch):
+    weights = np.random.default_rng(0).normal(size=(len(FEATURE_NAMES), 3))
+    report = pieces_run(store, monkeypatch, artefacts.feature_model(weights))
+    assert "the notes that begin inside each chunk" in report.facts["chunk_note"]
+    assert report.facts["metrics"].keys() == {"piece", "chunk"}
+    assert report.facts["metrics"]["piece"] != report.facts["metrics"]["chunk"]
+    segment = report.facts["segments"][0]
+    assert segment["start_s"] % (artefacts.FRAMES / 10) == pytest.approx(0)
+
+
+def test_inner_names_of_drawings_do_not_meet(store, monkeypatch):
+    report = pieces_run(store, monkeypatch, artefacts.chunk_model(artefacts.register_weights()))
+    page = store.read_bytes(*report.parts, "report.html").decode()
+    names = re.findall(r'\bid="([^"]+)"', page)
+    assert len(names) == len(set(names))
+    wanted = set(re.findall(r'(?:href="|url\()#([^")]+)', page))
+    assert wanted <= set(names)
+
+
+def test_the_temperature_of_held_out_answers_is_part_of_every_figure(store, monkeypatch):
+    examples = artefacts.make_examples(240)
+    sure = artefacts.chunk_model(artefacts.register_weights(40.0))
+    artefacts.write_run(store, examples, sure)
+    artefacts.write_validation(store, examples, sure)
+    monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
+    facts = evaluate(store, "composer").facts
+    assert facts["calibration"]["temperature"] > 1.5
+    after, before = facts["metrics"]["piece"], facts["calibration"]["before"]
+    assert after["log_loss"]["value"] < before["log_loss"]["value"]
+    assert after["ece"]["value"] < before["ece"]["value"]
+    bundle = promote(store, "composer")
+    test = parts_of(open_run(store, "composer"), examples).test
+    shipped = predict(bundle.load(), test)
+    raw = predict(open_run(store, "composer").classifier(), test)
+    expected = raw.tempered(facts["calibration"]["temperature"])
+    np.testing.assert_allclose(shipped.by_row, expected.by_row, atol=1e-5)
+    assert score(test.y, shipped.by_item)["log_loss"].value == pytest.approx(
+        after["log_loss"]["value"], abs=1e-5
+    )
+
+
+def test_few_groups_and_no_errors_are_told(store, monkeypatch):
+    examples = artefacts.make_examples(60, overlap=0)
+    few = Examples(examples.y, examples.classes, examples.y, examples.ids, examples.views)
+    # Three groups, one a class: all of them in each part.
+    artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights(60.0)))
+    monkeypatch.setattr(evaluating, "load_examples", lambda run: few)
+    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
+    notes = " ".join(evaluate(store, "composer").facts["notes"])
+    assert "only 3 independent groups" in notes
+    assert "No error among" in notes

@@ -9,7 +9,7 @@ from tunesmith.evaluation.predictions import Predictions
 
 __all__ = ["choose_segments"]
 
-_LEAST_SOUNDING = 30
+_LEAST_SOUNDING = 12
 _EACH = 2
 
 
