@@ -12,6 +12,7 @@ Workers write the large tables themselves; the driver only ever holds one small 
 import fcntl
 import hashlib
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -206,7 +207,10 @@ def _map_batches(
     """Yield the number of files of each batch as the cluster finishes it."""
     import ray.data
 
-    context = ray.data.DataContext.get_current()
+    with warnings.catch_warnings():
+        # Ray's own defaults set fields that it has deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     items = [{"batch": batch.to_json()} for batch in batches]
