@@ -189,7 +189,8 @@ def _indent(line: str) -> None:
 
 
 def _serve(store_uri: str, port: int) -> None:
-    """Start the application of serve/ in this process's Ray, on loopback."""
+    """Start the application of serve/config.yaml in this process's Ray, on loopback."""
+    import yaml
     from ray import serve
     from ray.serve.schema import LoggingConfig
 
@@ -198,9 +199,12 @@ def _serve(store_uri: str, port: int) -> None:
     from serve.app import build
     from serve.settings import Settings
 
-    quiet = LoggingConfig(log_level="WARNING")
+    config = yaml.safe_load((ROOT / "serve" / "config.yaml").read_text())
+    (application,) = config["applications"]
+    settings = Settings.model_validate({**application["args"], "store": store_uri})
+    quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
     serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config=quiet)
-    serve.run(build(Settings(store=store_uri)), name="tunesmith", logging_config=quiet)
+    serve.run(build(settings), name=application["name"], logging_config=quiet)
 
 
 def _held_out(store: Any, run_id: str, folder: Path) -> list[tuple[str, Path, str]]:
@@ -213,9 +217,10 @@ def _held_out(store: Any, run_id: str, folder: Path) -> list[tuple[str, Path, st
     paths = open_dataset(store, DATASET).pieces().set_index("piece_id")["path"]
     per_class = math.ceil(N_ASKED / held["label"].nunique())
     chosen = held.groupby("label").head(per_class)
+    chosen = chosen.sort_values(["label", "id"])
     return [
-        (row.id, folder.parent / paths[row.id], row.label)
-        for row in chosen.sort_values(["label", "id"]).itertuples()
+        (str(piece_id), folder.parent / str(paths.loc[piece_id]), str(label))
+        for piece_id, label in zip(chosen["id"], chosen["label"], strict=True)
     ]
 
 

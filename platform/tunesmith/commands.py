@@ -11,7 +11,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, overload
 
 import click
 
@@ -69,11 +69,22 @@ def echo(text: str = "") -> None:
     click.echo(text, err=True)
 
 
+_Job = Callable[..., Mapping[str, Any] | None]
+
+
+@overload
+def command(function: _Job, /) -> click.Command: ...
+
+
+@overload
 def command(
-    function: Callable[..., Mapping[str, Any] | None] | None = None,
-    *,
-    show: Callable[[Any], None] | None = None,
-) -> Any:
+    *, show: Callable[[Any], None] | None = None
+) -> Callable[[_Job | click.Command], click.Command]: ...
+
+
+def command(
+    function: Any = None, /, *, show: Callable[[Any], None] | None = None
+) -> click.Command | Callable[[Any], click.Command]:
     """Make a function a command with ``--store``, ``--json`` and honest exit codes.
 
     The function is called with the keyword `store` (its URI as text) and returns the result.
@@ -92,7 +103,11 @@ def command(
         wrong usage), its message on stderr; with ``--json`` also as ``{"error": …}`` on stdout.
     """
     if function is None:
-        return functools.partial(command, show=show)
+        return functools.partial(_make, show=show)
+    return _make(function, show=show)
+
+
+def _make(function: _Job, *, show: Callable[[Any], None] | None) -> click.Command:
 
     @click.command(help=function.__doc__, context_settings={"max_content_width": 100})
     @click.option(

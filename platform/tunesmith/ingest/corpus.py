@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
@@ -160,7 +161,7 @@ def _write_batch(
         part = final.with_suffix(f".{os.getpid()}.part")
         try:
             # Without music21's own cache: it is a pickle in the temporary folder.
-            parsed = converter.parse(score, forceSource=True, storePickle=False)
+            parsed: Any = converter.parse(score, forceSource=True, storePickle=False)
             parsed.write("midi", fp=part)
         except (Music21Exception, *_PARSER_FAILURES) as error:
             part.unlink(missing_ok=True)
