@@ -152,11 +152,13 @@ def catalogue_number(name: str) -> tuple[str, str] | None:
     found = re.search(pattern, rest) if pattern else None
     if found is None or "inventions" in rest or "chorales" in rest:
         return None
-    return composer, "/".join(sorted(re.findall(r"\d+", found.group(0))))
+    return composer, "/".join(sorted(str(int(d)) for d in re.findall(r"\d+", found.group(0))))
 
 
 ARRANGEMENTS = (
-    # Works that share their music: Bach's harpsichord concertos are arrangements of others.
+    # Works that share their music: Bach's harpsichord concertos are arrangements of others, and
+    # the sonata K. 547a ends with the rondo of K. 545.
+    {"545", "547"},
     {"1041", "1058"},
     {"1042", "1054"},
     {"1043", "1062"},
