@@ -21,7 +21,6 @@ _EMBEDDED = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "
 # Inherited by the processes of an embedded Ray: their progress bars and notices are not the user's.
 _QUIET = {
     "PYTHONWARNINGS": "ignore",
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # OpenMP threads that spin while they wait take the cores from every other trial.
     "OMP_WAIT_POLICY": "PASSIVE",

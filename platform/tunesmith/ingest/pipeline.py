@@ -211,6 +211,8 @@ def _map_batches(
         # Ray's own defaults set fields that it has deprecated.
         warnings.simplefilter("ignore", DeprecationWarning)
         context = ray.data.DataContext.get_current()
+    # The job prints its own progress; Ray's notices of bars and timings would stand between.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     items = [{"batch": batch.to_json()} for batch in batches]
