@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
+import optuna
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
@@ -16,7 +16,7 @@ FAMILIES = ("boosting", "cnn1d")
 
 def _search(folder: Path, n_trials: int = 6, seed: int = 0) -> StudySearch:
     space = Space(FAMILIES, fixed={"task": "t"}, by_family={"boosting": {"threads": 1}})
-    points = starting_points(FAMILIES, include_studies=False)
+    points = starting_points(FAMILIES)
     return StudySearch(
         folder / "study.sqlite3", "t", space, n_trials=n_trials, points=points, seed=seed
     )
@@ -162,11 +162,18 @@ def test_no_more_is_handed_out_than_can_run(tmp_path: Path) -> None:
     assert portfolio.suggest("c")["trial"] == 2
 
 
-@pytest.mark.parametrize("include_studies", [True, False])
-def test_starting_points_are_settings_of_the_space(*, include_studies: bool) -> None:
-    import optuna
-
-    for point in starting_points(FAMILIES, include_studies=include_studies):
+def test_starting_points_are_settings_of_the_space_the_study_first() -> None:
+    own = {**get_family("cnn1d").default(), "width": 64}
+    points = starting_points(FAMILIES, ("cnn1d", own))
+    for point in points:
         configuration = Space(FAMILIES)(optuna.trial.FixedTrial(point))
         assert configuration["family"] == point["family"]
         assert len(configuration["params"]) == len(point) - 1
+    assert [point["family"] for point in points] == ["cnn1d", *FAMILIES]
+    assert points[0]["cnn1d.width"] == 64
+
+
+def test_a_study_that_is_the_default_is_tried_once_and_another_family_s_not_at_all() -> None:
+    points = starting_points(FAMILIES, ("boosting", get_family("boosting").default()))
+    assert len(points) == len(FAMILIES)
+    assert starting_points(("cnn1d",), ("boosting", {})) == starting_points(("cnn1d",))

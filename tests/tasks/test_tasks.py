@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 
 import tunesmith.tasks
@@ -48,6 +49,17 @@ def test_a_task_is_named_after_its_file_and_complete(name: str) -> None:
     assert len(set(task.families)) == len(task.families)
     for family in task.families:
         get_family(family)
+
+
+@every_task
+def test_the_setting_of_the_study_lies_in_the_space_of_its_family(name: str) -> None:
+    task = get_task(name)
+    if task.reference is None or task.reference.family is None:
+        pytest.skip("no family can express the study's setting")
+    params = dict(task.reference.params)
+    assert task.reference.family in task.families
+    family = get_family(task.reference.family)
+    assert family.space(optuna.trial.FixedTrial(params)) == params
 
 
 @every_task

@@ -93,8 +93,8 @@ class Step:
 class Family(ABC):
     """One kind of model and the space of its settings.
 
-    Settings are flat mappings of names to JSON values. `default` and `study` hold values for the
-    names that `space` suggests, so that a search can begin with them.
+    Settings are flat mappings of names to JSON values. `default` holds values for the names that
+    `space` suggests, so that a search can begin with them.
 
     Attributes
     ----------
@@ -126,10 +126,6 @@ class Family(ABC):
     @abstractmethod
     def default(self) -> dict[str, Any]:
         """Return settings that are good before anything was searched."""
-
-    def study(self) -> dict[str, Any] | None:
-        """Return the settings of the study this family reproduces, None where it has none."""
-        return None
 
     @abstractmethod
     def fit(

@@ -75,8 +75,6 @@ class Ask:
         Trials the search is to hold in the end.
     seed
         Fixes sampler, folds, initial weights and order.
-    include_studies
-        Whether the settings of the studies are tried first.
     resume
         Continue the search of this task that did not finish, with its own plan.
     """
@@ -86,7 +84,6 @@ class Ask:
     families: tuple[str, ...] | None = None
     trials: int = 12
     seed: int = 0
-    include_studies: bool = False
     resume: bool = False
 
 
@@ -230,7 +227,7 @@ def _open(
         f"{task.name}/{plan['run_id']}",
         space,
         n_trials=plan["trials"],
-        points=starting_points(families, include_studies=plan["include_studies"]),
+        points=starting_points(families, _study(task, cluster)),
         seed=seed,
     )
     n_development = len(seen.development)
@@ -243,6 +240,16 @@ def _open(
         progress.pruned += trial.state == TrialState.PRUNED
         progress.failed += trial.state == TrialState.FAIL
     return _Session(task, plan, staging, folder, data, seen, study_search, progress)
+
+
+def _study(task: Task, cluster: Mapping[str, float]) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the study's own setting, unless only a GPU could train it in reasonable time."""
+    reference = task.reference
+    if reference is None or reference.family is None:
+        return None
+    if reference.is_costly and not cluster.get("GPU", 0):
+        return None
+    return reference.family, reference.params
 
 
 def _new_plan(task: Task, ask: Ask) -> dict[str, Any]:
@@ -264,7 +271,6 @@ def _new_plan(task: Task, ask: Ask) -> dict[str, Any]:
         "families": list(families),
         "trials": ask.trials,
         "seed": ask.seed,
-        "include_studies": ask.include_studies,
         "created": artefact.now(),
     }
 

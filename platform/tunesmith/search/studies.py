@@ -63,33 +63,32 @@ class Space:
         return {**self.fixed, **own, FAMILY: family, "params": params, "trial": trial.number}
 
 
-def starting_points(families: Sequence[str], *, include_studies: bool) -> list[dict[str, Any]]:
+def starting_points(
+    families: Sequence[str], study: tuple[str, Mapping[str, Any]] | None = None
+) -> list[dict[str, Any]]:
     """Return the settings a search begins with.
 
     Parameters
     ----------
     families
         Names, in the order they are to be tried.
-    include_studies
-        Whether the settings of the studies come first.
+    study
+        Family and setting of the study that the task comes from, to be tried first.
 
     Returns
     -------
     list of dict
-        Values by suggested name: each study's own setting, then each family's default.
+        Values by suggested name: the study's own setting, then each family's default.
     """
-    points = []
-    if include_studies:
-        points += [(name, get_family(name).study()) for name in families]
-    points += [(name, get_family(name).default()) for name in families]
-    unique: list[dict[str, Any]] = []
-    for name, values in points:
-        if values is None:
-            continue
+    settings = [(name, get_family(name).default()) for name in families]
+    if study is not None and study[0] in families:
+        settings.insert(0, (study[0], dict(study[1])))
+    points: list[dict[str, Any]] = []
+    for name, values in settings:
         point = {FAMILY: name, **{f"{name}.{key}": value for key, value in values.items()}}
-        if point not in unique:
-            unique.append(point)
-    return unique
+        if point not in points:
+            points.append(point)
+    return points
 
 
 class SeededTpe(optuna.samplers.BaseSampler):

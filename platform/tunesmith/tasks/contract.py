@@ -79,10 +79,17 @@ class Reference:
         Whose figure, and by which protocol.
     value
         The figure, a share of 1.
+    family, params
+        The study's own setting, where a family can express it: the first trial of a search.
+    is_costly
+        Whether that setting is too slow to begin with where there is no GPU.
     """
 
     text: str
     value: float
+    family: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    is_costly: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,159 @@
+"""Support vector machines with a Gaussian kernel, one a class, made into probabilities together.
+
+scikit-learn's own probabilities of several classes need an iterative coupling that ONNX has in one
+runtime only. Here the machines' decisions on held-out thirds are calibrated by one softmax, so the
+whole model is two matrix products and an exponential.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.models._numeric import ArrayModel, Graph, at_most, softmax_regression
+from tunesmith.models._scaling import standard_scale, standardise
+from tunesmith.models.contract import Family, Resources, Step, class_weights
+
+if TYPE_CHECKING:
+    import optuna
+
+    from tunesmith.datasets.examples import Examples
+
+__all__ = ["FAMILY", "FittedSvm", "Svm"]
+
+_THIRDS = 3
+
+
+class FittedSvm(ArrayModel):
+    """Support vectors of all classes, and their weights after calibration."""
+
+    def logits(self, x: Any) -> npt.NDArray[Any]:
+        """Return the kernel between rows and support vectors, times the weights."""
+        a = self.arrays
+        kernel = _kernel(standardise(x, a["mean"], a["scale"]), a["support"], a["gamma"])
+        return kernel @ a["weight"] + a["bias"]
+
+    def logits_graph(self, graph: Graph) -> str:
+        """Add the kernel and the product."""
+        a = self.arrays
+        rows = graph.standardised(a["mean"], a["scale"])
+        own = graph.add("ReduceSumSquare", rows, axes=[1], keepdims=1)
+        products = graph.add("MatMul", rows, graph.constant(-2 * a["support"].T))
+        theirs = graph.constant((a["support"] ** 2).sum(axis=1))
+        squared = graph.add("Relu", graph.add("Add", graph.add("Add", own, products), theirs))
+        kernel = graph.add("Exp", graph.add("Mul", squared, graph.constant(-a["gamma"])))
+        return graph.add("Gemm", kernel, graph.constant(a["weight"]), graph.constant(a["bias"]))
+
+
+class Svm(Family):
+    """One-against-rest machines on standardised features; a single step."""
+
+    name = "svm"
+    view = "features"
+    resources = Resources(memory_bytes=800_000_000)
+
+    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+        """Suggest the penalty, the kernel's width for a feature and class balance."""
+        return {
+            "C": trial.suggest_float("C", 0.1, 100, log=True),
+            "gamma": trial.suggest_float("gamma", 0.01, 10, log=True),
+            "balance": trial.suggest_float("balance", 0.0, 1.0),
+        }
+
+    def default(self) -> dict[str, Any]:
+        """Return scikit-learn's usual width with a larger penalty for errors."""
+        return {"C": 5.0, "gamma": 1.0, "balance": 0.5}
+
+    def fit(
+        self,
+        params: Mapping[str, Any],
+        train: "Examples",
+        *,
+        seed: int,
+        max_steps: int | None = None,
+        threads: int = 1,
+    ) -> Iterator[Step]:
+        """Fit the machines on all rows, and the calibration on decisions for held-out thirds."""
+        del max_steps
+        view = train.view(self.view)
+        y = train.y[view.item]
+        n_classes = len(train.classes)
+        mean, scale = standard_scale(view.x)
+        rows = standardise(view.x, mean, scale)
+        # Distances grow with the number of features; so one range of widths suits any table.
+        gamma = np.float32(params["gamma"] / rows.shape[1])
+        weights = class_weights(y, n_classes, params["balance"])
+        machines = _Machines(rows, y, weights, params["C"], gamma, n_classes)
+        with at_most(threads):
+            slope, intercept = machines.calibration(seed)
+            support, weight, bias = machines.fitted(np.ones(len(y), dtype=bool))
+        arrays = {
+            "mean": mean,
+            "scale": scale,
+            "gamma": np.asarray(gamma),
+            "support": support,
+            "weight": (weight @ slope).astype(np.float32),
+            "bias": (bias @ slope + intercept).astype(np.float32),
+        }
+        yield Step(1, FittedSvm(arrays, self.view, train.classes))
+
+    def load(self, folder: Path) -> FittedSvm:
+        """Return the model in `folder`."""
+        return FittedSvm.load(folder)
+
+
+def _kernel(
+    rows: npt.NDArray[np.float32], support: npt.NDArray[np.float32], gamma: Any
+) -> npt.NDArray[np.float32]:
+    """Return ``exp(-gamma * squared distance)``, ``[rows, support vectors]``."""
+    squared = (rows**2).sum(axis=1, keepdims=True) + (support**2).sum(axis=1)
+    return np.asarray(np.exp(-gamma * np.maximum(squared - 2 * rows @ support.T, 0)))
+
+
+@dataclass(frozen=True)
+class _Machines:
+    """One-against-rest machines that share their rows."""
+
+    rows: npt.NDArray[np.float32]
+    y: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float32]
+    penalty: float
+    gamma: np.float32
+    n_classes: int
+
+    def fitted(
+        self, chosen: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return support vectors, their weight in each class and the biases."""
+        from sklearn.svm import SVC
+
+        rows, y, weights = self.rows[chosen], self.y[chosen], self.weights[chosen]
+        weight = np.zeros((len(rows), self.n_classes))
+        bias = np.full(self.n_classes, -1.0)
+        for label in range(self.n_classes):
+            is_label = y == label
+            if not is_label.any() or is_label.all():
+                continue
+            machine = SVC(C=self.penalty, gamma=float(self.gamma), cache_size=500)
+            machine.fit(rows, is_label, sample_weight=weights)
+            weight[machine.support_, label] = machine.dual_coef_[0]
+            bias[label] = machine.intercept_[0]
+        used = (weight != 0).any(axis=1)
+        return rows[used], weight[used], bias
+
+    def calibration(self, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return the softmax regression from decisions to classes: weights and bias."""
+        fold = np.random.default_rng(seed).permutation(len(self.rows)) % _THIRDS
+        decisions = np.zeros((len(self.rows), self.n_classes))
+        for number in range(_THIRDS):
+            support, weight, bias = self.fitted(fold != number)
+            held_out = fold == number
+            kernel = _kernel(self.rows[held_out], support, self.gamma)
+            decisions[held_out] = kernel @ weight + bias
+        return softmax_regression(decisions, self.y, self.n_classes)
+
+
+FAMILY = Svm()
