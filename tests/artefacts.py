@@ -131,6 +131,7 @@ def write_run(
     run_id: str = "r1",
     seed: int = 0,
     reference_rows: int = 240,
+    temperature: float | None = None,
 ) -> None:
     """Write what a search leaves behind: see the run artefact's contract."""
     random = np.random.default_rng(seed)
@@ -156,7 +157,13 @@ def write_run(
         "status": "finished",
         "classes": list(examples.classes),
         "counts": {"planned": 4, "completed": 3, "pruned": 1, "failed": 0},
-        "best": {"trial": "t1", "family": "toy", "params": {"strength": 60.0}, "score": 0.8},
+        "best": {
+            "trial": "t1",
+            "family": "toy",
+            "params": {"strength": 60.0},
+            "score": 0.8,
+            "steps": 5,
+        },
         "views": names,
         "aggregate": "mean",
         "features": None,
@@ -199,6 +206,8 @@ def write_run(
             for step in range(1, steps + 1)
         ]
     )
+    if temperature is not None:
+        history["temperature"] = temperature
     store.write_bytes(_parquet(trials), *here, "trials.parquet")
     store.write_bytes(_parquet(history), *here, "history.parquet")
     buffer = io.BytesIO()
@@ -207,18 +216,6 @@ def write_run(
     store.write_bytes(model, *here, "model", "model.onnx")
     store.write_json(facts, *here, "run.json")
     store.write_json({"run_id": run_id}, "runs", task, "latest.json")
-
-
-def write_validation(store: Store, examples: Examples, model: bytes, run_id: str = "r1") -> None:
-    """Write what the model answers to the run's validation items, as if it had not learned them."""
-    split = pd.read_parquet(
-        io.BytesIO(store.read_bytes("runs", "composer", run_id, "split.parquet"))
-    )
-    held = examples.take(np.flatnonzero((split["part"] == "validation").to_numpy()))
-    view = held.view("chunks")
-    buffer = io.BytesIO()
-    np.savez(buffer, probabilities=answer(model, {"chunks": view.x}), item=view.item, y=held.y)
-    store.write_bytes(buffer.getvalue(), "runs", "composer", run_id, "model", "validation.npz")
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

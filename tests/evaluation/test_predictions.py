@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests import artefacts
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.errors import ModelError, UsageError
-from tunesmith.evaluation.predictions import predict, rows_of, temper
+from tunesmith.evaluation.predictions import predict, rows_of
 from tunesmith.registry.classifier import Classifier
 
 
@@ -52,12 +50,3 @@ def test_row_table_counts_the_chunks_of_each_piece():
     assert list(table["id"]) == [examples.ids[i] for i in found.item]
     assert table.groupby("id")["index"].max().tolist() == (table.groupby("id").size() - 1).tolist()
     assert found.table()["rows"].tolist() == np.bincount(found.item).tolist()
-
-
-@given(st.floats(0.2, 5.0), st.integers(0, 100))
-def test_temper_is_softmax_of_scaled_logits(temperature, seed):
-    logits = np.random.default_rng(seed).normal(size=(5, 4))
-    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    scaled = np.exp(logits / temperature)
-    expected = scaled / scaled.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(temper(softmax, temperature), expected, atol=1e-9)

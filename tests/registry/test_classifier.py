@@ -4,6 +4,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests import artefacts
+from tunesmith.datasets.probabilities import temper
 from tunesmith.errors import ModelError
 from tunesmith.registry import Classifier
 from tunesmith.registry.calibration import with_temperature
@@ -74,8 +75,6 @@ def test_an_output_of_another_name_is_refused():
 
 @pytest.mark.parametrize("temperature", [0.4, 1.7, 6.0])
 def test_temperature_inside_the_graph_equals_the_formula(model, temperature):
-    from tunesmith.evaluation.predictions import temper
-
     x = rolls(50)
     scaled = with_temperature(model, temperature)
     onnx.checker.check_model(onnx.load_model_from_string(scaled), full_check=True)

@@ -15,7 +15,6 @@ from tunesmith.errors import ModelError
 from tunesmith.evaluation.audit import METADATA, audit
 from tunesmith.evaluation.baseline import linear_answers
 from tunesmith.evaluation.behaviour import behaviour
-from tunesmith.evaluation.calibration import Calibration, fit_temperature
 from tunesmith.evaluation.comparison import against_champion
 from tunesmith.evaluation.importance import importance
 from tunesmith.evaluation.metrics import class_table, compare, confusion, prior, reliability, score
@@ -231,14 +230,13 @@ class _Evaluation:
         self.unit = str(run.facts.get("unit", "row"))
         self.metric = str(run.facts.get("metric", "macro_f1"))
         self.classifier = run.classifier(threads=0)
-        self.calibration = _calibrate(run)
+        self.temperature = run.temperature()
         say(f"Asking the model about {len(parts.test)} {self.unit}s")
         self.uncalibrated = predict(self.classifier, parts.test)
         self.predictions = self._calibrated(self.uncalibrated)
 
     def _calibrated(self, predictions: Predictions) -> Predictions:
-        temperature = self.calibration.temperature
-        return predictions if temperature == 1.0 else predictions.tempered(temperature)
+        return predictions.tempered(self.temperature) if self.temperature else predictions
 
     def answer(self, predictions: Predictions) -> npt.NDArray[np.float64]:
         """Return what users of the promoted model would be told."""
@@ -348,14 +346,28 @@ class _Evaluation:
     _windows: Predictions | None = None
 
     def _calibration(self) -> dict[str, Any]:
+        """Return how well confidence fits accuracy, before and after scaling by a temperature.
+
+        The winner was refitted on train and validation together and is surer of both than of
+        anything new. So the temperature is that of the same setting fitted on train alone.
+        """
         y = self.parts.test.y
-        raw, shipped = self.uncalibrated.by_item, self.predictions.by_item
-        found = self.calibration.as_dict() | {"reliability": reliability(y, shipped)}
-        if self.calibration.temperature != 1.0:
-            before = figures(y, raw, self.parts.test.groups)
-            found["before"] = {name: before[name] for name in ("ece", "log_loss", "accuracy")}
-            found["reliability_before"] = reliability(y, raw)
-        return found
+        found = {"reliability": reliability(y, self.predictions.by_item)}
+        if not self.temperature:
+            note = "Not calibrated: the search fitted no temperature on validation items."
+            return found | {"temperature": 1.0, "note": note}
+        raw = self.uncalibrated.by_item
+        before = figures(y, raw, self.parts.test.groups)
+        note = (
+            "The temperature was fitted on validation items, answered by the winning setting "
+            "trained on the train part alone; it is part of the promoted model."
+        )
+        return found | {
+            "temperature": self.temperature,
+            "note": note,
+            "before": {name: before[name] for name in ("ece", "log_loss", "accuracy")},
+            "reliability_before": reliability(y, raw),
+        }
 
     def _audit(self) -> list[dict[str, Any]]:
         self.say("Looking for leaks")
@@ -415,28 +427,6 @@ def _draw(
 def figures(y: Any, probabilities: Any, groups: Any) -> dict[str, Any]:
     """Return every metric with its interval as JSON holds it."""
     return {name: found.as_dict() for name, found in score(y, probabilities, groups).items()}
-
-
-def _calibrate(run: Run) -> Calibration:
-    """Return the temperature fitted on validation answers of a model that did not learn from them.
-
-    The winner was refitted on train and validation together and is surer of both than it is of
-    anything new. So the search keeps the answers of the same setting fitted on train alone.
-    """
-    held_out = run.validation()
-    if held_out is None:
-        note = (
-            "Not calibrated: the run kept no answers to validation items by a model that had not "
-            "learned from them."
-        )
-        return Calibration(note=note)
-    probabilities, item, y = held_out
-    temperature = fit_temperature(probabilities, item, y)
-    note = (
-        f"Fitted on {len(y)} validation items, answered by the winning setting trained on the "
-        "train part alone."
-    )
-    return Calibration(temperature, note)
 
 
 def _write(report: Report, predictions: Predictions, drawn: "Mapping[str, Figure]") -> None:

@@ -197,8 +197,7 @@ def _metrics(facts: Facts) -> str:
     ]
     text = (
         "Each with a 95\u00a0% bootstrap interval that draws whole groups, so that duplicates and "
-        "the parts of one item count together (for the calibration error, which noise can only "
-        "raise, the interval lies high). The majority baseline answers the share of each class "
+        "the parts of one item count together. The majority baseline answers the share of each class "
         "in training; the linear one is logistic regression on the plain numbers of each item."
     )
     note = _paragraph(facts["chunk_note"], "quiet") if facts.get("chunk_note") else ""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples, aggregate
+from tunesmith.datasets.probabilities import temper
 from tunesmith.errors import ModelError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from tunesmith.registry.classifier import Classifier
 
-__all__ = ["Predictions", "Rows", "predict", "predict_rows", "rows_of", "temper"]
+__all__ = ["Predictions", "Rows", "predict", "predict_rows", "rows_of"]
 
 _BATCH_ROWS = 512
 
@@ -98,16 +99,6 @@ class Predictions:
         )
         frame.insert(1, "index", frame.groupby("id", sort=False).cumcount())
         return frame
-
-
-def temper(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
-    """Return probabilities of the same logits divided by `temperature` (Guo et al., 2017).
-
-    Above 1 answers become less sure, below 1 surer; which class leads does not change.
-    """
-    logits = np.log(np.clip(np.asarray(probabilities, dtype=np.float64), 1e-12, None)) / temperature
-    p = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(p / p.sum(axis=1, keepdims=True))
 
 
 def rows_of(examples: Examples, names: Mapping[str, Any]) -> Rows:

@@ -59,6 +59,12 @@ def make_card(
         "per_class": report["per_class"],
         "calibration": report.get("calibration"),
         "comparisons": report.get("comparisons"),
+        "audit": [
+            {name: finding[name] for name in ("check", "result", "message")}
+            for finding in report.get("audit") or ()
+        ],
+        "behaviour": report.get("behaviour"),
+        "slices": report.get("slices"),
         "dataset": _dataset(run),
         "split": _split(run, report),
         "lineage": {
@@ -76,8 +82,8 @@ def make_card(
         "code_version": _libraries().get("tunesmith"),
         "gate": verdicts,
         "intended_use": (
-            f"Answers the task {run.task!r} for input like its training data: one of "
-            f"{len(run.classes)} labels with probabilities."
+            f"{facts.get('title') or run.task}: answers input like its training data with one of "
+            f"{len(run.classes)} labels and a probability for each."
         ),
         "limits": _limits(run, report),
         "licence": {
@@ -115,6 +121,12 @@ def _limits(run: Run, report: Mapping[str, Any]) -> list[str]:
     if weak:
         names = ", ".join(f"{row['class']} ({row['recall']:.2f})" for row in weak[:8])
         found.append(f"It misses more than half of: {names}.")
+    found += [
+        f"Audit, {finding['check']}: {finding['message']}"
+        for finding in report.get("audit") or ()
+        if finding["result"] in {"leak", "caution"}
+    ]
+    found += report.get("notes") or []
     rare = [row for row in report["per_class"] if row["support"] < 20]
     if rare:
         names = ", ".join(f"{row['class']} ({row['support']})" for row in rare[:8])

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from tunesmith.datasets.probabilities import temper
 from tunesmith.errors import UsageError
 from tunesmith.registry.bundles import (
     CARD,
@@ -143,16 +141,8 @@ def _build(
     model = with_temperature(trained, temperature)
     if model is not trained:
         classifier = Classifier(model, classes=run.classes, threads=0)
-        check(equality_rule(classifier, inputs, _tempered(expected, temperature)))
+        check(equality_rule(classifier, inputs, temper(expected, temperature)))
     return model, classifier, verdicts
-
-
-def _tempered(
-    probabilities: npt.NDArray[np.float32], temperature: float
-) -> npt.NDArray[np.float64]:
-    scaled = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) / temperature
-    raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def _publish(

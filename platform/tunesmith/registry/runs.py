@@ -87,22 +87,18 @@ class Run:
         answers = inputs.pop(OUTPUT)
         return inputs, answers
 
-    def validation(
-        self,
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
-        """Return answers to validation items of a model that had not learned from them.
+    def temperature(self) -> float | None:
+        """Return the temperature that suited the winner's answers to validation items.
 
-        Returns
-        -------
-        tuple | None
-            Probabilities ``[rows, classes]``, item of each row ``[rows]`` and class of each item
-            ``[items]``; None where the search kept none.
+        It was fitted while the winner had learned from the train part alone. None where the search
+        did not fit one.
         """
-        parts = (*self.parts, "model", "validation.npz")
-        if not self.store.exists(*parts):
+        best, history = self.facts["best"], self.table("history")
+        if "temperature" not in history:
             return None
-        with np.load(io.BytesIO(self.store.read_bytes(*parts)), allow_pickle=False) as arrays:
-            return arrays[OUTPUT], arrays["item"].astype(np.int64), arrays["y"].astype(np.int64)
+        rows = history[(history["trial"] == best["trial"]) & (history["step"] == best["steps"])]
+        known = rows["temperature"].dropna()
+        return float(known.iloc[-1]) if len(known) else None
 
 
 def open_run(store: Store, task: str, run_id: str | None = None) -> Run:

@@ -9,20 +9,15 @@ import ray
 from ray import tune
 
 from tunesmith.datasets.examples import Examples, aggregate
-from tunesmith.models import Fitted, Step, get_family
+from tunesmith.datasets.probabilities import fit_temperature
+from tunesmith.models import Step, get_family
 from tunesmith.search.material import Material
 from tunesmith.search.scoring import scores
 
-__all__ = ["SCORE", "SearchTrial", "item_probabilities"]
+__all__ = ["SCORE", "SearchTrial"]
 
 SCORE = "score"
 """Name of the figure that is searched on: the best so far of the task's metric."""
-
-
-def item_probabilities(model: Fitted, examples: Examples) -> np.ndarray[Any, Any]:
-    """Return the mean probabilities of each item over its rows, ``float64 [items, classes]``."""
-    view = examples.view(model.views[0])
-    return aggregate(model.predict_proba(view.x), view.item, len(examples))
 
 
 class SearchTrial(tune.Trainable):
@@ -71,8 +66,11 @@ class SearchTrial(tune.Trainable):
             before = time.perf_counter()
             step = next(fit)
             fit_s += time.perf_counter() - before
-            held_out = scores(item_probabilities(step.model, validation), validation.y)
-            figures.append({**step.metrics, **held_out})
+            view = validation.view(step.model.views[0])
+            answers = step.model.predict_proba(view.x)
+            held_out = scores(aggregate(answers, view.item, len(validation)), validation.y)
+            temperature = fit_temperature(answers, view.item, validation.y)
+            figures.append({**step.metrics, **held_out, "temperature": temperature})
         self._fit_s += fit_s
         number = self.iteration + 1
         mean = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}

@@ -1,38 +1,38 @@
-"""Fitting the temperature that makes a model as sure as it is right."""
-
-from dataclasses import dataclass
-from typing import Any
+"""How sure answers are: scaling probabilities by a temperature, and finding the right one."""
 
 import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.examples import aggregate
-from tunesmith.evaluation.predictions import temper
 
-__all__ = ["Calibration", "fit_temperature"]
+__all__ = ["fit_temperature", "temper"]
 
 _COLDEST, _HOTTEST = 0.1, 10.0
+_ROUNDS, _GRID = 4, 13
 _SMALLEST = 1e-12
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """A temperature and what it rests on.
+def temper(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
+    """Return probabilities of the same logits divided by `temperature` (Guo et al., 2017).
 
-    Attributes
+    Above 1 answers become less sure, below 1 surer; which class leads does not change.
+
+    Parameters
     ----------
+    probabilities
+        ``float [rows, classes]``.
     temperature
-        What the model's logits are divided by; 1 leaves it as it is.
-    note
-        What it was fitted on, or why it was not.
+        Above zero.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``float64 [rows, classes]``.
     """
-
-    temperature: float = 1.0
-    note: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the calibration as JSON holds it."""
-        return {"temperature": self.temperature, "note": self.note}
+    p = np.asarray(probabilities, dtype=np.float64)
+    logits = np.log(np.maximum(p, _SMALLEST)) / temperature
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def fit_temperature(
@@ -46,7 +46,7 @@ def fit_temperature(
     Parameters
     ----------
     probabilities
-        Answers to held-out rows, ``float [rows, classes]``.
+        Answers to rows that were not learned from, ``float [rows, classes]``.
     item
         Item of each row, ``int [rows]``.
     y
@@ -63,8 +63,8 @@ def fit_temperature(
         return float(-np.log(np.maximum(p[np.arange(len(y)), y], _SMALLEST)).mean())
 
     low, high = np.log(_COLDEST), np.log(_HOTTEST)
-    for _ in range(4):
-        grid = np.linspace(low, high, 13)
+    for _ in range(_ROUNDS):
+        grid = np.linspace(low, high, _GRID)
         best = int(np.argmin([loss(value) for value in grid]))
-        low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+        low, high = grid[max(best - 1, 0)], grid[min(best + 1, _GRID - 1)]
     return float(np.exp((low + high) / 2))
