@@ -83,6 +83,32 @@ def test_temperature_inside_the_graph_equals_the_formula(model, temperature):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_temperature_in_a_graph_that_knows_only_machine_learning_operators():
+    weights = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    node = helper.make_node(
+        "LinearClassifier",
+        ["features"],
+        ["label", "probabilities"],
+        domain="ai.onnx.ml",
+        coefficients=weights.ravel().tolist(),
+        intercepts=[0.0] * 3,
+        classlabels_ints=[0, 1, 2],
+        post_transform="SOFTMAX",
+    )
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", 4])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["rows", 3])],
+    )
+    imports = [helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString()
+    x = np.random.default_rng(1).normal(size=(20, 4)).astype(np.float32)
+    found = Classifier(with_temperature(model, 2.0), classes=("a", "b", "c"))
+    before = Classifier(model, classes=("a", "b", "c")).predict({"features": x})
+    np.testing.assert_allclose(found.predict({"features": x}), temper(before, 2.0), atol=1e-6)
+
+
 def test_temperature_of_one_changes_nothing_and_bad_ones_are_refused(model):
     assert with_temperature(model, 1.0) is model
     with pytest.raises(ModelError, match="positive"):

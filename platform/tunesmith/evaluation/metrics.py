@@ -212,8 +212,8 @@ def score(
     dict
         ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``weighted_f1``, ``top_k_accuracy`` (k in
         the name; left out where it would be 1), ``log_loss``, ``ece`` (15 equal-width bins of the
-        largest probability; its draws are centred on the figure). Classes that neither occur nor are predicted do not count in means,
-        as in scikit-learn.
+        largest probability; its draws are centred on the figure). Classes that neither occur nor
+        are predicted do not count in means, as in scikit-learn.
 
     Raises
     ------

@@ -197,8 +197,8 @@ def _metrics(facts: Facts) -> str:
     ]
     text = (
         "Each with a 95\u00a0% bootstrap interval that draws whole groups, so that duplicates and "
-        "the parts of one item count together. The majority baseline answers the share of each class "
-        "in training; the linear one is logistic regression on the plain numbers of each item."
+        "the parts of one item count together. The majority baseline answers the share of each "
+        "class in training; the linear one is logistic regression on the plain numbers of an item."
     )
     note = _paragraph(facts["chunk_note"], "quiet") if facts.get("chunk_note") else ""
     return _paragraph(text) + table(["", *(name for name, _ in columns)], rows) + note

@@ -9,6 +9,8 @@ __all__ = ["with_temperature"]
 
 _RAW = "uncalibrated_probabilities"
 _SMALLEST = 1e-12
+# What the families' exporters write; every runtime of today reads it.
+_OPSET = 15
 
 
 def with_temperature(model: bytes, temperature: float) -> bytes:
@@ -43,6 +45,9 @@ def with_temperature(model: bytes, temperature: float) -> bytes:
     if OUTPUT not in {value.name for value in graph.output}:
         message = f"The graph has no output {OUTPUT!r} to calibrate."
         raise ModelError(message)
+    if not any(entry.domain in {"", "ai.onnx"} for entry in proto.opset_import):
+        # A graph of trees alone imports only the operators of machine learning.
+        proto.opset_import.append(helper.make_opsetid("", _OPSET))
     for node in graph.node:
         node.input[:] = [_RAW if name == OUTPUT else name for name in node.input]
         node.output[:] = [_RAW if name == OUTPUT else name for name in node.output]
