@@ -117,6 +117,8 @@ def show(result: dict[str, Any]) -> None:
         f"on {result['n_test_pieces']} pieces the search never saw; "
         f"always answering the commonest class gives {baseline:.3f}."
     )
+    for note in result["notes"]:
+        console.print(note)
     console.print(f"{result['elapsed_s']:.0f} s in all. Artefacts: {result['store']}")
 
 
@@ -164,6 +166,7 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
         "accuracy": facts["metrics"]["piece"]["accuracy"],
         "baseline": facts["baseline"]["majority"]["piece"]["accuracy"]["value"],
         "n_test_pieces": facts["n_test_pieces"],
+        "notes": facts["notes"],
         "run_id": run_id,
         "store": store.uri,
         "elapsed_s": progress.elapsed_s,
