@@ -5,6 +5,7 @@ and prints for people through `Console`. Logs and progress go to stderr, the ans
 ``--json`` stdout holds exactly one JSON object.
 """
 
+import contextlib
 import functools
 import json
 import logging
@@ -125,7 +126,9 @@ def _make(function: _Job, *, show: Callable[[Any], None] | None) -> click.Comman
             stream=sys.stderr,
         )
         try:
-            result = function(**options)
+            # Ray tells of workers that die on stdout, which is the answer's alone.
+            with contextlib.redirect_stdout(sys.stderr):
+                result = function(**options)
         except TunesmithError as error:
             if as_json:
                 body = {"error": type(error).__name__, "message": str(error)}
