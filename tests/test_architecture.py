@@ -18,7 +18,7 @@ BASE = {"errors", "store", "runtime", "commands"}
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "midi": (set(), {"symusic", "pretty_midi"}),
     "datasets": ({"midi"}, {"pandas", "pyarrow", "sklearn", "matplotlib"}),
-    "ingest": ({"midi", "datasets"}, {"ray", "pyarrow", "pandas"}),
+    "ingest": ({"midi", "datasets"}, {"ray", "pyarrow", "pandas", "music21"}),
     "models": ({"datasets"}, {"keras", "tensorflow", "sklearn", "xgboost", "onnx", "onnxmltools",
                               "onnxruntime", "optuna", "tf2onnx", "skl2onnx"}),
     "tasks": ({"datasets", "models"}, {"pandas", "sklearn", "pyarrow"}),
