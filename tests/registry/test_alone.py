@@ -1,0 +1,112 @@
+"""A bundle needs nobody: onnxruntime, NumPy and the card are enough to answer."""
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests import artefacts
+from tests.models.conftest import CLASSES, VIEWS
+from tunesmith.datasets.examples import Examples
+from tunesmith.models import family_names, get_family
+from tunesmith.registry import promote
+
+# Refuses every import but the standard library, onnxruntime, NumPy and what these two bring.
+READER = """
+import json, sys
+
+ALLOWED = {"numpy", "onnxruntime", "flatbuffers", "google", "packaging", "coloredlogs", "sympy"}
+
+class Guard:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in ALLOWED and top not in sys.stdlib_module_names:
+            raise ImportError(f"{name} is not there")
+
+sys.meta_path.insert(0, Guard())
+import numpy as np
+import onnxruntime
+
+folder, inputs = sys.argv[1:]
+card = json.load(open(f"{folder}/card.json", encoding="utf-8"))
+session = onnxruntime.InferenceSession(f"{folder}/model.onnx", providers=["CPUExecutionProvider"])
+with np.load(inputs) as arrays:
+    feeds = {name: arrays[name] for name in card["inputs"]}
+    for name, schema in card["inputs"].items():
+        assert feeds[name].dtype == schema["dtype"], name
+        assert all(w in (None, g) for w, g in zip(schema["shape"], feeds[name].shape)), name
+    (answers,) = session.run([card["output"]], feeds)
+    difference = float(np.abs(answers - arrays["probabilities"]).max())
+tops = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
+print(json.dumps({"labels": card["labels"], "difference": difference, "loaded": sorted(tops)}))
+"""
+
+
+def read_alone(store, bundle, inputs, expected) -> dict:
+    """Answer from a promoted bundle in a process without this project."""
+    path = store.local_path("inputs.npz")
+    buffer = io.BytesIO()
+    np.savez(buffer, probabilities=expected, **inputs)
+    path.write_bytes(buffer.getvalue())
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", READER, store.path(*bundle.parts), str(path)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+def test_the_guard_of_this_test_refuses_what_it_should():
+    program = READER.partition("import numpy")[0] + "import pandas"
+    command = [sys.executable, "-I", "-c", program]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "pandas is not there" in run.stderr
+
+
+def test_a_bundle_answers_in_a_process_of_onnxruntime_and_numpy(store, add_run, examples):
+    add_run("r1")
+    bundle = promote(store, "composer")
+    x = examples.view("chunks").x[:200]
+    expected = artefacts.answer(artefacts.chunk_model(artefacts.register_weights()), {"chunks": x})
+    found = read_alone(store, bundle, {"chunks": x}, expected)
+    assert found["labels"] == list(artefacts.CLASSES)
+    assert found["difference"] < 1e-5
+    assert not {"tunesmith", "onnx", "tensorflow", "pyarrow"} & set(found["loaded"])
+
+
+def examples_for(view: str) -> Examples:
+    """Return items with the view that a family reads, as the tests of the families make it."""
+    random = np.random.default_rng(7)
+    y = random.permutation(np.arange(120) % len(CLASSES))
+    ids = [f"item-{index}" for index in range(120)]
+    return Examples(y, CLASSES, np.arange(120), ids, {view: VIEWS[view](random, y)})
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("name", family_names())
+def test_every_family_answers_alone_as_it_was_trained(store, tmp_path, monkeypatch, name):
+    from tunesmith.evaluation import evaluating
+    from tunesmith.evaluation.evaluating import evaluate
+
+    family = get_family(name)
+    examples = examples_for(family.view)
+    *_, step = family.fit(family.default(), examples, seed=0, max_steps=2)
+    step.model.export_onnx(tmp_path / "model.onnx")
+    rows = np.resize(np.arange(len(examples.view(family.view))), 240)
+    x = examples.view(family.view).x[rows]
+    trained = step.model.predict_proba(x)
+    artefacts.write_run(store, examples, (tmp_path / "model.onnx").read_bytes())
+    buffer = io.BytesIO()
+    np.savez(buffer, probabilities=trained, **{family.view: x})
+    store.write_bytes(buffer.getvalue(), "runs", "composer", "r1", "model", "reference.npz")
+    monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
+    monkeypatch.setattr(evaluating, "_draw", lambda *arguments: {})
+    evaluate(store, "composer")
+    bundle = promote(store, "composer", force="two steps of training are not meant to be good")
+    found = read_alone(store, bundle, {family.view: x}, trained)
+    assert found["difference"] < 1e-5
