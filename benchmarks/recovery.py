@@ -121,7 +121,7 @@ def main(source: str, kills: int, worker_kills: int, seed: int) -> None:
             ok = again == expected_hash and digest_of(store) == expected
             same += ok
             click.echo(
-                f"kill {number + 1:2d} at {after_s:5.1f} s ({seen}; Ray gone {gone_s:.0f} s later): "
+                f"kill {number + 1:2d} at {after_s:5.1f} s ({seen}; Ray gone in {gone_s:.0f} s): "
                 + ("same" if ok else "DIFFERENT")
             )
         for number in range(worker_kills):
