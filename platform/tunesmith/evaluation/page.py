@@ -246,7 +246,11 @@ def _comparisons(facts: Facts) -> str:
                 interval(found["difference"], "+"),
                 f"{found['only_first']} : {found['only_second']}",
                 f"{found['p_value']:.2g}",
-                "yes" if found["beyond_noise"] else "no",
+                "yes"
+                if found["beyond_noise"]
+                else "worse"
+                if found["difference"]["high"] < 0
+                else "no",
             ]
         )
     metric = label_of(facts["metric"])
