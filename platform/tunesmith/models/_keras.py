@@ -9,19 +9,32 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tunesmith.models._onnx import OPSET, finish
-from tunesmith.models.contract import Fitted, Probabilities, Step
+from tunesmith.models.contract import Family, Fitted, Probabilities, Step, class_weights
 
-__all__ = ["Network", "Recipe", "keras_in", "load_network", "train_network"]
+if TYPE_CHECKING:
+    from tunesmith.datasets.examples import Examples
+
+__all__ = [
+    "Augment",
+    "Network",
+    "NetworkFamily",
+    "Recipe",
+    "adamw",
+    "centred",
+    "keras_in",
+    "load_network",
+]
 
 _PREDICT_ROWS = 256
 Augment = Callable[[Any, np.random.Generator], Any]
@@ -116,12 +129,10 @@ class Recipe:
     Attributes
     ----------
     optimizer
-        A compiled model's optimizer is made from it: ``optimizer(n_batches)`` with the number of
-        batches of the whole training, which schedules are laid out for.
+        Makes the optimizer, given the number of batches of the whole training, which schedules are
+        laid out for.
     batch
         Rows a batch.
-    max_steps
-        Most steps.
     rows_per_step
         A step is one pass over the rows, or this many of them where there are more: the next step
         goes on where it ended.
@@ -131,53 +142,116 @@ class Recipe:
 
     optimizer: Callable[[int], Any]
     batch: int
-    max_steps: int
     rows_per_step: int | None = None
     augment: Augment | None = None
 
 
-def train_network(
-    network: Network,
-    x: Any,
-    y: npt.NDArray[np.int64],
-    weight: npt.NDArray[np.float32],
-    *,
-    recipe: Recipe,
-    seed: int,
-) -> Iterator[Step]:
-    """Train `network` on rows, yielding after every step.
+class NetworkFamily(Family):
+    """A family of Keras networks: subclasses say how one is built and trained."""
 
-    Parameters
-    ----------
-    network
-        Built and not compiled.
-    x
-        Rows, ``[rows, ...]``.
-    y
-        Class of each row, ``int [rows]``.
-    weight
-        Weight of each row in the loss, ``float32 [rows]``.
-    recipe
-        How to train.
-    seed
-        Fixes order and augmentation.
+    @abstractmethod
+    def build(
+        self, keras: Any, params: Mapping[str, Any], x: Any, n_classes: int
+    ) -> tuple[Any, Any]:
+        """Return the network and what is trained in its place.
 
-    Yields
-    ------
-    Step
-        With the mean training loss of the step.
-    """
-    rng = np.random.default_rng(seed)
-    rows = min(len(y), recipe.rows_per_step or len(y))
-    batch = min(recipe.batch, rows)
-    n_batches = max(rows // batch, 1)
-    model = network.model
+        Parameters
+        ----------
+        keras
+            The module.
+        params
+            Settings.
+        x
+            Training rows, for shapes and scaling.
+        n_classes
+            Number of classes.
+
+        Returns
+        -------
+        tuple
+            The model from raw rows to ``[rows, classes]``, and the model that is trained: the same
+            one, or one that shares its layers and answers ``[rows, members, classes]``.
+        """
+
+    @abstractmethod
+    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
+        """Return how the network is trained."""
+
+    def fit(
+        self,
+        params: Mapping[str, Any],
+        train: "Examples",
+        *,
+        seed: int,
+        max_steps: int | None = None,
+        threads: int = 1,
+    ) -> Iterator[Step]:
+        """Build the network and train it, an epoch or a part of one a step."""
+        keras = keras_in(threads)
+        keras.utils.set_random_seed(seed)
+        view = train.view(self.view)
+        y = train.y[view.item]
+        n_classes = len(train.classes)
+        model, trainer = self.build(keras, params, view.x, n_classes)
+        network = Network(model, self.view, train.classes)
+        weight = class_weights(y, n_classes, float(params.get("balance", 0.0)))
+        recipe = self.recipe(keras, params)
+        n_steps = max_steps or self.max_steps
+        if recipe.augment is None and recipe.rows_per_step is None:
+            losses = _epochs(trainer, recipe, n_steps, (view.x, y, weight))
+        else:
+            losses = _batches(trainer, recipe, n_steps, (view.x, y, weight), seed)
+        for number, loss in enumerate(losses, start=1):
+            yield Step(number, network, {"loss": loss})
+
+    def load(self, folder: Path) -> Network:
+        """Return the network in `folder`."""
+        return load_network(folder)
+
+
+Rows = tuple[Any, npt.NDArray[np.int64], npt.NDArray[np.float32]]
+
+
+def _compile(model: Any, recipe: Recipe, n_batches: int, **options: Any) -> None:
     model.compile(
-        optimizer=recipe.optimizer(n_batches * recipe.max_steps),
-        loss="sparse_categorical_crossentropy",
+        optimizer=recipe.optimizer(n_batches), loss="sparse_categorical_crossentropy", **options
     )
+
+
+def _for_members(model: Any, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a value a row, once for each member where the model answers for several."""
+    if len(model.output_shape) == 2:
+        return values
+    return np.repeat(values[:, None], model.output_shape[1], axis=1)
+
+
+def _epochs(model: Any, recipe: Recipe, n_steps: int, rows: Rows) -> Iterator[float]:
+    """Train whole epochs with Keras's own loop; yield the loss of each."""
+    x, y, weight = rows
+    x = np.asarray(x)
+    batch = min(recipe.batch, len(y))
+    n_batches = -(-len(y) // batch)
+    # Small networks spend most of their time between batches: let TensorFlow loop over some.
+    _compile(model, recipe, n_batches * n_steps, steps_per_execution=min(16, n_batches))
+    targets, weight = _for_members(model, y), _for_members(model, weight)
+    for _ in range(n_steps):
+        history = model.fit(
+            x, targets, sample_weight=weight, batch_size=batch, epochs=1, shuffle=True, verbose=0
+        )
+        yield float(history.history["loss"][0])
+
+
+def _batches(model: Any, recipe: Recipe, n_steps: int, rows: Rows, seed: int) -> Iterator[float]:
+    """Train on batches that are gathered, and changed, one at a time; yield each step's loss."""
+    x, y, weight = rows
+    rng = np.random.default_rng(seed)
+    step_rows = min(len(y), recipe.rows_per_step or len(y))
+    batch = min(recipe.batch, step_rows)
+    n_batches = max(step_rows // batch, 1)
+    _compile(model, recipe, n_batches * n_steps)
+    targets, weight = _for_members(model, y), _for_members(model, weight)
     order = _order(len(y), rng)
-    for step in range(1, recipe.max_steps + 1):
+    for _ in range(n_steps):
         losses = []
         for _ in range(n_batches):
             chosen = np.fromiter(order, dtype=np.int64, count=batch)
@@ -185,11 +259,40 @@ def train_network(
             if recipe.augment is not None:
                 inputs = recipe.augment(inputs, rng)
             model.reset_metrics()
-            losses.append(model.train_on_batch(inputs, y[chosen], sample_weight=weight[chosen]))
-        yield Step(step, network, {"loss": float(np.mean(losses))})
+            loss = model.train_on_batch(inputs, targets[chosen], sample_weight=weight[chosen])
+            losses.append(loss)
+        yield float(np.mean(losses))
 
 
 def _order(n_rows: int, rng: np.random.Generator) -> Iterator[int]:
     """Return row indices without end, every row once before any comes again."""
     while True:
         yield from rng.permutation(n_rows)
+
+
+def centred(keras: Any, inputs: Any, centre: npt.NDArray[Any], width: npt.NDArray[Any]) -> Any:
+    """Return ``(inputs - centre) / width``, 0 where `inputs` is NaN.
+
+    Subtracting first is exact for values near the centre, so every runtime gets the same answer;
+    and plain constants, unlike those of a normalisation layer, stay constants when exported.
+    """
+    layers, ops = keras.layers, keras.ops
+    shifted = layers.Rescaling(1.0, offset=(-centre).tolist())(inputs)
+    scaled = layers.Rescaling((1.0 / width).tolist())(shifted)
+    return ops.where(ops.isnan(scaled), 0.0, scaled)
+
+
+def adamw(keras: Any, learning_rate: float, weight_decay: float) -> Callable[[int], Any]:
+    """Return a maker of AdamW that warms up for a twentieth of the training, then cools to 2 %."""
+
+    def make(n_batches: int) -> Any:
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.1 * learning_rate,
+            n_batches,
+            alpha=0.02,
+            warmup_target=learning_rate,
+            warmup_steps=max(n_batches // 20, 1),
+        )
+        return keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+    return make

@@ -4,25 +4,22 @@ About fifty times smaller than the seed study's 2-D network and more than ten ti
 because a kernel sees all 128 pitches of a few frames at once instead of a 3 x 3 patch.
 """
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.models._augment import RollAugment
-from tunesmith.models._keras import Network, Recipe, keras_in, load_network, train_network
-from tunesmith.models.contract import Family, Resources, Step, class_weights
+from tunesmith.models._keras import NetworkFamily, Recipe, adamw
+from tunesmith.models.contract import Resources
 
 if TYPE_CHECKING:
     import optuna
-
-    from tunesmith.datasets.examples import Examples
 
 __all__ = ["FAMILY", "Cnn1d"]
 
 _ROWS_PER_STEP = 8192
 
 
-class Cnn1d(Family):
+class Cnn1d(NetworkFamily):
     """Blocks of convolution, batch norm, ReLU and pooling; mean and maximum over time; softmax."""
 
     name = "cnn1d"
@@ -62,66 +59,37 @@ class Cnn1d(Family):
             "balance": 0.5,
         }
 
-    def fit(
-        self,
-        params: Mapping[str, Any],
-        train: "Examples",
-        *,
-        seed: int,
-        max_steps: int | None = None,
-        threads: int = 1,
-    ) -> Iterator[Step]:
-        """Train with AdamW on a cosine schedule."""
-        keras = keras_in(threads)
-        keras.utils.set_random_seed(seed)
-        view = train.view(self.view)
-        y = train.y[view.item]
-        network = Network(
-            _build(keras, params, view.x.shape[1:], len(train.classes)),
-            self.view,
-            train.classes,
+    def build(
+        self, keras: Any, params: Mapping[str, Any], x: Any, n_classes: int
+    ) -> tuple[Any, Any]:
+        """Return the network for chunks ``uint8 [rows, frames, pitches]``."""
+        layers = keras.layers
+        inputs = keras.Input(x.shape[1:], dtype="uint8", name=self.view)
+        h = layers.Rescaling(1 / 127)(inputs)
+        for _ in range(params["blocks"]):
+            h = layers.Conv1D(
+                params["width"], params["kernel_frames"], padding="same", use_bias=False
+            )(h)
+            # Momentum 0.99, Keras's default, has not settled after the few epochs of a trial.
+            h = layers.BatchNormalization(momentum=0.9)(h)
+            h = layers.ReLU()(h)
+            h = layers.MaxPooling1D(2, padding="same")(h)
+            h = layers.SpatialDropout1D(params["dropout"] / 2)(h)
+        h = layers.Concatenate()(
+            [layers.GlobalAveragePooling1D()(h), layers.GlobalMaxPooling1D()(h)]
         )
-        recipe = Recipe(
-            optimizer=lambda n_batches: keras.optimizers.AdamW(
-                keras.optimizers.schedules.CosineDecay(
-                    0.1 * params["learning_rate"],
-                    n_batches,
-                    alpha=0.02,
-                    warmup_target=params["learning_rate"],
-                    warmup_steps=max(n_batches // 20, 1),
-                ),
-                weight_decay=params["weight_decay"],
-            ),
+        h = layers.Dropout(params["dropout"])(h)
+        model = keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(h))
+        return model, model
+
+    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
+        """Return AdamW on a cosine schedule with random transposition and loudness."""
+        return Recipe(
+            optimizer=adamw(keras, params["learning_rate"], params["weight_decay"]),
             batch=params["batch"],
-            max_steps=max_steps or self.max_steps,
             rows_per_step=_ROWS_PER_STEP,
             augment=RollAugment(params["transpose_semitones"], params["loudness"]),
         )
-        weight = class_weights(y, len(train.classes), params["balance"])
-        yield from train_network(network, view.x, y, weight, recipe=recipe, seed=seed)
-
-    def load(self, folder: Path) -> Network:
-        """Return the network in `folder`."""
-        return load_network(folder)
-
-
-def _build(keras: Any, params: Mapping[str, Any], shape: tuple[int, ...], n_classes: int) -> Any:
-    """Return the network for chunks of `shape` (frames, pitches)."""
-    layers = keras.layers
-    inputs = keras.Input(shape, dtype="uint8", name="chunks")
-    x = layers.Rescaling(1 / 127)(inputs)
-    for _ in range(params["blocks"]):
-        x = layers.Conv1D(params["width"], params["kernel_frames"], padding="same", use_bias=False)(
-            x
-        )
-        # Momentum 0.99, Keras's default, has not settled after the few epochs of a trial.
-        x = layers.BatchNormalization(momentum=0.9)(x)
-        x = layers.ReLU()(x)
-        x = layers.MaxPooling1D(2, padding="same")(x)
-        x = layers.SpatialDropout1D(params["dropout"] / 2)(x)
-    x = layers.Concatenate()([layers.GlobalAveragePooling1D()(x), layers.GlobalMaxPooling1D()(x)])
-    x = layers.Dropout(params["dropout"])(x)
-    return keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(x))
 
 
 FAMILY = Cnn1d()
