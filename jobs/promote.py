@@ -6,11 +6,11 @@ import click
 
 from tunesmith.commands import command, echo
 
-_MARKS = {True: "passed", False: "REFUSED", None: "not checked"}
+_MARKS = {True: "passed", False: "REFUSED", None: "warning"}
 
 
 def _lines(verdicts: list[dict[str, Any]]) -> list[str]:
-    return [f"  {_MARKS[v['passed']]:<11}  {v['rule']:<9}  {v['message']}" for v in verdicts]
+    return [f"  {_MARKS[v['passed']]:<7}  {v['rule']:<9}  {v['message']}" for v in verdicts]
 
 
 def _show(result: dict[str, Any]) -> None:

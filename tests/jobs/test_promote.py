@@ -31,7 +31,7 @@ def test_promotes_after_evaluating_and_says_what_each_rule_found(run, store):
     result = run(promote, "--run", "r1")
     assert result.exit_code == 0, result.stderr
     assert "Evaluated run r1 first" in result.stderr
-    for rule in ("schema", "equality", "smoke", "evaluated", "better", "noise"):
+    for rule in ("schema", "equality", "smoke", "evaluated", "better", "leaks", "noise"):
         assert rule in result.stdout
     assert "version 1 is the champion." in result.stdout
     assert aliases(store, "composer").champion == 1

@@ -230,6 +230,27 @@ def test_noise_above_chance_stops_every_promotion(store, add_run):
     assert promote(store, "composer").version == 1
 
 
+def test_a_leak_that_the_audit_found_is_told_and_kept(store, add_run):
+    add_run("r1")
+    report = store.read_json("reports", "composer", "r1", "report.json")
+    finding = {"check": "equal rows", "result": "leak", "message": "40 of 60.", "facts": {}}
+    parts = ("reports", "composer", "r1", "report.json")
+    store.write_json(report | {"audit": [finding]}, *parts)
+    promote(store, "composer")
+    (verdict,) = [v for v in history(store, "composer")[0].verdicts if v["rule"] == "leaks"]
+    assert verdict["passed"] is None
+    assert "equal rows: 40 of 60." in verdict["message"]
+    assert any("40 of 60" in limit for limit in champion(store, "composer").card["limits"])
+
+
+def test_labels_that_repeat_are_refused(store, add_run):
+    add_run("r1")
+    facts = store.read_json("runs", "composer", "r1", "run.json")
+    doubled = facts | {"classes": ["bach", "chopin", "bach"]}
+    store.write_json(doubled, "runs", "composer", "r1", "run.json")
+    assert "twice: bach" in refusal(store)["schema"]
+
+
 def test_a_damaged_bundle_is_never_loaded(store, add_run):
     add_run("r1")
     bundle = promote(store, "composer")

@@ -147,22 +147,24 @@ def _groups(learned: Examples, test: Examples) -> Finding:
 
 
 def _rows(learned: Examples, test: Examples) -> Finding:
-    """Find rows with the very same numbers on both sides, silence aside."""
+    """Find items most of whose rows have the very same numbers as learned ones, silence aside."""
     check = "equal rows"
-    items: set[int] = set()
-    for name in test.views:
+    most: set[int] = set()
+    for name, view in test.views.items():
         known = set(_hashes(learned.view(name)))
-        view = test.view(name)
-        items |= {
-            int(item)
-            for item, digest in zip(view.item, _hashes(view), strict=True)
-            if digest is not None and digest in known
-        }
-    names = [test.ids[i] for i in sorted(items)]
-    what = "have a row that equals a learned one in every number"
-    # Equal rows can be chance, such as chunks of one repeated chord: how many decides.
+        equal = np.array([h is not None and h in known for h in _hashes(view)], dtype=bool)
+        most |= set(np.flatnonzero(_share(view, equal, len(test)) > 0.5).tolist())
+    names = [test.ids[i] for i in sorted(most)]
+    what = "have most of their rows equal to learned ones in every number"
+    # A few are chance or quotation, such as a repeated chord; many are copies.
     result: Result = "leak" if len(names) > 0.05 * len(test) else "caution"
     return _straddling(check, what, names, test, result)
+
+
+def _share(view: View, hit: npt.NDArray[np.bool_], n_items: int) -> npt.NDArray[np.float64]:
+    """Return the share of each item's rows that are hit."""
+    rows = np.bincount(view.item, minlength=n_items)
+    return np.bincount(view.item[hit], minlength=n_items) / np.maximum(rows, 1)
 
 
 def _hashes(view: View) -> list[int | None]:
@@ -184,12 +186,11 @@ def _transposed(learned: Examples, test: Examples) -> Finding:
     known = {key for key in _shapes(learned.view("chunks")) if key is not None}
     view = test.view("chunks")
     hit = np.array([key in known for key in _shapes(view)], dtype=bool)
-    per_item = np.bincount(view.item[hit], minlength=len(test))
-    share = per_item / np.maximum(np.bincount(view.item, minlength=len(test)), 1)
+    share = _share(view, hit, len(test))
     names = _at(test, share > 0.5)
     what = "are learned ones in another key, chunk by chunk for most of their length"
     finding = _straddling(check, what, names, test)
-    some = int((per_item > 0).sum())
+    some = int((share > 0).sum())
     if names or not some:
         return finding
     message = f"{some} of {len(test)} test items share a transposed chunk, none of them most."

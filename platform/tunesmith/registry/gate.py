@@ -25,6 +25,7 @@ __all__ = [
     "better_rule",
     "equality_rule",
     "evaluated_rule",
+    "leaks_rule",
     "noise_rule",
     "schema_rule",
     "smoke_rule",
@@ -49,7 +50,7 @@ class Verdict:
     rule
         Its name.
     passed
-        None when there was nothing to judge by.
+        None for a warning: there was nothing to judge by, or a person must.
     message
         What it found, with numbers.
     may_be_forced
@@ -110,6 +111,10 @@ def evaluated_rule(report: Mapping[str, Any], model: bytes) -> Verdict:
 def schema_rule(run: Run, model: bytes) -> Verdict:
     """Return whether the graph takes the run's views and answers its labels."""
     rule = "schema"
+    doubled = sorted({name for name in run.classes if run.classes.count(name) > 1})
+    if doubled or len(run.classes) < 2:
+        what = f"twice: {', '.join(doubled)}" if doubled else "too few to choose from"
+        return Verdict(rule, False, f"labels must differ, at least two of them; {what}")
     try:
         classifier = Classifier(model, classes=run.classes, threads=0)
     except ModelError as error:
@@ -216,6 +221,21 @@ def better_rule(report: Mapping[str, Any], champion: int | None) -> Verdict:
             f"not better beyond noise, the interval reaches {-gap['low']:.4f} below zero: {text}"
         )
     return Verdict(rule, False, message, may_be_forced=True, facts=found)
+
+
+def leaks_rule(report: Mapping[str, Any]) -> Verdict:
+    """Return whether the audit found nothing that makes figures wrong; it warns, a person decides.
+
+    An audit can mistake real repetition for a leak, so what it found is told and kept, and does not
+    refuse.
+    """
+    rule = "leaks"
+    found = [row for row in report.get("audit") or () if row["result"] == "leak"]
+    if not found:
+        return Verdict(rule, True, "the audit found none", may_be_forced=True)
+    told = " ".join(f"{row['check']}: {row['message']}" for row in found)
+    message = f"the figures may be too good. {told}"
+    return Verdict(rule, None, message, may_be_forced=True)
 
 
 def noise_rule(report: Mapping[str, Any] | None) -> Verdict:

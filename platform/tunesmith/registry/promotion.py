@@ -27,6 +27,7 @@ from tunesmith.registry.gate import (
     better_rule,
     equality_rule,
     evaluated_rule,
+    leaks_rule,
     noise_rule,
     schema_rule,
     smoke_rule,
@@ -97,10 +98,9 @@ def promote(
     if now.champion == bundle.version:
         return bundle
     name_challenger(store, task, bundle.version)
-    noise = None
-    if task != NOISE_TASK and store.exists("runs", NOISE_TASK, "latest.json"):
-        noise = open_run(store, NOISE_TASK).report()
-    verdicts += [better_rule(report, now.champion), noise_rule(noise)]
+    verdicts += [better_rule(report, now.champion), leaks_rule(report)]
+    if task != NOISE_TASK:
+        verdicts.append(noise_rule(_noise_report(store)))
     refusing = [verdict for verdict in verdicts if verdict.passed is False]
     if refusing and force is None:
         raise Refused(task, tuple(verdicts))
@@ -113,6 +113,12 @@ def promote(
         verdicts=tuple(verdict.as_dict() for verdict in verdicts),
     )
     return bundle
+
+
+def _noise_report(store: Store) -> dict[str, Any] | None:
+    if not store.exists("runs", NOISE_TASK, "latest.json"):
+        return None
+    return open_run(store, NOISE_TASK).report()
 
 
 def _build(
