@@ -29,9 +29,29 @@ def _features(rng: np.random.Generator, y: np.ndarray) -> View:
     return View.one_row_each(x)
 
 
+def _image(rng: np.random.Generator, y: np.ndarray) -> View:
+    """Grey images of 28 x 28; the class is where the square lies."""
+    x = rng.integers(0, 30, (len(y), 28, 28)).astype(np.uint8)
+    for row, label in enumerate(y):
+        x[row, 4 + 7 * label : 10 + 7 * label, 10:18] = 200
+    return View.one_row_each(x)
+
+
+def _tokens(rng: np.random.Generator, y: np.ndarray) -> View:
+    """Texts of up to 30 words with zeros before them; each class has words of its own."""
+    x = np.zeros((len(y), 30), dtype=np.int32)
+    for row, label in enumerate(y):
+        length = rng.integers(5, 31)
+        x[row, -length:] = rng.integers(1, 20, length)
+        x[row, -3:] = 20 + 5 * label + rng.integers(0, 5, 3)
+    return View.one_row_each(x)
+
+
 VIEWS: dict[str, Callable[[np.random.Generator, np.ndarray], View]] = {
     "chunks": _chunks,
     "features": _features,
+    "image": _image,
+    "tokens": _tokens,
 }
 
 

@@ -156,3 +156,12 @@ def test_class_weights_even_classes_out() -> None:
     assert even[:90].sum() == pytest.approx(even[90:].sum())
     assert class_weights(y, 2, 0.0).tolist() == [1.0] * 100
     assert even.mean() == pytest.approx(1.0)
+
+
+def test_cnn2d_is_the_network_of_the_study() -> None:
+    from tunesmith.models._keras import keras_in
+
+    family = get_family("cnn2d")
+    chunks = np.zeros((1, 150, 128), dtype=np.uint8)
+    model, _ = family.build(keras_in(1), family.default(), chunks, 4)
+    assert model.count_params() == 8_866_820
