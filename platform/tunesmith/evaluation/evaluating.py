@@ -18,11 +18,20 @@ from tunesmith.evaluation.behaviour import behaviour
 from tunesmith.evaluation.comparison import against_champion
 from tunesmith.evaluation.importance import importance
 from tunesmith.evaluation.metrics import class_table, compare, confusion, prior, reliability, score
-from tunesmith.evaluation.predictions import Predictions, Rows, predict, predict_rows
+from tunesmith.evaluation.predictions import (
+    Predictions,
+    Rows,
+    batch_of,
+    predict,
+    predict_rows,
+    rows_of,
+)
 from tunesmith.evaluation.segments import choose_segments
 from tunesmith.evaluation.slices import slices
 from tunesmith.registry.bundles import champion, sha256
+from tunesmith.registry.classifier import Classifier
 from tunesmith.registry.runs import REPORT, REPORTS, Run, open_run
+from tunesmith.registry.variants import EIGHT_BIT, LEAST_SPEEDUP, eight_bit, time_of_batch_s
 from tunesmith.store import Store
 
 if TYPE_CHECKING:
@@ -37,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 # With fewer groups a bootstrap of groups cannot tell how much figures vary.
 _FEW_GROUPS = 20
+# The chunks of a piece of three minutes: what one request asks.
+_TIMED_ROWS = 12
 
 
 @dataclass(frozen=True)
@@ -288,6 +299,7 @@ class _Evaluation:
             "behaviour": self._behaviour(),
             "importance": self._importance(),
             "segments": self._segments(),
+            "variants": self._variants(),
         }
 
     def _compare(self, other: npt.NDArray[np.float64]) -> dict[str, Any]:
@@ -401,6 +413,31 @@ class _Evaluation:
         self.say("Asking what the model looks at")
         names = self.run.facts.get("features") or ()
         return importance(self.classifier, self.parts.test, self.answer, names)
+
+    def _variants(self) -> dict[str, Any]:
+        """Return how weights in 8 bits fare: kept where accuracy holds and predicting is faster."""
+        data = eight_bit(self.run.model_bytes())
+        if data is None:
+            return {}
+        self.say("Trying weights in 8 bits")
+        test = self.parts.test
+        smaller = Classifier(data, classes=self.run.classes, threads=1)
+        answers = self.answer(predict(smaller, test))
+        accuracy = figures(test.y, answers, test.groups)["accuracy"]
+        model = figures(test.y, self.predictions.by_item, test.groups)["accuracy"]
+        few = batch_of(rows_of(test, smaller.inputs), smaller, slice(0, _TIMED_ROWS))
+        speedup = time_of_batch_s(self.run.classifier(threads=1), few) / time_of_batch_s(
+            smaller, few
+        )
+        holds = model["low"] <= accuracy["value"]
+        found = {
+            "accuracy": accuracy,
+            "agreement": float(np.mean(answers.argmax(1) == self.predictions.by_item.argmax(1))),
+            "speedup": speedup,
+            "bytes": len(data),
+            "kept": bool(holds and speedup >= LEAST_SPEEDUP),
+        }
+        return {EIGHT_BIT: found}
 
     def _segments(self) -> list[dict[str, Any]]:
         if self.pieces is None:

@@ -89,6 +89,7 @@ def render(facts: Facts, figures: Figures) -> str:
         "Calibration": _calibration(facts, figures),
         "Importance": _importance(facts, figures),
         "Moments": _segments(facts, figures),
+        "Variants": _variants(facts),
         "Search": _search(facts, figures),
         "Data": _data(facts, figures),
     }
@@ -326,6 +327,28 @@ def _segments(facts: Facts, figures: Figures) -> str:
         "Moments of test pieces as the model met them, darker where louder, with the probabilities "
         "it gave; the true class is green.",
     )
+
+
+def _variants(facts: Facts) -> str:
+    rows = [
+        [
+            {"int8": "Weights in 8 bits"}.get(name, name),
+            interval(found["accuracy"]),
+            f"{found['agreement']:.1%}",
+            f"{found['speedup']:.2f}",
+            f"{found['bytes'] / 1e6:.2f} MB",
+            "kept" if found["kept"] else "not worth it",
+        ]
+        for name, found in (facts.get("variants") or {}).items()
+    ]
+    if not rows:
+        return ""
+    head = ["Variant", "Accuracy", "Same answers", "Times as fast", "Size", "Verdict"]
+    text = (
+        "A smaller model is kept beside the model where its accuracy lies in the model's interval "
+        "and one thread predicts at least 1.1 times as fast."
+    )
+    return _paragraph(text) + table(head, rows)
 
 
 def _search(facts: Facts, figures: Figures) -> str:

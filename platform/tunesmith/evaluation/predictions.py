@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tunesmith.registry.classifier import Classifier
 
-__all__ = ["Predictions", "Rows", "predict", "predict_rows", "rows_of"]
+__all__ = ["Predictions", "Rows", "batch_of", "predict", "predict_rows", "rows_of"]
 
 _BATCH_ROWS = 512
 
@@ -136,14 +136,16 @@ def predict_rows(classifier: "Classifier", rows: Rows) -> npt.NDArray[np.float64
     answers = np.empty((len(rows), len(classifier.classes)))
     for start in range(0, len(rows), _BATCH_ROWS):
         part = slice(start, start + _BATCH_ROWS)
-        batch = {name: _as_wanted(x[part], classifier, name) for name, x in rows.inputs.items()}
-        answers[part] = classifier.predict(batch)
+        answers[part] = classifier.predict(batch_of(rows, classifier, part))
     return answers
 
 
-def _as_wanted(x: Any, classifier: "Classifier", name: str) -> npt.NDArray[Any]:
-    """Return rows in the element type of the input, which a view may hold wider or narrower."""
-    return np.ascontiguousarray(x, dtype=classifier.inputs[name].dtype)
+def batch_of(rows: Rows, classifier: "Classifier", part: slice) -> dict[str, npt.NDArray[Any]]:
+    """Return some rows in the element types of the inputs, which views may hold wider."""
+    return {
+        name: np.ascontiguousarray(x[part], dtype=classifier.inputs[name].dtype)
+        for name, x in rows.inputs.items()
+    }
 
 
 def predict(classifier: "Classifier", examples: Examples) -> Predictions:

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from tunesmith.errors import StoreError
+from tunesmith.errors import StoreError, unknown
 from tunesmith.registry.classifier import Classifier
 from tunesmith.store import Store
 
@@ -98,31 +98,45 @@ class Bundle:
         """Names of the columns of a prediction."""
         return tuple(self.card["labels"])
 
-    def model_bytes(self) -> bytes:
-        """Return the ONNX model after comparing it with the card's hash.
+    def model_bytes(self, variant: str | None = None) -> bytes:
+        """Return the ONNX model, or a variant of it, after comparing it with the card's hash.
+
+        Parameters
+        ----------
+        variant
+            A name under ``variants`` in the card; the model itself by default.
 
         Raises
         ------
+        UsageError
+            When the bundle holds no such variant.
         StoreError
             When the file is missing or is not the one that the card describes.
         """
-        data = self.store.read_bytes(*self.parts, MODEL)
-        wanted, got = self.card.get("sha256"), sha256(data)
+        held = {None: self.card, **(self.card.get("variants") or {})}
+        if variant not in held:
+            kind = f"variant of {self.task} {self.version}"
+            raise unknown(kind, str(variant), [name for name in held if name])
+        file = variant_file(variant)
+        data = self.store.read_bytes(*self.parts, file)
+        wanted, got = held[variant].get("sha256"), sha256(data)
         if got != wanted:
             message = (
-                f"{'/'.join(self.parts)}/{MODEL} is damaged: its SHA-256 is {got[:12]}…, the card "
+                f"{'/'.join(self.parts)}/{file} is damaged: its SHA-256 is {got[:12]}…, the card "
                 f"says {str(wanted)[:12]}…. Roll back, or promote its run again."
             )
             raise StoreError(message)
         return data
 
-    def load(self, threads: int = 1) -> Classifier:
+    def load(self, threads: int = 1, variant: str | None = None) -> Classifier:
         """Return the model, ready to predict.
 
         Parameters
         ----------
         threads
             Threads of one prediction; 0 for every core.
+        variant
+            As in `model_bytes`.
 
         Raises
         ------
@@ -131,7 +145,12 @@ class Bundle:
         ModelError
             When onnxruntime refuses it.
         """
-        return Classifier(self.model_bytes(), self.card, threads=threads)
+        return Classifier(self.model_bytes(variant), self.card, threads=threads)
+
+
+def variant_file(variant: str | None) -> str:
+    """Return the file of a variant in a bundle's folder."""
+    return MODEL if variant is None else f"model.{variant}.onnx"
 
 
 def folder_name(version: int) -> str:

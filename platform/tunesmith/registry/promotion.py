@@ -15,6 +15,7 @@ from tunesmith.registry.bundles import (
     folder_name,
     open_bundle,
     sha256,
+    variant_file,
     versions,
 )
 from tunesmith.registry.calibration import with_temperature
@@ -37,6 +38,7 @@ from tunesmith.registry.gate import (
 from tunesmith.registry.history import move_champion, name_challenger
 from tunesmith.registry.runs import Run, open_run
 from tunesmith.registry.smoke import Bounds
+from tunesmith.registry.variants import EIGHT_BIT, eight_bit
 from tunesmith.store import Store
 
 __all__ = ["promote"]
@@ -143,12 +145,27 @@ def _build(
     inputs, expected = run.reference()
     check(equality_rule(classifier, inputs, expected))
     check(evaluated_rule(report, trained))
-    temperature = float((report.get("calibration") or {}).get("temperature") or 1.0)
+    temperature = _temperature(report)
     model = with_temperature(trained, temperature)
     if model is not trained:
         classifier = Classifier(model, classes=run.classes, threads=0)
         check(equality_rule(classifier, inputs, temper(expected, temperature)))
     return model, classifier, verdicts
+
+
+def _variants(run: Run, report: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the variants that the evaluation found worth keeping, calibrated as the model is."""
+    found = {}
+    measured = (report.get("variants") or {}).get(EIGHT_BIT)
+    if measured and measured["kept"]:
+        data = eight_bit(run.model_bytes())
+        if data is not None:
+            found[EIGHT_BIT] = with_temperature(data, _temperature(report))
+    return found
+
+
+def _temperature(report: Mapping[str, Any]) -> float:
+    return float((report.get("calibration") or {}).get("temperature") or 1.0)
 
 
 def _publish(
@@ -164,10 +181,17 @@ def _publish(
         if bundle.card["sha256"] == sha256(model) and bundle.card["run_id"] == run.run_id:
             return bundle
     card = make_card(run, report, model, classifier, [v.as_dict() for v in verdicts])
+    smaller = _variants(run, report)
+    card["variants"] = {
+        name: report["variants"][name] | {"sha256": sha256(data), "bytes": len(data)}
+        for name, data in smaller.items()
+    }
     number = max(versions(store, task), default=0) + 1
     while True:
         with store.staging(FOLDER, task) as staging:
             staging.write_bytes(model, MODEL)
+            for name, data in smaller.items():
+                staging.write_bytes(data, variant_file(name))
             staging.write_json(card | {"version": number}, CARD)
             # Someone else may have taken the number in the meantime.
             if staging.publish(FOLDER, task, folder_name(number), marker=CARD):
