@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from tests import artefacts
+from tunesmith.evaluation import evaluating
+from tunesmith.evaluation.comparison import against_champion
+from tunesmith.evaluation.evaluating import evaluate, parts_of
+from tunesmith.evaluation.metrics import compare
+from tunesmith.evaluation.predictions import predict
+from tunesmith.registry import open_run, promote
+
+
+@pytest.fixture
+def examples():
+    return artefacts.make_examples(360)
+
+
+@pytest.fixture
+def with_champion(store, examples, monkeypatch):
+    """Return a store with a champion from run r1, and a function that adds a challenger."""
+    monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
+    monkeypatch.setattr(evaluating, "_draw", lambda *arguments: {})
+    artefacts.write_run(
+        store, examples, artefacts.chunk_model(artefacts.register_weights()), run_id="r1"
+    )
+    evaluate(store, "composer")
+    promote(store, "composer")
+    return store
+
+
+def challenge(store, examples, run_id="r2", seed=0):
+    model = artefacts.chunk_model(artefacts.register_weights(20.0))
+    artefacts.write_run(store, examples, model, run_id=run_id, seed=seed)
+    run = open_run(store, "composer", run_id)
+    test = parts_of(run, examples).test
+    return run, test, predict(run.classifier(), test).by_item
+
+
+def test_both_models_answer_the_same_items(with_champion, examples):
+    run, test, answers = challenge(with_champion, examples)
+    found = against_champion(run, test, answers, "accuracy")
+    theirs = predict(open_run(with_champion, "composer", "r1").classifier(), test).by_item
+    expected = compare(test.y, answers, theirs, test.groups, metric="accuracy")
+    assert found is not None
+    assert found["version"] == 1
+    assert found["left_out"] == 0
+    assert found["difference"] == pytest.approx(expected.difference.as_dict(), abs=1e-6)
+
+
+def test_items_that_the_champion_learned_from_are_left_out(with_champion, examples):
+    run, test, answers = challenge(with_champion, examples, seed=5)
+    first = open_run(with_champion, "composer", "r1").table("split")
+    groups = set(first.loc[first["part"] != "test", "group"])
+    fresh = [name for name, group in zip(test.ids, test.groups, strict=True) if group not in groups]
+    assert 0 < len(fresh) < len(test)
+    found = against_champion(run, test, answers, "accuracy")
+    assert found is not None
+    assert found["left_out"] == len(test) - len(fresh)
+    if len(fresh) >= 30:
+        assert found["rows"] == len(fresh)
+    else:
+        assert "are needed" in found["problem"]
+
+
+def test_too_few_untouched_items_are_a_problem_and_no_figure(with_champion, examples):
+    run, test, answers = challenge(with_champion, examples)
+    few = test.take(range(20))
+    found = against_champion(run, few, answers[:20], "accuracy")
+    assert found is not None
+    assert "difference" not in found
+    assert "20 are left and 30 are needed" in found["problem"]
+
+
+def test_a_champion_of_other_classes_is_a_problem(with_champion, examples):
+    run, test, answers = challenge(with_champion, examples)
+    object.__setattr__(test, "classes", ("bach", "chopin", "liszt"))
+    found = against_champion(run, test, answers, "accuracy")
+    assert found is not None
+    assert "other classes: bach, chopin, mozart" in found["problem"]
+
+
+def test_the_champions_own_run_is_not_compared_with_itself(with_champion, examples):
+    run = open_run(with_champion, "composer", "r1")
+    test = parts_of(run, examples).test
+    assert against_champion(run, test, np.zeros((len(test), 3)), "accuracy") is None
+
+
+def test_a_champion_whose_run_was_removed_is_still_compared(with_champion, examples):
+    run, test, answers = challenge(with_champion, examples)
+    with_champion.remove("runs", "composer", "r1")
+    found = against_champion(run, test, answers, "accuracy")
+    assert found is not None
+    assert found["left_out"] == 0
