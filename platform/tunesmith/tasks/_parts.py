@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tunesmith.datasets.examples import Examples
 from tunesmith.datasets.splits import split_pieces
 
-__all__ = ["content_version", "split"]
+__all__ = ["content_version", "equal_rows", "split"]
 
 
 def split(examples: Examples, seed: int) -> npt.NDArray[np.str_]:
@@ -23,3 +23,10 @@ def content_version(*arrays: npt.NDArray[np.generic]) -> str:
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:12]
+
+
+def equal_rows(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    """Return a group a row, ``int [rows]``: rows with the very same content share one."""
+    flat = np.ascontiguousarray(rows).reshape(len(rows), -1)
+    seen: dict[bytes, int] = {}
+    return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in flat], dtype=np.int64)

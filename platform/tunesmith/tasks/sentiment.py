@@ -1,0 +1,140 @@
+"""IMDB reviews, favourable or not: the tutorial's LSTM, on the official test reviews."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.datasets.examples import Examples, View
+from tunesmith.datasets.splits import split_pieces
+from tunesmith.store import Store
+from tunesmith.tasks._keras_files import read_arrays, read_integer_lists
+from tunesmith.tasks._parts import content_version
+from tunesmith.tasks._tables import data_folder, find_file
+from tunesmith.tasks.contract import Reference, Request, Task, TaskData
+
+__all__ = ["TASK"]
+
+_FILE = "imdb.npz"
+_CLASSES = ("negative", "positive")
+_LEARNED = {"train": 0.85, "validation": 0.15}
+_WORDS = 20_000
+_LENGTH = 500
+# As Keras numbers them: 0 stands before a text, 1 begins it, 2 is a word left out, 3 is unused.
+_BEGIN, _LEFT_OUT, _FIRST_WORD = 1, 2, 4
+
+
+def _read(store: Store, request: Request) -> TaskData:
+    """Return the last 500 words of each review, words beyond the 20,000 commonest left out.
+
+    Training reviews whose text also stands in the official test are not used.
+    """
+    del store
+    path = find_file((_FILE,))
+    notes: list[str] = []
+    if path is None:
+        learned, tested = _stand_in(request.seed, 1200), _stand_in(request.seed + 1, 400)
+        notes.append(
+            f"{_FILE} is not in {data_folder()}: keras.datasets.imdb.load_data() fetches it, copy "
+            "it there. GENERATED TEXTS stand in for it; their figures say nothing about reviews."
+        )
+    else:
+        learned, tested = _official(path, "train"), _official(path, "test")
+    in_test = {_digest(review) for review in tested[0]}
+    fresh = [_digest(review) not in in_test for review in learned[0]]
+    if not all(fresh):
+        notes.append(f"{fresh.count(False)} training reviews also stand in the test: left out.")
+    reviews = [r for r, is_fresh in zip(learned[0], fresh, strict=True) if is_fresh]
+    n_learned = len(reviews)
+    y = np.concatenate([learned[1][np.array(fresh)], tested[1]]).astype(np.int64)
+    reviews += tested[0]
+    seen: dict[str, int] = {}
+    groups = np.array([seen.setdefault(_digest(review), len(seen)) for review in reviews])
+    parts = np.full(len(y), "test", dtype="<U10")
+    parts[:n_learned] = split_pieces(y[:n_learned], groups[:n_learned], _LEARNED, request.seed)
+    tokens = _padded(reviews)
+    examples = Examples(
+        y=y,
+        classes=_CLASSES,
+        groups=groups,
+        ids=[f"review-{index}" for index in range(len(y))],
+        views={"tokens": View.one_row_each(tokens)},
+    )
+    return TaskData(
+        examples,
+        parts,
+        name=_FILE if path else "generated-sample",
+        version=content_version(tokens, y),
+        parameters={"words": _WORDS, "length": _LENGTH, "first_word": _FIRST_WORD},
+        notes=tuple(notes),
+        is_sample=path is None,
+    )
+
+
+Reviews = tuple[list[npt.NDArray[np.int32]], npt.NDArray[np.int64]]
+
+
+def _official(path: Path, part: str) -> Reviews:
+    y = read_arrays(path, (f"y_{part}",))[f"y_{part}"].astype(np.int64)
+    return read_integer_lists(path, f"x_{part}"), y
+
+
+def _stand_in(seed: int, n_reviews: int) -> Reviews:
+    """Return texts whose classes prefer words of their own, now and then turned round."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n_reviews) % 2
+    reviews = []
+    for label in y:
+        words = rng.integers(10, 400, rng.integers(20, 120))
+        telling = rng.random(len(words)) < 0.06
+        side = np.where(rng.random(len(words)) < 0.8, label, 1 - label)
+        words[telling] = 400 + 50 * side[telling] + rng.integers(0, 50, telling.sum())
+        reviews.append(words.astype(np.int32))
+    return reviews, y
+
+
+def _digest(review: npt.NDArray[np.int32]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(review, dtype=np.int32).tobytes()).hexdigest()
+
+
+def _padded(reviews: Sequence[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
+    """Return ``int32 [reviews, length]`` by Keras's rules: zeros before, the last words kept."""
+    tokens = np.zeros((len(reviews), _LENGTH), dtype=np.int32)
+    for row, review in enumerate(reviews):
+        # The file numbers words from 1; Keras puts a beginning before them and moves them by 3.
+        words = np.concatenate([[_BEGIN], review + (_FIRST_WORD - 1)])
+        words = np.where(words >= _WORDS, _LEFT_OUT, words)[-_LENGTH:]
+        tokens[row, -len(words) :] = words
+    return tokens
+
+
+TASK = Task(
+    name="sentiment",
+    title="Film reviews, favourable or not",
+    kind="text",
+    families=("text_ngrams", "text_conv", "text_rnn"),
+    metric="accuracy",
+    unit="review",
+    protocol="the official 25,000 test reviews, read once",
+    read=_read,
+    reference=Reference(
+        "tutorial: LSTM of 128 over 500 words, 3 epochs, official test",
+        0.8564,
+        family="text_rnn",
+        params={
+            "cell": "lstm",
+            "both_ways": False,
+            "summary": "last",
+            "units": 128,
+            "embedding": 128,
+            "words": 500,
+            "masked": False,
+            "dropout": 0.0,
+            "learning_rate": 1e-3,
+            "batch": 64,
+        },
+        is_costly=True,
+    ),
+)
