@@ -4,11 +4,14 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Any
 
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve import Application
+from ray.serve._private.logging_utils import get_serve_logs_dir
 from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
@@ -30,14 +33,31 @@ __all__ = ["Node", "Tunesmith", "build"]
 
 logger = logging.getLogger("tunesmith.serve")
 
+LOG_BYTES, LOG_FILES = 50_000_000, 3
 
-def _log_to_stderr() -> None:
-    """Send this application's own logs to the replica's standard error, where Ray keeps them."""
+
+def _set_up_logs() -> None:
+    """Write this application's logs beside Serve's own, warnings to the terminal too.
+
+    Not through `sys.stderr`: Serve puts a logger behind it that looks for its caller at every line,
+    which costs more than a small request.
+    """
     root = logging.getLogger("tunesmith")
-    if not root.handlers:
-        root.addHandler(logging.StreamHandler(sys.stderr))
-        root.setLevel(logging.INFO)
-        root.propagate = False
+    if root.handlers:
+        return
+    try:
+        context = serve.get_replica_context()
+    except RayServeException:  # Serve's local testing mode: the test's own logging is right
+        return
+    name = f"tunesmith_{context.deployment}_{context.replica_id.unique_id}.log"
+    file = RotatingFileHandler(Path(get_serve_logs_dir()) / name, "a", LOG_BYTES, LOG_FILES)
+    terminal = logging.StreamHandler(sys.__stderr__)
+    terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    root.addHandler(file)
+    root.addHandler(terminal)
+    root.setLevel(logging.INFO)
+    root.propagate = False
 
 
 @serve.deployment
@@ -53,7 +73,7 @@ class Node:
     """
 
     def __init__(self, settings: Settings, name: str) -> None:
-        _log_to_stderr()
+        _set_up_logs()
         node = settings.nodes[name]
         metrics = RayMetrics()
         self._champions = Champions(
@@ -105,7 +125,7 @@ class Tunesmith:
     def __init__(self, settings: Settings, handles: Mapping[str, DeploymentHandle[Any]]) -> None:
         from ray.serve._private.constants import RAY_SERVE_ENABLE_HA_PROXY
 
-        _log_to_stderr()
+        _set_up_logs()
         self._handles = handles
         self._service = Service(
             settings,

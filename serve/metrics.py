@@ -37,17 +37,21 @@ class RayMetrics(Metrics):
     def __init__(self) -> None:
         from ray.util.metrics import Counter, Gauge, Histogram
 
-        self._requests: Any = Counter(
-            "tunesmith_requests", "HTTP requests by route and status.", ("route", "status")
-        )
+        # One record a request: its count by route and status is the histogram's own.
         self._request_s: Any = Histogram(
-            "tunesmith_request_seconds", "Time to an answer.", _SECONDS, ("route",)
+            "tunesmith_request_seconds",
+            "Time to an answer, by route and status.",
+            _SECONDS,
+            ("route", "status"),
         )
         self._node_s: Any = Histogram(
             "tunesmith_node_seconds", "Time of one run of a node.", _SECONDS, ("node",)
         )
         self._node_items: Any = Histogram(
-            "tunesmith_node_items", "Items computed together.", _ITEMS, ("node",)
+            "tunesmith_node_items",
+            "Items computed together, where more than one.",
+            _ITEMS,
+            ("node",),
         )
         self._failures: Any = Counter(
             "tunesmith_node_failures", "Failures of nodes by kind.", ("node", "problem")
@@ -66,13 +70,13 @@ class RayMetrics(Metrics):
 
     def request(self, route: str, status: int, duration_s: float) -> None:
         """Count it and its time."""
-        self._requests.inc(1, {"route": route, "status": str(status)})
-        self._request_s.observe(duration_s, {"route": route})
+        self._request_s.observe(duration_s, {"route": route, "status": str(status)})
 
     def node(self, name: str, items: int, duration_s: float) -> None:
         """Count its time and the size of the batch."""
         self._node_s.observe(duration_s, {"node": name})
-        self._node_items.observe(items, {"node": name})
+        if items > 1:
+            self._node_items.observe(items, {"node": name})
 
     def failure(self, name: str, problem: str) -> None:
         """Count it."""

@@ -49,7 +49,8 @@ class Service:
         self.metrics = metrics or Metrics()
         store = Store(settings.store)
         self.access = Access(settings.access, store, all_interfaces)
-        self.champions = Champions(store, settings.reload_s, self.metrics, self.access.refresh)
+        self.admission = Admission(settings.limits.in_flight, self.metrics)
+        self.champions = Champions(store, settings.reload_s, self.metrics, self._look)
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="model")
         workers = {
             name: Worker(name, node, self.champions, self.metrics)
@@ -57,11 +58,15 @@ class Service:
             if node.placement == "inline"
         }
         self.graph = Graph(settings.nodes, workers, self.in_thread, remote, self.metrics)
-        self.admission = Admission(settings.limits.in_flight, self.metrics)
 
     def start(self) -> None:
         """Load the champions and begin to follow promotions."""
         self.champions.start()
+
+    def _look(self) -> None:
+        """Do what is due whenever the champions are looked for."""
+        self.access.refresh()
+        self.admission.report()
 
     def stop(self) -> None:
         """End the threads."""
@@ -118,11 +123,13 @@ class Admission:
             detail = f"{self._inside} requests are being worked on; this replica takes no more."
             raise ProblemError(problems.OVERLOADED, detail, retry)
         self._inside += 1
-        self._metrics.in_flight(self._inside)
         started = time.monotonic()
         try:
             yield
         finally:
             self._inside -= 1
             self._mean_s += 0.05 * (time.monotonic() - started - self._mean_s)
-            self._metrics.in_flight(self._inside)
+
+    def report(self) -> None:
+        """Show how many are inside; from time to time, as a record costs more than a request."""
+        self._metrics.in_flight(self._inside)
