@@ -143,6 +143,16 @@ def load_examples(run: Run) -> Examples:
     return load_for_run(run.store, run.facts)
 
 
+def _reference(run: Run) -> dict[str, Any] | None:
+    """Return the published figure of the run's task."""
+    from tunesmith.tasks import get_task, task_names
+
+    if run.task not in task_names():
+        return None
+    published = get_task(run.task).reference
+    return {"text": published.text, "value": published.value} if published else None
+
+
 def load_pieces(run: Run, test: Examples) -> "Pieces | None":
     """Return the test pieces of a task on music, None for other tasks."""
     if run.facts.get("kind") != "midi":
@@ -276,6 +286,7 @@ class _Evaluation:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "dataset": run.facts["dataset"],
             "protocol": run.facts.get("protocol"),
+            "reference": _reference(run),
             "metric": self.metric,
             "sha256": sha256(run.model_bytes()),
             "unit": self.unit,

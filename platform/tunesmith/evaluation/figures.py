@@ -469,7 +469,7 @@ def _correlation(learned: Examples, names: Sequence[str]) -> "Figure | None":
             _cell(axes, (j, i), abs(r[i, j]), ACCENT if r[i, j] > 0 else SERIES[1])
             if len(labels) <= 16:
                 colour = GROUND if abs(r[i, j]) > 0.55 else INK
-                text = f"{r[i, j]:.1f}"
+                text = f"{round(r[i, j], 1) + 0.0:.1f}"  # never "-0.0"
                 axes.text(
                     j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=7, color=colour
                 )

@@ -260,6 +260,12 @@ def _comparisons(facts: Facts) -> str:
         f"Both models on the same {facts['unit']}s; the interval is that of the difference, drawn "
         "together."
     )
+    published = facts.get("reference")
+    if published:
+        problems += _paragraph(
+            f"Published figure: {published['value']:.4g} ({published['text']}). Its protocol is "
+            "not this one; the two are not comparable as they stand."
+        )
     return _paragraph(text) + table(head, rows) + problems
 
 
@@ -380,7 +386,7 @@ def _data(facts: Facts, figures: Figures) -> str:
         for label in next(iter(parts.values()))
     ]
     total = [f"<b>{sum(counts.values()):,}</b>" for counts in parts.values()]
-    protocol = f"Split {facts['protocol']}." if facts.get("protocol") else ""
+    protocol = f"Split: {facts['protocol']}." if facts.get("protocol") else ""
     return (
         _paragraph(protocol)
         + table(["Class", *(name.capitalize() for name in parts)], [*rows, ["<b>All</b>", *total]])
