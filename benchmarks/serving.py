@@ -467,13 +467,16 @@ async def open_loop(port: int, request: bytes, rate: float, seconds: float) -> F
     places = asyncio.Semaphore(MOST_CONNECTIONS)
     async with contextlib.AsyncExitStack() as stack:
 
-        async def one() -> None:
-            started = time.perf_counter()
-            connection = idle.pop() if idle else await stack.enter_async_context(Connection(port))
-            status = await connection.ask(request)
-            idle.append(connection)
+        async def one(due: float) -> None:
+            async with places:
+                if idle:
+                    connection = idle.pop()
+                else:
+                    connection = await stack.enter_async_context(Connection(port))
+                status = await connection.ask(request)
+                idle.append(connection)
             if status == 200:
-                figures.latencies_s.append(time.perf_counter() - started)
+                figures.latencies_s.append(time.perf_counter() - due)
             else:
                 figures.errors += 1
 
