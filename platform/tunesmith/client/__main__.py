@@ -1,0 +1,50 @@
+"""``python -m tunesmith.client FILE…``: ask a running server about files."""
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from tunesmith.client._clients import DEFAULT_URL, Client
+from tunesmith.client._errors import ClientError
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Ask about each file and print a line for it; returns the exit code.
+
+    0 when every file was answered, 1 when one was not.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tunesmith.client", description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="MIDI or PNG files")
+    parser.add_argument("--task", default="composer", help="what to ask (default: %(default)s)")
+    parser.add_argument("--url", default=DEFAULT_URL, help="the server (default: %(default)s)")
+    parser.add_argument(
+        "--key",
+        default=os.environ.get("TUNESMITH_KEY"),
+        help="API key (default: the environment variable TUNESMITH_KEY)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a file")
+    chosen = parser.parse_args(arguments)
+    code = 0
+    with Client(chosen.url, chosen.key) as client:
+        for file in chosen.files:
+            try:
+                answer = client.predict(chosen.task, file)
+            except (ClientError, OSError) as error:
+                print(f"{file}: {error}", file=sys.stderr)
+                code = 1
+                continue
+            if chosen.json:
+                print(json.dumps({"file": str(file), **asdict(answer)}))
+            else:
+                doubt = " (unsure)" if answer.unsure else ""
+                print(f"{file}: {answer.label} {answer.probability:.0%}{doubt}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Answers as typed, immutable values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tunesmith.client._errors import ClientError, RequestRefused, ServerUnavailable
+
+__all__ = ["Answer", "Mixture", "Model", "Segment", "fault", "read_answer", "read_mixture"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """Which model answered: the task, its version, and the dataset it was trained on."""
+
+    name: str
+    version: int
+    dataset: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a piece, judged on its own."""
+
+    start_s: float
+    end_s: float
+    label: str
+    probability: float
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a task says about one item.
+
+    Attributes
+    ----------
+    task
+        Who says it.
+    label
+        The most probable class.
+    probabilities
+        Of every class, most probable first.
+    unsure
+        Whether the server thinks that no class is probable enough to be relied on.
+    model
+        Which model answered.
+    segments
+        Of a piece of music, in order; silent stretches are left out.
+    duration_s, notes
+        Of a piece of music; 0 for other items.
+    """
+
+    task: str
+    label: str
+    probabilities: Mapping[str, float]
+    unsure: bool
+    model: Model
+    segments: tuple[Segment, ...] = ()
+    duration_s: float = 0.0
+    notes: int = 0
+
+    @property
+    def probability(self) -> float:
+        """Probability of the most probable class."""
+        return self.probabilities[self.label]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What every task said, and the problems of those that could not."""
+
+    answers: Mapping[str, Answer]
+    gaps: Mapping[str, ClientError]
+
+
+def read_answer(task: str, body: Mapping[str, Any]) -> Answer:
+    """Return an answer's body as a value."""
+    piece = body.get("piece") or {}
+    return Answer(
+        task=task,
+        label=body[task],
+        probabilities=body["probabilities"],
+        unsure=body["unsure"],
+        model=Model(**body["model"]),
+        segments=tuple(
+            Segment(
+                start_s=segment["start_s"],
+                end_s=segment["end_s"],
+                label=segment[task],
+                probability=segment["probability"],
+                probabilities=segment.get("probabilities") or {},
+            )
+            for segment in body.get("segments") or ()
+        ),
+        duration_s=piece.get("duration_s", 0.0),
+        notes=piece.get("notes", 0),
+    )
+
+
+def read_mixture(body: Mapping[str, Any]) -> Mixture:
+    """Return the body of /v1/classify as a value."""
+    return Mixture(
+        {task: read_answer(task, answer) for task, answer in body["answers"].items()},
+        {task: fault(problem["status"], problem) for task, problem in body["gaps"].items()},
+    )
+
+
+def fault(status: int, problem: Mapping[str, Any]) -> ClientError:
+    """Return the error of a problem body."""
+    words = (
+        problem.get("detail") or problem.get("title") or f"status {status}",
+        problem.get("advice"),
+    )
+    message = " ".join(str(word) for word in words if word)
+    refused = status < 500 and status != 429
+    return (RequestRefused if refused else ServerUnavailable)(message, status, problem)

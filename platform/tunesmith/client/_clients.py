@@ -1,0 +1,384 @@
+"""The clients: one core that makes requests and reads responses, one shell for each style."""
+
+import asyncio
+import base64
+import email.utils
+import json
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from tunesmith.client._answers import Answer, Mixture, fault, read_answer, read_mixture
+from tunesmith.client._errors import ClientError, ServerUnavailable
+
+__all__ = ["AsyncClient", "Client", "Item"]
+
+Item = Path | bytes | str | Mapping[str, Any]
+"""A file (MIDI or PNG) by path or content, a text, or a song or image as a mapping."""
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+PNG = b"\x89PNG"
+_AGAIN = frozenset({429, 502, 503, 504})
+# Nothing changes about these while a client waits.
+_FINAL = frozenset({"no-champion"})
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    path: str
+    content: bytes = b""
+    content_type: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[bytes, ...] = ()
+
+
+@dataclass
+class _Patience:
+    """When to ask again: at most so often and so long, as the server says or ever later."""
+
+    tries: int
+    patience_s: float
+    began: float = field(default_factory=time.monotonic)
+    tried: int = 0
+
+    def wait_s(self, after_s: float | None) -> float | None:
+        """Return how long to wait before the next try, None to give up."""
+        self.tried += 1
+        # Spread out, so that those who were refused together do not return together.
+        wait_s = random.uniform(0.5, 1.0) * 0.2 * 2**self.tried  # noqa: S311
+        if after_s is not None:
+            wait_s = after_s + random.uniform(0, 0.1) * after_s  # noqa: S311
+        left_s = self.patience_s - (time.monotonic() - self.began)
+        return wait_s if self.tried < self.tries and wait_s <= left_s else None
+
+
+def _one(task: str, item: Item, detail: bool) -> _Request:
+    params = {"detail": "true"} if detail else {}
+    path = f"/v1/{task}"
+    if isinstance(item, Path):
+        item = item.read_bytes()
+    if isinstance(item, bytes):
+        kind = "image/png" if item.startswith(PNG) else "audio/midi"
+        return _Request("POST", path, item, kind, params)
+    body = {"text": item} if isinstance(item, str) else dict(item)
+    return _Request("POST", path, json.dumps(body).encode(), "application/json", params)
+
+
+def _many(task: str, items: Sequence[Item], detail: bool) -> _Request:
+    params = {"detail": "true"} if detail else {}
+    files = [item.read_bytes() if isinstance(item, Path) else item for item in items]
+    contents = tuple(item for item in files if isinstance(item, bytes))
+    if len(contents) == len(files):
+        return _Request("POST", f"/v1/{task}", params=params, files=contents)
+    body = json.dumps({"items": files}).encode()
+    return _Request("POST", f"/v1/{task}", body, "application/json", params)
+
+
+def _mixture(
+    midi: Path | bytes | None,
+    song: Mapping[str, Any] | None,
+    image: Mapping[str, Any] | None,
+    text: str | None,
+) -> _Request:
+    content = midi.read_bytes() if isinstance(midi, Path) else midi
+    encoded = None if content is None else base64.b64encode(content).decode()
+    given = {"midi": encoded, "song": song, "image": image, "text": text}
+    body = {name: value for name, value in given.items() if value is not None}
+    return _Request("POST", "/v1/classify", json.dumps(body).encode(), "application/json")
+
+
+def _read_many(task: str, body: Mapping[str, Any]) -> list[Answer | ClientError]:
+    return [
+        fault(one["problem"]["status"], one["problem"])
+        if "problem" in one
+        else read_answer(task, {**one, "model": body["model"]})
+        for one in body["answers"]
+    ]
+
+
+def _retry_after_s(response: httpx2.Response) -> float | None:
+    """Return the seconds of Retry-After, which may be a number or a date."""
+    value = response.headers.get("retry-after", "")
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _judge(response: httpx2.Response) -> Any:
+    """Return a response's JSON.
+
+    Raises
+    ------
+    ClientError
+        When it is a problem, or no answer at all.
+    """
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if response.is_success and body is not None:
+        return body
+    problem = body if isinstance(body, dict) else {"detail": response.text[:200]}
+    raise fault(response.status_code if not response.is_success else 502, problem)
+
+
+class _Core:
+    """What both clients know."""
+
+    def __init__(
+        self, url: str, key: str | None, timeout_s: float, tries: int, patience_s: float
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._tries = tries
+        self._patience_s = patience_s
+        self._headers = {"X-Deadline-S": f"{timeout_s:g}"}
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
+
+    def _patience(self) -> _Patience:
+        return _Patience(self._tries, self._patience_s)
+
+    def _arguments(self, request: _Request) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            "method": request.method,
+            "url": self._url + request.path,
+            "params": dict(request.params),
+            "headers": dict(self._headers),
+        }
+        if request.files:
+            files = [("file", (f"{n}.mid", data)) for n, data in enumerate(request.files)]
+            return arguments | {"files": files}
+        if request.content_type:
+            arguments["headers"]["Content-Type"] = request.content_type
+            arguments["content"] = request.content
+        return arguments
+
+    def _unreachable(self, error: httpx2.TransportError) -> ServerUnavailable:
+        reason = str(error) or type(error).__name__
+        return ServerUnavailable(f"{self._url} does not answer: {reason}. Is the server running?")
+
+    @staticmethod
+    def _after(response: httpx2.Response) -> tuple[bool, float | None]:
+        """Return whether asking again may help, and when."""
+        if response.status_code not in _AGAIN:
+            return False, None
+        final = any(f"/problems/{kind}" in response.text for kind in _FINAL)
+        return not final, _retry_after_s(response)
+
+
+class Client(_Core):
+    """Asks a server and waits for the answer.
+
+    Parameters
+    ----------
+    url
+        Where the server is.
+    key
+        API key; needed unless the server is on this machine.
+    timeout_s
+        Longest time for one try, which the server is told too.
+    tries
+        Most tries of a request that meets an overloaded server or a broken connection.
+    patience_s
+        Longest time over all tries, waiting included.
+    transport
+        Replaces the network, for tests.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        key: str | None = None,
+        *,
+        timeout_s: float = 30.0,
+        tries: int = 5,
+        patience_s: float = 60.0,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        super().__init__(url, key, timeout_s, tries, patience_s)
+        self._http = httpx2.Client(timeout=timeout_s, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _send(self, request: _Request) -> Any:
+        patience = self._patience()
+        while True:
+            try:
+                response = self._http.request(**self._arguments(request))
+                again, after_s = self._after(response)
+                failed = None
+            except httpx2.TransportError as error:
+                again, after_s, failed = True, None, self._unreachable(error)
+            wait_s = patience.wait_s(after_s) if again else None
+            if wait_s is None:
+                if failed is not None:
+                    raise failed
+                return _judge(response)
+            time.sleep(wait_s)
+
+    def predict(self, task: str, item: Item, *, detail: bool = False) -> Answer:
+        """Return what a task says about one item.
+
+        Parameters
+        ----------
+        task
+            ``composer``, ``genre``, … (see `graph`).
+        item
+            A file by path or content, a text, or a song or image as a mapping.
+        detail
+            Whether segments carry the probability of every class.
+
+        Raises
+        ------
+        RequestRefused
+            When the server says what is wrong with the item.
+        ServerUnavailable
+            When there was no answer after every try.
+        """
+        return read_answer(task, self._send(_one(task, item, detail)))
+
+    def predict_many(
+        self, task: str, items: Sequence[Item], *, detail: bool = False
+    ) -> list[Answer | ClientError]:
+        """Return what a task says about several items of one kind, in one request.
+
+        A faulty item's place holds its error.
+
+        Raises
+        ------
+        RequestRefused, ServerUnavailable
+            When the request as a whole was not answered.
+        """
+        if len(items) == 1:
+            return [self.predict(task, items[0], detail=detail)]
+        return _read_many(task, self._send(_many(task, items, detail)))
+
+    def classify(
+        self,
+        *,
+        midi: Path | bytes | None = None,
+        song: Mapping[str, Any] | None = None,
+        image: Mapping[str, Any] | None = None,
+        text: str | None = None,
+    ) -> Mixture:
+        """Return what every task says about any mixture of things."""
+        return read_mixture(self._send(_mixture(midi, song, image, text)))
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return the cards of the champions."""
+        return list(self._send(_Request("GET", "/v1/models"))["models"])
+
+    def graph(self) -> list[dict[str, Any]]:
+        """Return the tasks of the server, what each reads and whether it is ready."""
+        return list(self._send(_Request("GET", "/v1/graph"))["nodes"])
+
+
+class AsyncClient(_Core):
+    """Asks a server from an event loop; parameters and methods as of `Client`.
+
+    Parameters
+    ----------
+    url, key, timeout_s, tries, patience_s
+        As of `Client`.
+    transport
+        Replaces the network, for tests.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        key: str | None = None,
+        *,
+        timeout_s: float = 30.0,
+        tries: int = 5,
+        patience_s: float = 60.0,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(url, key, timeout_s, tries, patience_s)
+        self._http = httpx2.AsyncClient(timeout=timeout_s, transport=transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _send(self, request: _Request) -> Any:
+        patience = self._patience()
+        while True:
+            try:
+                response = await self._http.request(**self._arguments(request))
+                again, after_s = self._after(response)
+                failed = None
+            except httpx2.TransportError as error:
+                again, after_s, failed = True, None, self._unreachable(error)
+            wait_s = patience.wait_s(after_s) if again else None
+            if wait_s is None:
+                if failed is not None:
+                    raise failed
+                return _judge(response)
+            await asyncio.sleep(wait_s)
+
+    async def predict(self, task: str, item: Item, *, detail: bool = False) -> Answer:
+        """Return what a task says about one item; see `Client.predict`."""
+        return read_answer(task, await self._send(_one(task, item, detail)))
+
+    async def predict_many(
+        self, task: str, items: Sequence[Item], *, detail: bool = False
+    ) -> list[Answer | ClientError]:
+        """Return what a task says about several items; see `Client.predict_many`."""
+        if len(items) == 1:
+            return [await self.predict(task, items[0], detail=detail)]
+        return _read_many(task, await self._send(_many(task, items, detail)))
+
+    async def classify(
+        self,
+        *,
+        midi: Path | bytes | None = None,
+        song: Mapping[str, Any] | None = None,
+        image: Mapping[str, Any] | None = None,
+        text: str | None = None,
+    ) -> Mixture:
+        """Return what every task says about any mixture of things."""
+        return read_mixture(await self._send(_mixture(midi, song, image, text)))
+
+    async def models(self) -> list[dict[str, Any]]:
+        """Return the cards of the champions."""
+        return list((await self._send(_Request("GET", "/v1/models")))["models"])
+
+    async def graph(self) -> list[dict[str, Any]]:
+        """Return the tasks of the server, what each reads and whether it is ready."""
+        return list((await self._send(_Request("GET", "/v1/graph")))["nodes"])

@@ -1,0 +1,191 @@
+"""The client against the real application, and against servers that misbehave."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+import tunesmith.client
+from serve.routes import make_app
+from serve.service import Service
+from serve.settings import shipped
+from tests.serve.conftest import SONG_FEATURES, TASKS, write_bundle
+from tunesmith.client import AsyncClient, Client, RequestRefused, ServerUnavailable
+from tunesmith.client.__main__ import main
+from tunesmith.store import Store
+
+SONG = dict.fromkeys(SONG_FEATURES, 0.5)
+
+
+def test_the_exported_names() -> None:
+    assert tunesmith.client.__all__ == [
+        "Answer",
+        "AsyncClient",
+        "Client",
+        "ClientError",
+        "Mixture",
+        "Model",
+        "RequestRefused",
+        "Segment",
+        "ServerUnavailable",
+    ]
+
+
+@pytest.fixture
+def app(store: Store) -> Iterator[Any]:
+    for task in ("composer", *TASKS):
+        write_bundle(store, task=task, favour=1)
+    service = Service(shipped(store=store.uri))
+    service.start()
+    yield make_app(service)
+    service.stop()
+
+
+def test_every_method_against_the_application(
+    app: Any, midi_factory: Callable[..., bytes], tmp_path: Path
+) -> None:
+    file = tmp_path / "a.mid"
+    file.write_bytes(midi_factory(n_notes=150))
+
+    async def ask() -> None:
+        transport = httpx2.ASGITransport(app, client=("127.0.0.1", 1))
+        async with AsyncClient("http://127.0.0.1", transport=transport) as client:
+            answer = await client.predict("composer", file, detail=True)
+            assert (answer.label, answer.notes) == ("Beethoven", 150)
+            assert answer.probability == max(answer.probabilities.values())
+            assert answer.segments[0].probabilities[answer.segments[0].label] > 0
+            assert answer.model.version == 1
+            first, second = await client.predict_many("composer", [file, b"no music"])
+            assert first.label == "Beethoven"  # type: ignore[union-attr]
+            assert isinstance(second, RequestRefused)
+            assert second.kind == "not-midi"
+            assert (await client.predict("genre", SONG)).label == "Rock"
+            assert len(await client.predict_many("genre", [SONG] * 3)) == 3
+            assert (await client.predict("sentiment", "fine")).label == "positive"
+            mixture = await client.classify(midi=file, song=SONG, text="fine")
+            assert set(mixture.answers) == {"composer", "genre", "emotion", "sentiment"}
+            assert mixture.gaps["composer_all"].kind == "no-champion"
+            assert {card["name"] for card in await client.models()} == {"composer", *TASKS}
+            assert any(node["ready"] for node in await client.graph())
+            with pytest.raises(RequestRefused, match="MThd") as caught:
+                await client.predict("composer", b"no music")
+            assert caught.value.status == 422
+            with pytest.raises(RequestRefused):
+                await client.predict("nothing", SONG)
+
+    asyncio.run(ask())
+
+
+ANSWER = {
+    "composer": "Bach",
+    "unsure": False,
+    "probabilities": {"Bach": 1.0},
+    "segments": [],
+    "model": {"name": "composer", "version": 1, "dataset": "d@1"},
+    "piece": {"duration_s": 1.0, "notes": 1},
+}
+
+
+class Script:
+    """A transport that plays responses and errors in order."""
+
+    def __init__(self, *steps: Any) -> None:
+        self.steps = list(steps)
+        self.requests: list[httpx2.Request] = []
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        step = self.steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    slept: list[float] = []
+    monkeypatch.setattr("tunesmith.client._clients.time.sleep", slept.append)
+    return slept
+
+
+def ask(script: Script, **options: Any) -> Any:
+    with Client(transport=httpx2.MockTransport(script), **options) as client:
+        return client.predict("composer", b"MThd")
+
+
+def busy(**headers: str) -> httpx2.Response:
+    problem = {"type": "/problems/overloaded", "status": 503, "detail": "full"}
+    return httpx2.Response(503, json=problem, headers=headers)
+
+
+def test_an_overloaded_server_is_asked_again_when_it_says(waits: list[float]) -> None:
+    script = Script(busy(**{"Retry-After": "3"}), busy(), httpx2.Response(200, json=ANSWER))
+    assert ask(script).label == "Bach"
+    assert 3 <= waits[0] <= 3.4
+    assert 0 < waits[1] < 1
+    assert script.requests[0].headers["x-deadline-s"] == "30"
+
+
+def test_a_broken_connection_is_tried_again(waits: list[float]) -> None:
+    broken = httpx2.RemoteProtocolError("Server disconnected")
+    assert ask(Script(broken, httpx2.Response(200, json=ANSWER))).label == "Bach"
+    assert len(waits) == 1
+
+
+def test_giving_up(waits: list[float]) -> None:
+    with pytest.raises(ServerUnavailable, match="Is the server running"):
+        ask(Script(*[httpx2.ConnectError("refused")] * 3), tries=3)
+    assert len(waits) == 2
+    with pytest.raises(ServerUnavailable, match="full"):
+        ask(Script(busy(**{"Retry-After": "100"})), patience_s=50)
+    assert len(waits) == 2
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx2.Response(422, json={"type": "/problems/not-midi", "detail": "no"}),
+        httpx2.Response(401, json={"type": "/problems/key-required", "detail": "no"}),
+        httpx2.Response(503, json={"type": "/problems/no-champion", "detail": "no"}),
+        httpx2.Response(500, text="no"),
+        httpx2.Response(200, text="<html>no"),
+    ],
+)
+def test_what_would_not_help_is_not_tried_again(
+    waits: list[float], response: httpx2.Response
+) -> None:
+    with pytest.raises((RequestRefused, ServerUnavailable), match="no"):
+        ask(Script(response))
+    assert waits == []
+
+
+def test_the_key_is_sent() -> None:
+    script = Script(httpx2.Response(200, json=ANSWER))
+    ask(script, key="ts_x")
+    assert script.requests[0].headers["authorization"] == "Bearer ts_x"
+
+
+def test_the_command_prints_a_line_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = Script(
+        httpx2.Response(200, json=ANSWER),
+        httpx2.Response(422, json={"type": "/problems/not-midi", "detail": "no music"}),
+    )
+    transport = httpx2.MockTransport(script)
+
+    class Scripted(Client):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, transport=transport)
+
+    monkeypatch.setattr("tunesmith.client.__main__.Client", Scripted)
+    files = [tmp_path / "a.mid", tmp_path / "b.mid"]
+    for file in files:
+        file.write_bytes(b"MThd")
+    assert main([str(file) for file in files]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == f"{files[0]}: Bach 100%\n"
+    assert "no music" in printed.err
