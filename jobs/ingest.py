@@ -5,11 +5,15 @@ python jobs/ingest.py corpus.zip --name corpus
 
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import click
 
-from tunesmith.commands import command
+from tunesmith.commands import command, echo
+from tunesmith.errors import UsageError
+
+_MUSIC21 = "music21:"
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -56,6 +60,35 @@ class _Counter:
             click.echo(f"\r{done} of {total} files", err=True, nl=done == total)
 
 
+def _written_out(sources: tuple[str, ...], *, dry_run: bool, address: str | None) -> list[str]:
+    """Replace ``music21:COLLECTION[:N]`` by a folder of its scores, written out as MIDI."""
+    if not any(source.startswith(_MUSIC21) for source in sources):
+        return list(sources)
+    if dry_run:
+        message = "A music21 collection has no files until it is written out: leave --dry-run away."
+        raise UsageError(message)
+    from tunesmith.runtime import connect
+
+    connect(address)
+    from tunesmith.ingest.corpus import export_scores
+
+    expanded = []
+    for source in sources:
+        if not source.startswith(_MUSIC21):
+            expanded.append(source)
+            continue
+        collection, _, number = source.removeprefix(_MUSIC21).partition(":")
+        if number and not number.isdigit():
+            message = f"{source!r} is not music21:COLLECTION or music21:COLLECTION:NUMBER."
+            raise UsageError(message)
+        folder = Path.home() / ".tunesmith" / "music21" / f"{collection}-{number or 'all'}"
+        exported = export_scores(folder, {collection: int(number) if number else sys.maxsize})
+        for path, why in exported.refused:
+            echo(f"music21 cannot write {path}: {why}")
+        expanded.append(str(folder))
+    return expanded
+
+
 @command(show=_show)
 @click.argument("sources", nargs=-1, required=True)
 @click.option("--name", required=True, help="Name of the dataset.")
@@ -99,7 +132,8 @@ def main(
 ) -> dict[str, Any]:
     """Make a dataset version of folders, archives, globs or URIs of MIDI files.
 
-    Archives may be nested. Every file is kept, a duplicate, or in the table of rejects. Running
+    Archives may be nested; music21:bach or music21:bach:80 stands for scores of that collection of
+    the music21 corpus. Every file is kept, a duplicate, or in the table of rejects. Running
     it again reads only what is new; after an interruption it continues.
     """
     from tunesmith.ingest.inventory import take_inventory
@@ -117,8 +151,9 @@ def main(
         "loss_budget": loss_budget,
     }
     made = load_parameters(parameters, {k: v for k, v in chosen.items() if v is not None})
+    roots = _written_out(sources, dry_run=dry_run, address=address)
     if dry_run:
-        inventory = take_inventory(sources, made)
+        inventory = take_inventory(roots, made)
         labels = Counter(file.label or "(no label)" for file in inventory.labelled)
         return {
             "would_read": len(inventory.labelled),
@@ -132,7 +167,7 @@ def main(
     opened = Store(store)
     manifest = ingest(
         opened,
-        sources,
+        roots,
         name,
         made,
         start_ray=lambda: connect(address),

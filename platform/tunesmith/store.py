@@ -273,4 +273,7 @@ class Staging:
         selector = pafs.FileSelector(source, recursive=True)
         files = [i.path for i in fs.get_file_info(selector) if i.type == pafs.FileType.File]
         for path in sorted(files, key=lambda path: path == f"{source}/{marker}"):
-            fs.copy_file(path, target + path.removeprefix(source))
+            final_path = target + path.removeprefix(source)
+            # Some remote file systems have real folders.
+            fs.create_dir(final_path.rsplit("/", 1)[0], recursive=True)
+            fs.copy_file(path, final_path)

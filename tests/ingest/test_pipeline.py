@@ -3,6 +3,7 @@ import zipfile
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from tunesmith.datasets.manifest import dataset_versions
 from tunesmith.datasets.reader import open_dataset
@@ -13,6 +14,7 @@ from tunesmith.ingest.parameters import IngestParameters
 from tunesmith.ingest.pipeline import ingest
 from tunesmith.ingest.processing import process_batch
 from tunesmith.midi import chunk_roll, read_score, velocity_roll
+from tunesmith.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -249,3 +251,23 @@ def test_old_versions_stay_readable_and_a_return_to_old_sources_finds_them(
     (corpus / "Bach" / "new.mid").unlink()
     assert ingest(store, [str(corpus)], "small", LENIENT).version == first.version
     assert open_dataset(store, "small").version == first.version
+
+
+def test_a_store_without_renames_gets_the_same_version(store, tmp_path, corpus, midi_factory):
+    remote = Store(tmp_path / "remote")
+    # Any file system that is not the local one takes the object store's road.
+    (tmp_path / "bucket").mkdir()
+    remote.fs = SubTreeFileSystem(str(tmp_path / "bucket"), LocalFileSystem())
+    remote._root = "prefix"
+    assert not remote.is_local
+    made = ingest(remote, [str(corpus)], "small", LENIENT)
+    here = ingest(store, [str(corpus)], "small", LENIENT)
+    assert made.content_hash == here.content_hash
+    theirs = open_dataset(remote, "small")
+    np.testing.assert_array_equal(
+        theirs.chunks().rolls, open_dataset(store, "small").chunks().rolls
+    )
+    (corpus / "Bach" / "new.mid").write_bytes(midi_factory(seed=60))
+    assert ingest(remote, [str(corpus)], "small", LENIENT).counts.kept == 12
+    left = [p for p in (tmp_path / "bucket").rglob("*") if "staging" in p.name]
+    assert left == []

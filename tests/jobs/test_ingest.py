@@ -113,6 +113,29 @@ def test_parameters_from_yaml_and_options_win(store, corpus, tmp_path):
 
 
 @pytest.mark.usefixtures("without_ray")
+def test_a_music21_collection_is_a_source(store, tmp_path, midi_factory, monkeypatch):
+    from tunesmith.ingest import corpus as music21
+
+    asked = []
+
+    def export(folder, pieces):
+        asked.append(pieces)
+        (folder / "Bach").mkdir(parents=True)
+        (folder / "Bach" / "bwv1.mid").write_bytes(midi_factory())
+        return music21.ScoreExport(folder, 1, 0, (("Bach/bwv2.mid", "no notes"),))
+
+    monkeypatch.setattr(music21, "export_scores", export)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    done = run(ingest_job, "music21:bach:2", "--name", "small", "--store", store.uri)
+    assert done.exit_code == 0, done.output
+    assert asked == [{"bach": 2}]
+    assert "cannot write Bach/bwv2.mid" in done.output
+    assert open_dataset(store, "small").labels == ["Bach"]
+    for arguments in (["music21:bach:x"], ["music21:bach", "--dry-run"]):
+        assert run(ingest_job, *arguments, "--name", "x", "--store", store.uri).exit_code == 2
+
+
+@pytest.mark.usefixtures("without_ray")
 def test_datasets_list_show_remove(store, corpus, midi_factory):
     assert "No dataset yet" in run(datasets_job, "list", "--store", store.uri).output
     run(ingest_job, corpus, "--name", "small", "--store", store.uri)
