@@ -100,6 +100,10 @@ class Network(Fitted):
         """Write the network through tf2onnx."""
         import onnx
 
+        # Keras exports only what was called; a model that came straight from training was not.
+        (given,) = self.model.inputs
+        row = np.zeros((1, *(size or 1 for size in given.shape[1:])), dtype=given.dtype)
+        self.model.predict_on_batch(row)
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             raw = Path(folder) / "raw.onnx"
             # Keras's adapter probes NumPy for an alias that NumPy announces to change.
