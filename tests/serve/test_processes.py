@@ -1,20 +1,23 @@
 """Over real HTTP, and what a serving process must never load."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 import pytest
 import yaml
 
 from tests.serve.conftest import write_bundle
+from tunesmith.client import Client, ClientError
 from tunesmith.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -54,41 +57,42 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def served(
-    store: Store, ray_cluster: dict[str, float], tmp_path: Path
-) -> Iterator[tuple[str, Store]]:
-    """Run `serve run` with the shipped configuration, on a free port, over the store."""
+@contextlib.contextmanager
+def serve_run(
+    store: Store, folder: Path, change: Callable[[dict[str, Any]], None] = lambda _: None
+) -> Iterator[str]:
+    """Run `serve run` with the shipped configuration, changed, on a free port, over the store."""
     import ray
 
-    write_bundle(store)
     port = free_port()
     config: dict[str, Any] = yaml.safe_load((ROOT / "serve" / "config.yaml").read_text())
     config["http_options"]["port"] = port
     config["applications"][0]["args"].update(store=store.uri, reload_s=0.2)
-    file = tmp_path / "config.yaml"
+    change(config["applications"][0])
+    file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(config))
     address = ray.get_runtime_context().gcs_address
     command = [str(Path(sys.executable).with_name("serve")), "run", str(file), "-a", address]
-    log = (tmp_path / "serve.log").open("w")
-    process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
-    url = f"http://127.0.0.1:{port}"
+    with (folder / "serve.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            deadline = time.monotonic() + 90
+            while not is_ready(url):
+                assert process.poll() is None, (folder / "serve.log").read_text()
+                assert time.monotonic() < deadline, (folder / "serve.log").read_text()
+                time.sleep(0.2)
+            yield url
+        finally:
+            process.send_signal(signal.SIGINT)  # `serve run` takes its applications down
+            process.wait(timeout=60)
+
+
+def is_ready(url: str) -> bool:
     try:
-        deadline = time.monotonic() + 90
-        while True:
-            assert process.poll() is None, (tmp_path / "serve.log").read_text()
-            assert time.monotonic() < deadline, (tmp_path / "serve.log").read_text()
-            try:
-                if httpx2.get(f"{url}/healthz", timeout=2).status_code == 200:
-                    break
-            except httpx2.TransportError:
-                pass
-            time.sleep(0.2)
-        yield url, store
-    finally:
-        process.send_signal(signal.SIGINT)  # `serve run` takes its applications down
-        process.wait(timeout=30)
-        log.close()
+        return httpx2.get(f"{url}/readyz", timeout=2).status_code == 200
+    except httpx2.TransportError:
+        return False
 
 
 def serving_processes() -> list[Path]:
@@ -119,11 +123,17 @@ def serving_processes() -> list[Path]:
 @pytest.mark.cluster
 @pytest.mark.slow
 def test_the_shipped_configuration_answers_over_http(
-    served: tuple[str, Store], midi_factory: Callable[..., bytes]
+    store: Store,
+    ray_cluster: dict[str, float],
+    tmp_path: Path,
+    midi_factory: Callable[..., bytes],
 ) -> None:
-    url, store = served
+    write_bundle(store)
     midi = midi_factory(n_notes=100)
-    with httpx2.Client(base_url=url, timeout=20) as client:
+    with (
+        serve_run(store, tmp_path) as url,
+        httpx2.Client(base_url=url, timeout=20) as client,
+    ):
         answer = client.post("/v1/composer", files={"file": ("a.mid", midi, "audio/midi")})
         assert answer.status_code == 200
         assert answer.json()["composer"] == "Bach"
@@ -147,9 +157,98 @@ def test_the_shipped_configuration_answers_over_http(
             time.sleep(0.05)
         assert client.post("/v1/composer", content=midi).json()["composer"] == "Mozart"
 
-    replicas = serving_processes()
-    assert replicas
-    for replica in replicas:
-        maps = (replica / "maps").read_text()
-        assert "onnxruntime" in maps
-        assert not [name for name in TRAINERS if f"/site-packages/{name}/" in maps]
+        replicas = serving_processes()
+        assert replicas
+        for replica in replicas:
+            maps = (replica / "maps").read_text()
+            assert "onnxruntime" in maps
+            assert not [name for name in TRAINERS if f"/site-packages/{name}/" in maps]
+
+
+def spread(application: dict[str, Any]) -> None:
+    """Two ingress replicas, and the composer in a deployment of two replicas of its own."""
+    application["args"]["nodes"]["composer"]["placement"] = "deployment"
+    share = {"num_replicas": 2, "ray_actor_options": {"num_cpus": 0.5}}
+    application["deployments"][0].update(share)
+    application["deployments"].append({"name": "composer", "max_ongoing_requests": 64, **share})
+
+
+class Load:
+    """Asks all the time from several threads and keeps what went wrong."""
+
+    def __init__(self, url: str, midi: bytes, tries: int, threads: int = 3) -> None:
+        self.faults: list[str] = []
+        self.versions: set[int] = set()
+        self.answered = 0
+        self._stop = threading.Event()
+        arguments = (url, midi, tries)
+        self._threads = [threading.Thread(target=self._ask, args=arguments) for _ in range(threads)]
+
+    def _ask(self, url: str, midi: bytes, tries: int) -> None:
+        with Client(url, tries=tries, patience_s=30) as client:
+            while not self._stop.is_set():
+                try:
+                    self.versions.add(client.predict("composer", midi).model.version)
+                    self.answered += 1
+                except ClientError as error:
+                    self.faults.append(f"{error.status} {error}")
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=60)
+
+    def lately(self) -> set[int]:
+        """Return the versions of the next ten answers."""
+        self.versions.clear()
+        before = self.answered
+        self.until(lambda: self.answered > before + 10)
+        return set(self.versions)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, (self.answered, self.versions, self.faults[:3])
+            time.sleep(0.05)
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_promotions_and_a_killed_replica_under_load_in_a_spread_graph(
+    store: Store,
+    ray_cluster: dict[str, float],
+    tmp_path: Path,
+    midi_factory: Callable[..., bytes],
+) -> None:
+    write_bundle(store, 1)
+    midi = midi_factory(n_notes=100)
+    with serve_run(store, tmp_path, spread) as url:
+        with Load(url, midi, tries=1) as load:  # not one failed request, without a retry
+            load.until(lambda: load.answered > 20)
+            write_bundle(store, 2, favour=3)
+            load.until(lambda: 2 in load.versions)
+            write_bundle(store, 3, model=b"not a model")
+            before = load.answered
+            load.until(lambda: load.answered > before + 50)
+            assert 3 not in load.versions
+            write_bundle(store, 1)
+            load.until(lambda: load.lately() == {1})
+        assert load.faults == []
+
+        victims = [path for path in serving_processes() if b":composer" in command_of(path)]
+        assert len(victims) == 2
+        with Load(url, midi, tries=5) as load:  # those in flight on it are asked again
+            load.until(lambda: load.answered > 20)
+            os.kill(int(victims[0].name), signal.SIGKILL)
+            before = load.answered
+            load.until(lambda: load.answered > before + 100)
+        assert load.faults == []
+
+
+def command_of(process: Path) -> bytes:
+    return (process / "cmdline").read_bytes()
