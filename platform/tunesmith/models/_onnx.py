@@ -4,17 +4,20 @@ Inputs carry the names of the views, the only output is ``probabilities`` float3
 and the opset is fixed, so that whatever reads a bundle needs to know nothing about who wrote it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tunesmith.errors import ModelError
 
-__all__ = ["OPSET", "OUTPUT", "finish"]
+__all__ = ["OPSET", "OUTPUT", "finish", "merge"]
 
 # The newest that every converter in use can write; graphs of one opset can be merged.
 OPSET = 15
 OUTPUT = "probabilities"
+_ROWS = "rows"
 
 
 def finish(
@@ -55,9 +58,9 @@ def finish(
     for value in graph.input:
         value.name = names.get(value.name, value.name)
         value.type.tensor_type.shape.dim[0].Clear()
-        value.type.tensor_type.shape.dim[0].dim_param = "rows"
+        value.type.tensor_type.shape.dim[0].dim_param = _ROWS
     probabilities = onnx.helper.make_tensor_value_info(
-        OUTPUT, onnx.TensorProto.FLOAT, ["rows", n_classes]
+        OUTPUT, onnx.TensorProto.FLOAT, [_ROWS, n_classes]
     )
     del graph.output[:]
     graph.output.append(probabilities)
@@ -80,3 +83,51 @@ def _drop_unused(graph: Any) -> None:
             keep.append(node)
     del graph.node[:]
     graph.node.extend(reversed(keep))
+
+
+def merge(members: Sequence[tuple[bytes, float]]) -> bytes:
+    """Put models into one graph whose answer is the weighted sum of theirs.
+
+    Members that read the same view share its input. Inputs of different views need as many rows, or
+    one row that then stands beside every row of the others.
+
+    Parameters
+    ----------
+    members
+        Models as `finish` writes them, and weights that sum to 1.
+
+    Returns
+    -------
+    bytes
+        The model, of the same shape as its members.
+    """
+    import onnx
+    from onnx import compose, helper, numpy_helper
+
+    nodes: list[Any] = []
+    constants: list[Any] = []
+    inputs: dict[str, Any] = {}
+    imports: dict[str, Any] = {}
+    shares = []
+    n_classes = 0
+    for number, (content, weight) in enumerate(members):
+        model = onnx.load_from_string(content)
+        graph = compose.add_prefix(model, f"m{number}/", rename_inputs=False).graph
+        for value in graph.input:
+            value.type.tensor_type.shape.dim[0].dim_param = f"{value.name}_rows"
+            inputs.setdefault(value.name, value)
+        imports |= {entry.domain: entry for entry in model.opset_import}
+        factor, share = f"weight_{number}", f"share_{number}"
+        nodes += [*graph.node, helper.make_node("Mul", [graph.output[0].name, factor], [share])]
+        constants += [
+            *graph.initializer,
+            numpy_helper.from_array(np.array(weight, dtype=np.float32), factor),
+        ]
+        shares.append(share)
+        n_classes = graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    nodes.append(helper.make_node("Sum", shares, [OUTPUT]))
+    output = helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, [_ROWS, n_classes])
+    graph = helper.make_graph(nodes, "ensemble", list(inputs.values()), [output], constants)
+    merged = helper.make_model(graph, opset_imports=list(imports.values()), ir_version=8)
+    onnx.checker.check_model(merged)
+    return bytes(merged.SerializeToString())

@@ -1,5 +1,6 @@
 """The search: Ray Tune and Optuna over families, for one task or many on one cluster."""
 
-from tunesmith.search.driver import Ask, search
+from tunesmith.search.driver import SearchInterruptedError, search
+from tunesmith.search.sessions import Ask
 
-__all__ = ["Ask", "search"]
+__all__ = ["Ask", "SearchInterruptedError", "search"]

@@ -23,16 +23,24 @@ class Material:
         All of them; the test part was left out before.
     n_train
         How many of the first items are the train part.
-    fold
-        Fold of each item where the task is scored by folds, ``int [items]``.
     metric
         Figure that is maximised.
+    fold
+        Fold of each item where the task is scored by folds, ``int [items]``.
+    keeps_answers
+        Whether answers to held-out items are kept, to weigh an ensemble by.
     """
 
     development: Examples
     n_train: int
     metric: str
     fold: npt.NDArray[np.int64] | None = None
+    keeps_answers: bool = False
+
+    @property
+    def judged_y(self) -> npt.NDArray[np.int64]:
+        """Classes of the items that answers are kept of, in the order of the answers."""
+        return np.concatenate([validation.y for _, validation in self.splits()])
 
     def splits(self) -> Iterator[tuple[Examples, Examples]]:
         """Yield (train, validation): one pair, or one a fold."""
@@ -55,7 +63,7 @@ def material(task: Task, data: TaskData, seed: int) -> Material:
     fold = None
     if task.folds > 1:
         fold = folds(development.y, development.groups, k=task.folds, seed=seed)
-    return Material(development, len(train), task.metric, fold)
+    return Material(development, len(train), task.metric, fold, task.ensemble)
 
 
 def head_and_tail(examples: Examples, n_head: int) -> tuple[Examples, Examples]:

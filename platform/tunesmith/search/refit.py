@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ def refit(
     steps: int,
     seed: int,
     threads: int,
+    views: Sequence[str],
 ) -> dict[str, bytes]:
     """Train a setting on all development items for a number of steps and export it.
 
@@ -39,6 +40,8 @@ def refit(
         How long it is trained: where its score was best.
     seed, threads
         As in `Family.fit`.
+    views
+        Inputs of the model that this one is, or is to be a part of.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def refit(
         (folder / "native").mkdir()
         model.save(folder / "native")
         model.export_onnx(folder / "model.onnx")
-        (folder / "reference.npz").write_bytes(_reference(model, material))
+        (folder / "reference.npz").write_bytes(_reference(model, material, views))
         return {
             f"{MODEL_FOLDER}/{path.relative_to(folder).as_posix()}": path.read_bytes()
             for path in sorted(folder.rglob("*"))
@@ -73,11 +76,20 @@ def refit(
         }
 
 
-def _reference(model: Fitted, material: Material) -> bytes:
-    """Return an NPZ of the last rows of each view and the model's own probabilities."""
-    view = material.development.view(model.views[0])
-    rows = np.asarray(view.x[-_REFERENCE_ROWS:])
+def _reference(model: Fitted, material: Material, views: Sequence[str]) -> bytes:
+    """Return an NPZ of rows of the model's view and its own answers to them.
+
+    The rows are the last ones of the widest of `views`. A view with one row an item gives the row
+    of each one's item, so that all members of an ensemble answer to the same rows.
+    """
+    examples = material.development
+    widest = max((examples.view(name) for name in views), key=len)
+    own = examples.view(model.views[0])
+    rows = np.arange(len(widest))[-_REFERENCE_ROWS:]
+    if len(own) != len(widest):
+        rows = widest.item[rows]
+    x = np.asarray(own.x[rows])
+    arrays: dict[str, Any] = {model.views[0]: x, "probabilities": model.predict_proba(x)}
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = {model.views[0]: rows, "probabilities": model.predict_proba(rows)}
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()

@@ -1,6 +1,7 @@
 """What a search shows and keeps while it runs."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,20 +11,29 @@ from typing import Any
 from ray.tune import Callback, Stopper
 
 from tunesmith.models import get_family
-from tunesmith.search.trial import SCORE
+from tunesmith.search.trial import ANSWERS, SCORE
 
-__all__ = ["Budget", "Progress", "Watch", "clock", "read_history"]
+__all__ = ["Budget", "Progress", "Say", "Watch", "clock", "read_history", "silent"]
+
+Say = Callable[[str], None]
+"""Prints a line for people."""
 
 _QUIET_S = 2.0
 _KEEP_FREE_S = 20.0
 _REFIT_MARGIN = 1.3
+_ERROR_LINE = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b.*:")
 # Ray Tune adds these to every result; they describe its own bookkeeping.
 _NOT_FIGURES = {
     "config", "date", "done", "finished", "hostname", "iterations_since_restore", "node_ip", "pid",
     "time_since_restore", "time_this_iter_s", "timestamp", "training_iteration", "trial_id",
     "checkpoint_dir_name", "episodes_total", "timesteps_total", "experiment_tag",
-    "should_checkpoint",
+    "should_checkpoint", ANSWERS,
 }  # fmt: skip
+
+
+def silent(line: str) -> None:
+    """Print nothing."""
+    del line
 
 
 def clock(seconds: float) -> str:
@@ -43,16 +53,19 @@ class Progress:
         Trials planned, those of earlier sessions included.
     growth
         Items a refit learns from, as a multiple of those that a trial learns from.
+    mixes
+        Whether the best of every family may be refitted, or only the best of all.
     """
 
     n_trials: int
     growth: float = 1.0
+    mixes: bool = False
     complete: int = 0
     pruned: int = 0
     failed: int = 0
     best: float = float("-inf")
     best_text: str = ""
-    refit_s: float = 0.0
+    best_by_family: dict[str, tuple[float, float]] = field(default_factory=dict)
     last: dict[int, dict[str, Any]] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
 
@@ -64,12 +77,21 @@ class Progress:
     def saw(self, trial: int, family: str, result: Mapping[str, Any]) -> bool:
         """Take a result in; return whether it is the best so far."""
         self.last[trial] = dict(result)
-        if result[SCORE] <= self.best:
+        score, refit_s = result[SCORE], result["fit_s"] * self.growth
+        if score > self.best_by_family.get(family, (float("-inf"), 0.0))[0]:
+            self.best_by_family[family] = (score, refit_s)
+        if score <= self.best:
             return False
-        self.best = result[SCORE]
+        self.best = score
         self.best_text = f"{family} #{trial}"
-        self.refit_s = result["fit_s"] * self.growth
         return True
+
+    @property
+    def refits_s(self) -> list[float]:
+        """Seconds that each refit will take if the search ends now."""
+        if self.mixes:
+            return [refit_s for _, refit_s in self.best_by_family.values()]
+        return [max(self.best_by_family.values())[1]] if self.best_by_family else []
 
 
 class Budget(Stopper):
@@ -83,14 +105,22 @@ class Budget(Stopper):
         Where each task stands; a task without any score is waited for.
     max_failed
         Failed trials after which the search gives up, None for no limit.
+    n_slots
+        Refits that can run at once.
     """
 
     def __init__(
-        self, deadline: float | None, progress: Mapping[str, Progress], max_failed: int | None
+        self,
+        deadline: float | None,
+        progress: Mapping[str, Progress],
+        *,
+        max_failed: int | None,
+        n_slots: int,
     ) -> None:
         self._deadline = deadline
         self._progress = progress
         self._max_failed = max_failed
+        self._n_slots = n_slots
         self.reason: str | None = None
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -104,8 +134,9 @@ class Budget(Stopper):
         if self._max_failed is not None and failed > self._max_failed:
             self.reason = f"{failed} trials failed"
         elif self._deadline is not None and all(p.last for p in self._progress.values()):
-            refits_s = _REFIT_MARGIN * sum(p.refit_s for p in self._progress.values())
-            if time.monotonic() + refits_s + _KEEP_FREE_S >= self._deadline:
+            refits_s = [s for progress in self._progress.values() for s in progress.refits_s]
+            needed_s = _REFIT_MARGIN * max(sum(refits_s) / self._n_slots, *refits_s)
+            if time.monotonic() + needed_s + _KEEP_FREE_S >= self._deadline:
                 self.reason = "time budget"
         return self.reason is not None
 
@@ -118,7 +149,8 @@ class Watch(Callback):
     progress
         Where each task stands, by task; kept up to date.
     history
-        File of each task, a JSON object a line.
+        File of each task, a JSON object a line; answers to held-out items go into the folder
+        ``answers`` beside it, a file a trial.
     say
         Prints a line.
     deadline
@@ -129,7 +161,7 @@ class Watch(Callback):
         self,
         progress: Mapping[str, Progress],
         history: Mapping[str, Path],
-        say: Callable[[str], None],
+        say: Say,
         deadline: float | None,
     ) -> None:
         self._progress = progress
@@ -151,6 +183,10 @@ class Watch(Callback):
             file.write(
                 json.dumps({"trial": number, "family": family, "step": step, **figures}) + "\n"
             )
+        if ANSWERS in result:
+            kept = self._history[task].with_name(ANSWERS)
+            kept.mkdir(exist_ok=True)
+            (kept / str(number)).write_text(result[ANSWERS], encoding="ascii")
         best = self._progress[task].saw(number, family, result)
         if best or time.monotonic() - self._said > _QUIET_S:
             total = get_family(family).max_steps
@@ -174,8 +210,7 @@ class Watch(Callback):
         del iteration, info
         progress = self._progress[trial.config["task"]]
         progress.failed += 1
-        error = trial.get_error()
-        cause = str(error).strip().splitlines()[-1] if error else "its process ended"
+        cause = _cause(trial.error_file)
         progress.errors[trial.config["trial"]] = cause
         text = f"#{trial.config['trial']} {trial.config['family']} FAILED: {cause}"
         self._line(trial.config["task"], trials, text)
@@ -193,6 +228,13 @@ class Watch(Callback):
             f"[{clock(now - self._started)}{left}] {task} {progress.ended}/{progress.n_trials} "
             f"done, {running} running, {best} | {text}"
         )
+
+
+def _cause(error_file: str | None) -> str:
+    """Return the line of a traceback that names the error, the newest one of a trial's."""
+    lines = Path(error_file).read_text(encoding="utf-8").splitlines() if error_file else []
+    named = [line for line in lines if _ERROR_LINE.match(line)]
+    return named[-1].strip() if named else "its process ended"
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

@@ -89,6 +89,7 @@ TASK = Task(
     unit="piece",
     protocol="by duplicate cluster: pieces that share bytes, notes or most intervals on one side",
     read=_read,
+    ensemble=True,
     reference=Reference(
         "study: 2-D CNN, 3-fold over chunks, pieces on both sides",
         0.7702,

@@ -119,6 +119,8 @@ class Task:
         together; otherwise on validation alone.
     reference
         The published figure.
+    ensemble
+        Whether the best of each family may be put together in one model.
     """
 
     name: str
@@ -131,6 +133,7 @@ class Task:
     read: Callable[[Store, Request], TaskData]
     folds: int = 0
     reference: Reference | None = None
+    ensemble: bool = False
 
     def load(
         self, store: Store, dataset: str | None = None, version: str | None = None, seed: int = 0

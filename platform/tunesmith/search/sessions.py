@@ -1,0 +1,310 @@
+"""One task's part of a search: its plan, its data, its study; begun, continued or extended."""
+
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import TrialState
+
+from tunesmith.datasets.manifest import check_name
+from tunesmith.errors import SearchError, UsageError, unknown
+from tunesmith.models import get_family
+from tunesmith.search import artefact
+from tunesmith.search.material import Material, material
+from tunesmith.search.scheduling import resolve
+from tunesmith.search.studies import Space, StudySearch, starting_points
+from tunesmith.search.trial import ANSWERS
+from tunesmith.search.watching import Progress, read_history
+from tunesmith.store import Staging, Store
+from tunesmith.tasks import Request, Task, TaskData, get_task
+
+__all__ = ["ROOT", "Ask", "Session", "check", "finish_session", "open_session", "study_setting"]
+
+ROOT = "runs"
+_PLAN = "plan.json"
+_STUDY = "study.sqlite3"
+_HISTORY = "history.jsonl"
+_UNFINISHED = ".unfinished.json"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What to search.
+
+    Attributes
+    ----------
+    task
+        Its name.
+    request
+        Which data.
+    families
+        Names to search over; the task's own by default.
+    trials
+        Trials the search is to hold in the end.
+    seed
+        Fixes sampler, folds, initial weights and order.
+    resume
+        Continue the search of this task that did not finish, with its own plan.
+    extend
+        Begin with all trials of the task's latest run, on the same data.
+    """
+
+    task: str
+    request: Request = field(default_factory=Request)
+    families: tuple[str, ...] | None = None
+    trials: int = 12
+    seed: int = 0
+    resume: bool = False
+    extend: bool = False
+
+
+@dataclass
+class Session:
+    """One task's part of a search, open.
+
+    Attributes
+    ----------
+    task, plan, data
+        What is searched: the plan is what ``plan.json`` holds.
+    staging, folder
+        Where the run grows, and the same as a folder of this machine.
+    material
+        What trials may see.
+    search
+        The study.
+    progress
+        Where it stands.
+    """
+
+    task: Task
+    plan: dict[str, Any]
+    data: TaskData
+    staging: Staging
+    folder: Path
+    material: Material
+    search: StudySearch
+    progress: Progress
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run that will be published."""
+        return str(self.plan["run_id"])
+
+    @property
+    def history(self) -> Path:
+        """File of every result so far."""
+        return self.folder / _HISTORY
+
+    def answers(self, trial: int) -> str | None:
+        """Return a trial's packed answers to held-out items, None where none were kept."""
+        path = self.folder / ANSWERS / str(trial)
+        return path.read_text(encoding="ascii") if path.exists() else None
+
+
+def check(ask: Ask) -> Task:
+    """Return the task that is asked for.
+
+    Raises
+    ------
+    UsageError
+        When the task, a family or the number of trials makes no sense.
+    """
+    task = get_task(ask.task)
+    for name in ask.families or ():
+        get_family(name)
+        if name not in task.families:
+            kind = f"family of the task {task.name}"
+            raise unknown(kind, name, task.families)
+    if ask.trials < 1:
+        message = f"A search needs at least one trial, not {ask.trials}."
+        raise UsageError(message)
+    if ask.resume and ask.extend:
+        message = "Resume finishes a search, extend adds to a finished one: choose one of them."
+        raise UsageError(message)
+    if ask.request.dataset is not None:
+        check_name(ask.request.dataset)
+    return task
+
+
+def study_setting(task: Task, cluster: Mapping[str, float]) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the study's own setting, unless only a GPU could train it in reasonable time."""
+    reference = task.reference
+    if reference is None or reference.family is None:
+        return None
+    if reference.is_costly and not cluster.get("GPU", 0):
+        return None
+    return reference.family, reference.params
+
+
+def open_session(
+    store: Store, stack: ExitStack, ask: Ask, *, cluster: Mapping[str, float], n_trials: int
+) -> Session:
+    """Read the data and open the study.
+
+    Parameters
+    ----------
+    store
+        Where data is read and the run will stand.
+    stack
+        Holds the staging folder open; it stays on disk until the run is published.
+    ask
+        What to search.
+    cluster
+        What the cluster has, by resource name.
+    n_trials
+        Trials of all tasks together, to share the cluster by.
+
+    Raises
+    ------
+    UsageError
+        When the ask makes no sense.
+    SearchError
+        When there is nothing to continue, or the data changed since.
+    """
+    task = check(ask)
+    if ask.resume:
+        plan = _unfinished_plan(store, task.name)
+    elif ask.extend:
+        plan = _extended_plan(store, task.name, ask.trials)
+    else:
+        plan = _new_plan(task, ask)
+    data = task.read(store, Request(**plan["request"]))
+    dataset = plan.setdefault("dataset", {"name": data.name, "version": data.version})
+    if dataset["version"] != data.version:
+        message = (
+            f"The data of {task.name} is version {data.version} now, the search began on "
+            f"{dataset['version']}. Start a new search."
+        )
+        raise SearchError(message)
+    if task.kind == "midi":
+        plan["request"] |= {"dataset": data.name, "version": data.version}
+    staging = stack.enter_context(store.staging(ROOT, task.name, key=plan["run_id"]))
+    folder = Path(staging.path()) if store.is_local else _work_folder(plan["run_id"])
+    if plan.get("extends") and not (folder / _STUDY).exists():
+        _copy_run(store, task.name, plan["extends"], folder)
+    staging.write_json(plan, _PLAN)
+    store.write_json({"run_id": plan["run_id"]}, ROOT, task.name, _UNFINISHED)
+
+    seen = material(task, data, plan["seed"])
+    search = _study_search(task, plan, folder, cluster, n_trials)
+    return Session(
+        task, plan, data, staging, folder, seen, search, _progress(plan, seen, search, folder)
+    )
+
+
+def finish_session(store: Store, session: Session) -> None:
+    """Publish what is in the session's folder as the task's latest run."""
+    if not store.is_local:
+        for path in (p for p in session.folder.rglob("*") if p.is_file()):
+            session.staging.write_bytes(path.read_bytes(), *path.relative_to(session.folder).parts)
+        shutil.rmtree(session.folder)
+    name = session.task.name
+    session.staging.publish(ROOT, name, session.run_id, marker="run.json")
+    store.write_json({"run_id": session.run_id}, ROOT, name, "latest.json")
+    store.remove(ROOT, name, _UNFINISHED)
+
+
+def _new_plan(task: Task, ask: Ask) -> dict[str, Any]:
+    run_id = artefact.new_run_id()
+    return {
+        "run_id": run_id,
+        "study": f"{task.name}/{run_id}",
+        "task": task.name,
+        "request": ask.request.facts(),
+        "families": list(ask.families or task.families),
+        "trials": ask.trials,
+        "seed": ask.seed,
+        "created": artefact.now(),
+    }
+
+
+def _unfinished_plan(store: Store, task: str) -> dict[str, Any]:
+    if not store.exists(ROOT, task, _UNFINISHED):
+        message = (
+            f"There is no unfinished search of {task!r} in {store.uri}. "
+            f"Start one: python jobs/tune.py {task}."
+        )
+        raise SearchError(message)
+    run_id = store.read_json(ROOT, task, _UNFINISHED)["run_id"]
+    plan: dict[str, Any] = store.read_json(ROOT, task, f".staging-{run_id}", _PLAN)
+    return plan
+
+
+def _extended_plan(store: Store, task: str, trials: int) -> dict[str, Any]:
+    if not store.exists(ROOT, task, "latest.json"):
+        message = (
+            f"There is no run of {task!r} to extend in {store.uri}. "
+            f"Start one: python jobs/tune.py {task}."
+        )
+        raise SearchError(message)
+    run_id = store.read_json(ROOT, task, "latest.json")["run_id"]
+    plan: dict[str, Any] = store.read_json(ROOT, task, run_id, _PLAN)
+    if trials <= plan["trials"]:
+        message = (
+            f"Run {run_id} of {task} has {plan['trials']} trials already: ask for more than that "
+            "with --trials."
+        )
+        raise UsageError(message)
+    new = {"run_id": artefact.new_run_id(), "created": artefact.now(), "extends": run_id}
+    return plan | new | {"trials": trials}
+
+
+def _copy_run(store: Store, task: str, run_id: str, folder: Path) -> None:
+    """Copy a published run's study, history and answers into the folder of a new one."""
+    names = [_STUDY, _HISTORY, *(f"{ANSWERS}/{n}" for n in store.list(ROOT, task, run_id, ANSWERS))]
+    for name in names:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(store.read_bytes(ROOT, task, run_id, *name.split("/")))
+
+
+def _work_folder(run_id: str) -> Path:
+    """Return a folder of this machine for a store that is not: SQLite needs a real file."""
+    folder = Path.home() / ".tunesmith" / "work" / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _study_search(
+    task: Task,
+    plan: Mapping[str, Any],
+    folder: Path,
+    cluster: Mapping[str, float],
+    n_trials: int,
+) -> StudySearch:
+    families = tuple(plan["families"])
+    shares = {name: resolve(get_family(name).resources, cluster, n_trials) for name in families}
+    space = Space(
+        families,
+        fixed={"task": task.name, "seed": plan["seed"]},
+        by_family={
+            name: {"resources": share, "threads": int(share["CPU"])}
+            for name, share in shares.items()
+        },
+    )
+    return StudySearch(
+        folder / _STUDY,
+        plan["study"],
+        space,
+        n_trials=plan["trials"],
+        points=starting_points(families, study_setting(task, cluster)),
+        seed=plan["seed"],
+    )
+
+
+def _progress(
+    plan: Mapping[str, Any], seen: Material, search: StudySearch, folder: Path
+) -> Progress:
+    n_items = len(seen.development)
+    n_learned = seen.n_train if seen.fold is None else n_items * (1 - 1 / (seen.fold.max() + 1))
+    progress = Progress(plan["trials"], growth=n_items / n_learned, mixes=seen.keeps_answers)
+    for row in read_history(folder / _HISTORY):
+        progress.saw(row["trial"], row["family"], row)
+    for trial in search.study.get_trials(deepcopy=False):
+        progress.complete += trial.state == TrialState.COMPLETE
+        progress.pruned += trial.state == TrialState.PRUNED
+        progress.failed += trial.state == TrialState.FAIL
+    return progress
