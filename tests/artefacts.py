@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.compose
 import pandas as pd
 import pyarrow as pa
 from onnx import TensorProto, helper, numpy_helper
@@ -47,6 +48,32 @@ def feature_model(weights: np.ndarray, name: str = "features") -> bytes:
         weights,
         [helper.make_node("Mul", [name, "one"], ["x"])],
     )
+
+
+def mixed_model(of_chunks: np.ndarray, of_features: np.ndarray) -> bytes:
+    """Return the mean of a `chunk_model` and a `feature_model` as one graph of two inputs."""
+    first, second = (
+        onnx.compose.add_prefix(onnx.load_model_from_string(model), prefix)
+        for model, prefix in ((chunk_model(of_chunks), "c_"), (feature_model(of_features), "f_"))
+    )
+    both = onnx.compose.merge_models(first, second, io_map=[])
+    graph = both.graph
+    graph.initializer.append(numpy_helper.from_array(np.array(0.5, dtype=np.float32), "half"))
+    graph.node.extend(
+        [
+            helper.make_node("Add", ["c_probabilities", "f_probabilities"], ["sum"]),
+            helper.make_node("Mul", ["sum", "half"], ["probabilities"]),
+        ]
+    )
+    names = {"c_chunks": "chunks", "f_features": "features"}
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    for value in graph.input:
+        value.name = names[value.name]
+    del graph.output[1:]
+    graph.output[0].name = "probabilities"
+    onnx.checker.check_model(both)
+    return both.SerializeToString()
 
 
 def _model(name: str, dtype: int, shape: list[Any], weights: np.ndarray, front: list[Any]) -> bytes:
@@ -140,7 +167,7 @@ def write_run(
     )
     part = of_group[examples.groups]
     names = [value.name for value in onnx.load_model_from_string(model).graph.input]
-    rows = random.integers(0, len(examples.view(names[0])), reference_rows)
+    rows = random.integers(0, min(len(examples.view(name)) for name in names), reference_rows)
     inputs = {name: examples.view(name).x[rows] for name in names}
     here = ("runs", task, run_id)
     facts = {

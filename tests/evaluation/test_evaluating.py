@@ -159,6 +159,19 @@ def test_a_model_of_features_is_also_measured_on_the_notes_of_each_chunk(store, 
     assert segment["start_s"] % (artefacts.FRAMES / 10) == pytest.approx(0)
 
 
+def test_a_model_of_both_sees_the_whole_piece_beside_each_chunk(store, monkeypatch):
+    weights = np.random.default_rng(0).normal(size=(len(FEATURE_NAMES), 3))
+    model = artefacts.mixed_model(artefacts.register_weights(), weights)
+    report = pieces_run(store, monkeypatch, model)
+    assert "the features of the whole piece beside each" in report.facts["chunk_note"]
+    assert report.facts["metrics"].keys() == {"piece", "chunk"}
+    assert report.facts["behaviour"]["pieces"] == report.facts["n_test"]
+    assert promote(store, "composer", force="a test").card["inputs"].keys() == {
+        "chunks",
+        "features",
+    }
+
+
 def test_inner_names_of_drawings_do_not_meet(store, monkeypatch):
     report = pieces_run(store, monkeypatch, artefacts.chunk_model(artefacts.register_weights()))
     page = store.read_bytes(*report.parts, "report.html").decode()

@@ -48,3 +48,11 @@ def test_silencing_the_register_that_decides_hurts_most():
     assert max(rises, key=rises.get) in {"C3 to B3", "C4 to B4", "C5 to B5"}
     assert rises["C-1 to B-1"] == 0
     assert "C9 to G9" in rises
+
+
+def test_a_model_of_two_views_is_asked_about_both():
+    model = artefacts.mixed_model(artefacts.register_weights(), artefacts.feature_weights())
+    found = ask(model, artefacts.make_examples(90), ["a", "b", "c", "d", "e", "f"])
+    names = {part["name"] for part in found["parts"]}
+    assert {"a", "f", "C4 to B4"} <= names
+    assert found["method"] == "columns shuffled between items or one octave silenced"

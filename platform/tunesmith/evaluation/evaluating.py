@@ -251,6 +251,7 @@ class _Evaluation:
         self.unit = str(run.facts.get("unit", "row"))
         self.metric = str(run.facts.get("metric", "macro_f1"))
         self.classifier = run.classifier(threads=0)
+        self.inputs = set(self.classifier.inputs)
         self.temperature = run.temperature()
         say(f"Asking the model about {len(parts.test)} {self.unit}s")
         self.uncalibrated = predict(self.classifier, parts.test)
@@ -343,8 +344,9 @@ class _Evaluation:
         if predictions.has_many_rows:
             item = predictions.item
             found["chunk"] = figures(test.y[item], predictions.by_row, test.groups[item])
-            return found, "The model answers chunk by chunk; a piece is the mean of its chunks."
-        if self.pieces is None or set(self.classifier.inputs) != {"features"}:
+            beside = ", the features of the whole piece beside each" * ("features" in self.inputs)
+            return found, f"The model answers chunk by chunk{beside}; a piece is their mean."
+        if self.pieces is None or self.inputs != {"features"}:
             return found, None
         rows = self._window_predictions()
         found["chunk"] = figures(test.y[rows.item], rows.by_row, test.groups[rows.item])
@@ -415,7 +417,7 @@ class _Evaluation:
         return slices(self.parts.test, self.predictions.by_item, groups, facts)
 
     def _behaviour(self) -> dict[str, Any] | None:
-        if self.pieces is None or not set(self.classifier.inputs) <= {"chunks", "features"}:
+        if self.pieces is None or not self.inputs <= {"chunks", "features"}:
             return None
         self.say("Transposing, cutting and evening out the pieces")
         return behaviour(self.classifier, self.pieces, self.uncalibrated, self.answer)
@@ -455,7 +457,7 @@ class _Evaluation:
             return []
         by_chunk = self.predictions
         if not by_chunk.has_many_rows:
-            if set(self.classifier.inputs) != {"features"}:
+            if self.inputs != {"features"}:
                 return []
             by_chunk = self._window_predictions()
         return choose_segments(by_chunk, self.pieces)

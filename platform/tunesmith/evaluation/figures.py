@@ -375,7 +375,7 @@ def _importance(found: Mapping[str, Any] | None) -> "Figure | None":
 
 
 def _grouped(found: Mapping[str, Any]) -> bool:
-    return found["method"].startswith("shuffled") and any(p["columns"] > 1 for p in found["parts"])
+    return "shuffled" in found["method"] and any(p["columns"] > 1 for p in found["parts"])
 
 
 def _dots(

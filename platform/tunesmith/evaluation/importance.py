@@ -57,34 +57,39 @@ def importance(
         ``method`` and ``parts``, each with its ``name``, ``rise`` and ``columns``, most important
         first; None for inputs of another kind.
     """
-    if len(classifier.inputs) != 1:
-        return None
-    (name,) = classifier.inputs
-    view = examples.view(name)
-    if not isinstance(view.x, np.ndarray):
-        return None
     few = examples.take(range(min(len(examples), _MOST_ITEMS)))
-    if view.x.ndim == 2 and view.x.dtype.kind == "f":
-        parts = _columns(columns, view.x.shape[1])
-        method, repeats = "shuffled between items", _REPEATS
-    elif view.x.ndim == 3 and view.x.shape[2] == _PITCHES:
-        parts = _octaves()
-        method, repeats = "one octave silenced", 1
-    else:
+    views = {name: few.view(name) for name in classifier.inputs}
+    parts = {name: _parts(view, columns) for name, view in views.items()}
+    if not all(parts.values()):
         return None
     random = np.random.default_rng(seed)
     before = _loss(answer(predict(classifier, few)), few.y)
     found: list[tuple[float, str, int]] = []
-    for part, indices in parts.items():
-        rises = []
-        for _ in range(repeats):
-            changed = _without(few.view(name), indices, random)
-            other = Examples(few.y, few.classes, few.groups, few.ids, {name: changed})
-            rises.append(_loss(answer(predict(classifier, other)), few.y) - before)
-        found.append((float(np.mean(rises)), part, len(indices)))
+    for name, of_view in parts.items():
+        repeats = _REPEATS if views[name].x.ndim == 2 else 1
+        for part, indices in of_view.items():
+            rises = []
+            for _ in range(repeats):
+                changed = views | {name: _without(views[name], indices, random)}
+                other = Examples(few.y, few.classes, few.groups, few.ids, changed)
+                rises.append(_loss(answer(predict(classifier, other)), few.y) - before)
+            found.append((float(np.mean(rises)), part, len(indices)))
     found.sort(reverse=True)
     rows = [{"name": part, "rise": rise, "columns": n} for rise, part, n in found]
+    ways = {2: "columns shuffled between items", 3: "one octave silenced"}
+    method = " or ".join(sorted({ways[view.x.ndim] for view in views.values()}))
     return {"method": method, "log_loss": before, "parts": rows}
+
+
+def _parts(view: View, columns: Sequence[str]) -> dict[str, list[int]]:
+    """Return the indices of each part of a view; none of a view of another kind."""
+    if not isinstance(view.x, np.ndarray):
+        return {}
+    if view.x.ndim == 2 and view.x.dtype.kind == "f":
+        return _columns(columns, view.x.shape[1])
+    if view.x.ndim == 3 and view.x.shape[2] == _PITCHES:
+        return _octaves()
+    return {}
 
 
 def _octaves() -> dict[str, list[int]]:

@@ -365,7 +365,11 @@ def _search(facts: Facts, figures: Figures) -> str:
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in (best.get("params") or {}).items()
     )
-    text = f"Trials: {counts}. Winner: {best.get('family')} with {settings}."
+    members = ", ".join(
+        f"{member['family']} #{member['trial']} (weight {member['weight']:.2f})"
+        for member in best.get("members") or ()
+    )
+    text = f"Trials: {counts}. Winner: {best.get('family')} of {members or settings}."
     return (
         _paragraph(text)
         + drawing(figures, "search", "Score of each trial on validation, and the best so far.")

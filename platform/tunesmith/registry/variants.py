@@ -43,6 +43,10 @@ def eight_bit(model: bytes) -> bytes | None:
         return None
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    # Merged graphs may import the same operators twice, which the quantiser refuses.
+    versions = {entry.domain: entry.version for entry in proto.opset_import}
+    del proto.opset_import[:]
+    proto.opset_import.extend(onnx.helper.make_opsetid(*entry) for entry in versions.items())
     with tempfile.TemporaryDirectory(prefix="tunesmith-variant-") as folder:
         path = Path(folder) / "model.onnx"
         before = logging.root.manager.disable
