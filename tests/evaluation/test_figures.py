@@ -7,8 +7,8 @@ import pytest
 
 from tests import artefacts
 from tunesmith.datasets.examples import Examples, View
+from tunesmith.datasets.style import DARK, VARIABLES, png, styled, svg
 from tunesmith.evaluation import figures
-from tunesmith.evaluation.style import DARK, VARIABLES, png, styled, svg
 
 
 @pytest.fixture(autouse=True)

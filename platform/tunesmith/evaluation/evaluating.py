@@ -467,8 +467,8 @@ def _draw(
     facts: Mapping[str, Any], run: Run, pieces: "Pieces | None", learned: Examples
 ) -> "dict[str, Figure]":
     """Draw every figure that the facts and the run give something for."""
+    from tunesmith.datasets.style import styled
     from tunesmith.evaluation.figures import all_figures
-    from tunesmith.evaluation.style import styled
 
     with styled():
         return all_figures(facts, run, pieces, learned)
@@ -481,8 +481,8 @@ def figures(y: Any, probabilities: Any, groups: Any) -> dict[str, Any]:
 
 def _write(report: Report, predictions: Predictions, drawn: "Mapping[str, Figure]") -> None:
     """Write the report's files, ``report.json`` last: where it is, the rest is too."""
+    from tunesmith.datasets.style import png, styled
     from tunesmith.evaluation.page import render
-    from tunesmith.evaluation.style import png, styled
 
     with styled():
         for name, figure in drawn.items():

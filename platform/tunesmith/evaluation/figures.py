@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples
-from tunesmith.evaluation.style import ACCENT, GRID, GROUND, INK, MUTED, SERIES
+from tunesmith.datasets.style import ACCENT, GRID, GROUND, INK, MUTED, SERIES
 from tunesmith.registry.runs import Run
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.evaluation.style import DARK, VARIABLES, svg
+from tunesmith.datasets.style import DARK, VARIABLES, svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
