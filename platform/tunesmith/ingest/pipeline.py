@@ -188,7 +188,13 @@ def _run(
     on_progress: Progress,
 ) -> None:
     """Process the batches that have no rows yet."""
-    finished = set(staging.store.list(*staging.parts, "work", "files"))
+    # The rows come last, but a process that outlived its killed job may have written them alone.
+    finished = set.intersection(
+        *(
+            set(staging.store.list(*staging.parts, *folder.split("/")))
+            for folder in ("chunks", "notes", "work/results", "work/files")
+        )
+    )
     left = [batch for batch in batches if f"{batch.key}.parquet" not in finished]
     n_files = sum(len(batch.paths) for batch in batches)
     done = n_files - sum(len(batch.paths) for batch in left)
