@@ -20,7 +20,19 @@ from tunesmith.ingest.labels import Labelled
 from tunesmith.ingest.sources import Reject
 from tunesmith.midi.fingerprints import duplicate_clusters
 
-__all__ = ["Account", "FileRow", "account_for", "check_losses", "clusters_of", "leak_report"]
+__all__ = [
+    "Account",
+    "FileRow",
+    "account_for",
+    "check_losses",
+    "clusters_of",
+    "content_hash",
+    "count",
+    "inputs_hash",
+    "leak_report",
+    "piece_table",
+    "small_tables",
+]
 
 _HELD_OUT = {"train": 0.8, "test": 0.2}
 
