@@ -271,3 +271,11 @@ def test_a_store_without_renames_gets_the_same_version(store, tmp_path, corpus, 
     assert ingest(remote, [str(corpus)], "small", LENIENT).counts.kept == 12
     left = [p for p in (tmp_path / "bucket").rglob("*") if "staging" in p.name]
     assert left == []
+
+
+def test_a_cluster_that_does_not_reach_the_store_is_told(store, corpus, monkeypatch):
+    monkeypatch.setattr(
+        pipeline, "_map_batches", lambda batches, *_: (len(b.paths) for b in batches)
+    )
+    with pytest.raises(DatasetError, match="Every node of the cluster must reach the store"):
+        ingest(store, [str(corpus)], "small", LENIENT)

@@ -188,14 +188,7 @@ def _run(
     on_progress: Progress,
 ) -> None:
     """Process the batches that have no rows yet."""
-    # The rows come last, but a process that outlived its killed job may have written them alone.
-    finished = set.intersection(
-        *(
-            set(staging.store.list(*staging.parts, *folder.split("/")))
-            for folder in ("chunks", "notes", "work/results", "work/files")
-        )
-    )
-    left = [batch for batch in batches if f"{batch.key}.parquet" not in finished]
+    left = _unfinished(batches, staging)
     n_files = sum(len(batch.paths) for batch in batches)
     done = n_files - sum(len(batch.paths) for batch in left)
     on_progress(done, n_files)
@@ -205,6 +198,23 @@ def _run(
     for n_done in _map_batches(left, parameters, staging):
         done += n_done
         on_progress(done, n_files)
+    if lost := _unfinished(left, staging):
+        msg = (
+            f"{len(lost)} of {len(left)} batches left nothing in {staging.store.uri}. Every node "
+            "of the cluster must reach the store: use a folder they share, or s3://…"
+        )
+        raise DatasetError(msg)
+
+
+def _unfinished(batches: Sequence[Batch], staging: Staging) -> list[Batch]:
+    """Return the batches that still have to be processed."""
+    # The rows come last, but a process that outlived its killed job may have written them alone.
+    names = [
+        set(staging.store.list(*staging.parts, *folder.split("/")))
+        for folder in ("chunks", "notes", "work/results", "work/files")
+    ]
+    finished = set.intersection(*names)
+    return [batch for batch in batches if f"{batch.key}.parquet" not in finished]
 
 
 def _map_batches(
