@@ -47,10 +47,22 @@ def _tokens(rng: np.random.Generator, y: np.ndarray) -> View:
     return View.one_row_each(x)
 
 
+def _notes(rng: np.random.Generator, y: np.ndarray) -> View:
+    """Two rows of up to 192 notes an item; the class is where the pitches lie."""
+    item = np.repeat(np.arange(len(y)), 2)
+    rows = np.zeros((len(item), 192, 4), dtype=np.uint8)
+    for row, label in enumerate(y[item]):
+        n_notes = rng.integers(20, 193)
+        rows[row, -n_notes:, 0] = 30 + 30 * label + rng.integers(0, 12, n_notes)
+        rows[row, -n_notes:, 1:] = rng.integers(1, 120, (n_notes, 3))
+    return View(rows, item)
+
+
 VIEWS: dict[str, Callable[[np.random.Generator, np.ndarray], View]] = {
     "chunks": _chunks,
     "features": _features,
     "image": _image,
+    "notes": _notes,
     "tokens": _tokens,
 }
 

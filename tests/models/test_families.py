@@ -158,6 +158,15 @@ def test_class_weights_even_classes_out() -> None:
     assert even.mean() == pytest.approx(1.0)
 
 
+def test_class_weights_even_out_long_pieces() -> None:
+    item = np.array([0] * 8 + [1] * 2)
+    weight = class_weights(np.zeros(10, dtype=int), 1, 0.0, item, 1.0)
+    assert weight[:8].sum() == pytest.approx(weight[8:].sum())
+    y = np.array([0] * 8 + [1] * 2)
+    both = class_weights(y, 2, 1.0, item, 0.3)
+    assert both[:8].sum() == pytest.approx(both[8:].sum())
+
+
 def test_cnn2d_is_the_network_of_the_study() -> None:
     from tunesmith.models._keras import keras_in
 

@@ -198,7 +198,9 @@ class NetworkFamily(Family):
         n_classes = len(train.classes)
         model, trainer = self.build(keras, params, view.x, n_classes)
         network = Network(model, self.view, train.classes)
-        weight = class_weights(y, n_classes, float(params.get("balance", 0.0)))
+        weight = class_weights(
+            y, n_classes, params.get("balance", 0.0), view.item, params.get("by_item", 0.0)
+        )
         recipe = self.recipe(keras, params)
         n_steps = max_steps or self.max_steps
         if recipe.augment is None and recipe.rows_per_step is None:

@@ -42,6 +42,7 @@ class Cnn1d(NetworkFamily):
             "transpose_semitones": trial.suggest_int("transpose_semitones", 0, 6),
             "loudness": trial.suggest_float("loudness", 0.0, 0.5),
             "balance": trial.suggest_float("balance", 0.0, 1.0),
+            "by_item": trial.suggest_float("by_item", 0.0, 1.0),
         }
 
     def default(self) -> dict[str, Any]:
@@ -57,6 +58,7 @@ class Cnn1d(NetworkFamily):
             "transpose_semitones": 5,
             "loudness": 0.2,
             "balance": 0.5,
+            "by_item": 0.5,
         }
 
     def build(

@@ -23,6 +23,7 @@ class Cnn2d(NetworkFamily):
     resources = Resources(cpus=1, gpu_fraction=0.5, memory_bytes=2_500_000_000)
     max_steps = 24
     patience = 8
+    is_slow_without_gpu = True
     step_unit = f"epoch of at most {_ROWS_PER_STEP} chunks"
 
     def space(self, trial: "optuna.Trial") -> dict[str, Any]:
@@ -37,6 +38,7 @@ class Cnn2d(NetworkFamily):
             "learning_rate": trial.suggest_float("learning_rate", 1e-4, 3e-2, log=True),
             "transpose_semitones": trial.suggest_int("transpose_semitones", 0, 6),
             "balance": trial.suggest_float("balance", 0.0, 1.0),
+            "by_item": trial.suggest_float("by_item", 0.0, 1.0),
         }
 
     def default(self) -> dict[str, Any]:
@@ -49,6 +51,7 @@ class Cnn2d(NetworkFamily):
             "learning_rate": 1e-3,
             "transpose_semitones": 5,
             "balance": 0.5,
+            "by_item": 0.5,
         }
 
     def build(

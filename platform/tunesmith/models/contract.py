@@ -110,6 +110,8 @@ class Family(ABC):
         A search stops a trial whose score did not rise for this many steps.
     step_unit
         What a step is: ``"epoch"``, ``"50 rounds"``.
+    is_slow_without_gpu
+        Whether a search leaves it out where there is no GPU, unless it is asked for by name.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Family(ABC):
     max_steps: int = 1
     patience: int = 5
     step_unit: str = "fit"
+    is_slow_without_gpu: bool = False
 
     @abstractmethod
     def space(self, trial: "optuna.Trial") -> dict[str, Any]:
@@ -165,9 +168,13 @@ class Family(ABC):
 
 
 def class_weights(
-    y: npt.NDArray[np.int64], n_classes: int, balance: float
+    y: npt.NDArray[np.int64],
+    n_classes: int,
+    balance: float,
+    item: npt.NDArray[np.int64] | None = None,
+    by_item: float = 0.0,
 ) -> npt.NDArray[np.float32]:
-    """Return a weight for every row that evens classes out.
+    """Return a weight for every row that evens out classes, and items of many rows.
 
     Parameters
     ----------
@@ -177,12 +184,19 @@ def class_weights(
         Number of classes.
     balance
         0 leaves classes as they are, 1 gives every class the same total weight.
+    item
+        Item of each row, ``int [rows]``; without it every row is one of its own.
+    by_item
+        0 counts rows, so long pieces count most; 1 gives every item the same total weight.
 
     Returns
     -------
     numpy.ndarray
         ``float32 [rows]`` with mean 1.
     """
-    count = np.maximum(np.bincount(y, minlength=n_classes), 1)
-    weight = (count.sum() / count[y]) ** balance
+    weight = np.ones(len(y))
+    if item is not None and by_item:
+        weight = 1.0 / np.bincount(item)[item] ** by_item
+    total = np.maximum(np.bincount(y, weights=weight, minlength=n_classes), 1e-9)
+    weight = weight * (total.sum() / total[y]) ** balance
     return np.asarray(weight / weight.mean(), dtype=np.float32)

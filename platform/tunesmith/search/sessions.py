@@ -21,7 +21,16 @@ from tunesmith.search.watching import Progress, read_history
 from tunesmith.store import Staging, Store
 from tunesmith.tasks import Request, Task, TaskData, get_task
 
-__all__ = ["ROOT", "Ask", "Session", "check", "finish_session", "open_session", "study_setting"]
+__all__ = [
+    "ROOT",
+    "Ask",
+    "Session",
+    "check",
+    "families_for",
+    "finish_session",
+    "open_session",
+    "study_setting",
+]
 
 ROOT = "runs"
 _PLAN = "plan.json"
@@ -41,7 +50,7 @@ class Ask:
     request
         Which data.
     families
-        Names to search over; the task's own by default.
+        Names to search over; by default the task's own, without a GPU less those that need one.
     trials
         Trials the search is to hold in the end.
     seed
@@ -129,6 +138,15 @@ def check(ask: Ask) -> Task:
     return task
 
 
+def families_for(task: Task, ask: Ask, cluster: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the families to search: those asked for, else the task's that the cluster suits."""
+    if ask.families:
+        return ask.families
+    if cluster.get("GPU", 0):
+        return task.families
+    return tuple(name for name in task.families if not get_family(name).is_slow_without_gpu)
+
+
 def study_setting(task: Task, cluster: Mapping[str, float]) -> tuple[str, Mapping[str, Any]] | None:
     """Return the study's own setting, unless only a GPU could train it in reasonable time."""
     reference = task.reference
@@ -170,7 +188,7 @@ def open_session(
     elif ask.extend:
         plan = _extended_plan(store, task.name, ask.trials)
     else:
-        plan = _new_plan(task, ask)
+        plan = _new_plan(task, ask, families_for(task, ask, cluster))
     data = task.read(store, Request(**plan["request"]))
     dataset = plan.setdefault("dataset", {"name": data.name, "version": data.version})
     if dataset["version"] != data.version:
@@ -207,14 +225,14 @@ def finish_session(store: Store, session: Session) -> None:
     store.remove(ROOT, name, _UNFINISHED)
 
 
-def _new_plan(task: Task, ask: Ask) -> dict[str, Any]:
+def _new_plan(task: Task, ask: Ask, families: tuple[str, ...]) -> dict[str, Any]:
     run_id = artefact.new_run_id()
     return {
         "run_id": run_id,
         "study": f"{task.name}/{run_id}",
         "task": task.name,
         "request": ask.request.facts(),
-        "families": list(ask.families or task.families),
+        "families": list(families),
         "trials": ask.trials,
         "seed": ask.seed,
         "created": artefact.now(),

@@ -1,0 +1,60 @@
+"""Notes as rows of small integers, chunk by chunk, for models that read notes in order."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MAX_NOTES", "note_rows"]
+
+MAX_NOTES = 192
+_GAP_STEP_S = 0.01
+_DURATION_STEP_S = 0.02
+_MOST = 255
+
+
+def note_rows(
+    notes: NDArray[np.void],
+    starts_s: NDArray[np.floating],
+    chunk_s: float,
+    max_notes: int = MAX_NOTES,
+) -> NDArray[np.uint8]:
+    """Return the notes that begin inside each chunk.
+
+    Parameters
+    ----------
+    notes
+        `tunesmith.midi.NOTE_DTYPE` ``[notes]``, sorted by onset; drums are left out.
+    starts_s
+        Where each chunk begins, ``[chunks]``.
+    chunk_s
+        Length of a chunk.
+    max_notes
+        Notes kept of a chunk, the first ones.
+
+    Returns
+    -------
+    NDArray[np.uint8]
+        ``[chunks, max_notes, 4]``: pitch + 1, time since the note before in 10 ms, duration in
+        20 ms, velocity; times stop at 255. Zeros stand before a chunk's notes where there are
+        fewer.
+    """
+    pitched = notes[~notes["is_drum"]]
+    onset = pitched["onset_s"]
+    gap = np.diff(onset, prepend=onset[:1]) / _GAP_STEP_S
+    duration = (pitched["offset_s"] - onset) / _DURATION_STEP_S
+    columns = [
+        pitched["pitch"].astype(np.float64) + 1,
+        gap,
+        np.maximum(duration, 1),
+        np.maximum(pitched["velocity"], 1),
+    ]
+    values = np.clip(np.rint(np.stack(columns, axis=1)), 0, _MOST).astype(np.uint8)
+    rows = np.zeros((len(starts_s), max_notes, len(columns)), dtype=np.uint8)
+    first = np.searchsorted(onset, starts_s, side="left")
+    last = np.searchsorted(onset, np.asarray(starts_s) + chunk_s, side="left")
+    for row, (begin, end) in enumerate(zip(first, last, strict=True)):
+        inside = values[begin : min(end, begin + max_notes)]
+        if len(inside):
+            rows[row, -len(inside) :] = inside
+            # What came before the chunk is not part of it.
+            rows[row, -len(inside), 1] = 0
+    return rows

@@ -1,0 +1,116 @@
+"""Reading the pieces of a dataset version as examples."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tunesmith.datasets.examples import Examples, View
+from tunesmith.datasets.manifest import dataset_names
+from tunesmith.datasets.reader import Dataset, open_dataset
+from tunesmith.datasets.sequences import note_rows_of
+from tunesmith.errors import DatasetError, UsageError
+from tunesmith.store import Store
+from tunesmith.tasks._parts import split
+from tunesmith.tasks.contract import Request, TaskData
+
+__all__ = ["read_pieces"]
+
+
+def read_pieces(store: Store, request: Request, least_pieces: int) -> TaskData:
+    """Return the pieces whose composer is known and has enough of them.
+
+    Pieces that share bytes, notes or most of their intervals are one group.
+
+    Parameters
+    ----------
+    store
+        Where the dataset is.
+    request
+        May name the dataset and its version, and give ``least_pieces`` or ``least_share``, the
+        least share of all chunks that a composer has.
+    least_pieces
+        Pieces a composer has at least, where the request does not say.
+
+    Raises
+    ------
+    UsageError
+        When the dataset is not named and the store holds none, or more than one.
+    DatasetError
+        When fewer than two composers are left.
+    """
+    name = request.dataset or _only_dataset(store)
+    dataset = open_dataset(store, name, request.version)
+    pieces = dataset.pieces()
+    known = pieces[pieces["label"].isin(dataset.labels)]
+    classes, rule = _classes(known, request, least_pieces)
+    if len(classes) < 2:
+        message = (
+            f"Dataset {name} has {len(classes)} composers with {rule}; 2 are needed. Ingest more, "
+            "or ask for less with --least-pieces or --least-share."
+        )
+        raise DatasetError(message)
+    kept = known[known["label"].isin(classes)].reset_index(drop=True)
+    index = {label: number for number, label in enumerate(classes)}
+    ids = kept["piece_id"].tolist()
+    examples = Examples(
+        y=np.array([index[label] for label in kept["label"]]),
+        classes=classes,
+        groups=kept["cluster"].to_numpy(),
+        ids=ids,
+        views=_views(dataset, ids),
+    )
+    left_out = len(pieces) - len(kept)
+    note = f"{left_out} pieces are left out: no known composer, or one without {rule}."
+    return TaskData(
+        examples,
+        split(examples, request.seed),
+        name=dataset.name,
+        version=dataset.version,
+        parameters=_parameters(dataset),
+        notes=(note,) if left_out else (),
+    )
+
+
+def _classes(
+    known: pd.DataFrame, request: Request, least_pieces: int
+) -> tuple[tuple[str, ...], str]:
+    """Return the composers that are kept, sorted, and the rule in words."""
+    share = request.options.get("least_share")
+    if share is not None:
+        chunks = known.groupby("label")["n_chunks"].sum()
+        kept = chunks[chunks >= float(share) * chunks.sum()]
+        return tuple(sorted(kept.index)), f"{float(share):.1%} of all chunks"
+    least = int(request.options.get("least_pieces", least_pieces))
+    count = known["label"].value_counts()
+    return tuple(sorted(count[count >= least].index)), f"at least {least} pieces"
+
+
+def _only_dataset(store: Store) -> str:
+    names = dataset_names(store)
+    if len(names) == 1:
+        return names[0]
+    known = f"It holds {', '.join(names)}." if names else "It holds none: python jobs/ingest.py."
+    message = f"Name the dataset with --dataset. {known}"
+    raise UsageError(message)
+
+
+def _views(dataset: Dataset, ids: list[str]) -> dict[str, View]:
+    chunks = dataset.chunks(ids)
+    item: npt.NDArray[Any] = chunks.piece_index
+    return {
+        "chunks": View(chunks.rolls, item),
+        "notes": View(note_rows_of(dataset, ids, chunks), item),
+        "features": View.one_row_each(dataset.features(ids)),
+    }
+
+
+def _parameters(dataset: Dataset) -> dict[str, Any]:
+    manifest = dataset.manifest
+    return {
+        "frames_per_second": manifest.frames_per_second,
+        "chunk_frames": manifest.chunk_frames,
+        "hop_frames": int(manifest.parameters["hop_frames"]),
+        "features": list(manifest.feature_names),
+    }
