@@ -6,11 +6,12 @@ python benchmarks/ingest.py corpus.zip --times 10
     b  joblib over all cores, pretty_midi
     c  joblib over all cores, symusic and this project's roll
     d  this pipeline: all of its tables, duplicates, statistics, features; Ray's start-up included
-    e  joblib over all cores with every step of d's workers, to see what Ray itself costs
+    e  joblib over all cores, the reader and the roll of d: what c costs with d's very chunks
+    f  joblib over all cores with every step of d's workers, to see what Ray itself costs
 
 Each side is a process of its own, timed from before its start to after its end, and writes the
-same table of chunks; the chunks of every file are then compared. c, d and e run again on the
-corpus repeated under new names with changed bytes, for the rate at scale.
+same table of chunks; the chunks of every file are then compared. c to f run again on the corpus
+repeated under new names with changed bytes, for the rate at scale.
 """
 
 import hashlib
@@ -36,7 +37,8 @@ SIDES = {
     "b": "joblib, pretty_midi",
     "c": "joblib, symusic, same roll",
     "d": "this pipeline, start-up included",
-    "e": "joblib, all steps of d",
+    "e": "joblib, reader and roll of d",
+    "f": "joblib, all steps of d",
 }
 FRAMES_PER_SECOND, CHUNK_FRAMES = 10, 150
 
@@ -68,6 +70,13 @@ def roll_by_symusic(data: bytes) -> Any:
     from tunesmith.midi import read_score, velocity_roll
 
     return velocity_roll(read_score(data, reader="symusic"), FRAMES_PER_SECOND)
+
+
+def roll_by_the_pipeline(data: bytes) -> Any:
+    """Return a velocity roll by this project's reader and roll."""
+    from tunesmith.midi import read_score, velocity_roll
+
+    return velocity_roll(read_score(data), FRAMES_PER_SECOND)
 
 
 def write_chunks(
@@ -117,6 +126,10 @@ def _chunks_by_symusic(corpus: Path, names: Sequence[str], target: Path) -> int:
     return write_chunks(corpus, names, target, roll_by_symusic)
 
 
+def _chunks_by_the_pipeline(corpus: Path, names: Sequence[str], target: Path) -> int:
+    return write_chunks(corpus, names, target, roll_by_the_pipeline)
+
+
 def _everything(corpus: Path, names: Sequence[str], target: Path) -> int:
     from tunesmith.ingest.parameters import IngestParameters
     from tunesmith.ingest.planning import Batch
@@ -140,6 +153,8 @@ def run_side(side: str, corpus: Path, folder: Path) -> None:
     elif side == "c":
         run_joblib(corpus, folder, _chunks_by_symusic)
     elif side == "e":
+        run_joblib(corpus, folder, _chunks_by_the_pipeline)
+    elif side == "f":
         run_joblib(corpus, folder, _everything)
     else:
         message = f"side {side} runs by itself"
@@ -154,10 +169,11 @@ def command_of(side: str, corpus: Path, folder: Path) -> list[str]:
     return [sys.executable, __file__, str(corpus), "--run-side", side, "--into", str(folder)]
 
 
-def resident_mb(session: int) -> tuple[float, float]:
+def sample(session: int, cpu_ticks: dict[int, int]) -> tuple[float, float]:
     """Return the memory of all processes of a session and of the largest, in MB.
 
-    Pages shared between processes are counted once (proportional set size).
+    Pages shared between processes are counted once (proportional set size). The processor time
+    each process has used so far is noted in `cpu_ticks`.
     """
     sizes = []
     for process in Path("/proc").iterdir():
@@ -167,9 +183,9 @@ def resident_mb(session: int) -> tuple[float, float]:
             fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
             if int(fields[3]) != session:
                 continue
-            for line in (process / "smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    sizes.append(int(line.split()[1]) / 1024)
+            cpu_ticks[int(process.name)] = int(fields[11]) + int(fields[12])
+            rollup = (process / "smaps_rollup").read_text()
+            sizes.append(int(rollup.split("\nPss:")[1].split()[0]) / 1024)
         except (OSError, IndexError, ValueError):
             continue
     return sum(sizes), max(sizes, default=0.0)
@@ -178,6 +194,7 @@ def resident_mb(session: int) -> tuple[float, float]:
 def measure(side: str, corpus: Path, folder: Path) -> dict[str, float]:
     """Run one side and return its time in seconds and its peak memory in MB."""
     peak = [0.0, 0.0]
+    cpu_ticks: dict[int, int] = {}
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPATH"] = str(ROOT / "platform")
     began = time.perf_counter()
@@ -188,7 +205,7 @@ def measure(side: str, corpus: Path, folder: Path) -> dict[str, float]:
 
     def watch() -> None:
         while process.poll() is None:
-            total, largest = resident_mb(process.pid)
+            total, largest = sample(process.pid, cpu_ticks)
             peak[0], peak[1] = max(peak[0], total), max(peak[1], largest)
             time.sleep(0.5)
 
@@ -200,7 +217,12 @@ def measure(side: str, corpus: Path, folder: Path) -> dict[str, float]:
     if code:
         message = f"side {side} failed with {code}"
         raise SystemExit(message)
-    return {"seconds": took_s, "peak_mb": peak[0], "largest_process_mb": peak[1]}
+    return {
+        "seconds": took_s,
+        "cpu_seconds": sum(cpu_ticks.values()) / os.sysconf("SC_CLK_TCK"),
+        "peak_mb": peak[0],
+        "largest_process_mb": peak[1],
+    }
 
 
 def digests(side: str, corpus: Path, folder: Path) -> dict[str, str]:
@@ -208,7 +230,7 @@ def digests(side: str, corpus: Path, folder: Path) -> dict[str, str]:
     import pyarrow.parquet as pq
 
     chunks: dict[str, dict[int, str]] = {}
-    for path in sorted((folder / "all" / "chunks" if side == "e" else folder).rglob("*.parquet")):
+    for path in sorted((folder / "all" / "chunks" if side == "f" else folder).rglob("*.parquet")):
         if side == "d" and path.parent.name != "chunks":
             continue
         file = pq.ParquetFile(path)
@@ -221,7 +243,7 @@ def digests(side: str, corpus: Path, folder: Path) -> dict[str, str]:
         piece: hashlib.blake2b("".join(of[i] for i in sorted(of)).encode()).hexdigest()
         for piece, of in chunks.items()
     }
-    if side in {"d", "e"}:
+    if side in {"d", "f"}:
         return dict(_by_name(corpus, by_piece))
     return by_piece
 
@@ -268,12 +290,13 @@ def repeat(corpus: Path, times: int, target: Path) -> None:
 
 @click.command()
 @click.argument("corpus", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--sides", default="abcde", show_default=True, help="Which to run.")
+@click.option("--sides", default="abcdef", show_default=True, help="Which to run.")
 @click.option("--times", default=10, show_default=True, help="Size of the large corpus; 0: none.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write all figures here as JSON.")
 @click.option("--run-side", hidden=True)
 @click.option("--into", hidden=True, type=click.Path(path_type=Path))
 def main(
+    *,
     corpus: Path, sides: str, times: int, report: Path | None, run_side: str | None,
     into: Path | None,
 ) -> None:  # fmt: skip
@@ -295,7 +318,7 @@ def main(
         if "d" in found:
             figures["comparison"] = compare(found, "d")
             tell_comparison(figures["comparison"])
-            for side in set("ab") & set(sides):
+            for side in sorted(set("ab") & set(sides)):
                 ratio = figures[side]["seconds"] / figures["d"]["seconds"]
                 click.echo(f"d is {ratio:.1f} times as fast as {side}")
         if times:
@@ -303,7 +326,7 @@ def main(
             repeat(corpus, times, large)
             figures["large"] = {"files": n_files * times}
             click.echo(f"{n_files * times} files")
-            for side in [side for side in sides if side in "cde"]:
+            for side in [side for side in sides if side in "cdef"]:
                 folder = Path(scratch) / f"large-{side}"
                 figures["large"][side] = measure(side, large, folder)
                 tell(side, n_files * times, figures["large"][side])
@@ -316,8 +339,9 @@ def tell(side: str, n_files: int, figure: dict[str, float]) -> None:
     """Print one measurement."""
     seconds = figure["seconds"]
     click.echo(
-        f"  {side}  {SIDES[side]:34} {seconds:8.1f} s {n_files / seconds:8.0f} files/s   peak "
-        f"{figure['peak_mb']:6.0f} MB, largest process {figure['largest_process_mb']:5.0f} MB"
+        f"  {side}  {SIDES[side]:32} {seconds:7.1f} s {n_files / seconds:6.0f} files/s "
+        f"{figure['cpu_seconds']:7.1f} s of processors; peak {figure['peak_mb']:6.0f} MB, "
+        f"largest process {figure['largest_process_mb']:5.0f} MB"
     )
 
 
@@ -338,7 +362,7 @@ def tell_growth(figures: dict[str, Any], times: int) -> None:
     """Print rates at scale and how the cost of a file grows."""
     large = figures["large"]
     if "d" in large:
-        for side in set("ce") & large.keys():
+        for side in sorted(set("cef") & large.keys()):
             ratio = large[side]["seconds"] / large["d"]["seconds"]
             click.echo(f"at scale d has {ratio:.2f} times the rate of {side}")
         growth = large["d"]["seconds"] / times / figures["d"]["seconds"]
