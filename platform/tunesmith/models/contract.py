@@ -194,7 +194,7 @@ def class_weights(
     numpy.ndarray
         ``float32 [rows]`` with mean 1.
     """
-    weight = np.ones(len(y))
+    weight: npt.NDArray[Any] = np.ones(len(y))
     if item is not None and by_item:
         weight = 1.0 / np.bincount(item)[item] ** by_item
     total = np.maximum(np.bincount(y, weights=weight, minlength=n_classes), 1e-9)
