@@ -108,6 +108,20 @@ class Admission:
         self._inside = 0
         self._mean_s = 0.05
 
+    def check(self) -> None:
+        """Refuse when there is no place; before any work is done for a request.
+
+        Raises
+        ------
+        ProblemError
+            ``overloaded``.
+        """
+        if self._inside >= self._limit:
+            # By the mean time of late, those inside will have left.
+            retry = {"Retry-After": str(max(1, math.ceil(self._mean_s)))}
+            detail = f"{self._inside} requests are being worked on; this replica takes no more."
+            raise ProblemError(problems.OVERLOADED, detail, retry)
+
     @contextmanager
     def enter(self) -> Iterator[None]:
         """Hold a place for one request. Belongs on the event loop alone.
@@ -117,11 +131,7 @@ class Admission:
         ProblemError
             ``overloaded`` when there is none.
         """
-        if self._inside >= self._limit:
-            # By the mean time of late, those inside will have left.
-            retry = {"Retry-After": str(max(1, math.ceil(self._mean_s)))}
-            detail = f"{self._inside} requests are being worked on; this replica takes no more."
-            raise ProblemError(problems.OVERLOADED, detail, retry)
+        self.check()
         self._inside += 1
         started = time.monotonic()
         try:
