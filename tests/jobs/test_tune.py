@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from jobs.tune import main
-from tunesmith.search.watching import read_history
+from tunesmith.search.records import read_history
 from tunesmith.store import Store
 
 ROOT = Path(__file__).parent.parent.parent

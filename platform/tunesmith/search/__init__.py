@@ -1,7 +1,30 @@
-"""The search: Ray Tune and Optuna over families, for one task or many on one cluster."""
+"""The search: Ray Tune and Optuna over families, for one task or many on one cluster.
 
-from tunesmith.search.driver import SearchInterruptedError, search
-from tunesmith.search.planning import plan
-from tunesmith.search.sessions import Ask
+Names are imported when they are first used: reading results needs neither Ray nor Optuna.
+"""
 
-__all__ = ["Ask", "SearchInterruptedError", "plan", "search"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tunesmith.search.board import leaderboard
+    from tunesmith.search.driver import SearchInterruptedError, search
+    from tunesmith.search.planning import plan
+    from tunesmith.search.sessions import Ask
+
+__all__ = ["Ask", "SearchInterruptedError", "leaderboard", "plan", "search"]
+
+_HOMES = {
+    "Ask": "sessions",
+    "SearchInterruptedError": "driver",
+    "leaderboard": "board",
+    "plan": "planning",
+    "search": "driver",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

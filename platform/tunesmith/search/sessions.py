@@ -14,15 +14,15 @@ from tunesmith.errors import SearchError, UsageError, unknown
 from tunesmith.models import get_family
 from tunesmith.search import artefact
 from tunesmith.search.material import Material, material
+from tunesmith.search.records import PLAN, ROOT, UNFINISHED, read_history, unfinished_run
 from tunesmith.search.scheduling import resolve
 from tunesmith.search.studies import Space, StudySearch, starting_points
 from tunesmith.search.trial import ANSWERS
-from tunesmith.search.watching import Progress, read_history
+from tunesmith.search.watching import Progress
 from tunesmith.store import Staging, Store
 from tunesmith.tasks import Request, Task, TaskData, get_task
 
 __all__ = [
-    "ROOT",
     "Ask",
     "Session",
     "check",
@@ -32,11 +32,8 @@ __all__ = [
     "study_setting",
 ]
 
-ROOT = "runs"
-_PLAN = "plan.json"
 _STUDY = "study.sqlite3"
 _HISTORY = "history.jsonl"
-_UNFINISHED = ".unfinished.json"
 
 
 @dataclass(frozen=True)
@@ -203,8 +200,8 @@ def open_session(
     folder = Path(staging.path()) if store.is_local else _work_folder(plan["run_id"])
     if plan.get("extends") and not (folder / _STUDY).exists():
         _copy_run(store, task.name, plan["extends"], folder)
-    staging.write_json(plan, _PLAN)
-    store.write_json({"run_id": plan["run_id"]}, ROOT, task.name, _UNFINISHED)
+    staging.write_json(plan, PLAN)
+    store.write_json({"run_id": plan["run_id"]}, ROOT, task.name, UNFINISHED)
 
     seen = material(task, data, plan["seed"])
     search = _study_search(task, plan, folder, cluster, n_trials)
@@ -222,7 +219,7 @@ def finish_session(store: Store, session: Session) -> None:
     name = session.task.name
     session.staging.publish(ROOT, name, session.run_id, marker="run.json")
     store.write_json({"run_id": session.run_id}, ROOT, name, "latest.json")
-    store.remove(ROOT, name, _UNFINISHED)
+    store.remove(ROOT, name, UNFINISHED)
 
 
 def _new_plan(task: Task, ask: Ask, families: tuple[str, ...]) -> dict[str, Any]:
@@ -231,6 +228,7 @@ def _new_plan(task: Task, ask: Ask, families: tuple[str, ...]) -> dict[str, Any]
         "run_id": run_id,
         "study": f"{task.name}/{run_id}",
         "task": task.name,
+        "metric": task.metric,
         "request": ask.request.facts(),
         "families": list(families),
         "trials": ask.trials,
@@ -240,14 +238,13 @@ def _new_plan(task: Task, ask: Ask, families: tuple[str, ...]) -> dict[str, Any]
 
 
 def _unfinished_plan(store: Store, task: str) -> dict[str, Any]:
-    if not store.exists(ROOT, task, _UNFINISHED):
+    plan = unfinished_run(store, task)
+    if plan is None:
         message = (
             f"There is no unfinished search of {task!r} in {store.uri}. "
             f"Start one: python jobs/tune.py {task}."
         )
         raise SearchError(message)
-    run_id = store.read_json(ROOT, task, _UNFINISHED)["run_id"]
-    plan: dict[str, Any] = store.read_json(ROOT, task, f".staging-{run_id}", _PLAN)
     return plan
 
 
@@ -259,7 +256,7 @@ def _extended_plan(store: Store, task: str, trials: int) -> dict[str, Any]:
         )
         raise SearchError(message)
     run_id = store.read_json(ROOT, task, "latest.json")["run_id"]
-    plan: dict[str, Any] = store.read_json(ROOT, task, run_id, _PLAN)
+    plan: dict[str, Any] = store.read_json(ROOT, task, run_id, PLAN)
     if trials <= plan["trials"]:
         message = (
             f"Run {run_id} of {task} has {plan['trials']} trials already: ask for more than that "

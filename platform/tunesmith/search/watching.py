@@ -13,7 +13,7 @@ from ray.tune import Callback, Stopper
 from tunesmith.models import get_family
 from tunesmith.search.trial import ANSWERS, SCORE
 
-__all__ = ["Budget", "Progress", "Say", "Watch", "clock", "read_history", "silent"]
+__all__ = ["Budget", "Progress", "Say", "Watch", "clock", "silent"]
 
 Say = Callable[[str], None]
 """Prints a line for people."""
@@ -235,16 +235,3 @@ def _cause(error_file: str | None) -> str:
     lines = Path(error_file).read_text(encoding="utf-8").splitlines() if error_file else []
     named = [line for line in lines if _ERROR_LINE.match(line)]
     return named[-1].strip() if named else "its process ended"
-
-
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """Return the results in `path`, the newest of each trial's step, in order.
-
-    A line that the writer did not live to finish is left out.
-    """
-    rows: dict[tuple[int, int], dict[str, Any]] = {}
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
-            row = json.loads(line)
-            rows[row["trial"], row["step"]] = row
-    return [rows[key] for key in sorted(rows)]

@@ -14,11 +14,12 @@ from tunesmith.errors import SearchError
 from tunesmith.models import get_family, merge
 from tunesmith.search import artefact
 from tunesmith.search.ensemble import Candidate, Mixture, mix
+from tunesmith.search.records import read_history
 from tunesmith.search.refit import MODEL_FOLDER, refit
 from tunesmith.search.scheduling import resolve
 from tunesmith.search.sessions import Session, finish_session
 from tunesmith.search.trial import SCORE, unpacked
-from tunesmith.search.watching import Say, read_history
+from tunesmith.search.watching import Say
 from tunesmith.store import Store
 
 __all__ = ["ENSEMBLE", "Winner", "choose", "publish"]

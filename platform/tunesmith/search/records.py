@@ -1,0 +1,39 @@
+"""Where searches keep their records, and reading them without Ray or Optuna."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tunesmith.store import Store
+
+__all__ = ["PLAN", "ROOT", "UNFINISHED", "parse_history", "read_history", "unfinished_run"]
+
+ROOT = "runs"
+PLAN = "plan.json"
+UNFINISHED = ".unfinished.json"
+
+
+def parse_history(text: str) -> list[dict[str, Any]]:
+    """Return results, one JSON object a line, the newest of each trial's step, in order.
+
+    A last line that the writer did not live to finish is left out.
+    """
+    rows: dict[tuple[int, int], dict[str, Any]] = {}
+    for line in text.split("\n")[:-1]:
+        row = json.loads(line)
+        rows[row["trial"], row["step"]] = row
+    return [rows[key] for key in sorted(rows)]
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """Return the results in a file, none where there is no file; see `parse_history`."""
+    return parse_history(path.read_text(encoding="utf-8")) if path.exists() else []
+
+
+def unfinished_run(store: Store, task: str) -> dict[str, Any] | None:
+    """Return the plan of a task's search that did not finish, None where there is none."""
+    if not store.exists(ROOT, task, UNFINISHED):
+        return None
+    run_id = store.read_json(ROOT, task, UNFINISHED)["run_id"]
+    plan: dict[str, Any] = store.read_json(ROOT, task, f".staging-{run_id}", PLAN)
+    return plan
