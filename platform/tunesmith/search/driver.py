@@ -16,6 +16,7 @@ from tunesmith.errors import SearchError, UsageError
 from tunesmith.search.scheduling import AshaByFamily, placement, slots
 from tunesmith.search.sessions import Ask, Session, check, open_session
 from tunesmith.search.studies import Portfolio
+from tunesmith.search.tensorboard import EventFiles
 from tunesmith.search.trial import SearchTrial
 from tunesmith.search.watching import Budget, Say, Watch, silent
 from tunesmith.search.winners import publish
@@ -148,6 +149,7 @@ def _run_trials(
     progress = {session.task.name: session.progress for session in sessions}
     budget = Budget(deadline, progress, max_failed=max_failed, n_slots=n_slots)
     history = {session.task.name: session.history for session in sessions}
+    events = {session.task.name: session.folder / "tensorboard" for session in sessions}
     trainable = tune.with_resources(
         tune.with_parameters(SearchTrial, materials=dict(materials)), placement
     )
@@ -157,7 +159,7 @@ def _run_trials(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=portfolio,
-                scheduler=AshaByFamily(),
+                scheduler=AshaByFamily(cluster),
                 num_samples=portfolio.n_left,
                 # TensorFlow gives GPU memory back only when its process ends.
                 reuse_actors=not any("GPU" in bundle for bundle in bundles),
@@ -165,7 +167,7 @@ def _run_trials(
             run_config=tune.RunConfig(
                 name="search",
                 storage_path=scratch,
-                callbacks=[Watch(progress, history, say, deadline)],
+                callbacks=[Watch(progress, history, say, deadline), EventFiles(events)],
                 stop=budget,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=_MAX_RETRIES),

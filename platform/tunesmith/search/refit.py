@@ -11,6 +11,7 @@ import numpy as np
 from tunesmith.errors import ModelError
 from tunesmith.models import Fitted, get_family
 from tunesmith.search.material import Material
+from tunesmith.search.trial import hide_gpus_not_given
 
 __all__ = ["MODEL_FOLDER", "refit"]
 
@@ -54,6 +55,7 @@ def refit(
     ModelError
         When the family yields no step.
     """
+    hide_gpus_not_given()
     model = None
     development = material.development
     for step in get_family(family).fit(params, development, seed=seed, threads=threads):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ray.tune import PlacementGroupFactory
@@ -11,11 +12,25 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from tunesmith.models import Resources, get_family
 from tunesmith.search.trial import SCORE
 
-__all__ = ["AshaByFamily", "placement", "resolve", "slots"]
+__all__ = [
+    "AshaByFamily",
+    "larger_share",
+    "placement",
+    "ran_out_of_memory",
+    "resolve",
+    "slots",
+]
 
 _GRACE_STEPS = 3
 _REDUCTION = 3
 _MOST_CPUS = 8
+# How Ray, TensorFlow on a GPU, CUDA and Python say it.
+_OUT_OF_MEMORY = (
+    "OutOfMemoryError",
+    "ResourceExhaustedError",
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "MemoryError",
+)
 
 
 def resolve(wanted: Resources, cluster: Mapping[str, float], n_trials: int) -> dict[str, float]:
@@ -54,16 +69,46 @@ def placement(config: Mapping[str, Any]) -> PlacementGroupFactory:
     return PlacementGroupFactory([dict(config["resources"])])
 
 
+def ran_out_of_memory(error_file: str | None) -> bool:
+    """Return whether a trial's last failure, as Ray Tune wrote it, was a lack of memory."""
+    if error_file is None or not Path(error_file).exists():
+        return False
+    *_, last = Path(error_file).read_text(encoding="utf-8").split("Failure # ")
+    return any(sign in last for sign in _OUT_OF_MEMORY)
+
+
+def larger_share(
+    share: Mapping[str, float], memory_bytes: int, cluster: Mapping[str, float]
+) -> dict[str, float]:
+    """Return what a trial asks for after it ran out of memory.
+
+    Twice its share of a GPU, and twice the memory its family declares, so that fewer trials stand
+    beside it; never more than the cluster has.
+    """
+    larger = dict(share)
+    if "GPU" in larger:
+        larger["GPU"] = min(2 * larger["GPU"], 1.0)
+    if cluster.get("memory"):
+        larger["memory"] = min(2.0 * memory_bytes, float(cluster["memory"]))
+    return larger
+
+
 class AshaByFamily(FIFOScheduler):
     """Asynchronous successive halving among trials of one task and one family.
 
     Three blocks of boosting rounds and three epochs of a network say nothing about each other, so
     a family that starts slowly is compared with its own kind only, and nothing is stopped before
     a few of them came as far: halving two trials would keep whichever began first.
+
+    Parameters
+    ----------
+    cluster
+        What the cluster has, by resource name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cluster: Mapping[str, float]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._cluster = dict(cluster)
         self._schedulers: dict[tuple[str, str], ASHAScheduler] = {}
         self._came_as_far: Counter[tuple[str, str, int]] = Counter()
 
@@ -81,7 +126,11 @@ class AshaByFamily(FIFOScheduler):
         return self._schedulers[key]
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        """Enter the trial among its kind."""
+        """Enter the trial among its kind; one that ran out of memory gets a larger share."""
+        if ran_out_of_memory(trial.error_file):
+            memory = get_family(trial.config["family"]).resources.memory_bytes
+            share = larger_share(trial.config["resources"], memory, self._cluster)
+            trial.update_resources(PlacementGroupFactory([share]))
         self._of(trial).on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:

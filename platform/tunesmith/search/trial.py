@@ -1,6 +1,7 @@
 """One trial: a family trained step by step, scored on what it did not see."""
 
 import base64
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from tunesmith.models import Fitted, Step, get_family
 from tunesmith.search.material import Material
 from tunesmith.search.scoring import scores
 
-__all__ = ["ANSWERS", "SCORE", "SearchTrial", "packed", "unpacked"]
+__all__ = ["ANSWERS", "SCORE", "SearchTrial", "hide_gpus_not_given", "packed", "unpacked"]
 
 SCORE = "score"
 """Name of the figure that is searched on: the best so far of the task's metric."""
@@ -33,6 +34,7 @@ class SearchTrial(tune.Trainable):
 
     def setup(self, config: dict[str, Any], materials: Mapping[str, Any] | None = None) -> None:
         """Take the references to every task's material; it is fetched when a trial needs it."""
+        hide_gpus_not_given()
         self._materials = dict(materials or {})
         self._begin(config)
 
@@ -94,6 +96,7 @@ class SearchTrial(tune.Trainable):
             # One model trained to where it was best: what a refit will cost.
             "fit_s": self._fit_s / len(self._fits),
             "step_s": time.perf_counter() - started,
+            "gpus": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
             "finished": finished,
             "done": finished,
         }
@@ -117,6 +120,12 @@ class _Judged:
 
     def temperature(self) -> float:
         return fit_temperature(self.by_row, self.item, self.y)
+
+
+def hide_gpus_not_given() -> None:
+    """Keep a process that was given no GPU from using one: Ray leaves them all visible to it."""
+    if not ray.get_gpu_ids():
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def packed(answers: npt.NDArray[Any]) -> str:

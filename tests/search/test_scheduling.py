@@ -1,0 +1,135 @@
+"""Shares of the cluster, and who is stopped early."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.tune import PlacementGroupFactory
+from ray.tune.schedulers import TrialScheduler
+
+from tunesmith.models import Resources, get_family
+from tunesmith.search.scheduling import (
+    AshaByFamily,
+    larger_share,
+    placement,
+    ran_out_of_memory,
+    resolve,
+    slots,
+)
+from tunesmith.search.trial import SCORE
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cluster", "n_trials", "expected"),
+    [
+        (Resources(), {"CPU": 2.0}, 12, {"CPU": 1.0}),
+        (Resources(), {"CPU": 16.0}, 4, {"CPU": 4.0}),
+        (Resources(), {"CPU": 64.0}, 2, {"CPU": 8.0}),
+        (Resources(cpus=4), {"CPU": 2.0}, 12, {"CPU": 2.0}),
+        (Resources(gpu_fraction=0.25), {"CPU": 8.0}, 99, {"CPU": 1.0}),
+        (Resources(gpu_fraction=0.25), {"CPU": 8.0, "GPU": 2.0}, 99, {"CPU": 1.0, "GPU": 0.25}),
+        (Resources(), {"CPU": 8.0, "GPU": 2.0}, 99, {"CPU": 1.0}),
+    ],
+)
+def test_a_trial_asks_for_what_the_live_cluster_has(
+    wanted: Resources, cluster: dict[str, float], n_trials: int, expected: dict[str, float]
+) -> None:
+    assert resolve(wanted, cluster, n_trials) == expected
+
+
+def test_slots_are_counted_by_the_least_demanding_family() -> None:
+    assert slots({"CPU": 8.0}, [{"CPU": 4.0}, {"CPU": 2.0}]) == 4
+    assert slots({"CPU": 1.0}, [{"CPU": 2.0}]) == 1
+
+
+class _Trial:
+    """As much of Ray Tune's trial as the scheduler reads."""
+
+    def __init__(self, name: str, family: str = "boosting", error_file: str | None = None) -> None:
+        self.trial_id = name
+        share = {"CPU": 1.0, "GPU": 0.4}
+        self.config = {"task": "t", "family": family, "resources": share}
+        self.error_file = error_file
+        self.placement: Any = placement(self.config)
+
+    def update_resources(self, factory: PlacementGroupFactory) -> None:
+        self.placement = factory
+
+
+def _result(score: float, step: int, *, finished: bool = False) -> dict[str, Any]:
+    return {SCORE: score, "training_iteration": step, "finished": finished}
+
+
+def _run(scheduler: AshaByFamily, trial: Any, score: float, steps: int) -> str:
+    scheduler.on_trial_add(None, trial)
+    decision = str(TrialScheduler.CONTINUE)
+    for step in range(1, steps + 1):
+        decision = scheduler.on_trial_result(None, trial, _result(score, step))
+        if decision == TrialScheduler.STOP:
+            break
+    return decision
+
+
+def test_bad_trials_are_stopped_once_a_few_came_as_far() -> None:
+    scheduler = AshaByFamily({"CPU": 2.0})
+    for number, score in enumerate((0.9, 0.8, 0.7)):
+        assert _run(scheduler, _Trial(f"{number}"), score, 5) == TrialScheduler.CONTINUE
+    assert _run(scheduler, _Trial("bad"), 0.1, 3) == TrialScheduler.STOP
+    assert _run(scheduler, _Trial("good"), 0.95, 5) == TrialScheduler.CONTINUE
+
+
+def test_nothing_is_stopped_before_the_grace_period() -> None:
+    scheduler = AshaByFamily({"CPU": 2.0})
+    for number in range(6):
+        _run(scheduler, _Trial(f"{number}"), 0.9, 5)
+    assert _run(scheduler, _Trial("bad"), 0.0, 2) == TrialScheduler.CONTINUE
+
+
+def test_a_slow_family_is_not_compared_with_a_quick_one() -> None:
+    scheduler = AshaByFamily({"CPU": 2.0})
+    for number in range(6):
+        _run(scheduler, _Trial(f"{number}"), 0.9, 5)
+    assert _run(scheduler, _Trial("slow", family="cnn1d"), 0.3, 5) == TrialScheduler.CONTINUE
+
+
+def test_a_trial_that_says_it_is_finished_ends() -> None:
+    scheduler = AshaByFamily({"CPU": 2.0})
+    trial: Any = _Trial("a")
+    scheduler.on_trial_add(None, trial)
+    result = _result(0.5, 1, finished=True)
+    assert scheduler.on_trial_result(None, trial, result) == TrialScheduler.STOP
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Failure # 1 (occurred)\nray.exceptions.OutOfMemoryError: Task was killed", True),
+        ("Failure # 1 (occurred)\ntensorflow...ResourceExhaustedError: OOM when", True),
+        ("Failure # 1 (x)\nMemoryError: \nFailure # 2 (y)\nValueError: no", False),
+        ("Failure # 1 (occurred)\nValueError: no", False),
+    ],
+)
+def test_a_lack_of_memory_is_recognised(text: str, expected: bool, tmp_path: Path) -> None:
+    (tmp_path / "error.txt").write_text(text)
+    assert ran_out_of_memory(str(tmp_path / "error.txt")) is expected
+
+
+def test_no_failure_is_no_lack_of_memory(tmp_path: Path) -> None:
+    assert not ran_out_of_memory(None)
+    assert not ran_out_of_memory(str(tmp_path / "absent"))
+
+
+def test_a_trial_without_memory_is_tried_again_with_a_larger_share(tmp_path: Path) -> None:
+    cluster = {"CPU": 4.0, "GPU": 1.0, "memory": 10e9}
+    scheduler = AshaByFamily(cluster)
+    trial: Any = _Trial("a")
+    scheduler.on_trial_add(None, trial)
+    assert trial.placement == placement(trial.config)
+    (tmp_path / "error.txt").write_text("Failure # 1 (now)\nOutOfMemoryError: killed")
+    trial.error_file = str(tmp_path / "error.txt")
+    scheduler.on_trial_add(None, trial)
+    declared = get_family("boosting").resources.memory_bytes
+    share = {"CPU": 1.0, "GPU": 0.8, "memory": 2.0 * declared}
+    assert trial.placement == PlacementGroupFactory([share])
+    assert larger_share(share, declared, {"memory": 1e6})["GPU"] == 1.0
+    assert larger_share(share, declared, {"memory": 1e6})["memory"] == 1e6
