@@ -28,7 +28,15 @@ setup: $(STAMP) ## make .venv and install everything into it
 demo: $(STAMP) ## real scores to an answered request on 127.0.0.1:8000 (ARGS=--once to exit)
 	$(BIN)/python jobs/demo.py $(ARGS)
 
-test: $(STAMP) ## run the tests (ARGS='-m "not slow"' to choose)
+# The page is tested in Debian's Chromium. Where it cannot be installed those tests are skipped.
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  apt-get -qq update && apt-get -qq install -y chromium >/dev/null; } || \
+	echo "No Chromium here and no right to install it: the page's tests will be skipped."
+
+test: $(STAMP) browser ## run the tests (ARGS='-m "not slow"' to choose)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(STAMP) ## lint and type-check
