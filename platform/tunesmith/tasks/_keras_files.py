@@ -62,7 +62,7 @@ def read_integer_lists(path: Path, name: str) -> list[npt.NDArray[np.int32]]:
         raise DatasetError(message) from error
     shape = re.search(rb"'shape': \((\d+),\)", data[:256])
     # The outer list comes after the description of the array, whose last item is a flag.
-    start = re.search(rb"[\x88\x89]%b\]%b%b\(" % (_FRAME, _MEMO, _FRAME), data, re.DOTALL)
+    start = re.search(rb"[\x88\x89]%b\]%b%b\(?" % (_FRAME, _MEMO, _FRAME), data, re.DOTALL)
     if shape is None or start is None:
         message = f"{name} in {path} is not an array of lists."
         raise DatasetError(message)

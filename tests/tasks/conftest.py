@@ -1,0 +1,37 @@
+"""A small dataset version for the tasks that read one."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunesmith.ingest import pipeline
+from tunesmith.ingest.parameters import IngestParameters
+from tunesmith.ingest.processing import process_batch
+from tunesmith.store import Store
+
+
+@pytest.fixture(scope="module")
+def music_store(
+    tmp_path_factory: pytest.TempPathFactory, midi_factory: Callable[..., bytes]
+) -> Store:
+    """Return a store whose one dataset the real pipeline made, without Ray."""
+    root: Path = tmp_path_factory.mktemp("corpus") / "pieces"
+    for composer, seeds in {"Bach": range(24), "Chopin": range(30, 48), "Liszt": range(4)}.items():
+        (root / composer).mkdir(parents=True)
+        for seed in seeds:
+            music = midi_factory(seed=1000 * (composer == "Liszt") + seed)
+            (root / composer / f"{seed}.mid").write_bytes(music)
+    (root / "unknown").mkdir()
+    (root / "unknown" / "x.mid").write_bytes(midi_factory(seed=99))
+
+    def run(batches: Iterator[Any], parameters: Any, staging: Any) -> Iterator[Any]:
+        for batch in batches:
+            yield process_batch(batch, parameters, staging.store, staging.parts)
+
+    store = Store(tmp_path_factory.mktemp("store"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "_map_batches", run)
+        pipeline.ingest(store, [str(root)], "small", IngestParameters())
+    return store

@@ -1,0 +1,67 @@
+"""Pieces of a dataset version as examples."""
+
+import numpy as np
+import pytest
+
+from tunesmith.datasets.reader import open_dataset
+from tunesmith.datasets.splits import leaked
+from tunesmith.errors import DatasetError, UsageError
+from tunesmith.models import get_family
+from tunesmith.store import Store
+from tunesmith.tasks import Request, get_task, load_for_run
+
+
+@pytest.mark.parametrize("name", ["composer", "composer_all"])
+def test_composers_of_enough_pieces_are_the_classes(name: str, music_store: Store) -> None:
+    task = get_task(name)
+    data = task.read(music_store, Request())
+    assert data.examples.classes == ("Bach", "Chopin")
+    assert (data.name, data.version) == ("small", open_dataset(music_store, "small").version)
+    assert set(data.parts) == {"train", "validation", "test"}
+    assert leaked(data.parts, data.examples.groups) == 0
+    assert data.notes == (
+        "5 pieces are left out: no known composer, or one without at least 10 pieces.",
+    )
+    for family in task.families:
+        assert len(data.examples.view(get_family(family).view))
+
+
+def test_notes_stand_beside_their_chunks(music_store: Store) -> None:
+    data = get_task("composer").read(music_store, Request())
+    chunks, notes = data.examples.view("chunks"), data.examples.view("notes")
+    np.testing.assert_array_equal(chunks.item, notes.item)
+    sounding = (chunks.x > 0).any(axis=(1, 2))
+    begun = (notes.x[:, :, 0] > 0).any(axis=1)
+    assert (begun <= sounding).all()
+    for row in np.flatnonzero(begun)[:5]:
+        pitches = set(notes.x[row, notes.x[row, :, 0] > 0, 0] - 1)
+        assert pitches <= set(np.flatnonzero((chunks.x[row] > 0).any(axis=0)))
+
+
+def test_fewer_pieces_or_a_share_of_chunks_can_be_asked_for(music_store: Store) -> None:
+    task = get_task("composer_all")
+    more = task.read(music_store, Request(options={"least_pieces": 4}))
+    assert more.examples.classes == ("Bach", "Chopin", "Liszt")
+    by_share = task.read(music_store, Request(options={"least_share": 0.2}))
+    assert by_share.examples.classes == ("Bach", "Chopin")
+    with pytest.raises(DatasetError, match=r"1 composers with 50\.0% of all chunks"):
+        task.read(music_store, Request(options={"least_share": 0.5}))
+
+
+def test_features_are_named_and_a_run_finds_its_items_again(music_store: Store) -> None:
+    task = get_task("composer")
+    data = task.read(music_store, Request())
+    assert len(data.parameters["features"]) == data.examples.view("features").x.shape[1]
+    assert data.parameters["chunk_frames"] == data.examples.view("chunks").x.shape[1]
+    facts = {"task": "composer", "request": Request("small", data.version).facts()}
+    assert load_for_run(music_store, facts).ids == data.examples.ids
+
+
+def test_a_store_without_a_dataset_says_what_to_do(store: Store) -> None:
+    with pytest.raises(UsageError, match=r"holds none: python jobs/ingest\.py"):
+        get_task("composer").read(store, Request())
+
+
+def test_an_unknown_dataset_is_answered_with_near_names(music_store: Store) -> None:
+    with pytest.raises(UsageError, match="small"):
+        get_task("composer").read(music_store, Request("smal"))
