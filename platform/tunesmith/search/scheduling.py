@@ -127,7 +127,8 @@ class AshaByFamily(FIFOScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Enter the trial among its kind; one that ran out of memory gets a larger share."""
-        if ran_out_of_memory(trial.error_file):
+        # A new trial has no folder yet, and asking it for its error file would raise.
+        if trial.num_failures and ran_out_of_memory(trial.error_file):
             memory = get_family(trial.config["family"]).resources.memory_bytes
             share = larger_share(trial.config["resources"], memory, self._cluster)
             trial.update_resources(PlacementGroupFactory([share]))
