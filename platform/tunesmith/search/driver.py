@@ -109,6 +109,7 @@ def search(
             materials,
             cluster=cluster,
             time_budget_s=time_budget_s,
+            deadline=deadline,
             say=say,
         )
 

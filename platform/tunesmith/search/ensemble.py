@@ -27,6 +27,8 @@ class Candidate:
         What to refit.
     score
         Its best.
+    refit_s
+        Seconds that refitting it should take.
     answers
         Its probabilities for held-out items, ``[items, classes]``, None where they were not kept.
     """
@@ -36,6 +38,7 @@ class Candidate:
     params: Mapping[str, Any]
     steps: int
     score: float
+    refit_s: float = 0.0
     answers: npt.NDArray[np.float32] | None = None
 
 

@@ -13,14 +13,16 @@ from ray.tune import Callback, Stopper
 from tunesmith.models import get_family
 from tunesmith.search.trial import ANSWERS, SCORE
 
-__all__ = ["Budget", "Progress", "Say", "Watch", "clock", "silent"]
+__all__ = ["REFIT_MARGIN", "Budget", "Progress", "Say", "Watch", "clock", "silent"]
 
 Say = Callable[[str], None]
 """Prints a line for people."""
 
 _QUIET_S = 2.0
 _KEEP_FREE_S = 20.0
-_REFIT_MARGIN = 1.3
+REFIT_MARGIN = 1.3
+"""A refit takes this many times what its trial lets one expect, at most."""
+_SPARED = 0.2
 _ERROR_LINE = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b.*:")
 # Ray Tune adds these to every result; they describe its own bookkeeping.
 _NOT_FIGURES = {
@@ -87,11 +89,15 @@ class Progress:
         return True
 
     @property
-    def refits_s(self) -> list[float]:
-        """Seconds that each refit will take if the search ends now."""
-        if self.mixes:
-            return [refit_s for _, refit_s in self.best_by_family.values()]
-        return [max(self.best_by_family.values())[1]] if self.best_by_family else []
+    def best_refit_s(self) -> float:
+        """Seconds that refitting the best of all will take."""
+        return max(self.best_by_family.values(), default=(0.0, 0.0))[1]
+
+    @property
+    def other_refits_s(self) -> float:
+        """Seconds that refitting the best of the other families takes, for an ensemble."""
+        every = sum(refit_s for _, refit_s in self.best_by_family.values())
+        return every - self.best_refit_s if self.mixes else 0.0
 
 
 class Budget(Stopper):
@@ -118,6 +124,7 @@ class Budget(Stopper):
         n_slots: int,
     ) -> None:
         self._deadline = deadline
+        self._total_s = deadline - time.monotonic() if deadline is not None else 0.0
         self._progress = progress
         self._max_failed = max_failed
         self._n_slots = n_slots
@@ -134,11 +141,18 @@ class Budget(Stopper):
         if self._max_failed is not None and failed > self._max_failed:
             self.reason = f"{failed} trials failed"
         elif self._deadline is not None and all(p.last for p in self._progress.values()):
-            refits_s = [s for progress in self._progress.values() for s in progress.refits_s]
-            needed_s = _REFIT_MARGIN * max(sum(refits_s) / self._n_slots, *refits_s)
-            if time.monotonic() + needed_s + _KEEP_FREE_S >= self._deadline:
-                self.reason = "time budget"
+            is_over = time.monotonic() + self._reserve_s() >= self._deadline
+            self.reason = "time budget" if is_over else None
         return self.reason is not None
+
+    def _reserve_s(self) -> float:
+        """Return the time that refits need; members of ensembles get a fifth of all at most."""
+        every = self._progress.values()
+        best_s = [progress.best_refit_s for progress in every]
+        others_s = sum(progress.other_refits_s for progress in every) / self._n_slots
+        needed_s = max(sum(best_s) / self._n_slots, *best_s)
+        spared_s = min(REFIT_MARGIN * others_s, _SPARED * self._total_s)
+        return REFIT_MARGIN * needed_s + spared_s + _KEEP_FREE_S
 
 
 class Watch(Callback):

@@ -2,6 +2,8 @@
 
 import io
 import json
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -19,7 +21,7 @@ from tunesmith.search.refit import MODEL_FOLDER, refit
 from tunesmith.search.scheduling import resolve
 from tunesmith.search.sessions import Session, finish_session
 from tunesmith.search.trial import SCORE, unpacked
-from tunesmith.search.watching import Say
+from tunesmith.search.watching import REFIT_MARGIN, Say
 from tunesmith.store import Store
 
 __all__ = ["ENSEMBLE", "Winner", "choose", "publish"]
@@ -57,8 +59,15 @@ class Winner:
         return sorted({get_family(member.family).view for member in self.members})
 
 
-def choose(session: Session) -> Winner:
+def choose(session: Session, seconds_left: float = math.inf) -> Winner:
     """Return the best trial, or the ensemble of the best of each family.
+
+    Parameters
+    ----------
+    session
+        The task's trials.
+    seconds_left
+        A member other than the best must be refitted within this time.
 
     Raises
     ------
@@ -74,6 +83,7 @@ def choose(session: Session) -> Winner:
         raise SearchError(message)
     ranked = scored.sort_values(["score", "duration_s"], ascending=[False, True])
     best_step = {row["trial"]: row["best_step"] for row in history}
+    fit_s = {(row["trial"], row["step"]): row["fit_s"] for row in history}
     candidates = [
         Candidate(
             trial=int(row["trial"]),
@@ -81,10 +91,16 @@ def choose(session: Session) -> Winner:
             params=json.loads(row["params"]),
             steps=int(best_step[row["trial"]]),
             score=float(row["score"]),
+            refit_s=fit_s[row["trial"], best_step[row["trial"]]] * session.progress.growth,
         )
         for row in ranked.drop_duplicates("family").to_dict("records")
     ]
-    mixture = _mixture(session, candidates) if session.task.ensemble else None
+    affordable = [
+        candidate
+        for candidate in candidates
+        if candidate is candidates[0] or candidate.refit_s * REFIT_MARGIN <= seconds_left
+    ]
+    mixture = _mixture(session, affordable) if session.task.ensemble else None
     frame = pd.DataFrame(history)
     if mixture is None:
         (first, *_) = candidates
@@ -169,6 +185,7 @@ def publish(
     *,
     cluster: Mapping[str, float],
     time_budget_s: float | None,
+    deadline: float | None,
     say: Say,
 ) -> list[dict[str, Any]]:
     """Refit each task's winner, all at once, and publish the runs as they come.
@@ -178,7 +195,8 @@ def publish(
     list of dict
         The content of each ``run.json``, and under ``table`` a mapping for each trial.
     """
-    winners = [choose(session) for session in sessions]
+    left_s = math.inf if deadline is None else deadline - time.monotonic()
+    winners = [choose(session, left_s) for session in sessions]
     n_refits = sum(len(winner.members) for winner in winners)
     pending = []
     for session, winner in zip(sessions, winners, strict=True):
