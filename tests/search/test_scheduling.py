@@ -49,8 +49,20 @@ class _Trial:
         self.trial_id = name
         share = {"CPU": 1.0, "GPU": 0.4}
         self.config = {"task": "t", "family": family, "resources": share}
-        self.error_file = error_file
+        self.written = error_file
         self.placement: Any = placement(self.config)
+
+    @property
+    def num_failures(self) -> int:
+        return int(self.written is not None)
+
+    @property
+    def error_file(self) -> str:
+        if self.written is None:
+            # What Ray Tune does for a trial that has not started.
+            message = "Should not access `trial_driver_staging_path`"
+            raise RuntimeError(message)
+        return self.written
 
     def update_resources(self, factory: PlacementGroupFactory) -> None:
         self.placement = factory
@@ -126,7 +138,7 @@ def test_a_trial_without_memory_is_tried_again_with_a_larger_share(tmp_path: Pat
     scheduler.on_trial_add(None, trial)
     assert trial.placement == placement(trial.config)
     (tmp_path / "error.txt").write_text("Failure # 1 (now)\nOutOfMemoryError: killed")
-    trial.error_file = str(tmp_path / "error.txt")
+    trial.written = str(tmp_path / "error.txt")
     scheduler.on_trial_add(None, trial)
     declared = get_family("boosting").resources.memory_bytes
     share = {"CPU": 1.0, "GPU": 0.8, "memory": 2.0 * declared}
