@@ -169,6 +169,12 @@ def command_of(side: str, corpus: Path, folder: Path) -> list[str]:
     return [sys.executable, __file__, str(corpus), "--run-side", side, "--into", str(folder)]
 
 
+def busy_ticks() -> int:
+    """Return the time that all processors have worked so far, for whomever, in clock ticks."""
+    user, nice, system = Path("/proc/stat").read_text().split(maxsplit=4)[1:4]
+    return int(user) + int(nice) + int(system)
+
+
 def sample(session: int, cpu_ticks: dict[int, int]) -> tuple[float, float]:
     """Return the memory of all processes of a session and of the largest, in MB.
 
@@ -197,7 +203,7 @@ def measure(side: str, corpus: Path, folder: Path) -> dict[str, float]:
     cpu_ticks: dict[int, int] = {}
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPATH"] = str(ROOT / "platform")
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), busy_ticks()
     process = subprocess.Popen(
         command_of(side, corpus, folder), stdout=subprocess.DEVNULL, start_new_session=True,
         env=environment,
@@ -217,9 +223,13 @@ def measure(side: str, corpus: Path, folder: Path) -> dict[str, float]:
     if code:
         message = f"side {side} failed with {code}"
         raise SystemExit(message)
+    ticks_a_second = os.sysconf("SC_CLK_TCK")
+    own, every = sum(cpu_ticks.values()), busy_ticks() - busy
     return {
         "seconds": took_s,
-        "cpu_seconds": sum(cpu_ticks.values()) / os.sysconf("SC_CLK_TCK"),
+        "cpu_seconds": own / ticks_a_second,
+        # What other programs took of the machine meanwhile: above a few per cent, measure again.
+        "others_share": max(0, every - own) / ticks_a_second / took_s / (os.cpu_count() or 1),
         "peak_mb": peak[0],
         "largest_process_mb": peak[1],
     }
@@ -341,7 +351,8 @@ def tell(side: str, n_files: int, figure: dict[str, float]) -> None:
     click.echo(
         f"  {side}  {SIDES[side]:32} {seconds:7.1f} s {n_files / seconds:6.0f} files/s "
         f"{figure['cpu_seconds']:7.1f} s of processors; peak {figure['peak_mb']:6.0f} MB, "
-        f"largest process {figure['largest_process_mb']:5.0f} MB"
+        f"largest process {figure['largest_process_mb']:5.0f} MB; "
+        f"other programs took {figure['others_share']:.0%} of the machine"
     )
 
 
