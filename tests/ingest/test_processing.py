@@ -61,12 +61,15 @@ def test_what_cannot_be_decoded_has_a_row_with_the_reason(store, tmp_path, data,
     assert tables["chunks"] == tables["notes"] == tables["work/results"] == []
 
 
-def test_limits_reach_the_reader(store, tmp_path, midi_factory):
+@pytest.mark.parametrize("limits", [{"max_notes": 10}, {"max_frames": 5}, {"max_tracks": 1}])
+def test_limits_reach_the_reader(store, tmp_path, midi_factory, limits):
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "x.mid").write_bytes(midi_factory(n_notes=50))
-    tables = run(store, folder, IngestParameters(limits=ReadLimits(max_notes=10)))
-    assert tables["work/files"][0]["error"] == "MidiLimitExceeded"
+    tables = run(store, folder, IngestParameters(limits=ReadLimits(**limits)))
+    (row,) = tables["work/files"]
+    assert (row["error"], row["stage"]) == ("MidiLimitExceeded", "limits")
+    assert next(iter(limits)) in row["message"]
 
 
 def test_a_file_larger_than_allowed_is_not_read_to_the_end(store, tmp_path):

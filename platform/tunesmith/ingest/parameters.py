@@ -39,10 +39,11 @@ class ReadLimits(_Parameters):
     max_duration_s: float = Field(default=Limits().max_duration_s, gt=0)
     max_notes: _Positive = Limits().max_notes
     max_tracks: _Positive = Limits().max_tracks
+    max_frames: _Positive = Field(default=400_000, description="Frames of a roll; 512 bytes each.")
 
     def as_limits(self) -> Limits:
         """Return them as the reader wants them."""
-        return Limits(**self.model_dump())
+        return Limits(**self.model_dump(exclude={"max_frames"}))
 
 
 class ArchiveLimits(_Parameters):

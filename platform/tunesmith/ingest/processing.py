@@ -25,6 +25,7 @@ from tunesmith.ingest.shards import ChunkWriter, NoteWriter, Shard, list_column
 from tunesmith.ingest.sources import ContentReader, Reject
 from tunesmith.ingest.watch import MAX_DEATHS, Watch
 from tunesmith.midi import Score, chunk_roll, read_score, velocity_roll
+from tunesmith.midi.errors import MidiLimitExceeded
 from tunesmith.midi.features import musical_features
 from tunesmith.midi.fingerprints import fingerprint, note_hash
 from tunesmith.midi.statistics import piece_statistics
@@ -179,6 +180,10 @@ class _BatchOutput:
     def _write(self, score: Score, sha256: str) -> None:
         """Compute all of a piece first, so that a refusal leaves nothing of it behind."""
         p = self._parameters
+        n_frames = score.end_time_s * p.frames_per_second
+        if n_frames > p.limits.max_frames:
+            what = "max_frames"
+            raise MidiLimitExceeded(what, n_frames, p.limits.max_frames)
         roll = velocity_roll(score, p.frames_per_second)
         chunks, padded, starts = chunk_roll(roll, p.chunk_frames, p.hop)
         row = {
