@@ -61,8 +61,6 @@ def _notes(rng: np.random.Generator, y: np.ndarray) -> View:
 VIEWS: dict[str, Callable[[np.random.Generator, np.ndarray], View]] = {
     "chunks": _chunks,
     "features": _features,
-    "segments": _features,
-    "segments_transposed": _features,
     "image": _image,
     "notes": _notes,
     "tokens": _tokens,
