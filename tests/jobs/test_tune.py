@@ -41,7 +41,7 @@ def test_help_is_quick_and_starts_no_engine() -> None:
         (["digitz"], "Did you mean digits"),
         (["noise", "--trials", "0"], "0 is not in the range"),
         (["noise", "--time-budget", "soon"], "not a length of time"),
-        ([], "Missing argument"),
+        ([], "Name the tasks, or give --all"),
     ],
 )
 def test_wrong_usage_exits_with_2_and_says_what_was_wrong(

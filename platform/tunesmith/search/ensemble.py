@@ -38,8 +38,8 @@ class Candidate:
     params: Mapping[str, Any]
     steps: int
     score: float
-    refit_s: float = 0.0
     answers: npt.NDArray[np.float32] | None = None
+    refit_s: float = 0.0
 
 
 @dataclass(frozen=True)
