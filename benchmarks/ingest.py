@@ -57,10 +57,14 @@ def roll_by_pretty_midi(data: bytes) -> Any:
 
     import numpy as np
     import pretty_midi
+    from mido.midifiles.meta import KeySignatureError
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        midi = pretty_midi.PrettyMIDI(io.BytesIO(data))
+        try:
+            midi = pretty_midi.PrettyMIDI(io.BytesIO(data))
+        except KeySignatureError as error:  # derives from Exception alone
+            raise ValueError(str(error)) from error
     roll = midi.get_piano_roll(fs=FRAMES_PER_SECOND).T
     return np.minimum(roll, 127).astype(np.uint8)
 
