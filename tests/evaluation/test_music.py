@@ -3,7 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.artefacts import FakeDataset, make_notes
-from tunesmith.evaluation.music import Pieces, rechunk, whole_rolls, window_features, window_notes
+from tunesmith.evaluation.music import (
+    Pieces,
+    on_grid,
+    rechunk,
+    whole_rolls,
+    window_features,
+    window_notes,
+)
 from tunesmith.midi.features import musical_features
 
 
@@ -59,3 +66,11 @@ def test_pieces_read_the_dataset_once_and_in_the_order_of_the_ids():
     assert len(pieces.rolls) == 2
     assert len(pieces.rolls[0]) == dataset.frames_of("p3")
     assert pieces.fingerprints.keys() == {f"p{i}" for i in range(5)}
+
+
+def test_written_notes_are_on_the_grid_and_played_ones_are_not():
+    notes = make_notes(0, n=400)
+    notes["onset_quarters"] = np.arange(400) / 3
+    assert on_grid(notes) == 1
+    notes["onset_quarters"] += np.random.default_rng(0).uniform(0, 1, 400)
+    assert 0.15 < on_grid(notes) < 0.35

@@ -50,3 +50,21 @@ def test_slices_that_hold_everything_or_nearly_nothing_are_left_out():
     test, p, facts = make()
     names = {name for name, _ in by_slice(slices(test, p, test.groups, facts))}
     assert names == {"length", "instruments"}
+
+
+def test_eras_are_told_apart_where_the_classes_are_composers():
+    y = np.arange(60) % 3
+    composers = ("Bach", "Handel", "Chopin")
+    test = Examples(y, composers, np.arange(60), [f"i{i}" for i in range(60)], {})
+    found = by_slice(slices(test, np.eye(3)[np.minimum(y, 1)], test.groups))
+    assert found["era", "Baroque"]["items"] == 40
+    assert found["era", "Baroque"]["accuracy"]["value"] == 1
+    assert found["era", "Romantic"]["accuracy"]["value"] == 0
+
+
+def test_played_pieces_are_told_from_written_ones():
+    test, p, facts = make()
+    facts["on_grid"] = np.where(np.arange(60) < 20, 0.3, 0.97)
+    found = by_slice(slices(test, p, test.groups, facts))
+    assert found["onsets", "played freely"]["accuracy"]["value"] == 0
+    assert found["onsets", "on the grid"]["accuracy"]["value"] == 1

@@ -185,6 +185,21 @@ def test_the_real_set_is_read_whole(
     assert len(data.examples.classes) == classes
 
 
+@pytest.mark.data
+def test_the_rules_for_texts_give_the_words_of_the_reviews(
+    data_dir: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNESMITH_DATA", str(data_dir))
+    data = get_task("sentiment").read(store, Request())
+    rules = data.parameters["text"]
+    assert len(rules["words"]) == 20_000 - rules["first"]
+    row = data.examples.view("tokens").x[data.examples.ids.index("review-0")]
+    words = [rules["words"][token - rules["first"]] for token in row[row >= rules["first"]]]
+    # The most common words of English are those of a review, or the numbers are off by some.
+    assert len({"the", "and", "of", "to", "is", "it"} & set(words)) >= 4
+    assert rules["length"] == len(row)
+
+
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00\x00\xd8")
     with pytest.raises(DatasetError, match="cannot be read as a table"):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from tunesmith.evaluation.music import Pieces
+    from tunesmith.tasks import Task
 
 __all__ = ["Parts", "Report", "ensure_report", "evaluate", "open_report", "parts_of"]
 
@@ -143,13 +144,17 @@ def load_examples(run: Run) -> Examples:
     return load_for_run(run.store, run.facts)
 
 
-def _reference(run: Run) -> dict[str, Any] | None:
-    """Return the published figure of the run's task."""
+def _task_of(run: Run) -> "Task | None":
+    """Return the run's task, None where it is registered no more."""
     from tunesmith.tasks import get_task, task_names
 
-    if run.task not in task_names():
-        return None
-    published = get_task(run.task).reference
+    return get_task(run.task) if run.task in task_names() else None
+
+
+def _reference(run: Run) -> dict[str, Any] | None:
+    """Return the published figure of the run's task."""
+    task = _task_of(run)
+    published = task.reference if task else None
     return {"text": published.text, "value": published.value} if published else None
 
 
@@ -288,6 +293,7 @@ class _Evaluation:
             "dataset": run.facts["dataset"],
             "protocol": run.facts.get("protocol"),
             "reference": _reference(run),
+            "licence": task.licence if (task := _task_of(run)) else None,
             "metric": self.metric,
             "sha256": sha256(run.model_bytes()),
             "unit": self.unit,

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples
+from tunesmith.evaluation.eras import ERAS, era_of
 from tunesmith.evaluation.metrics import score
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["slices"]
 
 _LEAST = 5
+# Shares are near 0.25, which is chance, or above 0.8; few files lie between.
+_ON_GRID = 0.6
 
 
 def slices(
@@ -33,8 +36,8 @@ def slices(
     learned_and_test_groups
         Groups of all items of the data; a group of several is music that occurs more than once.
     facts
-        A row a test item with any of ``length_s``, ``n_notes``, ``n_instruments`` and
-        ``tempo_mean_qpm``.
+        A row a test item with any of ``length_s``, ``n_notes``, ``n_instruments`` and ``on_grid``,
+        the share of its notes that begin on a fine grid of the beat.
 
     Returns
     -------
@@ -46,11 +49,13 @@ def slices(
     cuts: list[tuple[str, str, npt.NDArray[np.bool_]]] = [
         ("occurs in the data", "once", ~several),
         ("occurs in the data", "more than once", several),
+        *_eras(test),
     ]
     if facts is not None:
         cuts += _thirds(facts, "length_s", "length", _duration)
         cuts += _thirds(facts, "n_notes", "notes", lambda value: f"{value:,.0f}")
         cuts += _instruments(facts)
+        cuts += _performance(facts)
     found = []
     for by, name, mask in cuts:
         if mask.sum() < _LEAST or mask.all():
@@ -95,3 +100,20 @@ def _instruments(facts: "pd.DataFrame") -> list[tuple[str, str, npt.NDArray[np.b
     n = facts["n_instruments"].to_numpy()
     cuts = (("1", n == 1), ("2", n == 2), ("3 to 5", (n >= 3) & (n <= 5)), ("6 or more", n >= 6))
     return [("instruments", name, mask) for name, mask in cuts]
+
+
+def _eras(test: Examples) -> list[tuple[str, str, npt.NDArray[np.bool_]]]:
+    """Return the items of each era, where the classes are composers."""
+    of_class = era_of(test.classes)
+    return [
+        ("era", name, np.isin(test.y, [i for i, era in enumerate(of_class) if era == name]))
+        for name, *_ in ERAS
+    ]
+
+
+def _performance(facts: "pd.DataFrame") -> list[tuple[str, str, npt.NDArray[np.bool_]]]:
+    """Return items that were played by a person, and those written note by note."""
+    if "on_grid" not in facts:
+        return []
+    quantised = facts["on_grid"].to_numpy(dtype=np.float64) >= _ON_GRID
+    return [("onsets", "on the grid", quantised), ("onsets", "played freely", ~quantised)]

@@ -50,6 +50,7 @@ def make_card(
         "output": OUTPUT,
         "aggregate": facts.get("aggregate", "mean"),
         "features": facts.get("features"),
+        "text": (facts.get("parameters") or {}).get("text"),
         "sha256": sha256(model),
         "bytes": len(model),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -69,7 +70,9 @@ def make_card(
         "split": _split(run, report),
         "lineage": {
             "run": "/".join(run.parts),
+            "study": "/".join((*run.parts, "study.sqlite3")),
             "report": f"reports/{run.task}/{run.run_id}",
+            "dataset": "@".join(str(facts["dataset"][key]) for key in ("name", "version")),
             "trial": (facts.get("best") or {}).get("trial"),
             "family": (facts.get("best") or {}).get("family"),
             "params": (facts.get("best") or {}).get("params"),
@@ -88,7 +91,7 @@ def make_card(
         "limits": _limits(run, report),
         "licence": {
             "code": "Apache-2.0",
-            "data": facts.get("licence") or "not stated by the sources of the dataset",
+            "data": report.get("licence") or "not stated by the source of the data",
         },
     }
 

@@ -20,6 +20,10 @@ TASK = Task(
     families=("boosting", "svm", "cnn1d", "linear", "notes_rnn", "cnn2d"),
     metric="macro_f1",
     unit="piece",
+    licence=(
+        "that of each MIDI file: the music may be in the public domain, a transcription of it has "
+        "an author; the dataset's own source says more"
+    ),
     protocol="by duplicate cluster: pieces that share bytes, notes or most intervals on one side",
     read=_read,
     ensemble=True,

@@ -25,6 +25,10 @@ TASK = Task(
     families=("svm", "boosting", "linear", "cnn1d", "notes_rnn", "cnn2d"),
     metric="accuracy",
     unit="piece",
+    licence=(
+        "that of each MIDI file: the music may be in the public domain, a transcription of it has "
+        "an author; the dataset's own source says more"
+    ),
     protocol="by duplicate cluster: pieces that share bytes, notes or most intervals on one side",
     read=_read,
     ensemble=True,

@@ -121,6 +121,8 @@ class Task:
         The published figure.
     ensemble
         Whether the best of each family may be put together in one model.
+    licence
+        Of the data, for the card of a model.
     """
 
     name: str
@@ -134,6 +136,7 @@ class Task:
     folds: int = 0
     reference: Reference | None = None
     ensemble: bool = False
+    licence: str = "not stated by the source of the data"
 
     def load(
         self, store: Store, dataset: str | None = None, version: str | None = None, seed: int = 0

@@ -52,6 +52,7 @@ TASK = Task(
     families=("svm", "ann", "mlp", "boosting", "linear"),
     metric="accuracy",
     unit="image",
+    licence="CC BY 4.0: Optical Recognition of Handwritten Digits, UCI Machine Learning Repository",
     protocol="the last 3 of 13 blocks in file order are the test: mostly other writers",
     read=_read,
     folds=5,

@@ -51,6 +51,10 @@ TASK = Task(
     families=("boosting", "mlp", "ann", "svm"),
     metric="accuracy",
     unit="song",
+    licence=(
+        "see its page on Kaggle; the numbers come from Spotify, whose terms hold for them. Of a "
+        "table of your own, what holds for it"
+    ),
     protocol="a stratified fifth held out, rows with equal features on one side; 5 folds inside",
     read=_read,
     folds=5,

@@ -41,6 +41,10 @@ TASK = Task(
     families=("boosting", "mlp", "ann"),
     metric="accuracy",
     unit="song",
+    licence=(
+        "see its page on Kaggle; the numbers come from Spotify, whose terms hold for them. Of a "
+        "table of your own, what holds for it"
+    ),
     protocol="by artist, so that no artist and no song is on two sides",
     read=_read,
     reference=Reference(

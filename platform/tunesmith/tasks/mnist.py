@@ -81,6 +81,7 @@ TASK = Task(
     families=("image_cnn",),
     metric="accuracy",
     unit="image",
+    licence="CC BY-SA 3.0: MNIST, Y. LeCun and C. Cortes",
     protocol="the official 10,000 test images, read once",
     read=_read,
     reference=Reference(

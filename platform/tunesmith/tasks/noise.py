@@ -44,6 +44,7 @@ TASK = Task(
     families=("ann", "boosting", "linear"),
     metric="accuracy",
     unit="row",
+    licence="none needed: generated numbers",
     protocol="2,000 fresh rows are the test",
     read=_read,
     reference=Reference(

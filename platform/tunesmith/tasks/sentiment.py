@@ -1,14 +1,17 @@
 """IMDB reviews, favourable or not: the tutorial's LSTM, on the official test reviews."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.splits import split_pieces
+from tunesmith.errors import DatasetError
 from tunesmith.store import Store
 from tunesmith.tasks._keras_files import read_arrays, read_integer_lists
 from tunesmith.tasks._parts import content_version
@@ -18,6 +21,7 @@ from tunesmith.tasks.contract import Reference, Request, Task, TaskData
 __all__ = ["TASK"]
 
 _FILE = "imdb.npz"
+_WORD_FILE = "imdb_word_index.json"
 _CLASSES = ("negative", "positive")
 _LEARNED = {"train": 0.85, "validation": 0.15}
 _WORDS = 20_000
@@ -67,10 +71,35 @@ def _read(store: Store, request: Request) -> TaskData:
         parts,
         name=_FILE if path else "generated-sample",
         version=content_version(tokens, y),
-        parameters={"words": _WORDS, "length": _LENGTH, "first_word": _FIRST_WORD},
+        parameters={
+            "words": _WORDS,
+            "length": _LENGTH,
+            "first_word": _FIRST_WORD,
+            "text": _text_rules() if path else None,
+        },
         notes=tuple(notes),
         is_sample=path is None,
     )
+
+
+def _text_rules() -> dict[str, Any] | None:
+    """Return how words become tokens, for a server; None where the list of words is absent."""
+    path = find_file((_WORD_FILE,))
+    if path is None:
+        return None
+    try:
+        ranks = {str(word): int(rank) for word, rank in json.loads(path.read_bytes()).items()}
+    except (OSError, ValueError, AttributeError) as error:
+        message = f"{path} is not the list of words that belongs to {_FILE}: {error}."
+        raise DatasetError(message) from error
+    words = sorted(ranks, key=lambda word: ranks[word])[: _WORDS - _FIRST_WORD]
+    return {
+        "words": words,
+        "first": _FIRST_WORD,
+        "start": _BEGIN,
+        "unknown": _LEFT_OUT,
+        "length": _LENGTH,
+    }
 
 
 Reviews = tuple[list[npt.NDArray[np.int32]], npt.NDArray[np.int64]]
@@ -117,6 +146,7 @@ TASK = Task(
     families=("text_ngrams", "text_conv", "text_rnn"),
     metric="accuracy",
     unit="review",
+    licence="the words are their authors'; published for research by Maas et al., ACL 2011",
     protocol="the official 25,000 test reviews, read once",
     read=_read,
     reference=Reference(
