@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples
+from tunesmith.datasets.summary import summarise
 from tunesmith.errors import ModelError
 from tunesmith.evaluation.audit import METADATA, audit
 from tunesmith.evaluation.baseline import linear_answers
@@ -318,6 +319,7 @@ class _Evaluation:
             "importance": self._importance(),
             "segments": self._segments(),
             "variants": self._variants(),
+            "inputs": self._inputs(),
         }
 
     def _compare(self, other: npt.NDArray[np.float64]) -> dict[str, Any]:
@@ -457,6 +459,16 @@ class _Evaluation:
             "kept": bool(holds and speedup >= LEAST_SPEEDUP),
         }
         return {EIGHT_BIT: found}
+
+    def _inputs(self) -> dict[str, Any]:
+        """Return what the training data looks like; a server compares what it is asked with it."""
+        names = self.run.facts.get("features") or ()
+        views = {name: self.parts.learned.view(name) for name in sorted(self.inputs)}
+        return {
+            name: summarise(view.x, names)
+            for name, view in views.items()
+            if isinstance(view.x, np.ndarray)
+        }
 
     def _segments(self) -> list[dict[str, Any]]:
         if self.pieces is None:

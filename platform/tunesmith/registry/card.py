@@ -55,6 +55,7 @@ def make_card(
         "bytes": len(model),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "run_id": run.run_id,
+        "summary": report.get("inputs"),
         "metrics": report["metrics"],
         "baseline": report["baseline"],
         "per_class": report["per_class"],
