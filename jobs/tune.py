@@ -147,6 +147,13 @@ def _asks(names: Sequence[str], options: dict[str, Any]) -> "list[Ask]":
 @click.option("--resume", is_flag=True, help="Finish the search that was interrupted.")
 @click.option("--extend", is_flag=True, help="Add to the latest run until it has --trials.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the spaces, run nothing.")
+@click.option(
+    "--mlflow/--no-mlflow",
+    "track",
+    default=True,
+    show_default=True,
+    help="A run of MLflow for every trial, in MLFLOW_TRACKING_URI or a SQLite file of the store.",
+)
 @click.option("--address", metavar="HOST:PORT", help="Cluster to join [RAY_ADDRESS, else local].")
 @command(show=_show)
 def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str, Any]:
@@ -173,6 +180,7 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
                 asks,
                 time_budget_s=options["time_budget"],
                 max_failed=options["max_failed"],
+                track=options["track"],
                 say=echo,
             )
         }

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "platform" / "tunesmith"
 # Modules of the base, which import no room and may be imported by all.
-BASE = {"errors", "store", "runtime", "commands"}
+BASE = {"errors", "store", "runtime", "commands", "tracking"}
 # room: (rooms it may import, third-party packages that only some rooms may import)
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "midi": (set(), {"symusic", "pretty_midi"}),

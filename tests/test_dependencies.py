@@ -12,6 +12,8 @@ FOLDERS = ("platform", "jobs", "serve", "tests", "benchmarks")
 INDIRECT = {
     "tf2onnx": "keras, to export ONNX",
     "python-multipart": "fastapi, to take file uploads",
+    "optuna-dashboard": "make watch",
+    "tensorboard": "make watch",
     "ruff": "make check",
     "mypy": "make check",
     "pandas-stubs": "mypy",

@@ -1,8 +1,10 @@
 """The command line of the search."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -55,7 +57,7 @@ def test_wrong_usage_exits_with_2_and_says_what_was_wrong(
 @pytest.mark.cluster
 @pytest.mark.slow
 def test_json_is_one_object_on_stdout(ray_cluster: dict[str, float], tmp_path: Path) -> None:
-    arguments = ["noise", "--trials", "1", "--families", "boosting", "--json"]
+    arguments = ["noise", "--trials", "1", "--families", "boosting", "--no-mlflow", "--json"]
     result = CliRunner().invoke(main, [*arguments, "--store", str(tmp_path)])
     assert result.exit_code == 0
     (run,) = json.loads(result.stdout)["runs"]
@@ -88,6 +90,7 @@ def _trials_begun(folder: Path) -> set[int]:
 
 @pytest.mark.cluster
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's use of SQLAlchemy
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_search_that_was_stopped_goes_on_without_losing_or_doubling_a_trial(
     how: signal.Signals, ray_cluster: dict[str, float], tmp_path: Path
@@ -111,3 +114,6 @@ def test_a_search_that_was_stopped_goes_on_without_losing_or_doubling_a_trial(
     assert run["counts"]["completed"] + run["counts"]["pruned"] == 6
     assert not (tmp_path / "runs" / "noise" / ".unfinished.json").exists()
     assert [path.name for path in (tmp_path / "runs" / "noise").glob(".staging-*")] == []
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow" / "mlflow.sqlite3")) as mlflow:
+        tracked = mlflow.execute("SELECT status, COUNT(*) FROM runs GROUP BY status").fetchall()
+    assert tracked == [("FINISHED", 6)]

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from optuna.trial import TrialState
 
-from tunesmith.search.studies import FAMILY
+from tunesmith.search.studies import settings_of
 from tunesmith.search.trial import SCORE
 
 __all__ = ["STATES", "code_commit", "new_run_id", "now", "parquet", "trial_table", "versions"]
@@ -77,13 +77,7 @@ def trial_table(
     for trial in study.get_trials(deepcopy=False):
         if trial.state not in STATES:
             continue
-        family = trial.params.get(FAMILY, "")
-        prefix = f"{family}."
-        params = {
-            name.removeprefix(prefix): value
-            for name, value in trial.params.items()
-            if name.startswith(prefix)
-        }
+        family, params = settings_of(trial)
         rows.append(
             {
                 "trial": trial.number,

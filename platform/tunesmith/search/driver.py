@@ -11,16 +11,20 @@ from typing import Any
 import pandas as pd
 import ray
 from ray import tune
+from ray.tune import Callback
 
 from tunesmith.errors import SearchError, UsageError
+from tunesmith.search.meters import Meters
 from tunesmith.search.scheduling import AshaByFamily, placement, slots
 from tunesmith.search.sessions import Ask, Session, check, open_session
 from tunesmith.search.studies import Portfolio
 from tunesmith.search.tensorboard import EventFiles
+from tunesmith.search.tracking import TrackedTrials
 from tunesmith.search.trial import SearchTrial
 from tunesmith.search.watching import Budget, Say, Watch, silent
 from tunesmith.search.winners import publish
 from tunesmith.store import Store
+from tunesmith.tracking import tracking_uri
 
 __all__ = ["SearchInterruptedError", "search"]
 
@@ -45,6 +49,7 @@ def search(
     *,
     time_budget_s: float | None = None,
     max_failed: int | None = None,
+    track: bool = False,
     say: Say = silent,
 ) -> list[dict[str, Any]]:
     """Search one task or many on the cluster that is connected, and publish a run of each.
@@ -59,6 +64,9 @@ def search(
         Everything, refits included, should end within this time.
     max_failed
         Give up after more failed trials than this.
+    track
+        Write every trial as a run of MLflow: to the server that ``MLFLOW_TRACKING_URI`` names, else
+        into a SQLite file of the store.
     say
         Prints a line of progress.
 
@@ -95,14 +103,18 @@ def search(
                 say(f"{session.task.name}: {note}")
             say(_describe(session))
         materials = {session.task.name: ray.put(session.material) for session in sessions}
+        tracked = _tracked(stack, store, sessions, say) if track else None
         _run_trials(
             sessions,
             materials,
             cluster=cluster,
+            callbacks=[] if tracked is None else [tracked],
             deadline=deadline,
             max_failed=max_failed,
             say=say,
         )
+        if tracked is not None:
+            tracked.catch_up()
         return publish(
             store,
             sessions,
@@ -127,11 +139,20 @@ def _describe(session: Session) -> str:
     )
 
 
+def _tracked(
+    stack: ExitStack, store: Store, sessions: Sequence[Session], say: Say
+) -> TrackedTrials:
+    tracked = TrackedTrials(sessions, tracking_uri(store), say)
+    stack.callback(tracked.close)
+    return tracked
+
+
 def _run_trials(
     sessions: Sequence[Session],
     materials: Mapping[str, Any],
     *,
     cluster: Mapping[str, float],
+    callbacks: Sequence[Callback],
     deadline: float | None,
     max_failed: int | None,
     say: Say,
@@ -168,7 +189,12 @@ def _run_trials(
             run_config=tune.RunConfig(
                 name="search",
                 storage_path=scratch,
-                callbacks=[Watch(progress, history, say, deadline), EventFiles(events)],
+                callbacks=[
+                    Watch(progress, history, say, deadline),
+                    EventFiles(events),
+                    Meters(progress),
+                    *callbacks,
+                ],
                 stop=budget,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=_MAX_RETRIES),

@@ -14,7 +14,15 @@ from ray.tune.search.optuna import OptunaSearch
 from tunesmith.models import get_family
 from tunesmith.search.trial import SCORE
 
-__all__ = ["Portfolio", "SeededTpe", "Space", "StudySearch", "open_study", "starting_points"]
+__all__ = [
+    "Portfolio",
+    "SeededTpe",
+    "Space",
+    "StudySearch",
+    "open_study",
+    "settings_of",
+    "starting_points",
+]
 
 FAMILY = "family"
 
@@ -89,6 +97,17 @@ def starting_points(
         if point not in points:
             points.append(point)
     return points
+
+
+def settings_of(trial: Any) -> tuple[str, dict[str, Any]]:
+    """Return the family of one of Optuna's trials and its settings by their plain names."""
+    family = str(trial.params.get(FAMILY, ""))
+    prefix = f"{family}."
+    return family, {
+        name.removeprefix(prefix): value
+        for name, value in trial.params.items()
+        if name.startswith(prefix)
+    }
 
 
 class SeededTpe(optuna.samplers.BaseSampler):

@@ -13,7 +13,7 @@ from ray.tune import Callback, Stopper
 from tunesmith.models import get_family
 from tunesmith.search.trial import ANSWERS, SCORE
 
-__all__ = ["REFIT_MARGIN", "Budget", "Progress", "Say", "Watch", "clock", "silent"]
+__all__ = ["REFIT_MARGIN", "Budget", "Progress", "Say", "Watch", "clock", "figures", "silent"]
 
 Say = Callable[[str], None]
 """Prints a line for people."""
@@ -43,6 +43,11 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(int(max(seconds, 0)), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
+
+
+def figures(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a result says of its trial, without Ray Tune's own bookkeeping."""
+    return {name: value for name, value in result.items() if name not in _NOT_FIGURES}
 
 
 @dataclass
@@ -191,11 +196,11 @@ class Watch(Callback):
         """Keep a result."""
         del iteration, info
         task, number, family = (trial.config[key] for key in ("task", "trial", "family"))
-        figures = {k: v for k, v in result.items() if k not in _NOT_FIGURES}
         step = result["training_iteration"]
         with self._history[task].open("a", encoding="utf-8") as file:
             file.write(
-                json.dumps({"trial": number, "family": family, "step": step, **figures}) + "\n"
+                json.dumps({"trial": number, "family": family, "step": step, **figures(result)})
+                + "\n"
             )
         if ANSWERS in result:
             kept = self._history[task].with_name(ANSWERS)
