@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tunesmith.commands import command
+from tunesmith.commands import command, echo
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -25,6 +25,8 @@ def _show(result: dict[str, Any]) -> None:
     Console(width=max(100, Console().width)).print(table)
     named = ", ".join(f"{name} {number}" for name, number in result["aliases"].items() if number)
     click.echo(f"{result['task']}: {named or 'nothing was promoted yet'}.")
+    if told := result["mlflow"]:
+        click.echo(f"MLflow: {told['name']} in {told['uri']}")
 
 
 def _better(record: dict[str, Any]) -> str:
@@ -36,13 +38,16 @@ def _better(record: dict[str, Any]) -> str:
 @click.argument("task")
 def main(store: str | None, task: str) -> dict[str, Any]:
     """Tell who replaced whom as champion of TASK, when and why; newest first."""
-    from tunesmith.registry import aliases, history
+    from tunesmith.registry import aliases, bundles, catalogue_or_say, history
     from tunesmith.store import Store
 
     artefacts = Store(store)
     now = aliases(artefacts, task)
+    # What was never promoted is not entered into MLflow's registry by asking for its history.
+    told = catalogue_or_say(artefacts, task, echo) if bundles(artefacts, task) else None
     return {
         "task": task,
+        "mlflow": told.as_dict() if told else None,
         "aliases": {
             "champion": now.champion,
             "previous": now.previous,

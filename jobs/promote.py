@@ -22,6 +22,9 @@ def _show(result: dict[str, Any]) -> None:
     instead = f", replacing version {replaced}" if replaced else ""
     click.echo(f"{result['task']}: version {result['version']} is the champion{instead}.")
     click.echo(f"Bundle: {result['bundle']}")
+    if told := result["mlflow"]:
+        version = told["versions"][str(result["version"])]
+        click.echo(f"MLflow: {told['name']} version {version} in {told['uri']}")
     click.echo(f"Undo: python jobs/rollback.py {result['task']}")
 
 
@@ -41,7 +44,7 @@ def main(
 ) -> dict[str, Any]:
     """Make the winner of TASK the champion, if the gate lets it through."""
     from tunesmith.evaluation import ensure_report
-    from tunesmith.registry import Refused, aliases, history, promote
+    from tunesmith.registry import Refused, aliases, catalogue_or_say, history, promote
     from tunesmith.registry.smoke import Bounds
     from tunesmith.store import Store
 
@@ -55,8 +58,10 @@ def main(
         bundle = promote(artefacts, task, report.run_id, force=force, bounds=bounds)
     except Refused as refused:
         echo("\n".join(_lines([verdict.as_dict() for verdict in refused.verdicts])))
+        catalogue_or_say(artefacts, task, echo)
         raise
     moved = aliases(artefacts, task).record != before.record
+    told = catalogue_or_say(artefacts, task, echo)
     return {
         "task": task,
         "version": bundle.version,
@@ -66,6 +71,7 @@ def main(
         "sha256": bundle.card["sha256"],
         "verdicts": list(history(artefacts, task)[0].verdicts) if moved else [],
         "bundle": artefacts.path(*bundle.parts),
+        "mlflow": told.as_dict() if told else None,
     }
 
 

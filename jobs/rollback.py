@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tunesmith.commands import command
+from tunesmith.commands import command, echo
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -20,11 +20,13 @@ def _show(result: dict[str, Any]) -> None:
 @click.option("--reason", metavar="TEXT", help="Kept in the history.")
 def main(store: str | None, task: str, to: int | None, reason: str | None) -> dict[str, Any]:
     """Make the previous champion of TASK, or another version, the champion again."""
-    from tunesmith.registry import rollback
+    from tunesmith.registry import catalogue_or_say, rollback
     from tunesmith.store import Store
 
-    record = rollback(Store(store), task, to, reason=reason)
-    return {"task": task} | record.as_dict()
+    artefacts = Store(store)
+    record = rollback(artefacts, task, to, reason=reason)
+    told = catalogue_or_say(artefacts, task, echo)
+    return {"task": task, "mlflow": told.as_dict() if told else None} | record.as_dict()
 
 
 if __name__ == "__main__":

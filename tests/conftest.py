@@ -2,6 +2,8 @@
 
 import io
 import os
+import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +30,28 @@ def data_dir() -> Path:
 def store(tmp_path: Path) -> Store:
     """Return an empty store in a temporary folder."""
     return Store(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def mlflow_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a SQLite file with MLflow's empty tables, to copy: making them takes seconds."""
+    from tunesmith.tracking import open_client
+
+    path: Path = tmp_path_factory.mktemp("mlflow") / "mlflow.sqlite3"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        open_client(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def mlflow_uri(mlflow_tables: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the URI of the empty MLflow that belongs to `store`."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    path = store.local_path("mlflow", "mlflow.sqlite3")
+    path.parent.mkdir(parents=True)
+    shutil.copy(mlflow_tables, path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture(scope="session")

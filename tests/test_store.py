@@ -1,5 +1,6 @@
 """The store's promises: whole artefacts or none, and clear errors."""
 
+import os
 import pickle
 from pathlib import Path
 
@@ -90,6 +91,23 @@ def test_publishing_the_same_artefact_again_keeps_the_first(store: Store) -> Non
             staging.write_bytes(content, "manifest.json")
             assert staging.publish("datasets", "v", marker="manifest.json") is (content == b"first")
     assert store.read_bytes("datasets", "v", "manifest.json") == b"first"
+
+
+def test_what_killed_jobs_left_is_swept_once_it_is_old(store: Store) -> None:
+    store.write_json({}, "models", "a", "0001", "card.json")
+    old, young, named = (f".staging-{name}" for name in ("a" * 32, "b" * 32, "my-run"))
+    for name in (old, young, named):
+        store.write_bytes(b"half", "models", "a", name, "model.onnx")
+    part = f".{'c' * 32}.part"
+    store.write_bytes(b"half", "models", "a", part)
+    for name in (f"{old}/model.onnx", old, named, part):
+        os.utime(store.path("models", "a", *name.split("/")), (1e9, 1e9))
+    assert store.sweep("models", "a") == tuple(sorted([old, part]))
+    assert store.sweep("models", "a") == ()
+    assert store.exists("models", "a", young)
+    assert store.exists("models", "a", named)
+    assert store.exists("models", "a", "0001", "card.json")
+    assert store.sweep("nowhere") == ()
 
 
 def test_removing_what_is_not_there_is_no_error(store: Store) -> None:

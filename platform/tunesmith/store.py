@@ -9,6 +9,8 @@ marker is not an artefact.
 
 import json
 import os
+import re
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +26,8 @@ __all__ = ["ENVIRONMENT_VARIABLE", "Staging", "Store", "default_uri"]
 
 ENVIRONMENT_VARIABLE = "TUNESMITH_STORE"
 _STAGING_PREFIX = ".staging-"
+# Names that are made up for one writer; no other one will come back to them.
+_LEFT_OVER = re.compile(r"\.staging-[0-9a-f]{32}|\.[0-9a-f]{32}\.part")
 
 
 def default_uri() -> str:
@@ -178,6 +182,35 @@ class Store:
             self.fs.delete_dir(path)
         elif kind == pafs.FileType.File:
             self.fs.delete_file(path)
+
+    def sweep(self, *parent: str, older_s: float = 3600.0) -> tuple[str, ...]:
+        """Remove what killed jobs left half-written in a folder; return the names.
+
+        Staging folders with a name of their own stay: the job that made them goes on in them.
+
+        Parameters
+        ----------
+        *parent
+            The folder.
+        older_s
+            Nothing that was written to within this time is touched: it may be another job's.
+        """
+        selector = pafs.FileSelector(self.path(*parent), allow_not_found=True)
+        removed = []
+        for info in self.fs.get_file_info(selector):
+            if _LEFT_OVER.fullmatch(info.base_name) and self._age_s(info) > older_s:
+                self.remove(*parent, info.base_name)
+                removed.append(str(info.base_name))
+        return tuple(sorted(removed))
+
+    def _age_s(self, info: pafs.FileInfo) -> float:
+        """Return how long ago a file, or the last one in a folder, was written."""
+        found = [info]
+        if info.type == pafs.FileType.Directory:
+            found += self.fs.get_file_info(pafs.FileSelector(info.path, recursive=True))
+        # Object stores know no times of folders, which are nothing of their own there.
+        times = [entry.mtime_ns for entry in found if entry.mtime_ns]
+        return (time.time_ns() - max(times)) / 1e9 if times else 0.0
 
     @contextmanager
     def staging(self, *parent: str, key: str | None = None) -> Iterator["Staging"]:

@@ -7,10 +7,11 @@ from jobs import history, promote, rollback
 from tests import artefacts
 from tunesmith.evaluation import evaluating
 from tunesmith.registry import aliases
+from tunesmith.tracking import ENVIRONMENT_VARIABLE, open_client
 
 
 @pytest.fixture
-def run(store, monkeypatch):
+def run(store, mlflow_uri, monkeypatch):
     """Return a function that runs a job on a store with two runs, the second the weaker."""
     examples = artefacts.make_examples(180)
     monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
@@ -34,6 +35,7 @@ def test_promotes_after_evaluating_and_says_what_each_rule_found(run, store):
     for rule in ("schema", "equality", "smoke", "evaluated", "better", "leaks", "noise"):
         assert rule in result.stdout
     assert "version 1 is the champion." in result.stdout
+    assert "MLflow: tunesmith-composer version 1 in sqlite:///" in result.stdout
     assert aliases(store, "composer").champion == 1
     again = run(promote, "--run", "r1")
     assert "is the champion already" in again.stdout
@@ -51,7 +53,7 @@ def test_a_refusal_exits_with_one_and_keeps_the_champion(run, store):
     assert aliases(store, "composer").champion == 1
 
 
-def test_force_then_rollback_then_history(run, store):
+def test_force_then_rollback_then_history(run, store, mlflow_uri):
     run(promote, "--run", "r1")
     forced = run(promote, "--run", "r2", "--force", "a drill", "--json")
     assert json.loads(forced.stdout)["replaced"] == 1
@@ -65,6 +67,9 @@ def test_force_then_rollback_then_history(run, store):
         ("force", 2, 1),
         ("promote", 1, None),
     ]
+    assert told["mlflow"]["versions"] == {"1": "1", "2": "2"}
+    held = open_client(mlflow_uri).get_registered_model("tunesmith-composer").aliases
+    assert {name: int(version) for name, version in held.items()} == {"champion": 1, "previous": 2}
     shown = run(history).stdout
     assert "drill over" in shown
     assert "champion 1" in shown
@@ -74,6 +79,18 @@ def test_rollback_without_a_previous_champion_says_so(run):
     result = run(rollback)
     assert result.exit_code == 1
     assert "no previous champion" in result.stderr
+
+
+def test_without_mlflow_a_promotion_is_done_and_says_so(run, store, monkeypatch):
+    store.write_bytes(b"a file", "in-the-way")
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, f"sqlite:///{store.path('in-the-way', 'x.sqlite3')}")
+    result = run(promote, "--run", "r1")
+    assert result.exit_code == 0
+    assert "was not told" in result.stderr
+    assert "MLflow:" not in result.stdout
+    assert aliases(store, "composer").champion == 1
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE)
+    assert json.loads(run(history, "--json").stdout)["mlflow"]["added"] == [1]
 
 
 def test_history_of_nothing(run):

@@ -90,6 +90,7 @@ def promote(
     if force is not None and not force.strip():
         message = "--force needs a reason; it is kept in the history."
         raise UsageError(message)
+    store.sweep(FOLDER, task)
     run = open_run(store, task, run_id)
     report = run.report()
     if report is None:
