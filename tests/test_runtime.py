@@ -88,3 +88,24 @@ except ClusterError as error:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
     )
     assert run.stdout.startswith("Ray does not answer on not an address")
+
+
+@pytest.mark.parametrize("how", ["connect()", "session().__enter__()"])
+def test_ray_is_imported_after_what_keeps_it_on_loopback_is_set(how: str) -> None:
+    program = f"""
+import os, sys
+from tunesmith.runtime import connect, session
+class Finder:
+    def find_spec(self, name, *rest):
+        if name == "ray":
+            print(os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"], os.environ["RAY_AUTH_MODE"])
+            raise SystemExit
+sys.meta_path.insert(0, Finder())
+{how}
+"""
+    unset = {"RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"}
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True,
+        env={name: value for name, value in os.environ.items() if name not in unset},
+    )  # fmt: skip
+    assert run.stdout.split() == ["0", "disabled"]

@@ -56,11 +56,9 @@ def connect(address: str | None = None, **options: Any) -> dict[str, float]:
     ClusterError
         When the cluster does not answer or Ray does not start.
     """
-    target = address or os.environ.get("RAY_ADDRESS")
+    target = _target(address)
     if target is None:
         options.setdefault("include_dashboard", False)
-        for name, value in (_EMBEDDED | _QUIET).items():
-            os.environ.setdefault(name, value)
     import ray
 
     if ray.is_initialized():
@@ -83,6 +81,15 @@ def connect(address: str | None = None, **options: Any) -> dict[str, float]:
     return dict(ray.cluster_resources())
 
 
+def _target(address: str | None) -> str | None:
+    """Return the cluster to join; where there is none, set what an embedded Ray reads on import."""
+    target = address or os.environ.get("RAY_ADDRESS")
+    if target is None:
+        for name, value in (_EMBEDDED | _QUIET).items():
+            os.environ.setdefault(name, value)
+    return target
+
+
 @contextmanager
 def session(address: str | None = None, **options: Any) -> Iterator[dict[str, float]]:
     """Connect for the length of a ``with`` block; what was running before stays.
@@ -92,6 +99,7 @@ def session(address: str | None = None, **options: Any) -> Iterator[dict[str, fl
     dict
         What the cluster has, by resource name.
     """
+    _target(address)
     import ray
 
     was_running = ray.is_initialized()

@@ -99,6 +99,10 @@ class TrackedTrials(Callback):
         del iteration, trials, info
         self._pass_on(trial, state="FAILED")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave nothing for Ray Tune to save: the files of the search and MLflow are the state."""
+        return {}
+
     def close(self) -> None:
         """Write what is left and stop."""
         self._closing.set()
