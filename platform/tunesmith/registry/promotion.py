@@ -38,7 +38,7 @@ from tunesmith.registry.gate import (
 from tunesmith.registry.history import move_champion, name_challenger
 from tunesmith.registry.runs import Run, open_run
 from tunesmith.registry.smoke import Bounds
-from tunesmith.registry.variants import EIGHT_BIT, eight_bit
+from tunesmith.registry.variants import VARIANTS
 from tunesmith.store import Store
 
 __all__ = ["promote"]
@@ -157,11 +157,10 @@ def _build(
 def _variants(run: Run, report: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the variants that the evaluation found worth keeping, calibrated as the model is."""
     found = {}
-    measured = (report.get("variants") or {}).get(EIGHT_BIT)
-    if measured and measured["kept"]:
-        data = eight_bit(run.model_bytes())
+    for name, measured in (report.get("variants") or {}).items():
+        data = VARIANTS[name](run.model_bytes()) if measured["kept"] else None
         if data is not None:
-            found[EIGHT_BIT] = with_temperature(data, _temperature(report))
+            found[name] = with_temperature(data, _temperature(report))
     return found
 
 
@@ -186,6 +185,11 @@ def _publish(
     card["variants"] = {
         name: report["variants"][name] | {"sha256": sha256(data), "bytes": len(data)}
         for name, data in smaller.items()
+    }
+    card["variants_left_out"] = {
+        name: measured
+        for name, measured in (report.get("variants") or {}).items()
+        if name not in smaller
     }
     number = max(versions(store, task), default=0) + 1
     while True:
