@@ -4,6 +4,8 @@ Make, list and revoke keys with ``python -m serve.access add NAME``; a running s
 within seconds.
 """
 
+import base64
+import binascii
 import hashlib
 import ipaddress
 import logging
@@ -29,6 +31,7 @@ logger = logging.getLogger("tunesmith.serve")
 
 PARTS = ("serve", "keys.json")
 PREFIX = "ts_"
+CHALLENGE = 'Bearer, Basic realm="Tunesmith: any name, and an API key as the password"'
 # Open to everyone: whether the server lives, and what it can answer, are no secrets.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 
@@ -132,18 +135,17 @@ class Access:
             ``key-required`` or ``rate-limited``.
         """
         headers = Headers(scope=scope)
-        given = headers.get("authorization", "")
-        if given[:7].lower() == "bearer ":
-            key = self._keys.get(_hash(given[7:].strip()))
-            if key is not None:
-                self._limit(key)
-                return key.name
+        given = _given_key(headers)
+        key = self._keys.get(_hash(given)) if given else None
+        if key is not None:
+            self._limit(key)
+            return key.name
         if self._mode == "never" or scope["path"] in OPEN_PATHS:
             return ""
         if self._mode == "auto" and _is_local(scope, headers):
             return ""
         detail = "The API key is not known." if given else "The request has no API key."
-        raise ProblemError(problems.KEY_REQUIRED, detail, {"WWW-Authenticate": "Bearer"})
+        raise ProblemError(problems.KEY_REQUIRED, detail, {"WWW-Authenticate": CHALLENGE})
 
     def _limit(self, key: Key) -> None:
         bucket = self._buckets.setdefault(key.sha256, _Bucket(key.requests_per_minute))
@@ -152,6 +154,22 @@ class Access:
             detail = f"The key of {key.name!r} may ask {key.requests_per_minute} times a minute."
             retry = {"Retry-After": str(max(1, round(wait_s + 0.5)))}
             raise ProblemError(problems.RATE_LIMITED, detail, retry)
+
+
+def _given_key(headers: Headers) -> str:
+    """Return the key of a request: as a bearer token, or as the password that a browser asked for.
+
+    A browser sends a password along with what pages elsewhere make it send: those have no key.
+    """
+    kind, _, value = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return value.strip()
+    if kind.lower() != "basic" or headers.get("sec-fetch-site") == "cross-site":
+        return ""
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
 
 
 def _is_local(scope: Scope, headers: Headers) -> bool:

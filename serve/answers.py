@@ -113,6 +113,14 @@ class ClassifyAnswer(BaseModel):
     gaps: dict[str, dict[str, Any]] = Field(description="Problem details by node.")
 
 
+class ChallengerDescription(BaseModel):
+    """The trial of a challenger."""
+
+    share: float = Field(description="Share of the askers that it answers.")
+    shadow: float = Field(description="Share of the requests that both models judge.")
+    versions: dict[str, int] = Field(description="What is tried, by the task of the model.")
+
+
 class NodeDescription(BaseModel):
     """A node of the graph."""
 
@@ -123,6 +131,9 @@ class NodeDescription(BaseModel):
     failure: str
     image: dict[str, float] | None = Field(description="Size of the images it was trained on.")
     ready: bool = Field(description="Whether its model has been promoted and loaded.")
+    challenger: ChallengerDescription | None = Field(
+        description="How the next model is tried on real requests; null when none is."
+    )
 
 
 class GraphAnswer(BaseModel):

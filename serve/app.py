@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from serve.problems import ProblemError
 from serve.routes import make_app
 from serve.service import Service
 from serve.settings import Settings
+from serve.tracing import Traces
 from tunesmith.store import Store
 
 __all__ = ["Node", "Tunesmith", "build"]
@@ -60,6 +62,16 @@ def _set_up_logs() -> None:
     root.propagate = False
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A request to a node: decoded items, the time left, and how to answer."""
+
+    items: Sequence[Item]
+    left_s: float
+    detail: bool
+    canary: bool
+
+
 @serve.deployment
 class Node:
     """Replicas of one node: its champions alone, requests that arrive together in one batch.
@@ -77,32 +89,48 @@ class Node:
         node = settings.nodes[name]
         metrics = RayMetrics()
         self._champions = Champions(
-            Store(settings.store), settings.reload_s, metrics, only=node.ensemble or (name,)
+            Store(settings.store),
+            settings.reload_s,
+            metrics,
+            only=node.ensemble or (name,),
+            challenged=settings.challenged(),
         )
         self._champions.start()
         self._worker = Worker(name, node, self._champions, metrics)
         pool = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._batcher = Batcher(self._answer, pool, node.batch_requests)
+        self._traces = Traces()
+        self._batcher = Batcher(
+            self._answer, pool, node.batch_requests, lambda wait_s: metrics.batch(name, wait_s)
+        )
 
     async def __call__(
-        self, items: Sequence[Item], left_s: float, detail: bool
+        self, items: Sequence[Item], left_s: float, detail: bool, canary: bool = False
     ) -> list[Answer] | ProblemError:
         """Answer about items that were decoded elsewhere; problems are returned, not raised."""
-        return await self._batcher.ask((items, left_s, detail))
+        with self._traces.span(f"batch {self._worker.name}", items=len(items)):
+            return await self._batcher.ask(_Asked(items, left_s, detail, canary))
 
-    def _answer(
-        self, requests: Sequence[tuple[Sequence[Item], float, bool]]
-    ) -> list[list[Answer] | ProblemError]:
+    def _answer(self, requests: Sequence[_Asked]) -> list[list[Answer] | ProblemError]:
         """Judge the items of all requests in one go and deal the answers out again."""
-        items = [item for own, _, _ in requests for item in own]
-        left_s = max(left_s for _, left_s, _ in requests)
-        detail = any(detail for _, _, detail in requests)
-        deadline = Deadline.after(left_s, self._worker.name)
+        said: dict[int, list[Answer] | ProblemError] = {}
+        for canary in (False, True):
+            own = [(n, asked) for n, asked in enumerate(requests) if asked.canary is canary]
+            if own:
+                told = self._answer_alike([asked for _, asked in own], canary)
+                said |= {n: one for (n, _), one in zip(own, told, strict=True)}
+        return [said[n] for n in range(len(requests))]
+
+    def _answer_alike(
+        self, requests: Sequence[_Asked], canary: bool
+    ) -> list[list[Answer] | ProblemError]:
+        items = [item for asked in requests for item in asked.items]
+        detail = any(asked.detail for asked in requests)
+        deadline = Deadline.after(max(asked.left_s for asked in requests), self._worker.name)
         try:
-            said = iter(self._worker.answer(items, deadline, detail))
+            said = iter(self._worker.answer(items, deadline, detail, canary))
         except ProblemError as problem:
             return [problem] * len(requests)
-        return [[next(said) for _ in own] for own, _, _ in requests]
+        return [[next(said) for _ in asked.items] for asked in requests]
 
     def check_health(self) -> None:
         """Tell Serve whether the replica still follows promotions."""
@@ -139,17 +167,22 @@ class Tunesmith:
         return make_app(self._service, name_id=False)
 
     async def _ask_node(
-        self, name: str, items: Sequence[Item], deadline: Deadline, detail: bool
+        self, name: str, items: Sequence[Item], deadline: Deadline, detail: bool, canary: bool
     ) -> list[Answer]:
-        return await self.ask_node(name, items, deadline.left_s, detail)
+        return await self.ask_node(name, items, deadline.left_s, detail, canary)
 
     async def ask_node(
-        self, name: str, items: Sequence[Item], left_s: float, detail: bool
+        self,
+        name: str,
+        items: Sequence[Item],
+        left_s: float,
+        detail: bool,
+        canary: bool = False,
     ) -> list[Answer]:
         """Ask the deployment of a node; its trouble becomes a problem that names the node."""
         retry = {"Retry-After": "1"}
         try:
-            said: Any = await self._handles[name].remote(items, left_s, detail)
+            said: Any = await self._handles[name].remote(items, left_s, detail, canary)
         except BackPressureError:
             text = f"The node {name!r} has as much to do as it can."
             raise ProblemError(problems.OVERLOADED, text, retry, node=name) from None

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from serve import problems
+from serve.drift import ALARM, Drift
 from serve.metrics import Metrics
 from serve.problems import ProblemError
 from tunesmith.errors import ModelError, TunesmithError
-from tunesmith.registry import Bundle, Classifier, champion
+from tunesmith.registry import Classifier, aliases, open_bundle
 from tunesmith.store import Store
 
 __all__ = ["Champion", "Champions"]
@@ -54,6 +55,12 @@ class Champion:
         return ()
 
     @cached_property
+    def drift(self) -> Drift:
+        """How far what it is asked has drifted from what it was trained on."""
+        summary = self.card.get("summary") or {}
+        return Drift({name: of for name, of in summary.items() if name in self.classifier.inputs})
+
+    @cached_property
     def words(self) -> dict[str, int]:
         """Number of each word that a model of texts knows."""
         rules = self.card.get("text") or {}
@@ -61,8 +68,8 @@ class Champion:
         return {word: first + index for index, word in enumerate(rules.get("words", ()))}
 
     def public_card(self) -> dict[str, Any]:
-        """Return the card without its vocabulary, which is long."""
-        card = dict(self.card)
+        """Return the card without its vocabulary and summary, which are long."""
+        card = {name: fact for name, fact in self.card.items() if name != "summary"}
         if isinstance(card.get("text"), Mapping):
             card["text"] = {k: v for k, v in card["text"].items() if k != "words"}
         return card
@@ -102,22 +109,29 @@ class Champions:
         Called at every look, for what else is followed in the store.
     only
         The tasks to follow; every one in the store when left out.
+    challenged
+        The tasks whose challenger is followed, too.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  what it follows
         self,
         store: Store,
         reload_s: float,
         metrics: Metrics,
         beside: Callable[[], None] | None = None,
         only: Iterable[str] | None = None,
+        challenged: Iterable[str] = (),
     ) -> None:
         self._store = store
         self._reload_s = reload_s
         self._metrics = metrics
         self._beside = beside
         self._only = None if only is None else tuple(only)
+        self._challenged = frozenset(challenged)
         self._loaded: dict[str, Champion] = {}
+        self._challengers: dict[str, Champion] = {}
+        self._challenger_refused: dict[str, int] = {}
+        self._drifted: dict[str, bool] = {}
         self._refused: dict[str, int] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="champions", daemon=True)
@@ -173,36 +187,90 @@ class Champions:
             raise ProblemError(problems.NO_CHAMPION, detail, {"Retry-After": "10"}, task=task)
         return found
 
+    def challenger(self, task: str) -> Champion | None:
+        """Return the challenger of a task, None where none is followed or loaded."""
+        return self._challengers.get(task)
+
     def refresh(self) -> None:
         """Look at every alias once and load what changed."""
         if self._beside is not None:
             self._beside()
         for task in self._store.list("models") if self._only is None else self._only:
             self._refresh(task)
+            if task in self._challenged:
+                self._refresh_challenger(task)
+        for found in tuple(self._loaded.values()):
+            self._measure_drift(found)
 
     def _refresh(self, task: str) -> None:
-        bundle: Bundle | None = None
+        version = 0
         try:
-            bundle = champion(self._store, task)
-            if bundle is None:
+            version = aliases(self._store, task).champion or 0
+            if not version:
                 return
             current = self._loaded.get(task)
-            if current is not None and current.version == bundle.version:
+            if current is not None and current.version == version:
                 self._accept(task)
                 return
-            classifier = bundle.load()
-            _warm(classifier)
+            found = self._load(task, version)
         except (TunesmithError, OSError, KeyError, ValueError):
-            version = bundle.version if bundle is not None else 0
             if self._refused.get(task) != version:
                 self._refused[task] = version
                 self._metrics.refused(task, version)
                 logger.exception("champion refused: task=%s version=%s", task, version)
             return
-        self._loaded[task] = Champion(task, bundle.version, classifier)
-        self._metrics.champion(task, bundle.version)
+        self._loaded[task] = found
+        self._metrics.champion(task, version)
         self._accept(task)
-        logger.info("champion loaded: task=%s version=%s", task, bundle.version)
+        logger.info("champion loaded: task=%s version=%s", task, version)
+
+    def _refresh_challenger(self, task: str) -> None:
+        """Follow the alias `challenger`; it goes when it has become champion."""
+        version = 0
+        try:
+            version = aliases(self._store, task).challenger or 0
+            current = self._challengers.get(task)
+            if version == (current.version if current is not None else 0):
+                return
+            if not version:
+                del self._challengers[task]
+                self._metrics.challenger(task, 0)
+                return
+            if self._challenger_refused.get(task) == version:
+                return
+            self._challengers[task] = self._load(task, version)
+        except (TunesmithError, OSError, KeyError, ValueError) as error:
+            self._challenger_refused[task] = version
+            if self._challengers.pop(task, None) is not None:
+                self._metrics.challenger(task, 0)
+            logger.warning("challenger refused: task=%s version=%s %s", task, version, error)
+            return
+        self._metrics.challenger(task, version)
+        logger.info("challenger loaded: task=%s version=%s", task, version)
+
+    def _load(self, task: str, version: int) -> Champion:
+        """Load a version beside what answers, and ask it once."""
+        former = (self._loaded.get(task), self._challengers.get(task))
+        for one in former:
+            if one is not None and one.version == version:
+                return one
+        classifier = open_bundle(self._store, task, version).load()
+        _warm(classifier)
+        return Champion(task, version, classifier)
+
+    def _measure_drift(self, found: Champion) -> None:
+        """Show how far the inputs of a champion have drifted; tell once where to."""
+        by_column = found.drift.measure()
+        if not by_column:
+            return
+        shares = sorted(by_column.items(), key=lambda pair: -pair[1])
+        largest = shares[0][1]
+        self._metrics.drift(found.task, sum(by_column.values()) / len(by_column), largest)
+        drifted = largest > ALARM
+        if drifted and not self._drifted.get(found.task):
+            worst = ", ".join(f"{name} {index:.2f}" for name, index in shares[:5])
+            logger.warning("inputs have drifted: task=%s %s", found.task, worst)
+        self._drifted[found.task] = drifted
 
     def _accept(self, task: str) -> None:
         """Take back the alert about a version that could not be loaded."""

@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from serve import problems
+from serve.challengers import Comparisons, is_chosen
 from serve.champions import Champion, Champions
 from serve.deadlines import Deadline
 from serve.items import Item
@@ -27,6 +28,7 @@ from serve.judging import Judgement, describe, judge, merge
 from serve.metrics import Metrics
 from serve.problems import ProblemError
 from serve.settings import NodeSettings
+from serve.tracing import Traces
 from tunesmith.errors import ModelError
 
 __all__ = ["Answer", "Graph", "Remote", "Worker"]
@@ -36,8 +38,8 @@ logger = logging.getLogger("tunesmith.serve")
 Answer = dict[str, Any] | ProblemError
 """What a node says about an item, or why it cannot."""
 
-Remote = Callable[[str, Sequence[Item], Deadline, bool], Awaitable[list[Answer]]]
-"""Asks a node placed in a deployment: name, items, deadline, detail."""
+Remote = Callable[[str, Sequence[Item], Deadline, bool, bool], Awaitable[list[Answer]]]
+"""Asks a node placed in a deployment: name, items, deadline, detail, canary."""
 
 
 class Worker:
@@ -61,11 +63,18 @@ class Worker:
         self._champions = champions
         self._metrics = metrics
         self._members = dict(node.ensemble) or {name: 1.0}
+        self._traces = Traces()
+        shadow = node.challenger.shadow if node.challenger else 0.0
+        self._comparisons = Comparisons(shadow, node.timeout_s, metrics) if shadow else None
 
     def answer(
-        self, items: Sequence[Item], deadline: Deadline, detail: bool = False
+        self,
+        items: Sequence[Item],
+        deadline: Deadline,
+        detail: bool = False,
+        canary: bool = False,
     ) -> list[Answer]:
-        """Return the answer about each item.
+        """Return the answer about each item, of the challenger where `canary` is true.
 
         Raises
         ------
@@ -73,7 +82,7 @@ class Worker:
             When no member of the node can say anything about any of them.
         """
         started = time.perf_counter()
-        judged, champions, gaps = self._judge(items, deadline)
+        judged, champions, gaps = self._judge(items, deadline, canary)
         described = [
             self._describe(item, column, champions, gaps, detail)
             for item, column in zip(items, zip(*judged, strict=True), strict=True)
@@ -82,16 +91,16 @@ class Worker:
         return described
 
     def _judge(
-        self, items: Sequence[Item], deadline: Deadline
+        self, items: Sequence[Item], deadline: Deadline, canary: bool
     ) -> tuple[list[list[Judgement | ProblemError]], list[Champion], list[str]]:
         """Ask every member; those that fail leave their weight to the others."""
         judged, champions, gaps = [], [], []
         first: ProblemError | None = None
         for member in self._members:
             try:
-                champion = self._champions.get(member)
-                judged.append(judge(items, champion, deadline))
-                champions.append(champion)
+                said, model = self._judge_by(member, items, deadline, canary)
+                judged.append(said)
+                champions.append(model)
             except ModelError as error:
                 logger.warning("node %s, member %s: %s", self.name, member, error)
                 detail = f"The node {self.name!r} failed: {member} cannot be asked."
@@ -105,6 +114,33 @@ class Worker:
         if not judged:
             raise first or ProblemError(problems.NODE_FAILED, f"The node {self.name!r} is empty.")
         return judged, champions, gaps
+
+    def _judge_by(
+        self, member: str, items: Sequence[Item], deadline: Deadline, canary: bool
+    ) -> tuple[list[Judgement | ProblemError], Champion]:
+        """Ask a member's champion, or its challenger; perhaps the other one too, afterwards."""
+        champion, challenger = self._champions.get(member), self._champions.challenger(member)
+        if challenger is None or challenger.version == champion.version:
+            return self._run(items, champion, deadline), champion
+        said, model, other = None, champion, challenger
+        if canary:
+            try:
+                said, model, other = self._run(items, challenger, deadline), challenger, champion
+                self._metrics.challenger_answered(member, len(items))
+            except ModelError as error:
+                self._metrics.failure(self.name, "challenger")
+                logger.warning("challenger %s %s: %s", member, challenger.version, error)
+        if said is None:
+            said = self._run(items, champion, deadline)
+        if self._comparisons is not None:
+            self._comparisons.offer(items, said, other)
+        return said, model
+
+    def _run(
+        self, items: Sequence[Item], model: Champion, deadline: Deadline
+    ) -> list[Judgement | ProblemError]:
+        with self._traces.span("judge", model=model.task, version=model.version, items=len(items)):
+            return judge(items, model, deadline)
 
     def _describe(
         self,
@@ -162,6 +198,7 @@ class Graph:
         self._in_thread = in_thread
         self._remote = remote
         self._metrics = metrics
+        self._traces = Traces()
 
     async def ask(
         self,
@@ -169,8 +206,11 @@ class Graph:
         decode: Callable[[], Sequence[Item | ProblemError]],
         deadline: Deadline,
         detail: bool = False,
+        asker: str = "",
     ) -> list[Answer]:
         """Return a node's answer about each item that `decode` yields; faulty items stay faults.
+
+        `asker` decides whether the node's challenger answers, where one is tried.
 
         Raises
         ------
@@ -179,15 +219,18 @@ class Graph:
         """
         node = self.nodes[name]
         limit = deadline.sooner(node.timeout_s, name)
+        tried = node.challenger
+        canary = tried is not None and is_chosen(name, asker, tried.share)
         try:
-            async with asyncio.timeout(max(limit.left_s, 0)):
-                if node.placement == "inline":
-                    answers: list[Answer] = await self._in_thread(
-                        _decode_and_answer, decode, self._workers[name], limit, detail
-                    )
-                    return answers
-                items = await self._in_thread(decode)
-                return await self._ask_remote(name, items, limit, detail)
+            with self._traces.span(f"node {name}", placement=node.placement):
+                async with asyncio.timeout(max(limit.left_s, 0)):
+                    if node.placement == "inline":
+                        answers: list[Answer] = await self._in_thread(
+                            self._decode_and_answer, name, decode, limit, detail, canary
+                        )
+                        return answers
+                    items = await self._in_thread(self._decode, decode)
+                    return await self._ask_remote(name, items, limit, detail, canary)
         except TimeoutError:
             self._metrics.failure(name, problems.DEADLINE.name)
             raise limit.missed() from None
@@ -196,19 +239,25 @@ class Graph:
             raise
 
     async def _ask_remote(
-        self, name: str, items: Sequence[Item | ProblemError], limit: Deadline, detail: bool
+        self,
+        name: str,
+        items: Sequence[Item | ProblemError],
+        limit: Deadline,
+        detail: bool,
+        canary: bool,
     ) -> list[Answer]:
         if self._remote is None:
             message = f"The node {name} is placed in a deployment, and nothing asks deployments."
             raise ModelError(message)
         good = [item for item in items if not isinstance(item, ProblemError)]
-        answers = iter(await self._remote(name, good, limit, detail) if good else ())
+        answers = iter(await self._remote(name, good, limit, detail, canary) if good else ())
         return [item if isinstance(item, ProblemError) else next(answers) for item in items]
 
     async def ask_all(
         self,
         wanted: Mapping[str, Callable[[], Sequence[Item | ProblemError]]],
         deadline: Deadline,
+        asker: str = "",
     ) -> tuple[dict[str, Answer], dict[str, ProblemError]]:
         """Ask several nodes at once about one item each.
 
@@ -227,7 +276,7 @@ class Graph:
 
         async def one(name: str) -> Answer:
             try:
-                (answer,) = await self.ask(name, wanted[name], deadline)
+                (answer,) = await self.ask(name, wanted[name], deadline, asker=asker)
             except ProblemError as problem:
                 return problem
             return answer
@@ -245,16 +294,24 @@ class Graph:
                 gaps[name] = answer
         return answers, gaps
 
+    def _decode(
+        self, decode: Callable[[], Sequence[Item | ProblemError]]
+    ) -> Sequence[Item | ProblemError]:
+        with self._traces.span("decode"):
+            return decode()
 
-def _decode_and_answer(
-    decode: Callable[[], Sequence[Item | ProblemError]],
-    worker: Worker,
-    deadline: Deadline,
-    detail: bool,
-) -> list[Answer]:
-    """Do both in one hop to a worker thread."""
-    deadline.check()
-    items = decode()
-    good = [item for item in items if not isinstance(item, ProblemError)]
-    answers = iter(worker.answer(good, deadline, detail) if good else ())
-    return [item if isinstance(item, ProblemError) else next(answers) for item in items]
+    def _decode_and_answer(
+        self,
+        name: str,
+        decode: Callable[[], Sequence[Item | ProblemError]],
+        deadline: Deadline,
+        detail: bool,
+        canary: bool,
+    ) -> list[Answer]:
+        """Do both in one hop to a worker thread."""
+        deadline.check()
+        items = self._decode(decode)
+        good = [item for item in items if not isinstance(item, ProblemError)]
+        worker = self._workers[name]
+        answers = iter(worker.answer(good, deadline, detail, canary) if good else ())
+        return [item if isinstance(item, ProblemError) else next(answers) for item in items]

@@ -97,7 +97,11 @@ def judge(
             rows.append(row_of(item))
         except ProblemError as fault:
             faults[index] = fault
-    answered = iter(_predict(champion, {name: np.stack(rows)}, deadline) if rows else ())
+    answered = iter(())
+    if rows:
+        stacked = np.stack(rows)
+        champion.drift.observe(name, stacked)
+        answered = iter(_predict(champion, {name: stacked}, deadline))
     return [
         faults[index] if index in faults else _judgement(champion, next(answered))
         for index in range(len(items))
@@ -167,6 +171,7 @@ def _judge_pieces(
         inputs["chunks"] = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
     if columns is not None:
         inputs["features"] = np.concatenate(features)
+    _take_note(champion, inputs.get("chunks"), features)
     answered = _predict(champion, inputs, deadline) if at else np.empty((0, 0), dtype=np.float32)
     if not np.isfinite(answered).all():
         message = f"The champion {champion.task} answers with what is no number."
@@ -183,6 +188,18 @@ def _judge_pieces(
         segments = Segments(starts_s[index], length_s, sounding[index], by_segment)
         judged.append(Judgement(champion.classes, whole, segments))
     return judged
+
+
+def _take_note(
+    champion: Champion,
+    chunks: npt.NDArray[Any] | None,
+    features: Sequence[npt.NDArray[np.float32]],
+) -> None:
+    """Let the drift of inputs be measured: of chunks, and of whole pieces' features."""
+    if chunks is not None:
+        champion.drift.observe("chunks", chunks)
+    if wholes := [rows[0] for rows in features if len(rows)]:
+        champion.drift.observe("features", np.stack(wholes))
 
 
 def _feature_rows(

@@ -26,8 +26,24 @@ class Metrics:
     def refused(self, task: str, version: int) -> None:
         """Tell which promoted champion could not be loaded; version 0 takes it back."""
 
+    def challenger(self, task: str, version: int) -> None:
+        """Tell which challenger was loaded; version 0 when there is none any more."""
+
+    def challenger_answered(self, task: str, items: int) -> None:
+        """Count items whose answer came from the challenger."""
+
+    def compared(self, task: str, agreed: bool, distance: float) -> None:
+        """Count an item that champion and challenger both judged, and how far they were apart."""
+
+    def drift(self, task: str, mean: float, largest: float) -> None:
+        """Tell how far the inputs have drifted, over all columns and of the worst one."""
+
+    def batch(self, name: str, wait_s: float) -> None:
+        """Count how long a request waited for its batch to be computed."""
+
 
 _SECONDS: list[float] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30]
+_SHARES: list[float] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]
 _ITEMS: list[float] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024]
 
 
@@ -67,6 +83,35 @@ class RayMetrics(Metrics):
             "Version that was promoted and cannot be loaded; 0 when all is well.",
             ("task",),
         )
+        self._challenger: Any = Gauge(
+            "tunesmith_challenger_version", "Version that is tried; 0 for none.", ("task",)
+        )
+        self._challenger_answers: Any = Counter(
+            "tunesmith_challenger_answers", "Items answered by the challenger.", ("task",)
+        )
+        self._compared: Any = Counter(
+            "tunesmith_challenger_compared",
+            "Items judged by champion and challenger, by whether they named the same class.",
+            ("task", "agreed"),
+        )
+        self._distance: Any = Histogram(
+            "tunesmith_challenger_distance",
+            "Total variation distance of the champion's and the challenger's probabilities.",
+            _SHARES,
+            ("task",),
+        )
+        self._drift: Any = Gauge(
+            "tunesmith_input_drift",
+            "Population stability index of inputs against the training data: the mean over all "
+            "columns and the largest. Above 0.25 it is another population.",
+            ("task", "statistic"),
+        )
+        self._batch_wait_s: Any = Histogram(
+            "tunesmith_batch_wait_seconds",
+            "Time a request waited for its batch.",
+            _SECONDS,
+            ("node",),
+        )
 
     def request(self, route: str, status: int, duration_s: float) -> None:
         """Count it and its time."""
@@ -93,3 +138,25 @@ class RayMetrics(Metrics):
     def refused(self, task: str, version: int) -> None:
         """Set the alert gauge."""
         self._refused.set(version, {"task": task})
+
+    def challenger(self, task: str, version: int) -> None:
+        """Set the gauge."""
+        self._challenger.set(version, {"task": task})
+
+    def challenger_answered(self, task: str, items: int) -> None:
+        """Count them."""
+        self._challenger_answers.inc(items, {"task": task})
+
+    def compared(self, task: str, agreed: bool, distance: float) -> None:
+        """Count it."""
+        self._compared.inc(1, {"task": task, "agreed": "yes" if agreed else "no"})
+        self._distance.observe(distance, {"task": task})
+
+    def drift(self, task: str, mean: float, largest: float) -> None:
+        """Set the gauges."""
+        self._drift.set(mean, {"task": task, "statistic": "mean"})
+        self._drift.set(largest, {"task": task, "statistic": "largest"})
+
+    def batch(self, name: str, wait_s: float) -> None:
+        """Count it."""
+        self._batch_wait_s.observe(wait_s, {"node": name})

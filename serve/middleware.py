@@ -76,7 +76,7 @@ class Envelope:
 
         asker = ""
         try:
-            asker = self._service.access.admit(scope)
+            asker = scope["state"]["asker"] = self._service.access.admit(scope)
             if scope["method"] == "POST":  # refusing must cost little: it is done under overload
                 self._service.admission.check()
             await self.app(scope, receive, send_with_headers)

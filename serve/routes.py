@@ -45,6 +45,14 @@ DeadlineHeader = Annotated[
         description="Seconds after which the answer is of no use.",
     ),
 ]
+StickyKey = Annotated[
+    str | None,
+    Header(
+        alias="X-Sticky-Key",
+        max_length=200,
+        description="Whoever asks with the same key is answered by the same side of a trial.",
+    ),
+]
 Detail = Annotated[
     bool, Query(description="Whether each segment carries the probability of every class.")
 ]
@@ -117,18 +125,28 @@ def _add_node(api: FastAPI, service: Service, name: str, node: NodeSettings) -> 
         openapi_extra=node_body(node),
     )
     async def classify_by_node(
-        request: Request, detail: Detail = False, x_deadline_s: DeadlineHeader = None
+        request: Request,
+        detail: Detail = False,
+        x_deadline_s: DeadlineHeader = None,
+        x_sticky_key: StickyKey = None,
     ) -> Response:
         deadline = _deadline(limits, x_deadline_s)
         with service.admission.enter():
             reading = await read_request(request, node, limits)
-            said = await service.graph.ask(name, reading, deadline, detail)
+            asker = _asker(request, x_sticky_key)
+            said = await service.graph.ask(name, reading, deadline, detail, asker)
         if reading.is_list:
             return JSONResponse(_list_answer(said))
         (one,) = said
         if isinstance(one, ProblemError):
             raise one
         return JSONResponse(one)
+
+
+def _asker(request: Request, sticky_key: str | None) -> str:
+    """Return by what the same asker is known again: what it says, its API key, or its address."""
+    address = request.client.host if request.client is not None else ""
+    return sticky_key or getattr(request.state, "asker", "") or address
 
 
 def _deadline(limits: LimitSettings, asked_s: float | None) -> Deadline:
@@ -148,7 +166,11 @@ def _add_classify(api: FastAPI, service: Service) -> None:
         responses=CLASSIFY_PROBLEMS,
         openapi_extra=CLASSIFY_BODY,
     )
-    async def classify(request: Request, x_deadline_s: DeadlineHeader = None) -> Response:
+    async def classify(
+        request: Request,
+        x_deadline_s: DeadlineHeader = None,
+        x_sticky_key: StickyKey = None,
+    ) -> Response:
         deadline = _deadline(limits, x_deadline_s)
         kind = media_type(request) or "application/json"
         if kind not in CLASSIFY_TYPES:
@@ -167,7 +189,8 @@ def _add_classify(api: FastAPI, service: Service) -> None:
                 for name, node in service.settings.nodes.items()
                 if node.reads in decoders
             }
-            said, gaps = await service.graph.ask_all(wanted, deadline)
+            asker = _asker(request, x_sticky_key)
+            said, gaps = await service.graph.ask_all(wanted, deadline, asker)
         return JSONResponse(
             {"answers": said, "gaps": {name: gap.body() for name, gap in gaps.items()}}
         )

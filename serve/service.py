@@ -1,6 +1,8 @@
 """What a replica owns: champions, worker threads, the graph. Knows nothing of HTTP routes."""
 
 import asyncio
+import contextvars
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from serve.champions import Champions
 from serve.graph import Graph, Remote, Worker
 from serve.metrics import Metrics
 from serve.problems import ProblemError
-from serve.settings import Settings
+from serve.settings import NodeSettings, Settings
 from tunesmith.store import Store
 
 __all__ = ["Admission", "Service"]
@@ -50,7 +52,9 @@ class Service:
         store = Store(settings.store)
         self.access = Access(settings.access, store, all_interfaces)
         self.admission = Admission(settings.limits.in_flight, self.metrics)
-        self.champions = Champions(store, settings.reload_s, self.metrics, self._look)
+        self.champions = Champions(
+            store, settings.reload_s, self.metrics, self._look, challenged=settings.challenged()
+        )
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="model")
         workers = {
             name: Worker(name, node, self.champions, self.metrics)
@@ -85,14 +89,25 @@ class Service:
                 "failure": node.failure,
                 "image": node.image.model_dump() if node.image else None,
                 "ready": any(member in loaded for member in node.ensemble or (name,)),
+                "challenger": self._describe_challenger(name, node),
             }
             for name, node in self.settings.nodes.items()
         ]
 
+    def _describe_challenger(self, name: str, node: NodeSettings) -> dict[str, Any] | None:
+        if node.challenger is None:
+            return None
+        tried = {
+            member: found.version
+            for member in node.ensemble or (name,)
+            if (found := self.champions.challenger(member)) is not None
+        }
+        return {**node.challenger.model_dump(), "versions": tried}
+
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run blocking work in a worker thread, off the event loop."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: call(*args, **kwargs))
+        """Run blocking work in a worker thread, off the event loop, in the request's context."""
+        work = functools.partial(contextvars.copy_context().run, call, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def check(self) -> None:
         """Raise when the replica cannot answer any more; Serve then replaces it."""

@@ -6,7 +6,14 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["AccessSettings", "LimitSettings", "NodeSettings", "Settings", "shipped"]
+__all__ = [
+    "AccessSettings",
+    "ChallengerSettings",
+    "LimitSettings",
+    "NodeSettings",
+    "Settings",
+    "shipped",
+]
 
 
 class LimitSettings(BaseModel):
@@ -57,6 +64,29 @@ class ImageSettings(BaseModel):
     )
 
 
+class ChallengerSettings(BaseModel):
+    """What is done with the model behind the alias `challenger`: registered, not yet champion."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Canary: this share of the askers is answered by the challenger. An asker is "
+        "the header X-Sticky-Key, else the API key's name, else the address; it always falls on "
+        "the same side. Where the challenger fails, the champion answers.",
+    )
+    shadow: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Shadow: this share of the requests is judged by the other model as well, "
+        "after the answer; that judgement is compared and never returned. It costs the time of "
+        "another run of the model.",
+    )
+
+
 class NodeSettings(BaseModel):
     """One classifier of the graph: what it reads, where it runs, what its failure means."""
 
@@ -95,6 +125,11 @@ class NodeSettings(BaseModel):
         default_factory=dict,
         description="Champions whose probabilities are averaged by these weights. Left out: the "
         "champion of the node's own name. A member that fails leaves its weight to the others.",
+    )
+    challenger: ChallengerSettings | None = Field(
+        default=None,
+        description="Tries the challenger of the node, or of each member of its ensemble, on real "
+        "requests. Left out, challengers are not even loaded.",
     )
     image: ImageSettings | None = Field(
         default=None, description="Size of the images, for a node that reads images."
@@ -157,6 +192,15 @@ class Settings(BaseModel):
         description="The classifiers of the graph by name; each answers POST /v1/NAME and takes "
         "part in POST /v1/classify.",
     )
+
+    def challenged(self) -> frozenset[str]:
+        """Return the tasks whose challenger is tried."""
+        return frozenset(
+            member
+            for name, node in self.nodes.items()
+            if node.challenger is not None
+            for member in node.ensemble or (name,)
+        )
 
     @model_validator(mode="after")
     def _names(self) -> Self:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner
 
-from serve.access import main
+from serve.access import OPEN_PATHS, main
+from serve.routes import make_api
 from serve.service import Service
 from tests.serve.conftest import local_client
 from tests.serve.test_champions import wait_until
@@ -29,11 +30,43 @@ def test_this_machine_needs_no_key_and_others_do(make_service: Callable[..., Ser
     with local_client(service, client="192.0.2.9") as client:
         refused = client.get("/v1/models")
         assert refused.status_code == 401
-        assert refused.headers["www-authenticate"] == "Bearer"
+        assert refused.headers["www-authenticate"].startswith("Bearer, Basic realm=")
         assert refused.json()["type"] == "/problems/key-required"
-        assert client.get("/healthz").status_code == 200
-        for path in ("/", "/docs", "/openapi.json", "/page/docs.js", "/v1/composer"):
-            assert client.get(path).status_code == 401
+
+
+def test_beyond_this_machine_every_route_but_health_needs_a_key(
+    make_service: Callable[..., Service],
+) -> None:
+    service = make_service()
+    asked = []
+    with local_client(service, client="192.0.2.9") as client:
+        for route in make_api(service).routes:
+            path = str(getattr(route, "path", "")).replace("{name}", "x").replace("{task}", "x")
+            for method in getattr(route, "methods", None) or {"GET"}:
+                response = client.request(method, path)
+                if path in OPEN_PATHS:
+                    assert response.status_code != 401
+                    continue
+                asked.append((method, path))
+                assert response.status_code == 401, (method, path)
+        for path in ("/page/main.js", "/nothing", "//healthz", "/healthz/"):
+            assert client.get(path).status_code == 401, path
+    assert len(asked) > 18
+    assert {("POST", "/v1/classify"), ("GET", "/"), ("GET", "/openapi.json")} < set(asked)
+
+
+def test_a_browser_may_give_the_key_as_a_password(
+    store: Store, make_service: Callable[..., Service]
+) -> None:
+    key = make_key(store, "ann")
+    service = make_service()
+    with local_client(service, client="192.0.2.9") as client:
+        assert client.get("/", auth=("anyone", key)).status_code == 200
+        assert client.get("/", auth=("ann", "wrong")).status_code == 401
+        elsewhere = {"Sec-Fetch-Site": "cross-site"}
+        assert client.get("/", auth=("anyone", key), headers=elsewhere).status_code == 401
+        for value in ("Basic", "Basic !", "Basic /w==", "Basic bm9jb2xvbg==", "Digest x"):
+            assert client.get("/", headers={"Authorization": value}).status_code == 401
 
 
 def test_haproxy_mode_needs_a_key_from_everyone(store: Store) -> None:

@@ -94,7 +94,7 @@ def counts_of(values: Floats, edges: npt.ArrayLike) -> npt.NDArray[np.int64]:
     return np.bincount(flat, minlength=width * _BINS).reshape(width, _BINS)
 
 
-def drift(summary: Mapping[str, Any], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def drift(summary: Mapping[str, Any], counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Return the population stability index of each column, ``float64 [columns]``.
 
     ``sum((p - q) ln(p / q))`` over the intervals, `p` the shares seen and `q` those of the
