@@ -118,3 +118,53 @@ def test_curves_without_training_loss_are_drawn():
     trials = search_tables(1)
     assert figures._curves(history, trials, "macro_f1", 0) is not None
     assert figures._curves(history.iloc[:0], trials, "macro_f1", 0) is None
+
+
+def test_curves_are_coloured_by_the_settings_that_matter():
+    trials = search_tables(9)
+    history = pd.DataFrame(
+        [
+            {"trial": trial, "step": step, "log_loss": 1 / step + trial / 50}
+            for trial in trials["trial"]
+            for step in range(1, 6)
+        ]
+    )
+    found = texts(figures._curves_by_setting(history, trials))
+    assert {"cnn: rate", "cnn: kind", "a", "b"} <= set(found)
+    assert [text for text in found if text.startswith("up to 0.00")]
+    assert "cnn: fixed" not in found
+    assert figures._curves_by_setting(history[history["trial"] < 3], trials) is None
+    assert figures._curves_by_setting(history.drop(columns="log_loss"), trials) is None
+
+
+def test_the_setting_that_moves_the_score_explains_it():
+    trials = search_tables(40)
+    settings = [json.loads(text) for text in trials["params"]]
+    shares = figures._explained(settings, trials["score"].to_numpy())
+    assert shares["rate"] > 0.8
+    assert sum(shares.values()) == pytest.approx(1)
+    assert "cnn, 40 trials" in texts(figures._settings(trials))
+    assert figures._settings(trials[:5]) is None
+
+
+def test_downsampling_tells_what_it_loses():
+    parts = {
+        "train": {"a": 50, "b": 20},
+        "validation": {"a": 5, "b": 0},
+        "test": {"a": 5, "b": 0},
+    }
+    found = texts(figures._downsampling(parts))
+    assert {"As they are: 80", "Downsampled: 40, 50% lost", "60", "20"} <= set(found)
+    assert figures._downsampling({"train": {"a": 50, "b": 49}}) is None
+
+
+def test_selection_marks_what_correlation_drops():
+    found = {
+        "columns": [
+            {"name": "energy", "importance": 0.4, "dropped": False, "with": None},
+            {"name": "loudness", "importance": 0.1, "dropped": True, "with": "energy"},
+        ]
+    }
+    drawn = texts(figures._selection(found))
+    assert {"energy", "loudness", "goes with energy", "dropped by correlation"} <= set(drawn)
+    assert figures._selection(None) is None

@@ -4,6 +4,8 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,10 @@ import pytest
 from tests import artefacts
 from tests.models.conftest import CLASSES, VIEWS
 from tunesmith.datasets.examples import Examples
-from tunesmith.models import family_names, get_family
-from tunesmith.registry import promote
+from tunesmith.evaluation import evaluating
+from tunesmith.evaluation.evaluating import evaluate
+from tunesmith.models import family_names, get_family, merge
+from tunesmith.registry import Bundle, promote
 
 # Refuses every import but the standard library, onnxruntime, NumPy and what these two bring.
 READER = """
@@ -77,36 +81,69 @@ def test_a_bundle_answers_in_a_process_of_onnxruntime_and_numpy(store, add_run, 
     assert not {"tunesmith", "onnx", "tensorflow", "pyarrow"} & set(found["loaded"])
 
 
-def examples_for(view: str) -> Examples:
-    """Return items with the view that a family reads, as the tests of the families make it."""
+def examples_for(*views: str) -> Examples:
+    """Return items with the views that families read, as the tests of the families make them."""
     random = np.random.default_rng(7)
     y = random.permutation(np.arange(120) % len(CLASSES))
     ids = [f"item-{index}" for index in range(120)]
-    return Examples(y, CLASSES, np.arange(120), ids, {view: VIEWS[view](random, y)})
+    made = {view: VIEWS[view](random, y) for view in views}
+    return Examples(y, CLASSES, np.arange(120), ids, made)
+
+
+def trained(name: str, examples: Examples, path: Path) -> Any:
+    """Return a briefly trained model of a family, exported to `path`."""
+    family = get_family(name)
+    *_, step = family.fit(family.default(), examples, seed=0, max_steps=2)
+    step.model.export_onnx(path)
+    return step.model
+
+
+def promote_run(store, monkeypatch, examples, model, inputs, expected) -> Bundle:
+    """Write the run of a model with what it answered when it was trained, and promote it."""
+    artefacts.write_run(store, examples, model)
+    buffer = io.BytesIO()
+    np.savez(buffer, probabilities=expected, **inputs)
+    store.write_bytes(buffer.getvalue(), "runs", "composer", "r1", "model", "reference.npz")
+    monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
+    monkeypatch.setattr(evaluating, "_draw", lambda *arguments: {})
+    evaluate(store, "composer")
+    return promote(store, "composer", force="two steps of training are not meant to be good")
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("name", family_names())
 def test_every_family_answers_alone_as_it_was_trained(store, tmp_path, monkeypatch, name):
-    from tunesmith.evaluation import evaluating
-    from tunesmith.evaluation.evaluating import evaluate
-
-    family = get_family(name)
-    examples = examples_for(family.view)
-    *_, step = family.fit(family.default(), examples, seed=0, max_steps=2)
-    step.model.export_onnx(tmp_path / "model.onnx")
-    rows = np.resize(np.arange(len(examples.view(family.view))), 240)
-    x = examples.view(family.view).x[rows]
-    trained = step.model.predict_proba(x)
-    artefacts.write_run(store, examples, (tmp_path / "model.onnx").read_bytes())
-    buffer = io.BytesIO()
-    np.savez(buffer, probabilities=trained, **{family.view: x})
-    store.write_bytes(buffer.getvalue(), "runs", "composer", "r1", "model", "reference.npz")
-    monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
-    monkeypatch.setattr(evaluating, "_draw", lambda *arguments: {})
-    evaluate(store, "composer")
-    bundle = promote(store, "composer", force="two steps of training are not meant to be good")
-    found = read_alone(store, bundle, {family.view: x}, trained)
+    view = get_family(name).view
+    examples = examples_for(view)
+    path = tmp_path / "model.onnx"
+    model = trained(name, examples, path)
+    rows = np.resize(np.arange(len(examples.view(view))), 240)
+    x = examples.view(view).x[rows]
+    expected = model.predict_proba(x)
+    bundle = promote_run(store, monkeypatch, examples, path.read_bytes(), {view: x}, expected)
+    found = read_alone(store, bundle, {view: x}, expected)
     assert found["difference"] < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_an_ensemble_of_trees_a_linear_model_and_a_network_answers_alone(
+    store, tmp_path, monkeypatch
+):
+    weights = {"boosting": 0.5, "linear": 0.2, "cnn1d": 0.3}
+    examples = examples_for("features", "chunks")
+    chunks = examples.view("chunks")
+    rows = np.resize(np.arange(len(chunks)), 240)
+    inputs = {"chunks": chunks.x[rows], "features": examples.view("features").x[chunks.item[rows]]}
+    members, expected = [], np.zeros((len(rows), len(CLASSES)))
+    for name, weight in weights.items():
+        path = tmp_path / f"{name}.onnx"
+        answers = trained(name, examples, path).predict_proba(inputs[get_family(name).view])
+        members.append((path.read_bytes(), weight))
+        expected += weight * answers
+    mixed = expected.astype(np.float32)
+    bundle = promote_run(store, monkeypatch, examples, merge(members), inputs, mixed)
+    assert bundle.card["inputs"].keys() == {"chunks", "features"}
+    assert read_alone(store, bundle, inputs, mixed)["difference"] < 1e-5

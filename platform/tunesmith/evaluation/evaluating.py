@@ -28,6 +28,7 @@ from tunesmith.evaluation.predictions import (
     rows_of,
 )
 from tunesmith.evaluation.segments import choose_segments
+from tunesmith.evaluation.selection import selection
 from tunesmith.evaluation.slices import slices
 from tunesmith.registry.bundles import champion, sha256
 from tunesmith.registry.classifier import Classifier
@@ -317,6 +318,7 @@ class _Evaluation:
             "slices": self._slices(),
             "behaviour": self._behaviour(),
             "importance": self._importance(),
+            "selection": self._selection(),
             "segments": self._segments(),
             "variants": self._variants(),
             "inputs": self._inputs(),
@@ -434,6 +436,13 @@ class _Evaluation:
         self.say("Asking what the model looks at")
         names = self.run.facts.get("features") or ()
         return importance(self.classifier, self.parts.test, self.answer, names)
+
+    def _selection(self) -> dict[str, Any] | None:
+        """Return whether correlation drops what a model needs; of tables alone."""
+        if self.run.facts.get("kind") != "table":
+            return None
+        names = self.run.facts.get("features") or ()
+        return selection(self.parts.learned, self.parts.test, names)
 
     def _variants(self) -> dict[str, Any]:
         """Return how smaller models fare: kept where accuracy holds and predicting is faster."""

@@ -25,8 +25,12 @@ _MOST_LABELLED = 24
 _WIDTH = 9.2
 _LEAST_TRIALS = 4
 _MOST_AXES = 9
+_MOST_PANELS = 3
+_LEAST_EXPLAINED = 10
 _MOST_CORRELATED = 40
 _DRAWN_ROWS = 20_000
+# Of classes that differ less, downsampling is no question.
+_UNEVEN = 1.1
 
 
 def all_figures(
@@ -51,13 +55,17 @@ def all_figures(
     drawn: dict[str, Figure | None] = {
         "confusion": confusion_figure(np.asarray(facts["confusion"]), tuple(facts["classes"])),
         "curves": _curves(history, trials, metric, best),
+        "by_setting": _curves_by_setting(history, trials),
         "search": _search(trials, metric, best),
         "parallel": _parallel(trials, metric),
+        "settings": _settings(trials),
         "calibration": _reliability(facts["calibration"]),
         "importance": _importance(facts.get("importance")),
         "slices": _slices(facts.get("slices") or [], facts["metrics"][facts["unit"]]),
         "behaviour": _behaviour(facts.get("behaviour")),
         "balance": _balance(facts["parts"]),
+        "downsampling": _downsampling(facts["parts"]) if run.facts.get("kind") == "table" else None,
+        "selection": _selection(facts.get("selection")),
         "correlation": _correlation(learned, run.facts.get("features") or ()),
         "segments": _segments(facts.get("segments") or [], pieces),
     }
@@ -195,6 +203,67 @@ def _curves(
     return figure
 
 
+def _curves_by_setting(history: "pd.DataFrame", trials: "pd.DataFrame") -> "Figure | None":
+    """Draw the validation loss of a family's trials step by step, once for each telling setting."""
+    if "log_loss" not in history:
+        return None
+    steps = history.dropna(subset=["log_loss"]).groupby("trial")["step"].nunique()
+    gradual = trials[trials["trial"].isin(steps[steps > 2].index)].dropna(subset=["score"])
+    counts = gradual["family"].value_counts()
+    if counts.empty or counts.iloc[0] < _LEAST_TRIALS:
+        return None
+    family = str(counts.index[0])
+    part = gradual[gradual["family"] == family].sort_values("trial")
+    settings = [json.loads(text) for text in part["params"]]
+    shown = _most_related(settings, part["score"].to_numpy())[-_MOST_PANELS:][::-1]
+    if not shown:
+        return None
+    figure = new_figure(_WIDTH, 3.2)
+    all_axes = figure.subplots(1, len(shown), squeeze=False, sharey=True)[0]
+    for axes, name in zip(all_axes, shown, strict=True):
+        values = [row.get(name) for row in settings]
+        groups = _grouped_values(values)
+        colours = _colours_of_groups(groups)
+        for trial, value in zip(part["trial"], values, strict=True):
+            rows = history[history["trial"] == trial].dropna(subset=["log_loss"])
+            if value is not None:
+                axes.plot(
+                    rows["step"], rows["log_loss"], color=colours[groups[value]], alpha=0.75,
+                    linewidth=1.2,
+                )  # fmt: skip
+        axes.set_title(f"{family}: {name.replace('_', ' ')}")
+        axes.set(xlabel="Step", xscale="log" if steps[steps > 2].max() > 40 else "linear")
+        axes.legend(handles=_handles(colours), loc="best", fontsize=7.5)
+    all_axes[0].set_ylabel("Validation log loss")
+    # A trial that went astray must not flatten all others.
+    losses = history.loc[history["trial"].isin(part["trial"]), "log_loss"].dropna()
+    low, high = float(losses.min()), float(losses.quantile(0.95))
+    room = max(0.05 * (high - low), 1e-3)
+    all_axes[0].set_ylim(low - room, high + room)
+    return figure
+
+
+def _grouped_values(values: Sequence[Any]) -> dict[Any, str]:
+    """Return a name for each value: itself where there are few, else one of three ranges."""
+    known = [value for value in values if value is not None]
+    distinct = sorted(set(known), key=lambda value: (str(type(value)), value))
+    scale = _Scale(known)
+    if not scale.is_number or len(distinct) <= 4:
+        return {value: _short(value) for value in distinct}
+    low, high = np.quantile(np.asarray(known, dtype=np.float64), [1 / 3, 2 / 3])
+    names = (f"up to {low:.2g}", f"{low:.2g} to {high:.2g}", f"over {high:.2g}")
+    return {value: names[int(value > low) + int(value > high)] for value in distinct}
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _colours_of_groups(groups: Mapping[Any, str]) -> dict[str, str]:
+    names = list(dict.fromkeys(groups.values()))
+    return {name: SERIES[i % len(SERIES)] for i, name in enumerate(names)}
+
+
 def _search(trials: "pd.DataFrame", metric: str, best: Any) -> "Figure | None":
     """Draw the score of each trial in order, and the best so far."""
     scored = trials.dropna(subset=["score"]).reset_index(drop=True)
@@ -252,12 +321,9 @@ def _parallel(trials: "pd.DataFrame", metric: str) -> "Figure | None":
 def _parallel_axes(
     axes: "Axes", settings: list[dict[str, Any]], score: npt.NDArray[np.float64], metric: str
 ) -> None:
-    names = sorted({name for row in settings for name in row})
-    scales = {name: _Scale([row.get(name) for row in settings]) for name in names}
-    varied = [name for name in names if scales[name].varies]
     # Axes next to the score say most; the ones most related to it are kept.
-    varied.sort(key=lambda name: abs(_related(scales[name], settings, name, score)))
-    varied = varied[-_MOST_AXES:]
+    varied = _most_related(settings, score)[-_MOST_AXES:]
+    scales = {name: _Scale([row.get(name) for row in settings]) for name in varied}
     scales[metric] = _Scale(score.tolist())
     columns = [*varied, metric]
     rank = (score - score.min()) / max(float(np.ptp(score)), 1e-12)
@@ -282,6 +348,56 @@ def _parallel_axes(
     axes.set_xticks(range(len(columns)), labels, fontsize=7.5)
     axes.set(ylim=(-0.16, 1.16), xlim=(-0.3, len(columns) - 0.7), yticks=[])
     _bare(axes)
+
+
+def _most_related(
+    settings: Sequence[Mapping[str, Any]], score: npt.NDArray[np.float64]
+) -> list[str]:
+    """Return the settings that were varied, those that go with the score most last."""
+    names = sorted({name for row in settings for name in row})
+    scales = {name: _Scale([row.get(name) for row in settings]) for name in names}
+    varied = [name for name in names if scales[name].varies]
+    return sorted(varied, key=lambda name: abs(_related(scales[name], settings, name, score)))
+
+
+def _settings(trials: "pd.DataFrame") -> "Figure | None":
+    """Draw how much of the difference between trials each setting explains."""
+    scored = trials.dropna(subset=["score"])
+    counts = scored["family"].value_counts()
+    families = [str(name) for name in counts.index if counts[name] >= _LEAST_EXPLAINED][:3]
+    if not families:
+        return None
+    figure = new_figure(_WIDTH, 2.6)
+    all_axes = figure.subplots(1, len(families), squeeze=False)[0]
+    for axes, family in zip(all_axes, families, strict=True):
+        part = scored[scored["family"] == family]
+        shares = _explained([json.loads(text) for text in part["params"]], part["score"].to_numpy())
+        shown = sorted(shares, key=lambda name: shares[name])[-8:]
+        axes.barh(
+            [name.replace("_", " ") for name in shown], [shares[name] for name in shown],
+            color=ACCENT, alpha=0.85, height=0.66,
+        )  # fmt: skip
+        axes.set(title=f"{family}, {len(part)} trials", xlim=(0, 1), xlabel="Share")
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+    return figure
+
+
+def _explained(
+    settings: Sequence[Mapping[str, Any]], score: npt.NDArray[np.float64]
+) -> dict[str, float]:
+    """Return the share of each setting in what a forest of regression trees explains."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    names = _most_related(settings, score)
+    if not names:
+        return {}
+    scales = {name: _Scale([row.get(name) for row in settings]) for name in names}
+    # A setting that a trial does not have lies outside of the scale of those that do.
+    x = [[np.nan_to_num(scales[n].place(row.get(n)), nan=-1.0) for n in names] for row in settings]
+    forest = RandomForestRegressor(200, min_samples_leaf=2, random_state=0).fit(x, score)
+    return dict(zip(names, forest.feature_importances_.tolist(), strict=True))
 
 
 class _Scale:
@@ -317,7 +433,7 @@ class _Scale:
 
 
 def _related(
-    scale: _Scale, settings: list[dict[str, Any]], name: str, score: npt.NDArray[np.float64]
+    scale: _Scale, settings: Sequence[Mapping[str, Any]], name: str, score: npt.NDArray[np.float64]
 ) -> float:
     """Return how strongly a setting goes with the score, a rank correlation."""
     x = np.array([scale.place(row.get(name)) for row in settings])
@@ -446,6 +562,62 @@ def _balance(parts: Mapping[str, Mapping[str, int]]) -> "Figure | None":
     axes.grid(visible=False, axis="x")
     axes.legend(loc="best")
     axes.margins(y=0.12)
+    return figure
+
+
+def _downsampling(parts: Mapping[str, Mapping[str, int]]) -> "Figure | None":
+    """Draw the items of each class as they are, and cut down to the smallest class."""
+    total = {
+        name: sum(part[name] for part in parts.values()) for name in next(iter(parts.values()))
+    }
+    least, everything = min(total.values()), sum(total.values())
+    if len(total) > _MOST_LABELLED or max(total.values()) < _UNEVEN * least:
+        return None
+    figure = new_figure(min(_WIDTH, 4.0 + 0.9 * len(total)), 2.8)
+    before, after = figure.subplots(1, 2, sharey=True)
+    turned = len(total) > 4
+    kept = least * len(total)
+    for axes, counts, title in (
+        (before, list(total.values()), f"As they are: {everything:,}"),
+        (after, [least] * len(total), f"Downsampled: {kept:,}, {1 - kept / everything:.0%} lost"),
+    ):
+        axes.bar(range(len(total)), counts, 0.62, color=ACCENT, alpha=0.85)
+        for x, count in enumerate(counts):
+            axes.text(x, count, f"{count:,}", ha="center", va="bottom", fontsize=7.5)
+        axes.set_xticks(
+            range(len(total)), list(total), rotation=45 if turned else 0,
+            ha="right" if turned else "center",
+        )  # fmt: skip
+        axes.grid(visible=False, axis="x")
+        axes.set_title(title)
+        axes.margins(y=0.12)
+    return figure
+
+
+def _selection(found: Mapping[str, Any] | None) -> "Figure | None":
+    """Draw the importance of each column, those that correlation drops in another colour."""
+    if not found:
+        return None
+    columns = found["columns"][::-1]
+    figure = new_figure(_WIDTH * 0.75, 0.27 * len(columns) + 1.1)
+    axes = figure.subplots()
+    colours = [SERIES[1] if column["dropped"] else ACCENT for column in columns]
+    names = [column["name"].replace("_", " ") for column in columns]
+    rises = np.array([column["importance"] for column in columns])
+    axes.barh(names, rises, color=colours, alpha=0.85, height=0.66)
+    for y, (column, rise) in enumerate(zip(columns, rises, strict=True)):
+        if column["dropped"]:
+            why = f"goes with {column['with'].replace('_', ' ')}"
+            axes.annotate(
+                why, (max(rise, 0.0), y), xytext=(4, 0), textcoords="offset points",
+                va="center", fontsize=7.5, color=MUTED,
+            )  # fmt: skip
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.set(xlabel="Rise of the log loss when the column is shuffled")
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    _legend_above(axes, {"kept by correlation": ACCENT, "dropped by correlation": SERIES[1]})
     return figure
 
 

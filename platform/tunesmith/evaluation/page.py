@@ -315,12 +315,43 @@ def _calibration(facts: Facts, figures: Figures) -> str:
 def _importance(facts: Facts, figures: Figures) -> str:
     found = facts.get("importance")
     if not found:
-        return ""
+        return _selection(facts, figures)
     return drawing(
         figures,
         "importance",
         f"How much worse the model gets, as log loss above {found['log_loss']:.3f}, when one part "
         "of the input says nothing any more. Parts that tell the same stand in for each other.",
+    ) + _selection(facts, figures)
+
+
+def _selection(facts: Facts, figures: Figures) -> str:
+    found = facts.get("selection")
+    if not found:
+        return ""
+    rows = [
+        [
+            f"{escape(row['choice']).capitalize()}",
+            str(row["columns"]),
+            interval(row["accuracy"]),
+            interval(row["macro_f1"]),
+            interval(row["against_all"], "+") if "against_all" in row else "",
+        ]
+        for row in found["choices"]
+    ]
+    lost = [column["name"] for column in found["columns"] if column["dropped"]]
+    text = (
+        "A common way to fewer columns, also that of the emotion study, drops what goes together: "
+        f"of two columns whose correlation is above {found['threshold']:g} the later one. Here "
+        f"that drops {len(lost)}: {', '.join(lost)}. The other way is to ask a model "
+        f"({found['model']}) which columns it misses most. Both keep as many columns; the same "
+        "model is fitted on each and judged by the test items."
+    )
+    head = ["Columns chosen", "Number", "Accuracy", "Macro F1", "Accuracy against all columns"]
+    return (
+        "<h3>Chosen by importance or by correlation</h3>"
+        + _paragraph(text)
+        + table(head, rows)
+        + drawing(figures, "selection", "What the model misses, and what correlation drops.")
     )
 
 
@@ -376,6 +407,18 @@ def _search(facts: Facts, figures: Figures) -> str:
         + drawing(figures, "curves", "Trials step by step; the winner is drawn strongly.")
         + drawing(
             figures,
+            "by_setting",
+            "Validation loss step by step, coloured by the settings that go with the score most; "
+            "the family with most trials that learn step by step.",
+        )
+        + drawing(
+            figures,
+            "settings",
+            "How much of what a forest of regression trees explains of the scores is due to each "
+            "setting. A few dozen trials make it rough.",
+        )
+        + drawing(
+            figures,
             "parallel",
             "Settings of the trials of each family, stronger the better they scored; axes next to "
             "the score go with it most.",
@@ -395,6 +438,12 @@ def _data(facts: Facts, figures: Figures) -> str:
         _paragraph(protocol)
         + table(["Class", *(name.capitalize() for name in parts)], [*rows, ["<b>All</b>", *total]])
         + drawing(figures, "balance", "Items of each class: train, validation, test.")
+        + drawing(
+            figures,
+            "downsampling",
+            "What downsampling to the smallest class, as the emotion study did, throws away. Here "
+            "every item is kept, and a setting of most families weighs rare classes up.",
+        )
         + drawing(
             figures,
             "correlation",
