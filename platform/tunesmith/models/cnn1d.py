@@ -28,6 +28,7 @@ class Cnn1d(NetworkFamily):
     max_steps = 24
     patience = 6
     step_unit = f"epoch of at most {_ROWS_PER_STEP} chunks"
+    rows_per_step = _ROWS_PER_STEP
 
     def space(self, trial: "optuna.Trial") -> dict[str, Any]:
         """Suggest shape, regularisation, augmentation and optimisation."""
@@ -89,7 +90,7 @@ class Cnn1d(NetworkFamily):
         return Recipe(
             optimizer=adamw(keras, params["learning_rate"], params["weight_decay"]),
             batch=params["batch"],
-            rows_per_step=_ROWS_PER_STEP,
+            rows_per_step=self.rows_per_step,
             augment=RollAugment(params["transpose_semitones"], params["loudness"]),
         )
 

@@ -25,6 +25,7 @@ class Cnn2d(NetworkFamily):
     patience = 8
     is_slow_without_gpu = True
     step_unit = f"epoch of at most {_ROWS_PER_STEP} chunks"
+    rows_per_step = _ROWS_PER_STEP
 
     def space(self, trial: "optuna.Trial") -> dict[str, Any]:
         """Suggest what the study searched, its augmentation, and the rates it left alone."""
@@ -77,7 +78,7 @@ class Cnn2d(NetworkFamily):
         return Recipe(
             optimizer=lambda _: kinds[params["optimizer"]](params["learning_rate"]),
             batch=params["batch"],
-            rows_per_step=_ROWS_PER_STEP,
+            rows_per_step=self.rows_per_step,
             augment=RollAugment(params["transpose_semitones"], 0.0),
         )
 

@@ -110,6 +110,8 @@ class Family(ABC):
         A search stops a trial whose score did not rise for this many steps.
     step_unit
         What a step is: ``"epoch"``, ``"50 rounds"``.
+    rows_per_step
+        Where a step is a part of an epoch: rows that it learns from.
     is_slow_without_gpu
         Whether a search leaves it out where there is no GPU, unless it is asked for by name.
     """
@@ -120,6 +122,7 @@ class Family(ABC):
     max_steps: int = 1
     patience: int = 5
     step_unit: str = "fit"
+    rows_per_step: int | None = None
     is_slow_without_gpu: bool = False
 
     @abstractmethod

@@ -66,6 +66,7 @@ class ImageCnn(NetworkFamily):
     max_steps = 24
     patience = 6
     step_unit = f"epoch of at most {_ROWS_PER_STEP} images"
+    rows_per_step = _ROWS_PER_STEP
 
     def space(self, trial: "optuna.Trial") -> dict[str, Any]:
         """Suggest shape, regularisation, jitter and optimisation."""
@@ -124,7 +125,7 @@ class ImageCnn(NetworkFamily):
         return Recipe(
             optimizer=adamw(keras, params["learning_rate"], params["weight_decay"]),
             batch=params["batch"],
-            rows_per_step=_ROWS_PER_STEP,
+            rows_per_step=self.rows_per_step,
             augment=Jitter(params["shift_pixels"], params["turn_degrees"]),
         )
 

@@ -58,6 +58,7 @@ class NotesRnn(NetworkFamily):
     max_steps = 20
     patience = 6
     step_unit = f"epoch of at most {_ROWS_PER_STEP} chunks"
+    rows_per_step = _ROWS_PER_STEP
 
     def space(self, trial: "optuna.Trial") -> dict[str, Any]:
         """Suggest cell, directions, layers, sizes, augmentation and optimisation."""
@@ -135,7 +136,7 @@ class NotesRnn(NetworkFamily):
         return Recipe(
             optimizer=adamw(keras, params["learning_rate"], params["weight_decay"]),
             batch=params["batch"],
-            rows_per_step=_ROWS_PER_STEP,
+            rows_per_step=self.rows_per_step,
             augment=NoteAugment(params["transpose_semitones"], params["loudness"], params["tempo"]),
         )
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.models._numeric import ArrayModel, Graph, at_most, softmax_regression
-from tunesmith.models._scaling import standard_scale, standardise
+from tunesmith.models._scaling import min_max_scale, standard_scale, standardise
 from tunesmith.models.contract import Family, Resources, Step, class_weights
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ class Svm(Family):
     resources = Resources(memory_bytes=800_000_000)
 
     def space(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """Suggest the penalty, the kernel's width for a feature and class balance."""
+        """Suggest the scaling, the penalty, the kernel's width for a feature and class balance."""
         return {
+            "scaling": trial.suggest_categorical("scaling", ["standard", "minmax"]),
             "C": trial.suggest_float("C", 0.1, 100, log=True),
             "gamma": trial.suggest_float("gamma", 0.01, 10, log=True),
             "balance": trial.suggest_float("balance", 0.0, 1.0),
@@ -65,7 +66,7 @@ class Svm(Family):
 
     def default(self) -> dict[str, Any]:
         """Return scikit-learn's usual width with a larger penalty for errors."""
-        return {"C": 5.0, "gamma": 1.0, "balance": 0.5}
+        return {"scaling": "standard", "C": 5.0, "gamma": 1.0, "balance": 0.5}
 
     def fit(
         self,
@@ -81,7 +82,7 @@ class Svm(Family):
         view = train.view(self.view)
         y = train.y[view.item]
         n_classes = len(train.classes)
-        mean, scale = standard_scale(view.x)
+        mean, scale = _scale(view.x, params["scaling"])
         rows = standardise(view.x, mean, scale)
         # Distances grow with the number of features; so one range of widths suits any table.
         gamma = np.float32(params["gamma"] / rows.shape[1])
@@ -103,6 +104,22 @@ class Svm(Family):
     def load(self, folder: Path) -> FittedSvm:
         """Return the model in `folder`."""
         return FittedSvm.load(folder)
+
+
+def _scale(
+    x: npt.NDArray[Any], scaling: str
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return what is subtracted from each column and what it is divided by.
+
+    By its range instead of its deviation, a column that is nearly always the same, such as a pixel
+    at the edge, stays small where it is not. The mean variance of the columns is 1 either way.
+    """
+    mean, deviation = standard_scale(x)
+    if scaling == "standard":
+        return mean, deviation
+    _, spread = min_max_scale(x)
+    mean_variance = float(((deviation / spread) ** 2).mean())
+    return mean, (spread * np.sqrt(max(mean_variance, 1e-12))).astype(np.float32)
 
 
 def _kernel(

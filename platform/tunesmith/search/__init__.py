@@ -11,12 +11,21 @@ if TYPE_CHECKING:
     from tunesmith.search.driver import SearchInterruptedError, search
     from tunesmith.search.planning import plan
     from tunesmith.search.sessions import Ask
+    from tunesmith.search.trial import hide_gpus_not_given
 
-__all__ = ["Ask", "SearchInterruptedError", "leaderboard", "plan", "search"]
+__all__ = [
+    "Ask",
+    "SearchInterruptedError",
+    "hide_gpus_not_given",
+    "leaderboard",
+    "plan",
+    "search",
+]
 
 _HOMES = {
     "Ask": "sessions",
     "SearchInterruptedError": "driver",
+    "hide_gpus_not_given": "trial",
     "leaderboard": "board",
     "plan": "planning",
     "search": "driver",

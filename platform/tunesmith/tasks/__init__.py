@@ -3,6 +3,7 @@
 Adding a task is adding one file that holds a ``TASK``.
 """
 
+from tunesmith.tasks._tables import data_folder, find_file
 from tunesmith.tasks.contract import METRICS, Reference, Request, Task, TaskData
 from tunesmith.tasks.registry import get_task, load_for_run, task_names
 
@@ -12,6 +13,8 @@ __all__ = [
     "Request",
     "Task",
     "TaskData",
+    "data_folder",
+    "find_file",
     "get_task",
     "load_for_run",
     "task_names",
