@@ -9,7 +9,7 @@
 `AsyncClient` has the same methods as coroutines. Both wait and ask again when the server is full or
 a connection breaks; asking twice does no harm. In the terminal::
 
-    python -m tunesmith.client piece.mid another.mid
+    tunesmith predict piece.mid another.mid
 """
 
 from tunesmith.client._answers import Answer, Mixture, Model, Segment

@@ -1,4 +1,4 @@
-"""``python -m tunesmith.client FILE…``: ask a running server about files."""
+"""``tunesmith predict FILE…``, or ``python -m tunesmith.client``: ask a server about files."""
 
 import argparse
 import json
@@ -13,12 +13,13 @@ from tunesmith.client._errors import ClientError
 __all__ = ["main"]
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, program: str = "python -m tunesmith.client") -> int:
     """Ask about each file and print a line for it; returns the exit code.
 
     0 when every file was answered, 1 when one was not.
     """
-    parser = argparse.ArgumentParser(prog="python -m tunesmith.client", description=__doc__)
+    about = "Ask a running server about files."
+    parser = argparse.ArgumentParser(prog=program, description=about)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="MIDI or PNG files")
     parser.add_argument("--task", default="composer", help="what to ask (default: %(default)s)")
     parser.add_argument("--url", default=DEFAULT_URL, help="the server (default: %(default)s)")

@@ -1,0 +1,58 @@
+"""The tunesmith command."""
+
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tunesmith.cli import COMMANDS, main
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_every_subcommand_is_listed_and_has_a_main() -> None:
+    told = CliRunner().invoke(main, ["--help"]).output
+    for name, (module, summary) in COMMANDS.items():
+        assert name in told
+        assert summary in told
+        assert callable(import_module(module).main)
+
+
+def test_predict_parses_its_own_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: tunesmith predict")
+
+
+def test_predict_names_the_file_and_the_server_that_does_not_answer(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.mid"
+    run = subprocess.run(
+        [sys.executable, "-m", "tunesmith.client", str(missing)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert "missing.mid" in run.stderr
+
+
+def test_an_unknown_subcommand_is_a_usage_error() -> None:
+    answer = CliRunner().invoke(main, ["predikt"])
+    assert answer.exit_code == 2
+    assert "predikt" in answer.output
+
+
+def test_the_project_installs_the_command() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"tunesmith": "tunesmith.cli:main"}
+
+
+def test_the_command_starts_without_loading_a_room() -> None:
+    code = "import sys, tunesmith.cli; print(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert not {"ray", "numpy", "pyarrow", "httpx2"} & set(run.stdout.split())
