@@ -61,10 +61,10 @@ class Workload:
     content_type: str
     body: bytes
 
-    def request(self, port: int) -> bytes:
-        """Return the whole HTTP request."""
+    def request(self, port: int, more: str = "") -> bytes:
+        """Return the whole HTTP request; `more` are lines of its head."""
         head = (
-            f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+            f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{more}"
             f"Authorization: Bearer {KEY}\r\nContent-Type: {self.content_type}\r\n"
             f"Content-Length: {len(self.body)}\r\n\r\n"
         )
@@ -184,22 +184,29 @@ def make_linear() -> bytes:
     return bytes(model.SerializeToString())
 
 
-def write_bundle(
-    store: Store, task: str, model: bytes, labels: list[str], more: dict[str, Any]
+def write_bundle(  # noqa: PLR0917  what a bundle is
+    store: Store,
+    task: str,
+    model: bytes,
+    labels: list[str],
+    more: dict[str, Any],
+    version: int = 1,
+    promoted: bool = True,
 ) -> None:
     """Write a bundle and make it the champion."""
     card = {
         "name": task,
         "task": task,
-        "version": 1,
+        "version": version,
         "labels": labels,
         "sha256": hashlib.sha256(model).hexdigest(),
         "dataset": {"name": "benchmark", "version": "0"},
         **more,
     }
-    store.write_bytes(model, "models", task, "0001", "model.onnx")
-    store.write_json(card, "models", task, "0001", "card.json")
-    store.write_json({"champion": 1}, "models", task, "aliases.json")
+    store.write_bytes(model, "models", task, f"{version:04d}", "model.onnx")
+    store.write_json(card, "models", task, f"{version:04d}", "card.json")
+    if promoted:
+        store.write_json({"champion": version}, "models", task, "aliases.json")
 
 
 # --- the servers
@@ -330,7 +337,14 @@ def spread_config(config: dict[str, Any]) -> None:
     )
 
 
-def start(variant: str, folder: Path, store: Store, port: int, log: Any) -> subprocess.Popen[bytes]:
+def start(  # noqa: PLR0917  where and what
+    variant: str,
+    folder: Path,
+    store: Store,
+    port: int,
+    log: Any,
+    more: Callable[[dict[str, Any]], None] | None = None,
+) -> subprocess.Popen[bytes]:
     """Start a variant's server."""
     environment = {**os.environ, **QUIET, "PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}"}
     bin_folder = Path(sys.executable).parent
@@ -346,7 +360,7 @@ def start(variant: str, folder: Path, store: Store, port: int, log: Any) -> subp
             "spread": spread_config,
             "naive": lambda config: naive_config(config, folder),
         }
-        change = changes.get(variant, lambda _: None)
+        change = changes.get(variant, more or (lambda _: None))
         if variant in ("inline", "spread"):
             environment |= FAST
         path = serve_config(folder, store, port, change)
@@ -359,14 +373,16 @@ def start(variant: str, folder: Path, store: Store, port: int, log: Any) -> subp
 
 
 @contextlib.contextmanager
-def served(variant: str, folder: Path, store: Store) -> Iterator[tuple[int, int]]:
-    """Serve a variant; yields its port and the process id."""
+def served(
+    variant: str, folder: Path, store: Store, more: Callable[[dict[str, Any]], None] | None = None
+) -> Iterator[tuple[int, int]]:
+    """Serve a variant, its configuration changed by `more`; yields its port and the process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     log_path = folder / f"{variant}.log"
     with log_path.open("wb") as log:
-        process = start(variant, folder, store, port, log)
+        process = start(variant, folder, store, port, log, more)
         try:
             check = Workload("check", "/v1/composer", "audio/midi", make_midi(5)).request(port)
             deadline = time.monotonic() + 180
@@ -394,6 +410,7 @@ class Connection:
     def __init__(self, port: int) -> None:
         self._port = port
         self._pair: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self.head = b""  # of the last answer, in lower case
 
     async def __aenter__(self) -> "Connection":
         return self
@@ -414,7 +431,7 @@ class Connection:
         reader, writer = self._pair
         writer.write(request)
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            head = self.head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = 0
             for line in head.split(b"\r\n"):
                 if line.startswith(b"content-length:"):
@@ -500,24 +517,32 @@ def kept_rate(port: int, request: bytes, highest: float, seconds: float) -> floa
     return 0.0
 
 
-def memory_mb(pid: int) -> dict[str, float]:
-    """Return the proportional memory of a process and its descendants, by what they are."""
+def descendants(pid: int) -> list[tuple[int, bytes]]:
+    """Return a process and those it began, each with its command line."""
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    total: dict[str, float] = {"all": 0.0, "replicas": 0.0}
+    found = []
     for each in parents:
         ancestor = each
         while ancestor in parents and ancestor != pid:
             ancestor = parents[ancestor]
-        if ancestor != pid:
-            continue
+        if ancestor == pid:
+            with contextlib.suppress(OSError):
+                found.append((each, Path(f"/proc/{each}/cmdline").read_bytes()))
+    return found
+
+
+def memory_mb(pid: int) -> dict[str, float]:
+    """Return the proportional memory of a process and its descendants, by what they are."""
+    total: dict[str, float] = {"all": 0.0, "replicas": 0.0}
+    for each, command in descendants(pid):
         with contextlib.suppress(OSError):
             rollup = Path(f"/proc/{each}/smaps_rollup").read_text()
             own = int(rollup.split("\nPss:")[1].split()[0]) / 1024
             total["all"] += own
-            if b"ServeReplica" in Path(f"/proc/{each}/cmdline").read_bytes():
+            if b"ServeReplica" in command:
                 total["replicas"] += own
     return {name: round(value) for name, value in total.items()}
 
