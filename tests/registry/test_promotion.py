@@ -3,6 +3,7 @@ import json
 import numpy as np
 import onnx
 import pytest
+import yaml
 from onnx import numpy_helper
 
 from tests import artefacts
@@ -60,6 +61,26 @@ def test_the_card_says_what_a_server_and_a_reader_need(store, add_run):
     }  # fmt: skip
     assert "libraries" in card
     json.dumps(card, allow_nan=False)
+
+
+def test_the_card_is_also_a_page_with_the_sections_of_the_convention(store, add_run):
+    add_run("r1")
+    bundle = promote(store, "composer")
+    text = store.read_bytes(*bundle.parts, "card.md").decode()
+    _, head, body = text.split("---\n", 2)
+    told = yaml.safe_load(head)
+    assert told["license"] == "Apache-2.0"
+    assert told["datasets"] == ["toy@0123456789ab"]
+    sections = [line.removeprefix("## ") for line in body.splitlines() if line.startswith("## ")]
+    assert sections == [
+        "Model details", "Intended use", "Metrics", "Evaluation data", "Training data",
+        "Quantitative analyses", "Ethical considerations", "Caveats and recommendations",
+    ]  # fmt: skip
+    assert bundle.card["sha256"] in body
+    assert "Licence of the data: that of each MIDI file" in body
+    figure = bundle.card["metrics"]["piece"]["macro_f1"]["value"]
+    assert f"| macro f1 | {figure:.3f} [" in body
+    assert "None" not in body
 
 
 def test_promoting_the_champion_again_changes_nothing(store, add_run):

@@ -79,7 +79,7 @@ def test_a_variant_not_worth_keeping_is_left_out(store, add_run):
         found["kept"] = False
     store.write_json(report, *parts)
     bundle = promote(store, "composer")
-    assert set(store.list(*bundle.parts)) == {"model.onnx", "card.json"}
+    assert set(store.list(*bundle.parts)) == {"model.onnx", "card.json", "card.md"}
     with pytest.raises(UsageError, match="no variant of composer 1 named 'int8'"):
         bundle.load(variant="int8")
 

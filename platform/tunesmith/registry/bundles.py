@@ -1,6 +1,7 @@
 """Model bundles in the store, and the aliases that say which of them answers users.
 
-``models/<task>/<version>/`` holds ``model.onnx`` and ``card.json`` and never changes.
+``models/<task>/<version>/`` holds ``model.onnx``, ``card.json`` and the same as a page to read,
+``card.md``, and never changes.
 ``models/<task>/aliases.json`` is the only thing that moves, in one step: it names the versions
 behind `champion`, `previous` and `challenger`, and the last record of the history (see
 `tunesmith.registry.history`). Whatever is interrupted, it points at whole bundles.
@@ -17,6 +18,7 @@ from tunesmith.store import Store
 __all__ = [
     "ALIASES",
     "CARD",
+    "CARD_TEXT",
     "FOLDER",
     "MODEL",
     "Aliases",
@@ -31,6 +33,7 @@ __all__ = [
 FOLDER = "models"
 MODEL = "model.onnx"
 CARD = "card.json"
+CARD_TEXT = "card.md"
 ALIASES = "aliases.json"
 
 

@@ -56,6 +56,7 @@ def make_card(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "run_id": run.run_id,
         "summary": report.get("inputs"),
+        "unit": report["unit"],
         "metrics": report["metrics"],
         "baseline": report["baseline"],
         "per_class": report["per_class"],

@@ -7,6 +7,7 @@ from tunesmith.datasets.probabilities import temper
 from tunesmith.errors import UsageError
 from tunesmith.registry.bundles import (
     CARD,
+    CARD_TEXT,
     FOLDER,
     MODEL,
     Bundle,
@@ -20,6 +21,7 @@ from tunesmith.registry.bundles import (
 )
 from tunesmith.registry.calibration import with_temperature
 from tunesmith.registry.card import make_card
+from tunesmith.registry.card_text import card_text
 from tunesmith.registry.classifier import Classifier
 from tunesmith.registry.gate import (
     NOISE_TASK,
@@ -197,7 +199,9 @@ def _publish(
             staging.write_bytes(model, MODEL)
             for name, data in smaller.items():
                 staging.write_bytes(data, variant_file(name))
-            staging.write_json(card | {"version": number}, CARD)
+            numbered = card | {"version": number}
+            staging.write_bytes(card_text(numbered).encode(), CARD_TEXT)
+            staging.write_json(numbered, CARD)
             # Someone else may have taken the number in the meantime.
             if staging.publish(FOLDER, task, folder_name(number), marker=CARD):
                 return open_bundle(store, task, number)
