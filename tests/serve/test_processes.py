@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -49,6 +51,22 @@ def test_the_configuration_listens_on_loopback_and_names_a_real_application() ->
     (application,) = config["applications"]
     assert application["import_path"] == "serve.app:build"
     Settings.model_validate(application["args"])
+
+
+def test_what_the_configuration_proposes_in_comments_is_valid_too() -> None:
+    with warnings.catch_warnings():  # of Ray's own use of pydantic
+        warnings.simplefilter("ignore")
+        from ray.serve.schema import ServeDeploySchema
+
+    from serve.settings import Settings
+
+    text = (ROOT / "serve" / "config.yaml").read_text()
+    said, proposed = re.subn(r"^( *)# (tracing_config|challenger):", r"\1\2:", text, flags=re.M)
+    assert proposed == 2
+    config = yaml.safe_load(said)
+    assert ServeDeploySchema.model_validate(config).tracing_config.enabled
+    settings = Settings.model_validate(config["applications"][0]["args"])
+    assert settings.challenged() == {"composer"}
 
 
 def free_port() -> int:
