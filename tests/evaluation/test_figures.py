@@ -168,3 +168,17 @@ def test_selection_marks_what_correlation_drops():
     drawn = texts(figures._selection(found))
     assert {"energy", "loudness", "goes with energy", "dropped by correlation"} <= set(drawn)
     assert figures._selection(None) is None
+
+
+def test_pictures_say_what_they_are_and_what_was_answered():
+    row = {"kind": "sure and wrong", "id": "i", "label": "7", "answer": "1", "confidence": 0.9}
+    found = {"height": 2, "width": 3, "rows": [row | {"pixels": [0, 50, 100, 150, 200, 250]}]}
+    drawing = figures._pictures(found)
+    assert {"Sure and wrong", "7 as 1, 0.90"} <= set(texts(drawing))
+    assert "data:image/png;base64" in svg(drawing, "f")
+    assert figures._pictures(None) is None
+
+
+def test_importance_of_pictures_is_a_map():
+    found = {"method": "one patch blanked", "parts": [1], "grid": [[0.0, 0.4], [-0.1, 0.2]]}
+    assert "One patch blanked: at most 0.400" in texts(figures._importance(found))

@@ -1,4 +1,5 @@
 import numpy as np
+from onnx import TensorProto, helper, numpy_helper
 
 from tests import artefacts
 from tunesmith.datasets.examples import Examples, View
@@ -56,3 +57,57 @@ def test_a_model_of_two_views_is_asked_about_both():
     names = {part["name"] for part in found["parts"]}
     assert {"a", "f", "C4 to B4"} <= names
     assert found["method"] == "columns shuffled between items or one octave silenced"
+
+
+def picture_model(height: int, width: int, at: tuple[int, int]) -> bytes:
+    """Return a model whose answer is one pixel of a picture, by its brightness."""
+    shape = helper.make_tensor_value_info("image", TensorProto.UINT8, ["rows", height, width])
+    weights = np.zeros((height * width, 3), dtype=np.float32)
+    weights[at[0] * width + at[1]] = [0.0, 0.02, 0.04]
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["float"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+        helper.make_node("Add", ["logits", "bias"], ["sum"]),
+        helper.make_node("Softmax", ["sum"], ["probabilities"], axis=1),
+    ]
+    constants = {"weights": weights, "bias": np.array([0, -1, -4], dtype=np.float32)}
+    graph = helper.make_graph(
+        nodes, "picture", [shape],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["rows", 3])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    return model.SerializeToString()
+
+
+def test_the_patch_of_a_picture_that_decides_stands_where_it_is():
+    random = np.random.default_rng(0)
+    y = np.arange(150) % 3
+    x = random.integers(0, 30, (150, 14, 14)).astype(np.uint8)
+    x[:, 5, 9] = 100 * y
+    examples = Examples(
+        y, artefacts.CLASSES, np.arange(150), [str(i) for i in range(150)],
+        {"image": View.one_row_each(x)},
+    )  # fmt: skip
+    found = ask(picture_model(14, 14, (5, 9)), examples)
+    grid = np.array(found["grid"])
+    assert grid.shape == (7, 7)
+    assert np.unravel_index(grid.argmax(), grid.shape) == (2, 4)
+    assert found["method"] == "one patch blanked"
+    assert sum(part["columns"] for part in found["parts"]) == 14 * 14
+
+
+def test_pixels_in_columns_stand_where_they_are():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(150, 6)).astype(np.float32)
+    y = x[:, 3:6].argmax(axis=1)
+    examples = Examples(
+        y, artefacts.CLASSES, np.arange(150), [str(i) for i in range(150)],
+        {"features": View.one_row_each(x)},
+    )  # fmt: skip
+    columns = [f"pixel_{i}_{j}" for i in range(2) for j in range(3)]
+    found = ask(artefacts.feature_model(np.eye(6, 3, k=-3) * 3.0), examples, columns)
+    grid = np.array(found["grid"])
+    assert (grid[1] > 0.1).all()
+    assert (grid[0] == 0).all()

@@ -19,6 +19,7 @@ from tunesmith.evaluation.behaviour import behaviour
 from tunesmith.evaluation.comparison import against_champion
 from tunesmith.evaluation.importance import importance
 from tunesmith.evaluation.metrics import class_table, compare, confusion, prior, reliability, score
+from tunesmith.evaluation.pictures import choose_pictures, choose_texts, pictures_of
 from tunesmith.evaluation.predictions import (
     Predictions,
     Rows,
@@ -320,6 +321,8 @@ class _Evaluation:
             "importance": self._importance(),
             "selection": self._selection(),
             "segments": self._segments(),
+            "pictures": self._pictures(),
+            "texts": self._texts(),
             "variants": self._variants(),
             "inputs": self._inputs(),
         }
@@ -498,6 +501,18 @@ class _Evaluation:
                 return []
             by_chunk = self._window_predictions()
         return choose_segments(by_chunk, self.pieces)
+
+    def _pictures(self) -> dict[str, Any] | None:
+        """Return pictures to look at, where items are pictures."""
+        if self.run.facts.get("kind") != "image":
+            return None
+        pictures = pictures_of(self.parts.test, self.run.facts.get("features") or ())
+        return None if pictures is None else choose_pictures(self.predictions, pictures)
+
+    def _texts(self) -> list[dict[str, Any]]:
+        """Return texts to look at, where the run knows which word is which number."""
+        rules = (self.run.facts.get("parameters") or {}).get("text")
+        return choose_texts(self.predictions, rules) if rules else []
 
 
 def _draw(

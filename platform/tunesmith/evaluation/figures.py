@@ -24,6 +24,7 @@ __all__ = ["all_figures", "confusion_figure"]
 _MOST_LABELLED = 24
 _WIDTH = 9.2
 _LEAST_TRIALS = 4
+_INK_OF_PICTURES = "#4a8fc0"
 _MOST_AXES = 9
 _MOST_PANELS = 3
 _LEAST_EXPLAINED = 10
@@ -67,6 +68,7 @@ def all_figures(
         "downsampling": _downsampling(facts["parts"]) if run.facts.get("kind") == "table" else None,
         "selection": _selection(facts.get("selection")),
         "correlation": _correlation(learned, run.facts.get("features") or ()),
+        "pictures": _pictures(facts.get("pictures")),
         "segments": _segments(facts.get("segments") or [], pieces),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}
@@ -473,6 +475,8 @@ def _reliability(calibration: Mapping[str, Any]) -> "Figure":
 def _importance(found: Mapping[str, Any] | None) -> "Figure | None":
     if not found or not found["parts"]:
         return None
+    if "grid" in found:
+        return _importance_grid(found)
     parts = found["parts"][:15][::-1]
     figure = new_figure(_WIDTH * 0.75, 0.26 * len(parts) + 0.9)
     axes = figure.subplots()
@@ -487,6 +491,53 @@ def _importance(found: Mapping[str, Any] | None) -> "Figure | None":
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
+    return figure
+
+
+def _importance_grid(found: Mapping[str, Any]) -> "Figure":
+    """Draw the importance of each patch of a picture where it stands."""
+    rises = np.maximum(np.asarray(found["grid"]), 0.0)
+    height, width = rises.shape
+    figure = new_figure(3.6, 3.6 * height / width + 0.4)
+    axes = figure.subplots()
+    for i in range(height):
+        for j in range(width):
+            _cell(axes, (j, i), float(rises[i, j] / max(rises.max(), 1e-12)))
+    axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal", xticks=[], yticks=[])
+    axes.set_title(f"{found['method'].capitalize()}: at most {rises.max():.3f}")
+    _bare(axes)
+    axes.plot([0, width, width, 0, 0], [0, 0, height, height, 0], color=GRID, linewidth=1)
+    return figure
+
+
+def _pictures(found: Mapping[str, Any] | None) -> "Figure | None":
+    """Draw pictures in a row for each kind, each with what it is and what was answered."""
+    if not found or not found["rows"]:
+        return None
+    from matplotlib.colors import to_rgba
+
+    kinds = list(dict.fromkeys(row["kind"] for row in found["rows"]))
+    by_kind = {kind: [row for row in found["rows"] if row["kind"] == kind] for kind in kinds}
+    most = max(len(rows) for rows in by_kind.values())
+    figure = new_figure(_WIDTH, 1.62 * len(kinds) + 0.1)
+    grid = figure.subplots(len(kinds), most, squeeze=False)
+    for line, kind in zip(grid, kinds, strict=True):
+        for axes, row in zip(line, by_kind[kind], strict=False):
+            # Ink of one colour on nothing reads on a light and on a dark page.
+            ink = np.empty((found["height"], found["width"], 4))
+            ink[:] = to_rgba(_INK_OF_PICTURES)
+            ink[..., 3] = np.reshape(row["pixels"], ink.shape[:2]) / 255.0
+            axes.imshow(ink, interpolation="none")
+            wrong = row["label"] != row["answer"]
+            answer = f"{row['label']} as {row['answer']}" if wrong else row["label"]
+            axes.set_xlabel(
+                f"{answer}, {row['confidence']:.2f}", fontsize=7.5,
+                color=SERIES[1] if wrong else MUTED,
+            )  # fmt: skip
+        for axes in line:
+            axes.set(xticks=[], yticks=[])
+            _bare(axes)
+        line[0].set_title(kind.capitalize(), fontsize=9)
     return figure
 
 

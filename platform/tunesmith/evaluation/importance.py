@@ -23,6 +23,9 @@ _REPEATS = 3
 _SMALLEST = 1e-7
 _OCTAVE = 12
 _PITCHES = 128
+# Patches along each side of a picture.
+_PATCHES = 7
+_PIXEL = re.compile(r"(?:pixel|patch)_(\d+)_(\d+)")
 
 
 def importance(
@@ -36,7 +39,8 @@ def importance(
 
     Columns of a table are shuffled between items (Breiman, 2001), together with those they share a
     name with but for a trailing number: a histogram is one thing. Of piano rolls one octave after
-    the other is silenced.
+    the other is silenced, of pictures one patch after the other is blanked (Zeiler and Fergus,
+    2014).
 
     Parameters
     ----------
@@ -55,7 +59,8 @@ def importance(
     -------
     dict | None
         ``method`` and ``parts``, each with its ``name``, ``rise`` and ``columns``, most important
-        first; None for inputs of another kind.
+        first; for pictures also ``grid``, the rise of each patch where it stands. None for inputs
+        of another kind.
     """
     few = examples.take(range(min(len(examples), _MOST_ITEMS)))
     views = {name: few.view(name) for name in classifier.inputs}
@@ -74,11 +79,12 @@ def importance(
                 other = Examples(few.y, few.classes, few.groups, few.ids, changed)
                 rises.append(_loss(answer(predict(classifier, other)), few.y) - before)
             found.append((float(np.mean(rises)), part, len(indices)))
+    grid = _grid(found) if len(views) == 1 else None
     found.sort(reverse=True)
     rows = [{"name": part, "rise": rise, "columns": n} for rise, part, n in found]
-    ways = {2: "columns shuffled between items", 3: "one octave silenced"}
-    method = " or ".join(sorted({ways[view.x.ndim] for view in views.values()}))
-    return {"method": method, "log_loss": before, "parts": rows}
+    method = " or ".join(sorted({_way(view, columns) for view in views.values()}))
+    told: dict[str, Any] = {"method": method, "log_loss": before, "parts": rows}
+    return told if grid is None else told | {"grid": grid}
 
 
 def _parts(view: View, columns: Sequence[str]) -> dict[str, list[int]]:
@@ -87,9 +93,53 @@ def _parts(view: View, columns: Sequence[str]) -> dict[str, list[int]]:
         return {}
     if view.x.ndim == 2 and view.x.dtype.kind == "f":
         return _columns(columns, view.x.shape[1])
-    if view.x.ndim == 3 and view.x.shape[2] == _PITCHES:
+    if _is_rolls(view):
         return _octaves()
+    if _is_pictures(view):
+        return _patches(*view.x.shape[1:3])
     return {}
+
+
+def _is_rolls(view: View) -> bool:
+    return np.ndim(view.x) == 3 and np.shape(view.x)[2] == _PITCHES
+
+
+def _is_pictures(view: View) -> bool:
+    shape = np.shape(view.x)
+    return len(shape) in {3, 4} and shape[1] == shape[2] and shape[3:] in {(), (1,)}
+
+
+def _way(view: View, columns: Sequence[str]) -> str:
+    """Return how a part of a view is made to say nothing."""
+    if _is_rolls(view):
+        return "one octave silenced"
+    if view.x.ndim > 2:
+        return "one patch blanked"
+    pixels = bool(columns) and all(_PIXEL.fullmatch(name) for name in columns)
+    return "one pixel shuffled between items" if pixels else "columns shuffled between items"
+
+
+def _patches(height: int, width: int) -> dict[str, list[int]]:
+    """Return the pixels of each patch, as indices into a flattened picture, by row and column."""
+    rows, columns = (np.arange(size) * min(_PATCHES, size) // size for size in (height, width))
+    number = np.arange(height * width).reshape(height, width)
+    return {
+        f"patch_{i}_{j}": number[np.ix_(rows == i, columns == j)].ravel().tolist()
+        for i in range(rows[-1] + 1)
+        for j in range(columns[-1] + 1)
+    }
+
+
+def _grid(found: Sequence[tuple[float, str, int]]) -> list[list[float]] | None:
+    """Return the rises of parts that are named by their row and column, in their places."""
+    places = [_PIXEL.fullmatch(name) for _, name, _ in found]
+    if not all(places):
+        return None
+    at = [(int(place[1]), int(place[2])) for place in places if place]
+    grid = np.zeros((max(i for i, _ in at) + 1, max(j for _, j in at) + 1))
+    for (i, j), (rise, _, _) in zip(at, found, strict=True):
+        grid[i, j] = rise
+    return [[float(value) for value in row] for row in grid]
 
 
 def _octaves() -> dict[str, list[int]]:
@@ -105,7 +155,7 @@ def _octaves() -> dict[str, list[int]]:
 def _columns(names: Sequence[str], width: int) -> dict[str, list[int]]:
     """Return columns by part; one part a column where there are few."""
     known = list(names) if len(names) == width else [f"column {j}" for j in range(width)]
-    if width <= _MOST_PARTS:
+    if width <= _MOST_PARTS or all(_PIXEL.fullmatch(name) for name in known):
         return {name: [j] for j, name in enumerate(known)}
     parts: dict[str, list[int]] = {}
     for j, name in enumerate(known):
@@ -114,10 +164,12 @@ def _columns(names: Sequence[str], width: int) -> dict[str, list[int]]:
 
 
 def _without(view: View, indices: list[int], random: np.random.Generator) -> View:
-    """Return rows whose columns at `indices` say nothing: shuffled numbers, silent pitches."""
+    """Return rows whose parts at `indices` say nothing: shuffled, silent or blank."""
     x = view.x.copy()
-    if x.ndim == 3:
+    if _is_rolls(view):
         x[:, :, indices] = 0
+    elif x.ndim > 2:
+        x.reshape(len(x), -1)[:, indices] = 0
     else:
         x[:, indices] = x[random.permutation(len(x))][:, indices]
     return View(x, view.item)

@@ -89,6 +89,7 @@ def render(facts: Facts, figures: Figures) -> str:
         "Calibration": _calibration(facts, figures),
         "Importance": _importance(facts, figures),
         "Moments": _segments(facts, figures),
+        "Examples": _pictures(facts, figures) + _texts(facts),
         "Variants": _variants(facts),
         "Search": _search(facts, figures),
         "Data": _data(facts, figures),
@@ -366,10 +367,49 @@ def _segments(facts: Facts, figures: Figures) -> str:
     )
 
 
+def _pictures(facts: Facts, figures: Figures) -> str:
+    if not (facts.get("pictures") or {}).get("rows"):
+        return ""
+    return drawing(
+        figures,
+        "pictures",
+        "Test pictures that were answered surely and right, surely and wrong, and unsurely: what "
+        "each is, what was answered where that differs, and the confidence of the answer.",
+    )
+
+
+def _texts(facts: Facts) -> str:
+    rows = facts.get("texts") or ()
+    if not rows:
+        return ""
+    body = "".join(
+        f'<tr><td class="name">{escape(row["kind"])}</td>'
+        f'<td class="name">{_told(row)}<br><small>{row["confidence"]:.2f}</small></td>'
+        f"<td>{escape(row['text'])}</td></tr>"
+        for row in rows
+    )
+    text = (
+        "The last words of test texts that were answered surely and right, surely and wrong, and "
+        "unsurely, as the model reads them; … stands for words it does not know."
+    )
+    head = "<tr><th></th><th>Answer</th><th>Text</th></tr>"
+    return (
+        _paragraph(text)
+        + f'<div class="table"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    """Return what an item is, and in warning colour what was answered where that differs."""
+    if row["label"] == row["answer"]:
+        return escape(row["label"])
+    return f'{escape(row["label"])} <span class="caution">as {escape(row["answer"])}</span>'
+
+
 def _variants(facts: Facts) -> str:
     rows = [
         [
-            {"int8": "Weights in 8 bits"}.get(name, name),
+            {"int8": "Weights in 8 bits", "float16": "16-bit floating point"}.get(name, name),
             interval(found["accuracy"]),
             f"{found['agreement']:.1%}",
             f"{found['speedup']:.2f}",
