@@ -16,6 +16,7 @@ __all__ = [
     "PieceAnswer",
     "PlainAnswer",
     "ProblemAnswer",
+    "WhyAnswer",
 ]
 
 
@@ -98,6 +99,29 @@ class ComposerAnswer(PieceAnswer):
     )
 
     composer: str = Field(description="The most probable composer of the whole piece.")
+
+
+class ReasonAnswer(BaseModel):
+    """A part of the input and what it did to the probability of the class."""
+
+    part: str = Field(description="In a listener's words, or the name of a feature.")
+    effect: float = Field(
+        description="Probability with the part less that without it: above 0 it speaks for the "
+        "class. Without it means at the training data's median, or silenced."
+    )
+
+
+class WhyAnswer(BaseModel):
+    """What spoke for and against the most probable class, which is in a member of the node's name.
+
+    No reasons are given where nothing can be taken out of what the model reads.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    probability: float = Field(description="Probability of the class.")
+    reasons: list[ReasonAnswer] = Field(description="The strongest first.")
+    model: ModelReference
 
 
 class ListAnswer(BaseModel):

@@ -27,6 +27,7 @@ from serve.items import Item
 from serve.judging import Judgement, describe, judge, merge
 from serve.metrics import Metrics
 from serve.problems import ProblemError
+from serve.reasons import reasons
 from serve.settings import NodeSettings
 from serve.tracing import Traces
 from tunesmith.errors import ModelError
@@ -89,6 +90,32 @@ class Worker:
         ]
         self._metrics.node(self.name, len(items), time.perf_counter() - started)
         return described
+
+    def explain(self, item: Item, deadline: Deadline) -> dict[str, Any]:
+        """Return the class that the champions name, and what spoke for and against it.
+
+        Raises
+        ------
+        ProblemError
+            When no member of the node can say anything about it.
+        """
+        judged, champions, _ = self._judge([item], deadline, canary=False)
+        members, said = [], []
+        for (one,), champion in zip(judged, champions, strict=True):
+            if isinstance(one, ProblemError):
+                raise one
+            members.append((champion, self._members[champion.task]))
+            said.append(one)
+        whole = merge(said, [weight for _, weight in members])
+        best = int(whole.probabilities.argmax())
+        label = whole.classes[best]
+        found = reasons(item, members, label, deadline)
+        return {
+            self.name: label,
+            "probability": round(float(whole.probabilities[best]), 6),
+            "reasons": [{"part": one.part, "effect": round(one.effect, 6)} for one in found],
+            "model": champions[0].describe(),
+        }
 
     def _judge(
         self, items: Sequence[Item], deadline: Deadline, canary: bool
@@ -237,6 +264,35 @@ class Graph:
         except ProblemError as problem:
             self._metrics.failure(name, problem.kind.name)
             raise
+
+    async def explain(
+        self, name: str, decode: Callable[[], Sequence[Item | ProblemError]], deadline: Deadline
+    ) -> dict[str, Any]:
+        """Return why a node says what it says about one item; computed here, wherever it is placed.
+
+        Raises
+        ------
+        ProblemError
+            When the node fails, or its time is over.
+        """
+        limit = deadline.sooner(self.nodes[name].timeout_s, name)
+
+        def work() -> dict[str, Any]:
+            limit.check()
+            item, *more = decode()
+            if more:
+                detail = "Reasons are given for one item at a time."
+                raise ProblemError(problems.INVALID_INPUT, detail)
+            if isinstance(item, ProblemError):
+                raise item
+            return self._workers[name].explain(item, limit)
+
+        try:
+            async with asyncio.timeout(max(limit.left_s, 0)):
+                said: dict[str, Any] = await self._in_thread(work)
+        except TimeoutError:
+            raise limit.missed() from None
+        return said
 
     async def _ask_remote(
         self,

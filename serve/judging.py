@@ -23,7 +23,17 @@ from tunesmith.errors import ModelError
 from tunesmith.midi import rolls
 from tunesmith.midi.features import FEATURE_NAMES, musical_features
 
-__all__ = ["Judgement", "Segments", "describe", "judge", "merge"]
+__all__ = [
+    "Judgement",
+    "Segments",
+    "columns_of",
+    "describe",
+    "frames_of",
+    "judge",
+    "merge",
+    "numbers_of",
+    "predict",
+]
 
 Probabilities = npt.NDArray[np.float32]
 # What a card that names no frames was trained with (the platform's defaults).
@@ -101,7 +111,7 @@ def judge(
     if rows:
         stacked = np.stack(rows)
         champion.drift.observe(name, stacked)
-        answered = iter(_predict(champion, {name: stacked}, deadline))
+        answered = iter(predict(champion, {name: stacked}, deadline))
     return [
         faults[index] if index in faults else _judgement(champion, next(answered))
         for index in range(len(items))
@@ -116,7 +126,7 @@ def _judgement(champion: Champion, row: Probabilities) -> Judgement | ProblemErr
     return ProblemError(problems.INVALID_INPUT, detail)
 
 
-def _predict(
+def predict(
     champion: Champion, inputs: Mapping[str, npt.NDArray[Any]], deadline: Deadline
 ) -> Probabilities:
     """Run the model over rows, some at a time."""
@@ -145,13 +155,13 @@ def _judge_pieces(
     if unknown := wanted - {"chunks", "features"}:
         message = f"The champion {champion.task} wants {sorted(unknown)}; a piece does not give it."
         raise ModelError(message)
-    frames = _frames_of(champion)
+    frames = frames_of(champion)
     rate, length_s = (
         frames["frames_per_second"],
         frames["chunk_frames"] / frames["frames_per_second"],
     )
     by_chunks = "chunks" in wanted
-    columns = _columns(champion) if "features" in wanted else None
+    columns = columns_of(champion) if "features" in wanted else None
     chunks, features, spans, starts_s, sounding = [], [], [], [], []
     at = 0
     for piece in pieces:
@@ -172,7 +182,7 @@ def _judge_pieces(
     if columns is not None:
         inputs["features"] = np.concatenate(features)
     _take_note(champion, inputs.get("chunks"), features)
-    answered = _predict(champion, inputs, deadline) if at else np.empty((0, 0), dtype=np.float32)
+    answered = predict(champion, inputs, deadline) if at else np.empty((0, 0), dtype=np.float32)
     if not np.isfinite(answered).all():
         message = f"The champion {champion.task} answers with what is no number."
         raise ModelError(message)
@@ -215,12 +225,13 @@ def _feature_rows(
     return np.stack([piece.features, *segments])
 
 
-def _frames_of(champion: Champion) -> dict[str, int]:
+def frames_of(champion: Champion) -> dict[str, int]:
+    """Return how the rolls that the model was trained on are cut."""
     dataset = champion.card.get("dataset") or {}
     return {key: dataset.get(key) or value for key, value in DEFAULT_FRAMES.items()}
 
 
-def _columns(champion: Champion) -> slice | list[int]:
+def columns_of(champion: Champion) -> slice | list[int]:
     """Return which of today's musical features the model was trained on, in its order."""
     names = champion.feature_names
     if not names or tuple(names) == FEATURE_NAMES:
@@ -247,14 +258,14 @@ def _row_maker(champion: Champion, name: str) -> Any:
             sizes = [size for size in schema.shape[1:] if size is not None]
             return item.astype(schema.dtype).reshape(sizes or item.shape)
         if isinstance(item, Mapping):
-            return np.array(_numbers(item, names), dtype=schema.dtype)
+            return np.array(numbers_of(item, names), dtype=schema.dtype)
         message = f"The champion {champion.task} does not read such items."
         raise ModelError(message)
 
     return row
 
 
-def _numbers(song: Mapping[str, float | str | None], names: Sequence[str]) -> list[float]:
+def numbers_of(song: Mapping[str, float | str | None], names: Sequence[str]) -> list[float]:
     """Return a song's features in the model's order; null is missing, what it lacks is a fault."""
     if missing := [name for name in names if name not in song]:
         detail = (

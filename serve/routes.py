@@ -35,6 +35,7 @@ from serve.settings import LimitSettings, NodeSettings
 __all__ = ["make_api", "make_app"]
 
 PAGE = Path(__file__).parent / "page"
+REASONED = ("midi", "song")  # whose parts can be named
 
 DeadlineHeader = Annotated[
     float | None,
@@ -141,6 +142,26 @@ def _add_node(api: FastAPI, service: Service, name: str, node: NodeSettings) -> 
         if isinstance(one, ProblemError):
             raise one
         return JSONResponse(one)
+
+
+def _add_why(api: FastAPI, service: Service, name: str, node: NodeSettings) -> None:
+    """Add POST /v1/NAME/why."""
+    limits = service.settings.limits
+
+    @api.post(
+        f"/v1/{name}/why",
+        summary=f"What spoke for the answer of {name}, and what against it",
+        operation_id=f"{name}_why",
+        tags=["classify"],
+        response_model=answers.WhyAnswer,
+        responses=node_problems(node),
+        openapi_extra=node_body(node),
+    )
+    async def explain_by_node(request: Request, x_deadline_s: DeadlineHeader = None) -> Response:
+        deadline = _deadline(limits, x_deadline_s)
+        with service.admission.enter():
+            reading = await read_request(request, node, limits)
+            return JSONResponse(await service.graph.explain(name, reading, deadline))
 
 
 def _asker(request: Request, sticky_key: str | None) -> str:
@@ -314,6 +335,8 @@ def make_api(service: Service) -> FastAPI:
     _handle_errors(api)
     for name, node in service.settings.nodes.items():
         _add_node(api, service, name, node)
+        if node.reads in REASONED:
+            _add_why(api, service, name, node)
     _add_classify(api, service)
     _add_models(api, service)
     _add_operations(api, service)

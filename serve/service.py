@@ -59,7 +59,6 @@ class Service:
         workers = {
             name: Worker(name, node, self.champions, self.metrics)
             for name, node in settings.nodes.items()
-            if node.placement == "inline"
         }
         self.graph = Graph(settings.nodes, workers, self.in_thread, remote, self.metrics)
 

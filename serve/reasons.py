@@ -1,0 +1,177 @@
+"""Why a model says what it says: how its answer moves when a part of the input says nothing.
+
+A part of a table, such as everything about the melody's steps, is put to the median of the
+training data (on the card), an octave of a piano roll is silenced, and the model is asked again.
+It needs nothing of the model but its answers, so it holds for every family and for ensembles.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from serve.champions import Champion
+from serve.deadlines import Deadline
+from serve.items import Item, Piece
+from serve.judging import columns_of, frames_of, numbers_of, predict
+from tunesmith.errors import ModelError
+from tunesmith.midi import rolls
+from tunesmith.midi.features import FEATURE_NAMES
+
+__all__ = ["THEMES", "Reason", "reasons"]
+
+# Blocks of musical features that a listener would name together.
+THEMES: Mapping[str, tuple[str, ...]] = {
+    "Notes of the scale": (
+        "pitch_class", "degree_by_duration", "degree_by_count", "fifths_distance", "key",
+    ),
+    "How high and how low": ("pitch_summary", "register"),
+    "Steps and leaps of the melody": ("top_degree", "top_interval", "top_bigram", "top_shape"),
+    "Steps and leaps of the bass": (
+        "bottom_degree", "bottom_interval", "bottom_bigram", "bottom_shape",
+    ),
+    "Melody against bass": ("outer_interval", "outer_span", "outer_motion"),
+    "Kinds of chords": (
+        "chord_type", "chord_classes", "major_chord_degree", "minor_chord_degree", "chord_interval",
+    ),
+    "How chords follow each other": ("root_motion", "harmony_summary"),
+    "How many notes at once": ("chord_size", "polyphony", "texture_summary"),
+    "Note values": ("gap_quarters", "duration_quarters"),
+    "Speed": ("gap_seconds", "duration_seconds"),
+    "Rhythm": ("gap_ratio", "place_in_quarter", "rhythm_summary"),
+    "Loud and soft": ("velocity_summary", "dynamics_summary"),
+}  # fmt: skip
+_THEME_OF = {block: theme for theme, blocks in THEMES.items() for block in blocks}
+# Chunks that stand for a piece, spread over it: more would only cost time.
+_MOST_CHUNKS = 8
+_OCTAVE = 12
+_MEDIAN = 4  # the fifth of nine tenths
+
+Inputs = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A part of the input and what it does to the probability of the answered class.
+
+    Attributes
+    ----------
+    part
+        In a listener's words, or the name of a feature.
+    effect
+        Probability with the part less that without it: above 0 it speaks for the class.
+    """
+
+    part: str
+    effect: float
+
+
+def reasons(
+    item: Item, members: Sequence[tuple[Champion, float]], label: str, deadline: Deadline
+) -> list[Reason]:
+    """Return what spoke for and against a class, the strongest first.
+
+    Parameters
+    ----------
+    item
+        A piece or a song.
+    members
+        The models that answered, each with its weight.
+    label
+        The class.
+    deadline
+        When it is of no use any more.
+
+    Returns
+    -------
+    list of Reason
+        Empty where nothing can be taken out of what the models read.
+    """
+    total = sum(weight for _, weight in members)
+    effects: dict[str, float] = {}
+    for champion, weight in members:
+        for part, effect in _effects(item, champion, label, deadline).items():
+            effects[part] = effects.get(part, 0.0) + effect * weight / total
+    found = [Reason(part, effect) for part, effect in effects.items()]
+    return sorted(found, key=lambda reason: -abs(reason.effect))
+
+
+def _effects(item: Item, champion: Champion, label: str, deadline: Deadline) -> dict[str, float]:
+    inputs, changed = _material(item, champion)
+    if not changed:
+        return {}
+    rows = len(next(iter(inputs.values())))
+    every = {
+        name: np.concatenate([array, *(variant[name] for variant in changed.values())])
+        for name, array in inputs.items()
+    }
+    column = predict(champion, every, deadline)[:, champion.classes.index(label)]
+    whole, *without = column.reshape(-1, rows).mean(axis=1).tolist()
+    return {part: whole - share for part, share in zip(changed, without, strict=True)}
+
+
+def _material(item: Item, champion: Champion) -> tuple[Inputs, dict[str, Inputs]]:
+    """Return what the model reads, and the same once for each part without that part."""
+    if isinstance(item, Piece):
+        inputs = _piece_inputs(item, champion)
+    elif isinstance(item, Mapping):
+        (name,) = champion.classifier.inputs
+        dtype = champion.classifier.inputs[name].dtype
+        inputs = {name: np.array([numbers_of(item, champion.feature_names)], dtype=dtype)}
+    else:
+        message = "Reasons are given for pieces and songs."
+        raise ModelError(message)
+    changed: dict[str, Inputs] = {}
+    for name, rows in inputs.items():
+        parts = _octaves(rows) if rows.ndim == 3 else _columns(name, rows, champion)
+        changed |= {part: {**inputs, name: variant} for part, variant in parts.items()}
+    return inputs, changed
+
+
+def _piece_inputs(piece: Piece, champion: Champion) -> Inputs:
+    wanted = champion.classifier.inputs
+    inputs: Inputs = {}
+    rows = 1
+    if "chunks" in wanted:
+        frames = frames_of(champion)
+        roll = rolls.velocity_roll(piece.score, frames["frames_per_second"])
+        chunks, _, _ = rolls.chunk_roll(roll, frames["chunk_frames"], frames["hop_frames"])
+        few = np.unique(np.linspace(0, len(chunks) - 1, _MOST_CHUNKS).round().astype(int))
+        inputs["chunks"] = chunks[few]
+        rows = len(few)
+    if "features" in wanted:
+        inputs["features"] = np.repeat(piece.features[None, columns_of(champion)], rows, axis=0)
+    return inputs
+
+
+def _octaves(chunks: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    """Return chunks with one sounding octave after the other silenced; C4 is middle C."""
+    found = {}
+    for low in range(0, chunks.shape[2], _OCTAVE):
+        if chunks[:, :, low : low + _OCTAVE].any():
+            silent = chunks.copy()
+            silent[:, :, low : low + _OCTAVE] = 0
+            found[f"Notes from C{low // _OCTAVE - 1} to B{low // _OCTAVE - 1}"] = silent
+    return found
+
+
+def _columns(name: str, rows: npt.NDArray[Any], champion: Champion) -> dict[str, npt.NDArray[Any]]:
+    """Return a table with one part after the other at the training data's median."""
+    summary = (champion.card.get("summary") or {}).get(name)
+    names = champion.feature_names or (FEATURE_NAMES if rows.shape[1] == len(FEATURE_NAMES) else ())
+    if not summary or {len(summary["edges"]), len(names)} != {rows.shape[1]}:
+        return {}
+    medians = np.array([edges[_MEDIAN] for edges in summary["edges"]], dtype=rows.dtype)
+    places: dict[str, list[int]] = {}
+    for place, column in enumerate(names):
+        block = re.sub(r"_\d+$", "", column)
+        places.setdefault(_THEME_OF.get(block, column), []).append(place)
+    found = {}
+    for part, columns in places.items():
+        usual = rows.copy()
+        usual[:, columns] = medians[columns]
+        found[part] = usual
+    return found
