@@ -11,7 +11,7 @@ export RAY_AUTH_MODE ?= disabled
 export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format serve clean
+.PHONY: help setup demo test check format watch serve clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,11 @@ check: $(STAMP) ## lint and type-check
 format: $(STAMP) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The pages are optional tools: they are added to the environment when they are first asked for.
+watch: $(STAMP) ## open the pages that show a search on loopback (ARGS=TASK to choose)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[watch]'
+	$(BIN)/python jobs/watch.py $(ARGS)
 
 serve: $(STAMP) ## serve the champions on 127.0.0.1:8000
 	$(BIN)/serve run serve/config.yaml

@@ -154,6 +154,8 @@ def _asks(names: Sequence[str], options: dict[str, Any]) -> "list[Ask]":
     show_default=True,
     help="A run of MLflow for every trial, in MLFLOW_TRACKING_URI or a SQLite file of the store.",
 )
+@click.option("--cpus", type=click.IntRange(1), help="Cores to use, if Ray starts here [all].")
+@click.option("--dashboard", is_flag=True, help="Ray's dashboard on 127.0.0.1, if Ray starts here.")
 @click.option("--address", metavar="HOST:PORT", help="Cluster to join [RAY_ADDRESS, else local].")
 @command(show=_show)
 def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str, Any]:
@@ -168,12 +170,15 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
     names = task_names() if options["every"] else tasks
     for name in names:
         get_task(name)
-    with runtime.session(options["address"]) as cluster:
+    here = {"include_dashboard": options["dashboard"], "num_cpus": options["cpus"]}
+    with runtime.session(options["address"], **here) as cluster:
         from tunesmith.search import plan, search
+        from tunesmith.search.records import CLUSTER
 
         place, asks = Store(store), _asks(names, options)
         if options["dry_run"]:
             return {"plan": plan(place, asks, cluster)}
+        place.write_json(runtime.endpoints(), *CLUSTER)
         return {
             "runs": search(
                 place,

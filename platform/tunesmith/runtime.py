@@ -12,7 +12,7 @@ from typing import Any
 
 from tunesmith.errors import TunesmithError
 
-__all__ = ["ClusterError", "connect", "session"]
+__all__ = ["ClusterError", "connect", "endpoints", "session"]
 
 # An embedded Ray is one person's: no token is written to the home folder, and every port is bound
 # to loopback. The second name is Ray's switch for its single-machine mode on desktops, which picks
@@ -59,6 +59,10 @@ def connect(address: str | None = None, **options: Any) -> dict[str, float]:
     target = _target(address)
     if target is None:
         options.setdefault("include_dashboard", False)
+    else:
+        # These are for a Ray that starts here; a cluster that runs is as it is.
+        for name in ("include_dashboard", "num_cpus"):
+            options.pop(name, None)
     import ray
 
     if ray.is_initialized():
@@ -79,6 +83,31 @@ def connect(address: str | None = None, **options: Any) -> dict[str, float]:
         message = f"Ray does not answer on {where}: {error}. `ray status` tells whether it runs."
         raise ClusterError(message) from error
     return dict(ray.cluster_resources())
+
+
+def endpoints() -> dict[str, Any]:
+    """Return where the connected Ray shows itself.
+
+    Returns
+    -------
+    dict
+        ``dashboard``: its URL, None where there is none; ``metrics``: a URL a node, in Prometheus
+        format.
+    """
+    import ray
+
+    # Called again it only tells what it is connected to.
+    context: Any = ray.init(
+        ignore_reinit_error=True, logging_level=logging.WARNING, configure_logging=False
+    )
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    return {
+        "dashboard": f"http://{context.dashboard_url}" if context.dashboard_url else None,
+        "metrics": [
+            f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+            for node in nodes
+        ],
+    }
 
 
 def _target(address: str | None) -> str | None:

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ray.tune import PlacementGroupFactory
 from ray.tune.schedulers import TrialScheduler
 
@@ -110,6 +112,41 @@ def test_a_trial_that_says_it_is_finished_ends() -> None:
     scheduler.on_trial_add(None, trial)
     result = _result(0.5, 1, finished=True)
     assert scheduler.on_trial_result(None, trial, result) == TrialScheduler.STOP
+
+
+@given(
+    data=st.data(),
+    scores=st.lists(
+        st.lists(st.floats(0, 1), min_size=9, max_size=9).map(sorted), min_size=4, max_size=12
+    ),
+)
+def test_a_search_that_continues_stops_whom_it_would_have_stopped(
+    data: st.DataObject, scores: list[list[float]]
+) -> None:
+    undisturbed = AshaByFamily({"CPU": 2.0})
+    lengths = [_length(undisturbed, number, row) for number, row in enumerate(scores)]
+    n_ended = data.draw(st.integers(0, len(scores)))
+    continued = AshaByFamily({"CPU": 2.0})
+    rows = [
+        {"trial": number, "family": "boosting", "step": step, SCORE: scores[number][step - 1]}
+        for number in range(n_ended)
+        for step in range(1, lengths[number] + 1)
+    ]
+    continued.replay("t", rows)
+    again = [_length(continued, n, scores[n]) for n in range(n_ended, len(scores))]
+    assert again == lengths[n_ended:]
+
+
+def _length(scheduler: AshaByFamily, number: int, scores: list[float]) -> int:
+    """Run a trial as Ray Tune does; return after how many steps it ended."""
+    trial: Any = _Trial(f"{number}")
+    scheduler.on_trial_add(None, trial)
+    for step, score in enumerate(scores, 1):
+        result = _result(score, step, finished=step == len(scores))
+        if scheduler.on_trial_result(None, trial, result) == TrialScheduler.STOP:
+            break
+    scheduler.on_trial_complete(None, trial, result)
+    return step
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from tunesmith.search.winners import publish
 from tunesmith.store import Store
 from tunesmith.tracking import tracking_uri
 
-__all__ = ["SearchInterruptedError", "search"]
+__all__ = ["SearchInterruptedError", "run_trials", "search"]
 
 _MAX_RETRIES = 1
 _QUIET = {
@@ -104,7 +104,7 @@ def search(
             say(_describe(session))
         materials = {session.task.name: ray.put(session.material) for session in sessions}
         tracked = _tracked(stack, store, sessions, say) if track else None
-        _run_trials(
+        run_trials(
             sessions,
             materials,
             cluster=cluster,
@@ -147,7 +147,7 @@ def _tracked(
     return tracked
 
 
-def _run_trials(
+def run_trials(
     sessions: Sequence[Session],
     materials: Mapping[str, Any],
     *,
@@ -175,13 +175,16 @@ def _run_trials(
     trainable = tune.with_resources(
         tune.with_parameters(SearchTrial, materials=dict(materials)), placement
     )
+    scheduler = AshaByFamily(cluster)
+    for session in sessions:
+        scheduler.replay(session.task.name, session.ended_rows())
     # Ray Tune keeps its own state while it runs; what counts is in the studies and histories.
     with tempfile.TemporaryDirectory(prefix="tunesmith-tune-") as scratch:
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=portfolio,
-                scheduler=AshaByFamily(cluster),
+                scheduler=scheduler,
                 num_samples=portfolio.n_left,
                 # TensorFlow gives GPU memory back only when its process ends.
                 reuse_actors=not any("GPU" in bundle for bundle in bundles),

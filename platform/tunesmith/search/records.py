@@ -6,10 +6,23 @@ from typing import Any
 
 from tunesmith.store import Store
 
-__all__ = ["PLAN", "ROOT", "UNFINISHED", "parse_history", "read_history", "unfinished_run"]
+__all__ = [
+    "CLUSTER",
+    "PLAN",
+    "ROOT",
+    "STUDY",
+    "UNFINISHED",
+    "parse_history",
+    "read_history",
+    "unfinished_run",
+    "work_folder",
+]
 
 ROOT = "runs"
+CLUSTER = (ROOT, ".cluster.json")
+"""What the newest search runs on: its Ray's dashboard and metrics."""
 PLAN = "plan.json"
+STUDY = "study.sqlite3"
 UNFINISHED = ".unfinished.json"
 
 
@@ -37,3 +50,11 @@ def unfinished_run(store: Store, task: str) -> dict[str, Any] | None:
     run_id = store.read_json(ROOT, task, UNFINISHED)["run_id"]
     plan: dict[str, Any] = store.read_json(ROOT, task, f".staging-{run_id}", PLAN)
     return plan
+
+
+def work_folder(run_id: str) -> Path:
+    """Return the folder of this machine where a run grows whose store is elsewhere.
+
+    SQLite and event files need real files.
+    """
+    return Path.home() / ".tunesmith" / "work" / run_id

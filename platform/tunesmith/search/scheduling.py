@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ray.tune import PlacementGroupFactory
@@ -125,6 +126,28 @@ class AshaByFamily(FIFOScheduler):
             )
         return self._schedulers[key]
 
+    def replay(self, task: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Enter trials that ended in an earlier session, so that later ones meet what they met.
+
+        Parameters
+        ----------
+        task
+            Theirs.
+        rows
+            Every result of theirs, as the history of a search holds them.
+        """
+        seen: dict[int, Any] = {}
+        no_controller: Any = None
+        for row in rows:
+            number, family = row["trial"], row["family"]
+            if number not in seen:
+                config = {"task": task, "family": family}
+                seen[number] = SimpleNamespace(trial_id=f"{task} {number}", config=config)
+                self._of(seen[number]).on_trial_add(no_controller, seen[number])
+            result = {"training_iteration": row["step"], SCORE: row[SCORE]}
+            self._of(seen[number]).on_trial_result(no_controller, seen[number], result)
+            self._came_as_far[task, family, row["step"]] += 1
+
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Enter the trial among its kind; one that ran out of memory gets a larger share."""
         # A new trial has no folder yet, and asking it for its error file would raise.
@@ -136,11 +159,11 @@ class AshaByFamily(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Say whether the trial goes on."""
+        here = (trial.config["task"], trial.config["family"], result["training_iteration"])
+        self._came_as_far[here] += 1
         if result["finished"]:
             return str(TrialScheduler.STOP)
         decision = str(self._of(trial).on_trial_result(tune_controller, trial, result))
-        here = (trial.config["task"], trial.config["family"], result["training_iteration"])
-        self._came_as_far[here] += 1
         enough = self._came_as_far[here] > _REDUCTION
         return decision if enough else str(TrialScheduler.CONTINUE)
 

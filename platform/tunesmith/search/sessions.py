@@ -14,7 +14,15 @@ from tunesmith.errors import SearchError, UsageError, unknown
 from tunesmith.models import get_family
 from tunesmith.search import artefact
 from tunesmith.search.material import Material, material
-from tunesmith.search.records import PLAN, ROOT, UNFINISHED, read_history, unfinished_run
+from tunesmith.search.records import (
+    PLAN,
+    ROOT,
+    STUDY,
+    UNFINISHED,
+    read_history,
+    unfinished_run,
+    work_folder,
+)
 from tunesmith.search.scheduling import resolve
 from tunesmith.search.studies import Space, StudySearch, starting_points
 from tunesmith.search.trial import ANSWERS
@@ -32,7 +40,6 @@ __all__ = [
     "study_setting",
 ]
 
-_STUDY = "study.sqlite3"
 _HISTORY = "history.jsonl"
 
 
@@ -103,6 +110,12 @@ class Session:
     def history(self) -> Path:
         """File of every result so far."""
         return self.folder / _HISTORY
+
+    def ended_rows(self) -> list[dict[str, Any]]:
+        """Return the results of all trials that ended, by trial and step."""
+        trials = self.search.study.get_trials(deepcopy=False)
+        ended = {trial.number for trial in trials if trial.state.is_finished()}
+        return [row for row in read_history(self.history) if row["trial"] in ended]
 
     def answers(self, trial: int) -> str | None:
         """Return a trial's packed answers to held-out items, None where none were kept."""
@@ -197,8 +210,9 @@ def open_session(
     if task.kind == "midi":
         plan["request"] |= {"dataset": data.name, "version": data.version}
     staging = stack.enter_context(store.staging(ROOT, task.name, key=plan["run_id"]))
-    folder = Path(staging.path()) if store.is_local else _work_folder(plan["run_id"])
-    if plan.get("extends") and not (folder / _STUDY).exists():
+    folder = Path(staging.path()) if store.is_local else work_folder(plan["run_id"])
+    folder.mkdir(parents=True, exist_ok=True)
+    if plan.get("extends") and not (folder / STUDY).exists():
         _copy_run(store, task.name, plan["extends"], folder)
     staging.write_json(plan, PLAN)
     store.write_json({"run_id": plan["run_id"]}, ROOT, task.name, UNFINISHED)
@@ -269,18 +283,11 @@ def _extended_plan(store: Store, task: str, trials: int) -> dict[str, Any]:
 
 def _copy_run(store: Store, task: str, run_id: str, folder: Path) -> None:
     """Copy a published run's study, history and answers into the folder of a new one."""
-    names = [_STUDY, _HISTORY, *(f"{ANSWERS}/{n}" for n in store.list(ROOT, task, run_id, ANSWERS))]
+    names = [STUDY, _HISTORY, *(f"{ANSWERS}/{n}" for n in store.list(ROOT, task, run_id, ANSWERS))]
     for name in names:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(store.read_bytes(ROOT, task, run_id, *name.split("/")))
-
-
-def _work_folder(run_id: str) -> Path:
-    """Return a folder of this machine for a store that is not: SQLite needs a real file."""
-    folder = Path.home() / ".tunesmith" / "work" / run_id
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _study_search(
@@ -301,7 +308,7 @@ def _study_search(
         },
     )
     return StudySearch(
-        folder / _STUDY,
+        folder / STUDY,
         plan["study"],
         space,
         n_trials=plan["trials"],

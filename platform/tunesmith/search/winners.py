@@ -62,6 +62,8 @@ class Winner:
 def choose(session: Session, seconds_left: float = math.inf) -> Winner:
     """Return the best trial, or the ensemble of the best of each family.
 
+    Of equal scores the smaller log loss wins, then the shorter trial.
+
     Parameters
     ----------
     session
@@ -81,9 +83,14 @@ def choose(session: Session, seconds_left: float = math.inf) -> Winner:
         causes = "; ".join(sorted(set(table["error"].dropna()))) or "none started"
         message = f"No trial of {session.task.name} gave a score: {causes}"
         raise SearchError(message)
-    ranked = scored.sort_values(["score", "duration_s"], ascending=[False, True])
     best_step = {row["trial"]: row["best_step"] for row in history}
-    fit_s = {(row["trial"], row["step"]): row["fit_s"] for row in history}
+    at = {(row["trial"], row["step"]): row for row in history}
+    at_best = {trial: at[trial, step] for trial, step in best_step.items()}
+    # On a few hundred items many settings get the same ones right: the loss tells them apart.
+    loss = scored["trial"].map({trial: row["log_loss"] for trial, row in at_best.items()})
+    ranked = scored.assign(log_loss=loss).sort_values(
+        ["score", "log_loss", "duration_s"], ascending=[False, True, True]
+    )
     candidates = [
         Candidate(
             trial=int(row["trial"]),
@@ -91,7 +98,7 @@ def choose(session: Session, seconds_left: float = math.inf) -> Winner:
             params=json.loads(row["params"]),
             steps=int(best_step[row["trial"]]),
             score=float(row["score"]),
-            refit_s=fit_s[row["trial"], best_step[row["trial"]]] * session.progress.growth,
+            refit_s=at_best[row["trial"]]["fit_s"] * session.progress.growth,
         )
         for row in ranked.drop_duplicates("family").to_dict("records")
     ]
