@@ -12,13 +12,14 @@ only ever slows, so the best turn is the one it disturbed least.
 - ``inline-proxy``: the same with Serve's default proxy;
 - ``spread``: the composer in a deployment of its own, HAProxy and throughput mode;
 - ``naive``: three deployments, pretty_midi, and `predict` of the Keras model (needs TensorFlow);
-- ``bentoml``: a BentoML service of the same ONNX model (needs ``pip install bentoml``).
+- ``bentoml``: a BentoML service of the same ONNX model. BentoML wants an environment of its own:
+  ``python3.11 -m venv bento && bento/bin/pip install bentoml numpy onnxruntime symusic pretty_midi
+  mido pyarrow pydantic pyyaml``, then ``--bentoml bento/bin/bentoml``.
 """
 
 import asyncio
 import contextlib
 import hashlib
-import importlib.util
 import io
 import json
 import os
@@ -287,12 +288,13 @@ class Composer:
         chunks, _, _ = chunk_roll(velocity_roll(read_score(body), 10))
         return self.classifier.predict({"chunks": chunks})
 
-@api.route("/v1/composer", methods=["POST"])
 async def composer(request: Request):
     from anyio import to_thread
     service = bentoml.get_current_service()
     rows = await to_thread.run_sync(service.judge, await request.body())
     return JSONResponse({"probabilities": rows.mean(axis=0).tolist(), "segments": rows.tolist()})
+
+api.add_route("/v1/composer", composer, methods=["POST"])
 """
 
 
@@ -337,6 +339,10 @@ def spread_config(config: dict[str, Any]) -> None:
     )
 
 
+# Where BentoML's command is; it need not share this environment.
+BENTOML = Path(sys.executable).with_name("bentoml")
+
+
 def start(  # noqa: PLR0917  where and what
     variant: str,
     folder: Path,
@@ -344,6 +350,7 @@ def start(  # noqa: PLR0917  where and what
     port: int,
     log: Any,
     more: Callable[[dict[str, Any]], None] | None = None,
+    bentoml: Path = BENTOML,
 ) -> subprocess.Popen[bytes]:
     """Start a variant's server."""
     environment = {**os.environ, **QUIET, "PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}"}
@@ -353,7 +360,7 @@ def start(  # noqa: PLR0917  where and what
     elif variant == "bentoml":
         (folder / "bento_service.py").write_text(BENTO)
         environment |= {"TUNESMITH_STORE": store.uri, "BENTOML_DO_NOT_TRACK": "true"}
-        command = [str(bin_folder / "bentoml"), "serve", "bento_service:Composer"]
+        command = [str(bentoml), "serve", "bento_service:Composer"]
         command += ["--host", "127.0.0.1", "--port", str(port), "--working-dir", str(folder)]
     else:
         changes: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -374,7 +381,11 @@ def start(  # noqa: PLR0917  where and what
 
 @contextlib.contextmanager
 def served(
-    variant: str, folder: Path, store: Store, more: Callable[[dict[str, Any]], None] | None = None
+    variant: str,
+    folder: Path,
+    store: Store,
+    more: Callable[[dict[str, Any]], None] | None = None,
+    bentoml: Path = BENTOML,
 ) -> Iterator[tuple[int, int]]:
     """Serve a variant, its configuration changed by `more`; yields its port and the process id."""
     with socket.socket() as probe:
@@ -382,7 +393,7 @@ def served(
         port = int(probe.getsockname()[1])
     log_path = folder / f"{variant}.log"
     with log_path.open("wb") as log:
-        process = start(variant, folder, store, port, log, more)
+        process = start(variant, folder, store, port, log, more, bentoml)
         try:
             check = Workload("check", "/v1/composer", "audio/midi", make_midi(5)).request(port)
             deadline = time.monotonic() + 180
@@ -613,10 +624,22 @@ def measure(
 @click.option("--turns", default=3, help="Turns a figure.")
 @click.option("--only", default="", help="Names of workloads, all by default.")
 @click.option(
+    "--bentoml",
+    type=click.Path(path_type=Path),
+    default=BENTOML,
+    help="BentoML's command, perhaps of another environment.",
+)
+@click.option(
     "--json", "json_path", type=click.Path(path_type=Path), help="Write the figures here."
 )
 def main(  # noqa: PLR0917  the options
-    variants: str, clients: str, seconds: float, turns: int, only: str, json_path: Path | None
+    variants: str,
+    clients: str,
+    seconds: float,
+    turns: int,
+    only: str,
+    bentoml: Path,
+    json_path: Path | None,
 ) -> None:
     """Run the benchmark."""
     song = dict.fromkeys(FEATURES, 0.5)
@@ -636,15 +659,15 @@ def main(  # noqa: PLR0917  the options
         store = make_bundles(folder)
         plain_port, plain_pid = stack.enter_context(served("plain", folder, store))
         for variant in variants.split(","):
-            if variant == "bentoml" and importlib.util.find_spec("bentoml") is None:
-                click.echo("bentoml: left out, not installed", err=True)
+            if variant == "bentoml" and not bentoml.exists():
+                click.echo(f"bentoml: left out, there is no {bentoml}", err=True)
                 continue
             click.echo(variant, err=True)
             if variant == "plain":
                 ports = {"plain": plain_port}
                 results[variant] = measure(variant, ports, plain_pid, workloads, how)
                 continue
-            with served(variant, folder, store) as (port, pid):
+            with served(variant, folder, store, bentoml=bentoml) as (port, pid):
                 ports = {"plain": plain_port, variant: port}
                 results[variant] = measure(variant, ports, pid, workloads, how)
     if json_path:

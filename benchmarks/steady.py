@@ -210,6 +210,7 @@ class Overload:
     accepted_p50_ms: float = 0.0
     accepted_p99_ms: float = 0.0
     accepted_slowest_ms: float = 0.0
+    accepted_after_deadline: int = 0
     deadline_ms: float = DEADLINE_S * 1000
     memory_mb: list[float] = field(default_factory=list)
     full_speed_after_s: float = 0.0
@@ -260,6 +261,7 @@ async def flood(port: int, request: bytes, rate: float, seconds: float, pid: int
     p50, p99, most = np.percentile(times_s or [0.0], [50, 99, 100]) * 1000
     found.accepted_p50_ms, found.accepted_p99_ms = round(float(p50), 1), round(float(p99), 1)
     found.accepted_slowest_ms = round(float(most), 1)
+    found.accepted_after_deadline = sum(time_s > DEADLINE_S for time_s in times_s)
     return found
 
 

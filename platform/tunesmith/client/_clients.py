@@ -165,7 +165,7 @@ class _Core:
         return arguments
 
     def _unreachable(self, error: httpx2.TransportError) -> ServerUnavailable:
-        reason = str(error) or type(error).__name__
+        reason = str(error).rstrip(".") or type(error).__name__
         return ServerUnavailable(f"{self._url} does not answer: {reason}. Is the server running?")
 
     @staticmethod
