@@ -335,6 +335,10 @@ class Graph:
                 (answer,) = await self.ask(name, wanted[name], deadline, asker=asker)
             except ProblemError as problem:
                 return problem
+            except Exception:  # a mistake in one node must not take the others' answers away
+                logger.exception("unexpected: node %s", name)
+                self._metrics.failure(name, problems.NODE_FAILED.name)
+                return ProblemError(problems.NODE_FAILED, f"The node {name!r} failed.", node=name)
             return answer
 
         said = await asyncio.gather(*(one(name) for name in wanted))

@@ -1,6 +1,6 @@
 // The other things this server can judge: a song's features, a drawn digit, a sentence.
 
-import { $, ask, askJson, colourOf, drawAnswers, make, Problem } from "./dom.js";
+import { $, ask, askJson, colourOf, drawAnswers, drawReasons, make, Problem } from "./dom.js";
 
 // What the usual features of songs mean, from least to most; others get a plain number field.
 const FEATURES = {
@@ -46,6 +46,20 @@ const say = (place, error) => {
   place.replaceChildren(make("p", {}, error.message));
 };
 
+/** Below a node's answer: the features that moved it most. */
+async function drawWhy(place, name, song, signal) {
+  let why;
+  try {
+    why = await askJson(`/v1/${name}/why`, song, signal);
+  } catch (error) {
+    if (error instanceof Problem) return; // the answer itself stands
+    throw error;
+  }
+  const list = make("ol", { class: "reasons" });
+  const told = drawReasons(list, why.reasons.map(({ part, effect }) => ({ part: readable(part), effect })), 3);
+  if (told) place.querySelector(`[data-node="${name}"]`)?.append(make("p", { class: "why-line" }, `What speaks for ${why[name]}`), list);
+}
+
 export async function setUpSong(nodes) {
   const names = new Set();
   for (const node of nodes) {
@@ -64,6 +78,7 @@ export async function setUpSong(nodes) {
       const { answers, gaps } = await askJson("/v1/classify", { song }, signal);
       const said = { ...answers, ...gaps };
       drawAnswers(place, Object.fromEntries(Object.entries(said).filter(([name]) => name in titles)), titles);
+      await Promise.all(Object.keys(answers).filter((name) => name in titles).map((name) => drawWhy(place, name, song, signal)));
     } catch (error) {
       if (error.name === "AbortError") throw error;
       say(place, error);

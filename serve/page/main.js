@@ -1,6 +1,6 @@
 // The page: a piece goes in, its picture appears at once, the answer follows, and it can be heard.
 
-import { $, ask, drawBars, make, percent, Problem, ranked } from "./dom.js";
+import { $, ask, drawBars, drawReasons, make, percent, Problem, ranked } from "./dom.js";
 import { setUpDigit, setUpSentence, setUpSong } from "./forms.js";
 import { setUpKeys } from "./keys.js";
 import { readMidi, writeMidi, MidiFault } from "./midi.js";
@@ -37,6 +37,7 @@ async function judge(bytes, name) {
   player.stop();
   $("#problem").hidden = true;
   $("#result").hidden = true;
+  $("#why").hidden = true;
   let piece = null;
   try {
     piece = readMidi(bytes);
@@ -63,6 +64,7 @@ async function judge(bytes, name) {
       signal,
     });
     showAnswer(answer, name);
+    await explain(bytes, signal);
   } catch (error) {
     if (error.name === "AbortError") return;
     $("#verdict").textContent = piece ? "No answer" : "";
@@ -99,6 +101,19 @@ function showAnswer(answer, name) {
   say("");
   $("#announce").textContent = `${name}: ${$("#verdict").textContent}. ${$("#verdict-more").textContent}`;
   move(player.position);
+}
+
+/** Asks what spoke for the answer and shows it below; without reasons nothing is shown. */
+async function explain(bytes, signal) {
+  let why;
+  try {
+    why = await ask(`/v1/${NODE}/why`, { method: "POST", headers: { "Content-Type": "audio/midi" }, body: bytes, signal });
+  } catch (error) {
+    if (error instanceof Problem) return; // the answer itself stands
+    throw error;
+  }
+  $("#why-title").textContent = `Why ${why[NODE]}?`;
+  $("#why").hidden = !drawReasons($("#reasons"), why.reasons);
 }
 
 function swatch(colour) {

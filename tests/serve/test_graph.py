@@ -268,6 +268,63 @@ def test_a_deadline_cuts_a_slow_node(
         assert problem_of(wrong) == (422, "invalid-input")
 
 
+def break_node(service: Service, task: str, fault: Callable[[Any], Any]) -> None:
+    service.champions.get(task).classifier.predict = fault  # type: ignore[method-assign]
+
+
+def refuse(_: Any) -> Any:
+    message = "onnxruntime ran out of memory"
+    raise ModelError(message)
+
+
+def stumble(_: Any) -> Any:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("fault", [refuse, stumble])
+def test_a_failing_soft_node_is_a_named_gap_and_a_hard_one_fails_with_its_name(
+    store: Store,
+    make_service: Callable[..., Service],
+    midi_factory: Callable[..., bytes],
+    fault: Callable[[Any], Any],
+) -> None:
+    for task in ("composer", "genre", "emotion"):
+        write_bundle(store, task=task)
+    service = make_service()
+    body = {"midi": base64.b64encode(midi_factory()).decode(), "song": SONG}
+    with local_client(service) as client:
+        break_node(service, "genre", fault)
+        soft = client.post("/v1/classify", json=body)
+        assert soft.status_code == 200
+        assert set(soft.json()["answers"]) == {"composer", "emotion"}
+        gap = soft.json()["gaps"]["genre"]
+        assert (gap["type"], gap["node"]) == ("/problems/node-failed", "genre")
+        break_node(service, "composer", fault)
+        hard = client.post("/v1/classify", json=body)
+        assert problem_of(hard) == (503, "node-failed")
+        assert hard.json()["node"] == "composer"
+
+
+def test_a_slow_soft_node_is_cut_and_the_others_answer(
+    store: Store, make_service: Callable[..., Service]
+) -> None:
+    for task in ("genre", "emotion"):
+        write_bundle(store, task=task)
+    nodes = {
+        "genre": NodeSettings(reads="song", timeout_s=0.1),
+        "emotion": NodeSettings(reads="song"),
+    }
+    service = make_service(nodes=nodes, threads=2)
+    break_node(service, "genre", lambda _: time.sleep(1))
+    with local_client(service) as client:
+        started = time.monotonic()
+        answer = client.post("/v1/classify", json={"song": SONG}).json()
+        assert time.monotonic() - started < 0.9
+    assert set(answer["answers"]) == {"emotion"}
+    assert answer["gaps"]["genre"]["type"] == "/problems/deadline"
+    assert answer["gaps"]["genre"]["node"] == "genre"
+
+
 def test_overload_is_refused_with_a_time_to_return(
     store: Store, make_service: Callable[..., Service], midi_factory: Callable[..., bytes]
 ) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import uvicorn
 
@@ -14,6 +15,7 @@ from serve.settings import shipped
 from tests.serve.browser import Browser, find_chromium
 from tests.serve.conftest import TASKS, write_bundle
 from tests.serve.test_processes import free_port
+from tunesmith.datasets.summary import summarise
 from tunesmith.store import Store
 
 pytestmark = [
@@ -31,6 +33,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store = Store(tmp_path_factory.mktemp("store"))
     for task in ("composer", *TASKS):
         write_bundle(store, task=task, favour=1)
+    card = store.read_json("models", "genre", "0001", "card.json")
+    usual = np.random.default_rng(0).random((50, 3)).astype(np.float32) * 100
+    card["summary"] = {"features": summarise(usual)}
+    store.write_json(card, "models", "genre", "0001", "card.json")
     service = Service(shipped(store=store.uri))
     service.start()
     port = free_port()
@@ -78,6 +84,18 @@ def test_a_file_is_drawn_answered_and_put_into_words(
     )
     assert colours > 10
     assert page.run("document.querySelectorAll('#bars li').length") == 4
+
+
+def test_the_page_says_why(page: Browser) -> None:
+    page.click("#pieces button")
+    page.until("!document.querySelector('#why').hidden")
+    assert page.text("#why-title") == f"Why {page.text('#verdict')}?"
+    told = page.run("[...document.querySelectorAll('#reasons li')].map(e => e.textContent)")
+    assert 0 < len(told) <= 6
+    assert all(" points" in words and "speaks" in words for words in told)
+    assert any(words.startswith("Notes from C4 to B4") for words in told)
+    page.until("document.querySelectorAll('#song-answers .reasons li').length > 0")
+    assert "What speaks for Rock" in page.text("#song-answers")
 
 
 def test_a_built_in_piece_plays_with_a_moving_cursor(page: Browser) -> None:
