@@ -34,7 +34,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for task in ("composer", *TASKS):
         write_bundle(store, task=task, favour=1)
     card = store.read_json("models", "genre", "0001", "card.json")
-    usual = np.random.default_rng(0).random((50, 3)).astype(np.float32) * 100
+    usual = np.random.default_rng(0).random((50, 3)).astype(np.float32) * 5000
     card["summary"] = {"features": summarise(usual)}
     store.write_json(card, "models", "genre", "0001", "card.json")
     service = Service(shipped(store=store.uri))
