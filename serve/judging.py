@@ -22,13 +22,14 @@ from serve.settings import NodeSettings
 from tunesmith.errors import ModelError
 from tunesmith.midi import rolls
 from tunesmith.midi.features import FEATURE_NAMES, musical_features
+from tunesmith.midi.sequences import MAX_NOTES, note_rows
 
 __all__ = [
+    "Cut",
     "Judgement",
     "Segments",
-    "columns_of",
+    "cut",
     "describe",
-    "frames_of",
     "judge",
     "merge",
     "numbers_of",
@@ -142,6 +143,63 @@ def predict(
 # --- pieces
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A piece as a model reads it.
+
+    Attributes
+    ----------
+    inputs
+        Rows of each input. A model of chunks or of the notes in them has a row a chunk; a model of
+        features alone has one of the whole piece and then one a chunk.
+    starts_s, sounding
+        Start of each chunk in seconds, and whether anything sounds in it.
+    by_chunks
+        Whether there is a row a chunk.
+    """
+
+    inputs: dict[str, npt.NDArray[Any]]
+    starts_s: npt.NDArray[np.float64]
+    sounding: npt.NDArray[np.bool_]
+    by_chunks: bool
+
+    @property
+    def rows(self) -> int:
+        """How many rows the model is asked."""
+        return len(self.starts_s) + (not self.by_chunks)
+
+
+def cut(piece: Piece, champion: Champion) -> Cut:
+    """Return a piece as the model reads it.
+
+    Raises
+    ------
+    ModelError
+        When the model wants what a piece does not give.
+    """
+    wanted = champion.classifier.inputs
+    if unknown := wanted.keys() - {"chunks", "notes", "features"}:
+        message = f"The champion {champion.task} wants {sorted(unknown)}; a piece does not give it."
+        raise ModelError(message)
+    frames = _frames_of(champion)
+    rate = frames["frames_per_second"]
+    length_s = frames["chunk_frames"] / rate
+    roll = rolls.velocity_roll(piece.score, rate)
+    chunks, _, starts = rolls.chunk_roll(roll, frames["chunk_frames"], frames["hop_frames"])
+    starts_s = np.asarray(starts) / rate
+    by_chunks = wanted.keys() != {"features"}
+    inputs: dict[str, npt.NDArray[Any]] = {}
+    if "chunks" in wanted:
+        inputs["chunks"] = chunks
+    if "notes" in wanted:
+        most = wanted["notes"].shape[1] or MAX_NOTES
+        inputs["notes"] = note_rows(piece.score.notes, starts_s, length_s, most)
+    if "features" in wanted:
+        rows = _feature_rows(piece, starts_s, length_s, by_chunks)
+        inputs["features"] = rows[:, _columns(champion)]
+    return Cut(inputs, starts_s, np.asarray(chunks.any(axis=(1, 2))), by_chunks)
+
+
 def _judge_pieces(
     pieces: Sequence[Piece], champion: Champion, deadline: Deadline
 ) -> list[Judgement | ProblemError]:
@@ -151,65 +209,46 @@ def _judge_pieces(
     judged in evaluation. A model of musical features alone is asked for the piece as a whole and
     for the notes of each segment. A model of both gets the piece's features beside every chunk.
     """
-    wanted = set(champion.classifier.inputs)
-    if unknown := wanted - {"chunks", "features"}:
-        message = f"The champion {champion.task} wants {sorted(unknown)}; a piece does not give it."
-        raise ModelError(message)
-    frames = frames_of(champion)
-    rate, length_s = (
-        frames["frames_per_second"],
-        frames["chunk_frames"] / frames["frames_per_second"],
-    )
-    by_chunks = "chunks" in wanted
-    columns = columns_of(champion) if "features" in wanted else None
-    chunks, features, spans, starts_s, sounding = [], [], [], [], []
-    at = 0
-    for piece in pieces:
-        roll = rolls.velocity_roll(piece.score, rate)
-        own, _, starts = rolls.chunk_roll(roll, frames["chunk_frames"], frames["hop_frames"])
-        starts_s.append(np.asarray(starts) / rate)
-        sounding.append(np.asarray(own.any(axis=(1, 2))))
-        rows = len(own) if by_chunks else 1 + len(own)
-        spans.append((at, at + rows))
-        at += rows
-        if by_chunks:
-            chunks.append(own)
-        if columns is not None:
-            features.append(_feature_rows(piece, starts_s[-1], length_s, by_chunks)[:, columns])
-    inputs: dict[str, npt.NDArray[Any]] = {}
-    if by_chunks:
-        inputs["chunks"] = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
-    if columns is not None:
-        inputs["features"] = np.concatenate(features)
-    _take_note(champion, inputs.get("chunks"), features)
-    answered = predict(champion, inputs, deadline) if at else np.empty((0, 0), dtype=np.float32)
+    cuts = [cut(piece, champion) for piece in pieces]
+    inputs = {
+        name: _joined([own.inputs[name] for own in cuts]) for name in champion.classifier.inputs
+    }
+    _take_note(champion, cuts)
+    if sum(own.rows for own in cuts):
+        answered = predict(champion, inputs, deadline)
+    else:
+        answered = np.empty((0, 0), dtype=np.float32)
     if not np.isfinite(answered).all():
         message = f"The champion {champion.task} answers with what is no number."
         raise ModelError(message)
+    frames = _frames_of(champion)
+    length_s = frames["chunk_frames"] / frames["frames_per_second"]
     judged: list[Judgement | ProblemError] = []
-    for index, (start, end) in enumerate(spans):
+    end = 0
+    for own in cuts:
+        start, end = end, end + own.rows
         if start == end:
-            detail = f"The piece is shorter than {1 / rate:g} s, one frame of the model."
+            shortest_s = 1 / frames["frames_per_second"]
+            detail = f"The piece is shorter than {shortest_s:g} s, one frame of the model."
             judged.append(ProblemError(problems.NO_NOTES, detail))
             continue
-        own_rows = answered[start:end]
-        whole = own_rows.mean(axis=0) if by_chunks else own_rows[0]
-        by_segment = own_rows if by_chunks else own_rows[1:]
-        segments = Segments(starts_s[index], length_s, sounding[index], by_segment)
+        rows = answered[start:end]
+        whole = rows.mean(axis=0) if own.by_chunks else rows[0]
+        by_segment = rows if own.by_chunks else rows[1:]
+        segments = Segments(own.starts_s, length_s, own.sounding, by_segment)
         judged.append(Judgement(champion.classes, whole, segments))
     return judged
 
 
-def _take_note(
-    champion: Champion,
-    chunks: npt.NDArray[Any] | None,
-    features: Sequence[npt.NDArray[np.float32]],
-) -> None:
-    """Let the drift of inputs be measured: of chunks, and of whole pieces' features."""
-    if chunks is not None:
-        champion.drift.observe("chunks", chunks)
-    if wholes := [rows[0] for rows in features if len(rows)]:
-        champion.drift.observe("features", np.stack(wholes))
+def _joined(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _take_note(champion: Champion, cuts: Sequence[Cut]) -> None:
+    """Let the drift of inputs be measured: of chunks and notes, and of whole pieces' features."""
+    for own in cuts:
+        for name, rows in own.inputs.items():
+            champion.drift.observe(name, rows[:1] if name == "features" else rows)
 
 
 def _feature_rows(
@@ -225,13 +264,13 @@ def _feature_rows(
     return np.stack([piece.features, *segments])
 
 
-def frames_of(champion: Champion) -> dict[str, int]:
+def _frames_of(champion: Champion) -> dict[str, int]:
     """Return how the rolls that the model was trained on are cut."""
     dataset = champion.card.get("dataset") or {}
     return {key: dataset.get(key) or value for key, value in DEFAULT_FRAMES.items()}
 
 
-def columns_of(champion: Champion) -> slice | list[int]:
+def _columns(champion: Champion) -> slice | list[int]:
     """Return which of today's musical features the model was trained on, in its order."""
     names = champion.feature_names
     if not names or tuple(names) == FEATURE_NAMES:

@@ -16,9 +16,8 @@ import numpy.typing as npt
 from serve.champions import Champion
 from serve.deadlines import Deadline
 from serve.items import Item, Piece
-from serve.judging import columns_of, frames_of, numbers_of, predict
+from serve.judging import cut, numbers_of, predict
 from tunesmith.errors import ModelError
-from tunesmith.midi import rolls
 from tunesmith.midi.features import FEATURE_NAMES
 
 __all__ = ["THEMES", "Reason", "reasons"]
@@ -126,25 +125,17 @@ def _material(item: Item, champion: Champion) -> tuple[Inputs, dict[str, Inputs]
         raise ModelError(message)
     changed: dict[str, Inputs] = {}
     for name, rows in inputs.items():
-        parts = _octaves(rows) if rows.ndim == 3 else _columns(name, rows, champion)
+        parts = _octaves(rows) if name == "chunks" else _columns(name, rows, champion)
         changed |= {part: {**inputs, name: variant} for part, variant in parts.items()}
     return inputs, changed
 
 
 def _piece_inputs(piece: Piece, champion: Champion) -> Inputs:
-    wanted = champion.classifier.inputs
-    inputs: Inputs = {}
-    rows = 1
-    if "chunks" in wanted:
-        frames = frames_of(champion)
-        roll = rolls.velocity_roll(piece.score, frames["frames_per_second"])
-        chunks, _, _ = rolls.chunk_roll(roll, frames["chunk_frames"], frames["hop_frames"])
-        few = np.unique(np.linspace(0, len(chunks) - 1, _MOST_CHUNKS).round().astype(int))
-        inputs["chunks"] = chunks[few]
-        rows = len(few)
-    if "features" in wanted:
-        inputs["features"] = np.repeat(piece.features[None, columns_of(champion)], rows, axis=0)
-    return inputs
+    """Return the row of the whole piece, or some rows spread over it."""
+    whole = cut(piece, champion)
+    last = len(whole.starts_s) - 1
+    few = np.unique(np.linspace(0, last, _MOST_CHUNKS).round().astype(int))
+    return {name: rows[few if whole.by_chunks else [0]] for name, rows in whole.inputs.items()}
 
 
 def _octaves(chunks: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
@@ -161,7 +152,7 @@ def _octaves(chunks: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
 def _columns(name: str, rows: npt.NDArray[Any], champion: Champion) -> dict[str, npt.NDArray[Any]]:
     """Return a table with one part after the other at the training data's median."""
     summary = (champion.card.get("summary") or {}).get(name)
-    names = champion.feature_names or (FEATURE_NAMES if rows.shape[1] == len(FEATURE_NAMES) else ())
+    names = champion.feature_names or FEATURE_NAMES
     if not summary or {len(summary["edges"]), len(names)} != {rows.shape[1]}:
         return {}
     medians = np.array([edges[_MEDIAN] for edges in summary["edges"]], dtype=rows.dtype)

@@ -14,6 +14,7 @@ from serve.routes import make_app
 from serve.service import Service
 from serve.settings import shipped
 from tunesmith.midi.features import FEATURE_NAMES
+from tunesmith.midi.sequences import MAX_NOTES
 from tunesmith.store import Store
 
 COMPOSERS = ("Bach", "Beethoven", "Chopin", "Mozart")
@@ -21,6 +22,7 @@ Shape = tuple[str, list[int]]
 INPUTS: dict[str, Shape] = {
     "chunks": ("uint8", [150, 128]),
     "features": ("float32", [len(FEATURE_NAMES)]),
+    "notes": ("uint8", [MAX_NOTES, 4]),
 }
 SONG_FEATURES = ["danceability", "energy", "tempo"]
 WORDS = ["bad", "dull", "fine", "good"]

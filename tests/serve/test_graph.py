@@ -15,7 +15,7 @@ from PIL import Image
 
 from serve.deadlines import Deadline
 from serve.items import decode_midi
-from serve.judging import judge
+from serve.judging import Judgement, judge
 from serve.service import Service
 from serve.settings import NodeSettings, Settings
 from tests.serve.conftest import (
@@ -26,6 +26,8 @@ from tests.serve.conftest import (
     write_bundle,
 )
 from tunesmith.errors import ModelError
+from tunesmith.midi import chunk_roll, velocity_roll
+from tunesmith.midi.sequences import note_rows
 from tunesmith.store import Store
 
 SONG = dict(zip(SONG_FEATURES, (0.5, 0.8, 120.0), strict=True))
@@ -338,6 +340,34 @@ def test_overload_is_refused_with_a_time_to_return(
         assert int(refused.headers["retry-after"]) >= 1
         again = client.post("/v1/composer", content=midi_factory(), headers=MIDI)
         assert again.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "views", [("notes",), ("chunks", "notes"), ("chunks", "notes", "features")]
+)
+def test_a_model_of_notes_reads_those_of_each_chunk_as_it_was_trained(
+    store: Store,
+    make_service: Callable[..., Service],
+    midi_factory: Callable[..., bytes],
+    views: tuple[str, ...],
+) -> None:
+    write_bundle(store, inputs=views)
+    service = make_service()
+    champion = service.champions.get("composer")
+    piece = decode_midi(midi_factory(n_notes=200), service.settings.limits)
+    (judged,) = judge([piece], champion, Deadline.after(20))
+    assert isinstance(judged, Judgement)
+    assert judged.segments is not None
+    notes = note_rows(piece.score.notes, judged.segments.starts_s, 15.0)
+    assert len(notes) > 2
+    given = {"notes": notes}
+    if len(views) > 1:
+        given["chunks"], _, _ = chunk_roll(velocity_roll(piece.score, 10))
+    if len(views) > 2:
+        given["features"] = np.repeat(piece.features[None], len(notes), axis=0)
+    expected = champion.classifier.predict(given)
+    np.testing.assert_allclose(judged.segments.probabilities, expected, atol=1e-6)
+    np.testing.assert_allclose(judged.probabilities, expected.mean(axis=0), atol=1e-6)
 
 
 def test_judging_many_pieces_at_once_is_judging_each(
