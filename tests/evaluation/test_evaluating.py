@@ -213,3 +213,25 @@ def test_few_groups_and_no_errors_are_told(store, monkeypatch):
     notes = " ".join(evaluate(store, "composer").facts["notes"])
     assert "only 3 independent groups" in notes
     assert "No error among" in notes
+
+
+def test_figures_without_the_items_that_leaked_stand_beside(store, monkeypatch):
+    examples = artefacts.make_examples(120)
+    artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights()))
+    run = open_run(store, "composer")
+    test = list(parts_of(run, examples).test.ids)
+    split = run.table("split")
+    # The group of one test item is given to a learned one, as a wrong split would.
+    learned = split.index[split["part"] == "train"][0]
+    groups = examples.groups.copy()
+    groups[learned] = groups[examples.ids.index(test[0])]
+    leaky = Examples(examples.y, examples.classes, groups, examples.ids, examples.views)
+    monkeypatch.setattr(evaluating, "load_examples", lambda run: leaky)
+    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
+    report = evaluate(store, "composer")
+    (leak,) = [row for row in report.facts["audit"] if row["result"] == "leak"]
+    without = report.facts["without_leaks"]
+    assert without["left_out"] == leak["facts"]["items"] > 0
+    assert without["metrics"]["accuracy"] != report.facts["metrics"]["piece"]["accuracy"]
+    page = store.read_bytes(*report.parts, "report.html").decode()
+    assert f"Without the {without['left_out']} of {len(test)} test pieces" in page

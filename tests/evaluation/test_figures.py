@@ -116,8 +116,8 @@ def test_correlation_is_drawn_of_tables_that_fit():
 def test_curves_without_training_loss_are_drawn():
     history = pd.DataFrame({"trial": [0, 0], "step": [1, 2], "macro_f1": [0.5, 0.6]})
     trials = search_tables(1)
-    assert figures._curves(history, trials, "macro_f1", 0) is not None
-    assert figures._curves(history.iloc[:0], trials, "macro_f1", 0) is None
+    assert figures._curves(history, trials, "macro_f1", {0}) is not None
+    assert figures._curves(history.iloc[:0], trials, "macro_f1", {0}) is None
 
 
 def test_curves_are_coloured_by_the_settings_that_matter():
@@ -182,3 +182,25 @@ def test_pictures_say_what_they_are_and_what_was_answered():
 def test_importance_of_pictures_is_a_map():
     found = {"method": "one patch blanked", "parts": [1], "grid": [[0.0, 0.4], [-0.1, 0.2]]}
     assert "One patch blanked: at most 0.400" in texts(figures._importance(found))
+
+
+def test_bins_of_few_answers_are_drawn_as_one():
+    bins = {
+        "low": [0.0] * 4,
+        "high": [1.0] * 4,
+        "count": [2, 3, 20, 40],
+        "confidence": [0.3, 0.5, 0.8, 0.95],
+        "accuracy": [0.5, 1.0, 0.75, 0.95],
+    }
+    sure, share, low, high, count = figures._merged(bins)
+    assert count.tolist() == [25, 40]
+    assert share[0] == pytest.approx((1 + 3 + 15) / 25)
+    assert sure[0] == pytest.approx((0.6 + 1.5 + 16) / 25)
+    assert (low < share).all()
+    assert (share < high).all()
+    few = {name: values[:2] for name, values in bins.items()}
+    assert figures._merged(few)[-1].tolist() == [5]
+
+
+def test_members_of_an_ensemble_win_too():
+    assert figures._winners({"trial": 9, "members": [{"trial": 2}, {"trial": 5}]}) == {9, 2, 5}

@@ -126,7 +126,8 @@ def _straddling(
         return Finding(check, "clear", f"No test items {what}.", {"items": 0})
     share = len(items) / len(test)
     message = f"{len(items)} of {len(test)} test items ({share:.1%}) {what}."
-    return Finding(check, result, message, {"items": len(items), "examples": list(items[:5])})
+    facts = {"items": len(items), "examples": list(items[:5]), "ids": list(items)}
+    return Finding(check, result, message, facts)
 
 
 def _at(examples: Examples, mask: npt.NDArray[np.bool_]) -> list[str]:
@@ -228,7 +229,10 @@ def _same_music(
 def _artists(learned: Examples, test: Examples, artists: Mapping[str, str] | None) -> Finding:
     check = "artists on both sides"
     if artists is None:
-        return _absent(check, "The data names no artists beside the label.")
+        why = (
+            "No artists are known beside the label; where a table names them, they are the groups."
+        )
+        return _absent(check, why)
     known = {artists[name] for name in learned.ids if name in artists}
     items = [name for name in test.ids if artists.get(name) in known]
     what = "are by an artist who was learned from; see the figure by artist"

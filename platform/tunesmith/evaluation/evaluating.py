@@ -283,6 +283,7 @@ class _Evaluation:
         if len(linear):
             comparisons["linear"] = self._compare(linear)
             baseline["linear"] = {self.unit: figures(test.y, linear, test.groups)}
+        audited = self._audit()
         champion_comparison = against_champion(run, test, answers, self.metric)
         if champion_comparison is not None:
             comparisons["champion"] = champion_comparison
@@ -315,7 +316,8 @@ class _Evaluation:
             "per_class": class_table(test.y, answers, run.classes),
             "confusion": confusion(test.y, answers).tolist(),
             "calibration": self._calibration(),
-            "audit": self._audit(),
+            "audit": audited,
+            "without_leaks": self._without_leaks(audited),
             "slices": self._slices(),
             "behaviour": self._behaviour(),
             "importance": self._importance(),
@@ -424,6 +426,20 @@ class _Evaluation:
             )
         return [finding.as_dict() for finding in found]
 
+    def _without_leaks(self, audited: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """Return the figures without the items that leaked, where that can be said."""
+        leaks = [row["facts"].get("ids") for row in audited if row["result"] == "leak"]
+        if not leaks or None in leaks:
+            return None
+        leaked = {name for ids in leaks for name in ids}
+        test = self.parts.test
+        left = np.array([i for i, name in enumerate(test.ids) if name not in leaked], dtype=int)
+        if not len(left):
+            return None
+        answers = self.predictions.by_item[left]
+        found = figures(test.y[left], answers, test.groups[left])
+        return {"left_out": len(test) - len(left), "metrics": found}
+
     def _slices(self) -> list[dict[str, Any]]:
         groups = np.concatenate([self.parts.learned.groups, self.parts.test.groups])
         facts = self.pieces.facts if self.pieces is not None else None
@@ -459,7 +475,7 @@ class _Evaluation:
                 smaller = Classifier(data, classes=self.run.classes, threads=1)
             except ModelError as error:
                 # Not every graph survives the conversion; the model itself is untouched.
-                logger.info("no %s of run %s: %s", name, self.run.run_id, error)
+                found[name] = {"problem": str(error), "kept": False}
                 continue
             found[name] = self._fares(smaller, len(data))
         return found

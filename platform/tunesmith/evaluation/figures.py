@@ -30,6 +30,7 @@ _MOST_PANELS = 3
 _LEAST_EXPLAINED = 10
 _MOST_CORRELATED = 40
 _DRAWN_ROWS = 20_000
+_LEAST_ANSWERS = 12
 # Of classes that differ less, downsampling is no question.
 _UNEVEN = 1.1
 
@@ -55,7 +56,7 @@ def all_figures(
     metric = str(facts["metric"])
     drawn: dict[str, Figure | None] = {
         "confusion": confusion_figure(np.asarray(facts["confusion"]), tuple(facts["classes"])),
-        "curves": _curves(history, trials, metric, best),
+        "curves": _curves(history, trials, metric, _winners(facts.get("model") or {})),
         "by_setting": _curves_by_setting(history, trials),
         "search": _search(trials, metric, best),
         "parallel": _parallel(trials, metric),
@@ -175,18 +176,25 @@ def _legend_above(axes: "Axes", colours: Mapping[str, str]) -> None:
     )
 
 
+def _winners(best: Mapping[str, Any]) -> set[Any]:
+    """Return the winning trial and, of an ensemble, those of its members."""
+    return {best.get("trial"), *(member["trial"] for member in best.get("members") or ())}
+
+
 def _curves(
-    history: "pd.DataFrame", trials: "pd.DataFrame", metric: str, best: Any
+    history: "pd.DataFrame", trials: "pd.DataFrame", metric: str, winners: set[Any]
 ) -> "Figure | None":
-    """Draw the metric and the losses of every trial step by step, the winner on top."""
+    """Draw the metric and the losses of every trial step by step, the winners on top."""
     if history.empty or metric not in history:
         return None
     family = dict(zip(trials["trial"], trials["family"], strict=True))
     colours = _colours(list(family.values()))
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(_WIDTH, 3.3)
     left, right = figure.subplots(1, 2)
     for trial, rows in history.groupby("trial", sort=False):
-        wins = trial == best
+        wins = trial in winners
         look: dict[str, Any] = {
             "color": colours.get(str(family.get(trial)), MUTED),
             "alpha": 1.0 if wins else 0.35,
@@ -199,6 +207,8 @@ def _curves(
             right.plot(rows["step"], rows["log_loss"], marker=marker, markersize=3, **look)
         if "loss" in rows and rows["loss"].notna().any():
             right.plot(rows["step"], rows["loss"], linestyle=(0, (2, 1.5)), **look)
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set(title=f"Validation {label_of(metric)}", xlabel="Step")
     right.set(title="Loss: validation solid, training dashed", xlabel="Step")
     _legend(left, colours)
@@ -456,12 +466,12 @@ def _reliability(calibration: Mapping[str, Any]) -> "Figure":
     ]
     if "reliability_before" in calibration:
         shown.insert(0, ("as trained", "reliability_before", SERIES[1]))
-    for name, key, colour in shown:
-        bins = calibration[key]
-        count = np.asarray(bins["count"])
-        size = 12 + 110 * count / count.sum()
-        top.plot(bins["confidence"], bins["accuracy"], color=colour, linewidth=1.2, label=name)
-        top.scatter(bins["confidence"], bins["accuracy"], s=size, color=colour, zorder=3)
+    for shift, (name, key, colour) in zip((-0.006, 0.006), shown[::-1], strict=False):
+        confidence, share, low, high, count = _merged(calibration[key])
+        top.vlines(confidence + shift, low, high, color=colour, linewidth=1.2, alpha=0.5)
+        size = 14 + 90 * count / count.sum()
+        top.scatter(confidence + shift, share, s=size, color=colour, zorder=3, label=name)
+        top.plot(confidence + shift, share, color=colour, linewidth=0.9, alpha=0.6)
     bins = calibration["reliability"]
     middle = (np.asarray(bins["low"]) + np.asarray(bins["high"])) / 2
     bottom.bar(middle, bins["count"], width=0.055, color=ACCENT, alpha=0.7)
@@ -470,6 +480,36 @@ def _reliability(calibration: Mapping[str, Any]) -> "Figure":
         top.legend(loc="upper left")
     bottom.set(xlabel="Confidence of the answer", ylabel="Answers")
     return figure
+
+
+def _merged(bins: Mapping[str, Any]) -> tuple[npt.NDArray[np.float64], ...]:
+    """Return neighbouring bins as one until each holds enough answers to say something.
+
+    Returns
+    -------
+    tuple
+        Mean confidence, share right, the ends of its interval at 95 % (Wilson, 1927) and the
+        number of answers, each ``float [bins]``.
+    """
+    least = min(_LEAST_ANSWERS, sum(bins["count"]))
+    rows: list[list[float]] = []
+    held = np.zeros(3)
+    # From the surest answers down: most are there, and the rest joins the least sure bin.
+    for count, sure, right in zip(
+        reversed(bins["count"]), reversed(bins["confidence"]), reversed(bins["accuracy"]),
+        strict=True,
+    ):  # fmt: skip
+        held += [count, count * sure, count * right]
+        if held[0] >= least:
+            rows.append(held.tolist())
+            held = np.zeros(3)
+    if held[0]:
+        rows[-1] = (np.asarray(rows[-1]) + held).tolist()
+    n, sure, right = np.array(rows[::-1]).T
+    share, z = right / n, 1.96
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return sure / n, share, middle - half, middle + half, n
 
 
 def _importance(found: Mapping[str, Any] | None) -> "Figure | None":
@@ -766,6 +806,6 @@ def _answers(axes: "Axes", row: Mapping[str, Any]) -> None:
     colours = [SERIES[2] if name == row["label"] else MUTED for name in names]
     axes.barh(names, values, color=colours, height=0.6, alpha=0.85)
     for y, value in enumerate(values):
-        axes.text(min(value + 0.03, 0.86), y, f"{value:.2f}", va="center", fontsize=7.5)
-    axes.set(xlim=(0, 1), xticks=[])
+        axes.text(value + 0.03, y, f"{value:.2f}", va="center", fontsize=7.5)
+    axes.set(xlim=(0, 1.22), xticks=[])
     _bare(axes)

@@ -36,10 +36,10 @@ h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .3rem; letter-spacing: -.01e
 h2 { font-size: 1.3rem; margin: 3.4rem 0 .4rem; letter-spacing: -.005em; }
 h3 { font-size: 1rem; margin: 1.8rem 0 .2rem; }
 p { margin: .4rem 0 1rem; max-width: 46rem; }
-nav { font-size: .875rem; margin: 1.2rem 0 0; }
-nav a { color: var(--series-0); text-decoration: none; margin-right: 1.1rem; white-space: nowrap; }
+nav { font-size: .875rem; margin: 1.2rem 0 0; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; }
+nav a { color: var(--series-0); text-decoration: none; }
 .quiet, figcaption, caption { color: var(--muted); font-size: .875rem; }
-.hero { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 1rem;
+.hero { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: 1rem;
   margin: 1.8rem 0 1rem; }
 .hero div { background: var(--panel); border-radius: .6rem; padding: 1rem 1.1rem; }
 .hero b { display: block; font-size: 2rem; line-height: 1.15; font-weight: 650;
@@ -60,8 +60,18 @@ td.mark { font-weight: 600; }
 .absent { color: var(--muted); font-weight: 400; }
 caption { text-align: left; padding-bottom: .4rem; }
 figure { margin: 1rem 0 1.6rem; }
+.plot { overflow-x: auto; }
 figure svg { display: block; width: 100%%; height: auto; }
 figure text { font-family: system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+@media (max-width: 40rem) {
+  main { padding: 2rem 1rem 4rem; }
+  .hero { grid-template-columns: 1fr 1fr; }
+  .hero div { padding: .8rem .9rem; }
+  .hero b { font-size: 1.6rem; }
+  /* Wide drawings are scrolled rather than shrunk until nothing can be read. */
+  figure svg { min-width: min(var(--natural), 38rem); }
+  th, td { padding-right: 1rem; }
+}
 figcaption { margin-top: .3rem; max-width: 46rem; }
 footer { margin-top: 4rem; border-top: 1px solid var(--grid); padding-top: 1rem; }
 @media print { main { max-width: none; padding: 0; } nav { display: none; }
@@ -125,7 +135,8 @@ def label_of(metric: str) -> str:
 
 def interval(figure: Mapping[str, float], sign: str = "") -> str:
     """Return a figure with its interval as HTML."""
-    value, low, high = (f"{figure[key]:{sign}.3f}" for key in ("value", "low", "high"))
+    texts = (f"{figure[key]:{sign}.3f}" for key in ("value", "low", "high"))
+    value, low, high = (text.replace("-", "\u2212") for text in texts)
     return f"{value} <small>[{low}, {high}]</small>"
 
 
@@ -152,7 +163,8 @@ def drawing(figures: Figures, name: str, caption: str) -> str:
         return ""
     width_rem = min(figures[name].get_figwidth() * 6.4, 59)
     return (
-        f'<figure style="max-width: {width_rem:.0f}rem">{svg(figures[name], name)}'
+        f'<figure style="max-width: {width_rem:.0f}rem; --natural: {width_rem * 0.8:.0f}rem">'
+        f'<div class="plot">{svg(figures[name], name)}</div>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
@@ -171,10 +183,9 @@ def _head(facts: Facts) -> str:
         f"<span>95&nbsp;%: {figures[name]['low']:.3f} to {figures[name]['high']:.3f}</span></div>"
         for name in ("accuracy", "balanced_accuracy", "macro_f1", "ece")
     )
-    leaks = [row["check"] for row in facts["audit"] if row["result"] == "leak"]
     notes = [*facts["notes"]]
-    if leaks:
-        notes.insert(0, f"The audit found leaks ({', '.join(leaks)}): the figures are too good.")
+    if leaks := [row["check"] for row in facts["audit"] if row["result"] == "leak"]:
+        notes.insert(0, f"The audit found leaks: {', '.join(leaks)}. {_without_leaks(facts)}")
     told = "".join(f'<div class="note">{_paragraph(note)}</div>' for note in notes)
     return (
         f"<header><h1>{escape(facts.get('title') or facts['task'])}</h1>"
@@ -183,6 +194,22 @@ def _head(facts: Facts) -> str:
         f"{escape(str(data['version']))}, measured on {facts['n_test']:,} {unit}s in "
         f"{facts['n_test_groups']:,} independent groups that the search never saw.</p>"
         f'<div class="hero">{tiles}</div>{told}</header>\n'
+    )
+
+
+def _without_leaks(facts: Facts) -> str:
+    """Return what is left of the figures without the items that leaked."""
+    left = facts.get("without_leaks")
+    if not left:
+        return "The figures are too good."
+    whole, part = facts["metrics"][facts["unit"]], left["metrics"]
+    told = ", ".join(
+        f"{label_of(name).lower()} {part[name]['value']:.3f} instead of {whole[name]['value']:.3f}"
+        for name in ("accuracy", "macro_f1")
+    ).replace("macro f1", "macro F1")
+    return (
+        f"Without the {left['left_out']} of {facts['n_test']:,} test {facts['unit']}s that they "
+        f"concern: {told}."
     )
 
 
@@ -308,8 +335,9 @@ def _calibration(facts: Facts, figures: Figures) -> str:
     return _paragraph(text) + drawing(
         figures,
         "calibration",
-        "Of answers given with some confidence, the share that is right; larger dots stand for "
-        "more answers. On the dashed line a model is as sure as it is right.",
+        "Of answers given with some confidence, the share that is right, with its interval at "
+        "95\u00a0%; larger dots stand for more answers, at least a dozen each. On the dashed line a model is "
+        "as sure as it is right.",
     )
 
 
@@ -407,31 +435,40 @@ def _told(row: Mapping[str, Any]) -> str:
 
 
 def _variants(facts: Facts) -> str:
-    rows = [
-        [
-            {"int8": "Weights in 8 bits", "float16": "16-bit floating point"}.get(name, name),
-            interval(found["accuracy"]),
-            f"{found['agreement']:.1%}",
-            f"{found['speedup']:.2f}",
-            f"{found['bytes'] / 1e6:.2f} MB",
-            "kept" if found["kept"] else "not worth it",
-        ]
-        for name, found in (facts.get("variants") or {}).items()
-    ]
+    names = {"int8": "Weights in 8 bits", "float16": "16-bit floating point"}
+    rows, problems = [], ""
+    for name, found in (facts.get("variants") or {}).items():
+        if "problem" in found:
+            what = f"{names.get(name, name)}: this graph cannot be converted."
+            problems += _paragraph(what, "quiet")
+            continue
+        rows.append(
+            [
+                names.get(name, name),
+                interval(found["accuracy"]),
+                f"{found['agreement']:.1%}",
+                f"{found['speedup']:.2f}",
+                f"{found['bytes'] / 1e6:.2f} MB",
+                "kept" if found["kept"] else "not worth it",
+            ]
+        )
     if not rows:
-        return ""
+        return problems
     head = ["Variant", "Accuracy", "Same answers", "Times as fast", "Size", "Verdict"]
     text = (
         "A smaller model is kept beside the model where its accuracy lies in the model's interval "
         "and one thread predicts at least 1.1 times as fast."
     )
-    return _paragraph(text) + table(head, rows)
+    return _paragraph(text) + table(head, rows) + problems
 
 
 def _search(facts: Facts, figures: Figures) -> str:
     trials = facts.get("trials") or {}
     best = facts.get("model") or {}
-    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in trials.items())
+    order = ("planned", "completed", "pruned", "failed", "not_started")
+    counts = ", ".join(
+        f"{trials[name]} {name.replace('_', ' ')}" for name in order if trials.get(name)
+    )
     settings = ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in (best.get("params") or {}).items()
@@ -474,6 +511,8 @@ def _data(facts: Facts, figures: Figures) -> str:
     ]
     total = [f"<b>{sum(counts.values()):,}</b>" for counts in parts.values()]
     protocol = f"Split: {facts['protocol']}." if facts.get("protocol") else ""
+    if facts.get("licence"):
+        protocol += f" Licence of the data: {facts['licence']}."
     return (
         _paragraph(protocol)
         + table(["Class", *(name.capitalize() for name in parts)], [*rows, ["<b>All</b>", *total]])
