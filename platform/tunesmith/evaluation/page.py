@@ -336,8 +336,8 @@ def _calibration(facts: Facts, figures: Figures) -> str:
         figures,
         "calibration",
         "Of answers given with some confidence, the share that is right, with its interval at "
-        "95\u00a0%; larger dots stand for more answers, at least a dozen each. On the dashed line a "
-        "model is as sure as it is right.",
+        "95\u00a0%; larger dots stand for more answers, at least a dozen each. On the dashed line "
+        "a model is as sure as it is right.",
     )
 
 
