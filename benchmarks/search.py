@@ -1,0 +1,679 @@
+"""The search against what a user would do instead: same data, same models, same score.
+
+python benchmarks/search.py race composer --dataset big4 --store STORE --families boosting,cnn1d
+python benchmarks/search.py study --dataset big4 --store STORE
+python benchmarks/search.py overhead
+python benchmarks/search.py slots 8 64
+
+    a  the study's way: scikit-learn's random search of its CNN, one process, 10 draws x 3 folds
+    b  plain Optuna (TPE, median pruning) over processes that share a SQLite file
+    c  this search: Ray Tune, Optuna, successive halving, ensembles; Ray's start-up included
+    d  train every setting for one step, then the best of them to the end (Egele et al., 2023)
+
+``race`` runs b, c and d, each a process of its own, timed from before its start; every trial has
+one core. ``study`` measures the steps of a on this machine and says how long all of it would take.
+``overhead`` trains the settings of a search again in a bare loop. ``slots`` runs trials that only
+sleep on as many logical cores as it is told.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "platform")]
+
+from tunesmith.models import Family, Fitted, Step, get_family  # noqa: E402
+from tunesmith.search.material import Material, material  # noqa: E402
+from tunesmith.search.scoring import scores  # noqa: E402
+from tunesmith.search.studies import FAMILY, Space, starting_points  # noqa: E402
+from tunesmith.store import Store  # noqa: E402
+from tunesmith.tasks import Request, get_task  # noqa: E402
+
+QUIET = {
+    "RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "PYTHONWARNINGS":
+    "ignore", "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE",
+}  # fmt: skip
+SIDES = {
+    "b": "plain Optuna over processes",
+    "c": "this search, start-up included",
+    "d": "one step of each, best of them on",
+}
+FOLDS, DRAWS = 3, 10
+STUDY_SPACE = {
+    "optimizer": ["adam", "sgd"],
+    "initializer": ["glorot_uniform", "he_normal"],
+    "dropout": [0.4, 0.5],
+    "epochs": [10, 20],
+    "batch": [20, 30],
+}
+STUDY_BEST = {
+    "optimizer": "adam", "initializer": "glorot_uniform", "dropout": 0.4, "batch": 30, "epochs": 10,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all sides search."""
+
+    task: str
+    store: str
+    dataset: str | None
+    families: tuple[str, ...]
+    trials: int
+    workers: int
+    seed: int
+
+    def request(self) -> Request:
+        """Return which data."""
+        return Request(self.dataset, None, self.seed)
+
+    def material(self) -> Material:
+        """Return what trials may see."""
+        task = get_task(self.task)
+        return material(task, task.read(Store(self.store), self.request()), self.seed)
+
+    def space(self) -> Space:
+        """Return the space that all sides draw from."""
+        return Space(self.families, fixed={"seed": self.seed})
+
+
+@dataclass
+class Outcome:
+    """What a side came to; times in seconds since before its process began."""
+
+    rises: list[tuple[float, float]] = field(default_factory=list)
+    ended_s: list[float] = field(default_factory=list)
+    idle: float = 0.0
+
+    def saw(self, at_s: float, score: float) -> None:
+        """Take a score in."""
+        if not self.rises or score > self.rises[-1][1]:
+            self.rises.append((at_s, score))
+
+    def reached_s(self, target: float) -> float | None:
+        """Return when a score as good as this was there."""
+        return next((at_s for at_s, score in self.rises if score >= target), None)
+
+
+# --- training as a bare loop does it
+
+
+def training(
+    seen: Material, family: str, params: Mapping[str, Any], seed: int
+) -> Iterator[tuple[float, bool]]:
+    """Yield the best score so far after every step, and whether the trial would end here."""
+    kind = get_family(family)
+    fits = [(kind.fit(params, train, seed=seed), held_out) for train, held_out in seen.splits()]
+    best, best_step = -np.inf, 0
+    for step in range(1, kind.max_steps + 1):
+        figures = [_judged(next(fit), held_out)[seen.metric] for fit, held_out in fits]
+        if np.mean(figures) > best:
+            best, best_step = float(np.mean(figures)), step
+        yield best, step == kind.max_steps or step - best_step >= kind.patience
+
+
+def _judged(step: Step, held_out: Any) -> dict[str, float]:
+    from tunesmith.datasets.examples import aggregate
+
+    view = held_out.view(step.model.views[0])
+    by_item = aggregate(step.model.predict_proba(view.x), view.item, len(held_out))
+    return scores(by_item, held_out.y)
+
+
+# --- the sides, each in processes of its own
+
+
+def _cores() -> tuple[float, float]:
+    """Return what all cores were idle and there, in ticks since the machine began."""
+    fields = [int(value) for value in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+    return float(fields[3] + fields[4]), float(sum(fields))
+
+
+@contextlib.contextmanager
+def _idleness(outcome: Outcome) -> Iterator[Callable[[], None]]:
+    """Measure the idle share of all cores until the given function is called, or the end."""
+    idle, every = _cores()
+
+    def stop() -> None:
+        idle_now, every_now = _cores()
+        outcome.idle = (idle_now - idle) / max(every_now - every, 1.0)
+
+    yield stop
+
+
+def side_b(job: Job, began: float) -> Outcome:
+    """Run `study.optimize` in every worker, on one study."""
+    from tunesmith.search.studies import open_study
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "study.sqlite3"
+        study = open_study(path, job.task)
+        for point in starting_points(job.families):
+            study.enqueue_trial(point)
+        return _over_processes(job, began, _optuna_worker, range(job.trials), str(path))
+
+
+def _optuna_worker(job: Job, tickets: Any, told: Any, path: str, number: int) -> None:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(
+        seed=job.seed + number, multivariate=True, group=True, constant_liar=True
+    )
+    study = optuna.load_study(
+        study_name=job.task, storage=f"sqlite:///{path}", sampler=sampler,
+        pruner=optuna.pruners.MedianPruner(),
+    )  # fmt: skip
+    seen, space = job.material(), job.space()
+
+    def objective(trial: Any) -> float:
+        asked = space(trial)
+        best = 0.0
+        for step, (best, is_over) in enumerate(
+            training(seen, asked[FAMILY], asked["params"], job.seed), 1
+        ):
+            told.put(("score", time.time(), best))
+            trial.report(best, step)
+            if is_over:
+                break
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return best
+
+    while tickets.get() is not None:
+        study.optimize(objective, n_trials=1)
+        told.put(("end", time.time(), 0.0))
+
+
+def side_d(job: Job, began: float) -> Outcome:
+    """Train every setting one step, then the best to their ends."""
+    import optuna
+
+    drawn: list[dict[str, Any]] = []
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=job.seed))
+    for point in starting_points(job.families)[: job.trials]:
+        study.enqueue_trial(point)
+    drawn = [job.space()(study.ask()) for _ in range(job.trials)]
+    kept = max(job.trials // 10, 1)
+    return _over_processes(job, began, _one_step_worker, drawn, kept)
+
+
+def _one_step_worker(job: Job, tickets: Any, told: Any, kept: int, number: int) -> None:
+    del number, kept
+    seen = job.material()
+    while (ticket := tickets.get()) is not None:
+        asked, is_short = ticket
+        best = 0.0
+        for best, is_over in training(seen, asked[FAMILY], asked["params"], job.seed):
+            told.put(("score", time.time(), best))
+            if is_short or is_over:
+                break
+        told.put(("end", time.time(), (best, asked)))
+
+
+def _over_processes(
+    job: Job, began: float, worker: Callable[..., None], work: Sequence[Any], extra: Any
+) -> Outcome:
+    """Hand work out to processes; d hands the best of it out again."""
+    outcome = Outcome()
+    context = multiprocessing.get_context("spawn")
+    tickets, told = context.Queue(), context.Queue()
+    pool = [
+        context.Process(target=worker, args=(job, tickets, told, extra, number))
+        for number in range(job.workers)
+    ]
+    with _idleness(outcome) as stop:
+        for process in pool:
+            process.start()
+        is_d = worker is _one_step_worker
+        for one in work:
+            tickets.put((one, True) if is_d else one)
+        ended = _listen(told, len(work), outcome, began)
+        if is_d:
+            best = sorted(ended, key=lambda pair: -pair[0])[:extra]
+            for _, asked in best:
+                tickets.put((asked, False))
+            _listen(told, len(best), outcome, began)
+        stop()
+        for _ in pool:
+            tickets.put(None)
+        for process in pool:
+            process.join()
+    return outcome
+
+
+def _listen(told: Any, n_ends: int, outcome: Outcome, began: float) -> list[Any]:
+    ended = []
+    while len(ended) < n_ends:
+        kind, at, what = told.get(timeout=900)
+        if kind == "score":
+            outcome.saw(at - began, what)
+        else:
+            ended.append(what)
+            outcome.ended_s.append(at - began)
+    return ended
+
+
+def side_c(job: Job, began: float) -> Outcome:
+    """Run this project's search, refits and the published run not counted."""
+    from tunesmith import runtime
+    from tunesmith.search import Ask, search
+
+    outcome = Outcome()
+    line_of = re.compile(r"(\d+)/\d+ done, .* best ([\d.]+) ")
+    with tempfile.TemporaryDirectory() as folder, _idleness(outcome) as stop:
+        # Data is read where it is, the run is written elsewhere.
+        store = Store(folder)
+        source = Store(job.store)
+        if job.dataset:
+            source.local_path("datasets")
+            Path(folder, "datasets").symlink_to(source.local_path("datasets"))
+
+        def say(line: str) -> None:
+            now_s = time.time() - began
+            found = line_of.search(line)
+            if found:
+                outcome.saw(now_s, float(found[2]))
+                outcome.ended_s += [now_s] * (int(found[1]) - len(outcome.ended_s))
+            if "refitting" in line and not outcome.idle:
+                stop()
+
+        with runtime.session(None, num_cpus=job.workers):
+            ask = Ask(job.task, job.request(), job.families, trials=job.trials, seed=job.seed)
+            search(store, [ask], say=say)
+    return outcome
+
+
+@click.group()
+def main() -> None:
+    """Measure the search."""
+
+
+_JOB = [
+    click.argument("task"),
+    click.option("--store", default="", help="Store that holds the dataset."),
+    click.option("--dataset", help="Its name."),
+    click.option("--families", required=True, help="Comma between them."),
+    click.option("--trials", default=32, show_default=True),
+    click.option("--workers", default=os.cpu_count(), show_default=True),
+    click.option("--seed", default=0, show_default=True),
+]
+
+
+def _with_job(function: Any) -> Any:
+    for decorate in reversed(_JOB):
+        function = decorate(function)
+    return function
+
+
+def _job(options: Mapping[str, Any]) -> Job:
+    return Job(**{**options, "families": tuple(options["families"].split(","))})
+
+
+@main.command(hidden=True)
+@click.argument("name", type=click.Choice(sorted(SIDES)))
+@_with_job
+def side(name: str, **options: Any) -> None:
+    """Run one side and print what it came to as JSON."""
+    began = float(os.environ["BENCHMARK_BEGAN"])
+    run = {"b": side_b, "c": side_c, "d": side_d}[name]
+    with contextlib.redirect_stdout(sys.stderr):
+        outcome = run(_job(options), began)
+    click.echo(json.dumps(outcome.__dict__))
+
+
+@main.command()
+@_with_job
+@click.option("--target", type=float, help="Score to reach, such as the best of a.")
+@click.option("--only", default="bcd", show_default=True, help="Sides to run.")
+@click.option("--json", "target_file", type=click.Path(path_type=Path), help="Write figures here.")
+def race(target: float | None, only: str, target_file: Path | None, **options: Any) -> None:
+    """Run the sides one after the other on TASK."""
+    outcomes = {}
+    for name in only:
+        command = [sys.executable, __file__, "side", name, options["task"]]
+        for key in ("store", "dataset", "families", "trials", "workers", "seed"):
+            if options[key]:
+                command += [f"--{key}", str(options[key])]
+        environment = {**os.environ, **QUIET, "BENCHMARK_BEGAN": str(time.time())}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        outcome = outcomes[name] = Outcome(**json.loads(done.stdout.splitlines()[-1]))
+        click.echo(_line(name, outcome, target))
+    if target_file is not None:
+        told = {name: outcome.__dict__ for name, outcome in outcomes.items()}
+        target_file.write_text(json.dumps({"options": options, "sides": told}, indent=1))
+
+
+def _line(name: str, outcome: Outcome, target: float | None) -> str:
+    end_s, n_trials = outcome.ended_s[-1], len(outcome.ended_s)
+    at_s, best = outcome.rises[-1]
+    text = (
+        f"  {name}  {SIDES[name]:<34} {n_trials} trials in {end_s:6.1f} s, "
+        f"{3600 * n_trials / end_s:6.0f} an hour; best {best:.4f} at {at_s:.1f} s; "
+        f"cores idle {outcome.idle:.0%}"
+    )
+    if target is None:
+        return text
+    reached_s = outcome.reached_s(target)
+    return f"{text}; {target:.4f} " + ("never" if reached_s is None else f"at {reached_s:.1f} s")
+
+
+# --- a: the study's way
+
+
+@main.command()
+@click.option("--store", required=True)
+@click.option("--dataset", required=True)
+@click.option("--steps", default=8, show_default=True, help="Steps to time for each draw.")
+@click.option("--score-epochs", default=0, show_default=True, help="Epochs to score its best for.")
+def study(store: str, dataset: str, steps: int, score_epochs: int) -> None:
+    """Say how long the study's random search would take, and what its best setting scores."""
+    import keras
+    from sklearn.model_selection import ParameterSampler
+
+    job = Job("composer", store, dataset, ("cnn2d",), 0, 1, 0)
+    seen = job.material()
+    train, held_out = next(seen.splits())
+    view = train.view("chunks")
+    n_chunks = len(seen.development.view("chunks"))
+    y = train.y[view.item]
+    total_s = 0.0
+    for draw in ParameterSampler(STUDY_SPACE, DRAWS, random_state=0):
+        step_s = _step_s(keras, draw, view.x, y, n_classes=len(train.classes), steps=steps)
+        n_steps = draw["epochs"] * -(-n_chunks * (FOLDS - 1) // FOLDS // draw["batch"])
+        total_s += FOLDS * n_steps * step_s
+        click.echo(f"  {draw}: {step_s * 1000:.0f} ms a step, {n_steps} steps a fold")
+    click.echo(
+        f"a: {DRAWS} draws x {FOLDS} folds on {n_chunks} chunks would take {total_s / 3600:.1f} h, "
+        f"from {steps} measured steps a draw; validation not counted"
+    )
+    network = _network(keras, STUDY_BEST, view.x, len(train.classes))
+    judged = held_out.view("chunks")
+    for epoch in range(1, score_epochs + 1):
+        network.fit(view.x, y, batch_size=STUDY_BEST["batch"], epochs=1, verbose=0)
+        from tunesmith.datasets.examples import aggregate
+
+        by_row = network.predict(judged.x, verbose=0)
+        by_item = scores(aggregate(by_row, judged.item, len(held_out)), held_out.y)
+        by_chunk = scores(by_row, held_out.y[judged.item])
+        click.echo(
+            f"  epoch {epoch}: {seen.metric} {by_item[seen.metric]:.4f} a piece, "
+            f"accuracy {by_chunk['accuracy']:.4f} a chunk"
+        )
+
+
+def _network(keras: Any, draw: Mapping[str, Any], x: Any, n_classes: int) -> Any:
+    keras.utils.set_random_seed(0)
+    params = {"by_item": 0.0, "balance": 0.0, **draw}
+    network, _ = get_family("cnn2d").build(keras, params, x, n_classes)  # type: ignore[attr-defined]
+    network.compile(optimizer=draw["optimizer"], loss="sparse_categorical_crossentropy")
+    return network
+
+
+def _step_s(
+    keras: Any, draw: Mapping[str, Any], x: Any, y: Any, *, n_classes: int, steps: int
+) -> float:
+    """Return the seconds of a step, the fastest of a few: a neighbour only ever slows."""
+    network = _network(keras, draw, x, n_classes)
+    rng = np.random.default_rng(0)
+    seconds = []
+    for _ in range(steps + 2):
+        rows = np.sort(rng.choice(len(y), draw["batch"], replace=False))
+        began = time.perf_counter()
+        network.train_on_batch(x[rows], y[rows])
+        seconds.append(time.perf_counter() - began)
+    return min(seconds[2:])
+
+
+# --- overhead a trial
+
+
+@main.command()
+@click.option("--task", default="noise", show_default=True)
+@click.option("--family", default="boosting", show_default=True)
+@click.option("--trials", default=32, show_default=True)
+@click.option("--slots", default=1, show_default=True, help="Trials at once.")
+def overhead(task: str, family: str, trials: int, slots: int) -> None:
+    """Train the settings of a search again, in a bare loop, and compare the times."""
+    os.environ.update(QUIET)
+    job = Job(task, "", None, (family,), trials, slots, 0)
+    command = [
+        sys.executable, __file__, "traced", task, "--families", family,
+        "--trials", str(trials), "--workers", str(slots),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    traced = json.loads(done.stdout.splitlines()[-1])
+    seen = job.material()
+    bare = []
+    for trial in traced:
+        began = time.perf_counter()
+        steps = training(seen, family, trial["params"], 0)
+        for _ in range(trial["steps"]):
+            next(steps)
+        bare.append(time.perf_counter() - began)
+    # The first of each slot waits for its process; what is asked is what one more trial costs.
+    rest = traced[slots:]
+    window_s = traced[-1]["end_s"] - max(t["end_s"] for t in traced[:slots])
+    searched_s = window_s * slots / len(rest)
+    bare_s = float(np.mean(bare[slots:]))
+    click.echo(
+        f"{task} {family}, {len(rest)} trials after the first {slots}, {slots} at once: "
+        f"{searched_s:.3f} s a trial in the search, {bare_s:.3f} s in a bare loop, "
+        f"overhead {searched_s - bare_s:.3f} s a trial"
+    )
+
+
+@main.command(hidden=True)
+@_with_job
+def traced(**options: Any) -> None:
+    """Print the trials of a search in the order in which they ended."""
+    job = _job(options)
+    with contextlib.redirect_stdout(sys.stderr):
+        log = _traced_search(job, lambda: None)
+    click.echo(json.dumps(log.trials))
+
+
+class TrialLog:
+    """A callback of Ray Tune that writes down when what happened."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.trials: list[dict[str, Any]] = []
+        self.steps: list[tuple[float, float]] = []
+        self.starts: list[float] = []
+
+    def callback(self) -> Any:
+        """Return it as Ray Tune wants it."""
+        from ray.tune import Callback
+
+        log = self
+
+        class Log(Callback):
+            def on_trial_start(self, **_: Any) -> None:
+                log.starts.append(time.perf_counter() - log.began)
+
+            def on_trial_result(self, *, result: Any, **_: Any) -> None:
+                log.steps.append((time.perf_counter() - log.began, result["step_s"]))
+
+            def on_trial_complete(self, *, trial: Any, **_: Any) -> None:
+                log.trials.append(
+                    {
+                        "end_s": time.perf_counter() - log.began,
+                        "steps": trial.last_result["training_iteration"],
+                        "params": trial.config["params"],
+                    }
+                )
+
+            def __getstate__(self) -> dict[str, Any]:
+                return {}
+
+        return Log()
+
+
+def _traced_search(job: Job, prepare: Callable[[], None], **ray_options: Any) -> TrialLog:
+    """Run the trials of a search, without refits, and return when what happened."""
+    import ray
+
+    from tunesmith import runtime
+    from tunesmith.search.driver import run_trials
+    from tunesmith.search.sessions import Ask, open_session
+    from tunesmith.search.watching import silent
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        runtime.session(None, num_cpus=job.workers, **ray_options) as cluster,
+        contextlib.ExitStack() as stack,
+    ):
+        prepare()
+        ask = Ask(job.task, job.request(), job.families, trials=job.trials, seed=job.seed)
+        session = open_session(Store(folder), stack, ask, cluster=cluster, n_trials=job.trials)
+        log = TrialLog()
+        run_trials(
+            [session],
+            {job.task: ray.put(session.material)},
+            cluster=cluster,
+            callbacks=[log.callback()],
+            deadline=None,
+            max_failed=None,
+            say=silent,
+        )
+        return log
+
+
+# --- scheduling
+
+
+class Asleep(Fitted):
+    """A model that says the same of everything."""
+
+    views = ("features",)
+    classes = ()
+
+    def __init__(self, n_classes: int) -> None:
+        self._n_classes = n_classes
+
+    def predict_proba(self, x: Any) -> Any:
+        """Return one over the number of classes."""
+        return np.full((len(x), self._n_classes), 1 / self._n_classes, dtype=np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write nothing."""
+
+    def export_onnx(self, path: Path) -> None:
+        """Write nothing."""
+
+
+class Sleep(Family):
+    """A family whose step is a sleep."""
+
+    name = "sleep"
+    view = "features"
+    max_steps = 4
+
+    def __init__(self, step_s: float) -> None:
+        self._step_s = step_s
+
+    def space(self, trial: Any) -> dict[str, Any]:
+        """Suggest a number that changes nothing."""
+        return {"depth": trial.suggest_float("depth", 0.0, 1.0)}
+
+    def default(self) -> dict[str, Any]:
+        """Return the middle."""
+        return {"depth": 0.5}
+
+    def fit(self, params: Any, train: Any, **options: Any) -> Iterator[Step]:
+        """Sleep."""
+        del params, options
+        for number in range(1, self.max_steps + 1):
+            time.sleep(self._step_s)
+            yield Step(number, Asleep(len(train.classes)))
+
+    def load(self, folder: Path) -> Fitted:
+        """Return nothing of use."""
+        raise NotImplementedError
+
+
+def add_sleep(step_s: float) -> None:
+    """Make the sleeping family known to this process, and to the noise task."""
+    from dataclasses import replace
+
+    from tunesmith.models import registry
+    from tunesmith.tasks import noise
+
+    registry._families()["sleep"] = Sleep(step_s)
+    noise.TASK = replace(noise.TASK, families=("sleep",))
+
+
+@main.command()
+@click.argument("counts", nargs=-1, type=int)
+@click.option("--step", "step_s", default=5.0, show_default=True, help="Seconds a step sleeps.")
+@click.option("--rounds", default=4, show_default=True, help="Trials a slot.")
+def slots(counts: Sequence[int], step_s: float, rounds: int) -> None:
+    """Run sleeping trials on COUNTS logical cores, one count after the other."""
+    for count in counts:
+        command = [
+            sys.executable, __file__, "asleep", str(count), str(step_s), str(rounds)
+        ]  # fmt: skip
+        environment = {**os.environ, **QUIET}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        click.echo(done.stdout.strip() or done.stderr)
+        if done.returncode:
+            raise SystemExit(done.returncode)
+
+
+@main.command(hidden=True)
+@click.argument("count", type=int)
+@click.argument("step_s", type=float)
+@click.argument("rounds", type=int)
+def asleep(count: int, step_s: float, rounds: int) -> None:
+    """Measure one number of slots.
+
+    The efficiency is the time that trials slept, over slots times the time from the moment every
+    slot had its first trial to the moment the last trial was handed out: before it processes
+    start, after it slots run empty.
+    """
+    hook = {"worker_process_setup_hook": f"{Path(__file__).stem}.add_sleep_as_told"}
+    os.environ["BENCHMARK_STEP_S"] = str(step_s)
+    folders = [str(Path(__file__).parent), str(ROOT / "platform")]
+    os.environ["PYTHONPATH"] = os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")])
+    job = Job("noise", "", None, ("sleep",), count * rounds, count, 0)
+    with contextlib.redirect_stdout(sys.stderr):
+        log = _traced_search(job, lambda: add_sleep(step_s), runtime_env=hook)
+    first, last = sorted(log.starts)[count - 1], max(log.starts)
+    slept = sum(
+        max(0.0, min(end, last) - max(end - duration, first)) for end, duration in log.steps
+    )
+    end = max(end for end, _ in log.steps)
+    whole = sum(duration for _, duration in log.steps) / (count * end)
+    click.echo(
+        f"{count} slots, {len(log.trials)} trials of up to {Sleep.max_steps} x {step_s:g} s: "
+        f"efficiency {slept / (count * (last - first)):.3f} over {last - first:.0f} s with all "
+        f"slots open; {whole:.3f} over all {end:.0f} s, start of {count} processes included"
+    )
+
+
+def add_sleep_as_told() -> None:
+    """Do what every worker process does first."""
+    add_sleep(float(os.environ["BENCHMARK_STEP_S"]))
+
+
+if __name__ == "__main__":
+    main()
