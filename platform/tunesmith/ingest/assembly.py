@@ -143,8 +143,8 @@ def clusters_of(results: pa.Table) -> npt.NDArray[np.int64]:
         Cluster of each row, from 0 in order of first appearance: note-identical pieces and
         near-duplicates share one.
     """
-    fingerprints = _arrays(results["fingerprint"])
-    near = duplicate_clusters(fingerprints)
+    hashes = results["note_hash"].to_pylist()
+    near = _near(hashes, _arrays(results["fingerprint"]))
     parent = list(range(len(near)))
 
     def root(i: int) -> int:
@@ -154,13 +154,35 @@ def clusters_of(results: pa.Table) -> npt.NDArray[np.int64]:
         return i
 
     first: dict[Any, int] = {}
-    for i, keys in enumerate(zip(near.tolist(), results["note_hash"].to_pylist(), strict=True)):
+    for i, keys in enumerate(zip(near.tolist(), hashes, strict=True)):
         for key in keys:
             parent[root(i)] = root(first.setdefault(key, i))
     numbers: dict[int, int] = {}
     return np.array(
         [numbers.setdefault(root(i), len(numbers)) for i in range(len(parent))], dtype=np.int64
     )
+
+
+def _near(
+    note_hashes: Sequence[str], fingerprints: Sequence[npt.NDArray[np.uint64]]
+) -> npt.NDArray[np.int64]:
+    """Cluster of near-duplicates of each piece.
+
+    Copies with the same notes are compared as one: ten of each would make 45 pairs of every hash.
+    """
+    number_of: dict[tuple[str, bytes], int] = {}
+    distinct: list[npt.NDArray[np.uint64]] = []
+    rows = []
+    for note_hash, sketch in zip(note_hashes, fingerprints, strict=True):
+        key = note_hash, hashlib.blake2b(sketch, digest_size=16).digest()
+        if key not in number_of:
+            number_of[key] = len(distinct)
+            distinct.append(sketch)
+        rows.append(number_of[key])
+    numbers = np.array(rows, dtype=np.int64)
+    near = duplicate_clusters(distinct, copies=np.bincount(numbers))
+    clusters: npt.NDArray[np.int64] = near[numbers]
+    return clusters
 
 
 def leak_report(labels: Sequence[str | None], clusters: npt.NDArray[np.int64]) -> LeakReport:

@@ -141,7 +141,10 @@ class DuplicateRule:
 
 
 def duplicate_clusters(
-    fingerprints: Sequence[NDArray[np.uint64]], rule: DuplicateRule | None = None
+    fingerprints: Sequence[NDArray[np.uint64]],
+    rule: DuplicateRule | None = None,
+    *,
+    copies: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Label the groups of pieces that are the same music.
 
@@ -151,6 +154,8 @@ def duplicate_clusters(
         One `fingerprint` a piece; an empty one is alone in its cluster.
     rule
         When two are the same.
+    copies
+        Pieces that each stands for, 1 by default: a hash is as common as the pieces it is in.
 
     Returns
     -------
@@ -158,7 +163,9 @@ def duplicate_clusters(
         Cluster of each piece, numbered from 0 in order of first appearance.
     """
     rule = rule or DuplicateRule()
-    left, right = _candidates(fingerprints, rule)
+    if copies is None:
+        copies = np.ones(len(fingerprints), dtype=np.int64)
+    left, right = _candidates(fingerprints, rule, copies)
     parent = list(range(len(fingerprints)))
     for a, b in zip(left.tolist(), right.tolist(), strict=True):
         root_a, root_b = _root(parent, a), _root(parent, b)
@@ -170,28 +177,32 @@ def duplicate_clusters(
 
 
 def _candidates(
-    fingerprints: Sequence[NDArray[np.uint64]], rule: DuplicateRule
+    fingerprints: Sequence[NDArray[np.uint64]], rule: DuplicateRule, copies: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs that may share enough hashes, by an inverted index; ascending."""
     n = len(fingerprints)
     empty = np.empty(0, dtype=np.int64)
-    if n == 0:
+    sizes = np.array([f.size for f in fingerprints], dtype=np.int64)
+    if not sizes.any():
         return empty, empty
-    sizes = np.array([f.size for f in fingerprints])
-    hashes = np.concatenate([*fingerprints, np.empty(0, dtype=np.uint64)])
+    hashes = np.concatenate(fingerprints)
     owners = np.repeat(np.arange(n, dtype=np.int64), sizes)
     order = np.argsort(hashes, kind="stable")
     hashes, owners = hashes[order], owners[order]
     starts = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]]))
     counts = np.diff(np.append(starts, hashes.size))
-    group_size = np.repeat(counts, counts)
-    place = np.arange(hashes.size) - np.repeat(starts, counts)
+    n_pieces = np.add.reduceat(copies[owners], starts)
+    reach = np.repeat(np.where(n_pieces <= rule.max_pieces_per_hash, counts - 1, 1), counts)
+    # How many of the pieces with the same hash come later and are paired with this one.
+    reach = np.minimum(reach, np.repeat(starts + counts, counts) - np.arange(1, hashes.size + 1))
     keys = []
     for step in range(1, rule.max_pieces_per_hash):
-        first = np.flatnonzero(
-            (place + step < group_size) & ((group_size <= rule.max_pieces_per_hash) | (step == 1))
-        )
+        first = np.flatnonzero(reach >= step)
+        if first.size == 0:
+            break
         keys.append(owners[first] * n + owners[first + step])
+    if not keys:
+        return empty, empty
     pairs, shared = np.unique(np.concatenate(keys), return_counts=True)
     left, right = np.divmod(pairs, n)
     smaller = np.minimum(sizes[left], sizes[right])
