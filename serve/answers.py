@@ -49,6 +49,9 @@ class Segment(BaseModel):
     probabilities: dict[str, float] | None = Field(
         default=None, description="Of every class; with ?detail=true."
     )
+    disputed: bool | None = Field(
+        default=None, description="Whether the models of an ensemble name different classes here."
+    )
 
 
 class PlainAnswer(BaseModel):

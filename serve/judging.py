@@ -7,7 +7,7 @@ so are several requests that meet in a deployment.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,12 +60,16 @@ class Segments:
         Whether anything sounds in it, ``bool [S]``.
     probabilities
         ``float32 [S, C]``.
+    disputed
+        Whether the members of an ensemble name different classes, ``bool [S]``; None where one
+        model judged alone.
     """
 
     starts_s: npt.NDArray[np.float64]
     length_s: float
     sounding: npt.NDArray[np.bool_]
     probabilities: Probabilities
+    disputed: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -381,8 +385,11 @@ def merge(judgements: Sequence[Judgement], weights: Sequence[float]) -> Judgemen
         ]
         total = sum(weight for _, weight in alike)
         mixed = sum(probabilities * (weight / total) for probabilities, weight in alike)
-        segments = Segments(
-            segments.starts_s, segments.length_s, segments.sounding, np.asarray(mixed)
+        bests = np.stack([probabilities.argmax(axis=1) for probabilities, _ in alike])
+        segments = replace(
+            segments,
+            probabilities=np.asarray(mixed),
+            disputed=(bests != bests[0]).any(axis=0) if len(alike) > 1 else None,
         )
     return Judgement(first.classes, np.asarray(whole), segments)
 
@@ -432,6 +439,8 @@ def describe(
             name: judgement.classes[bests[index]],
             "probability": round(top, 6),
         }
+        if segments.disputed is not None:
+            segment["disputed"] = bool(segments.disputed[index])
         if detail:
             segment["probabilities"] = _by_class(segments.probabilities[index], judgement.classes)
         answer["segments"].append(segment)

@@ -81,15 +81,18 @@ function showAnswer(answer, name) {
   $("#verdict").textContent = clear ? best : "Hard to say";
   const others = answer.segments.filter((segment) => segment[NODE] !== best);
   const unsure = answer.segments.filter((segment) => segment.probability < 0.5);
+  const disputed = answer.segments.filter((segment) => segment.disputed);
   $("#verdict-more").textContent = [
     clear ? `${percent(share)} sure of it.` : `${best} at ${percent(share)}${second ? `, ${second[0]} at ${percent(second[1])}` : ""}.`,
     others.length ? `${others.length} of ${answer.segments.length} segments sound more like someone else.` : answer.segments.length > 1 ? `All ${answer.segments.length} segments agree.` : "",
     unsure.length ? `In ${unsure.length} nobody reaches one half.` : "",
+    disputed.length ? `In ${disputed.length} the models disagree.` : "",
   ].filter(Boolean).join(" ");
   drawBars($("#bars"), answer.probabilities, (label) => `var(${COLOURS[stage.names.indexOf(label)] ?? "--c-others"})`);
   const known = stage.names.map((label, index) => make("li", {}, swatch(`var(${COLOURS[index]})`), label));
   if (shares.length > stage.names.length) known.push(make("li", {}, swatch("var(--c-others)"), "others"));
   if (unsure.length) known.push(make("li", {}, make("span", { class: "swatch hatch" }), "nobody above one half"));
+  if (disputed.length) known.push(make("li", {}, make("span", { class: "swatch dots" }), "the models disagree"));
   $("#legend").replaceChildren(...known);
   $("#segments").replaceChildren(
     ...answer.segments.map((segment) =>

@@ -208,6 +208,16 @@ export class Stage {
       const left = this.x(segment.start_s, width);
       pen.fillRect(left, 0, this.x(segment.end_s, width) - left, height);
     }
+    pen.globalAlpha = 1;
+    pen.fillStyle = theme["--ink"];
+    for (const segment of this.segments) {
+      if (!segment.disputed) continue;
+      for (let x = this.x(segment.start_s, width) + 4; x < this.x(segment.end_s, width) - 2; x += 8) {
+        pen.beginPath();
+        pen.arc(x, 6, 1.8, 0, 7);
+        pen.fill();
+      }
+    }
   }
 
   drawRun(pen, run, width, height) {

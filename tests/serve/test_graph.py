@@ -224,6 +224,8 @@ def test_an_ensemble_is_the_weighted_mean_and_survives_a_lost_member(
     assert [model["name"] for model in said["composer"]["ensemble"]] == ["by_chunks", "by_features"]
     segments = zip(said["composer"]["segments"], said["by_chunks"]["segments"], strict=True)
     assert all(mixed["start_s"] == own["start_s"] for mixed, own in segments)
+    assert all(segment["disputed"] for segment in said["composer"]["segments"])
+    assert "disputed" not in said["by_chunks"]["segments"][0]
 
 
 def test_an_answer_can_be_unsure(

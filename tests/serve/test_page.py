@@ -1,19 +1,22 @@
 """The page in a headless Chromium: what a person does, with mouse, touch, keyboard and reader."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 import uvicorn
 
 from serve.routes import make_app
 from serve.service import Service
-from serve.settings import shipped
+from serve.settings import AccessSettings, shipped
 from tests.serve.browser import Browser, find_chromium
 from tests.serve.conftest import TASKS, write_bundle
+from tests.serve.test_access import make_key
 from tests.serve.test_processes import free_port
 from tunesmith.datasets.summary import summarise
 from tunesmith.store import Store
@@ -27,17 +30,9 @@ PIECES = "document.querySelectorAll('#pieces button')"
 ANSWERED = "document.querySelector('#segments').children.length > 0"
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve every task in a thread of this process."""
-    store = Store(tmp_path_factory.mktemp("store"))
-    for task in ("composer", *TASKS):
-        write_bundle(store, task=task, favour=1)
-    card = store.read_json("models", "genre", "0001", "card.json")
-    usual = np.random.default_rng(0).random((50, 3)).astype(np.float32) * 5000
-    card["summary"] = {"features": summarise(usual)}
-    store.write_json(card, "models", "genre", "0001", "card.json")
-    service = Service(shipped(store=store.uri))
+@contextlib.contextmanager
+def served(service: Service) -> Iterator[str]:
+    """Serve in a thread of this process."""
     service.start()
     port = free_port()
     config = uvicorn.Config(make_app(service), "127.0.0.1", port, log_level="error", ws="none")
@@ -52,6 +47,20 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.should_exit = True
     thread.join(timeout=20)
     service.stop()
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve every task to this machine."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    for task in ("composer", *TASKS):
+        write_bundle(store, task=task, favour=1)
+    card = store.read_json("models", "genre", "0001", "card.json")
+    usual = np.random.default_rng(0).random((50, 3)).astype(np.float32) * 5000
+    card["summary"] = {"features": summarise(usual)}
+    store.write_json(card, "models", "genre", "0001", "card.json")
+    with served(Service(shipped(store=store.uri))) as found:
+        yield found
 
 
 @pytest.fixture
@@ -214,6 +223,23 @@ def test_every_control_has_a_name_and_every_picture_words(page: Browser) -> None
     assert nameless == []
     assert page.run("document.querySelectorAll('h1').length") == 1
     assert page.run("document.documentElement.lang") == "en"
+
+
+def test_where_keys_are_needed_the_browser_asks_for_one_and_the_page_works(store: Store) -> None:
+    write_bundle(store)
+    key = make_key(store, "ann")
+    with (
+        served(Service(shipped(store=store.uri, access=AccessSettings(keys="always")))) as url,
+        Browser() as browser,
+    ):
+        # The password that a person would type: the browser keeps it for this server.
+        browser.open(url.replace("//", f"//ann:{key}@") + "/docs")
+        browser.open(f"{url}/")
+        browser.until(f"{PIECES}.length > 0")
+        browser.click("#pieces button")
+        browser.until(ANSWERED)
+        assert browser.text("#verdict") == "Bach"
+        assert httpx2.get(f"{url}/").status_code == 401
 
 
 CONTRAST = """
