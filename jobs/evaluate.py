@@ -17,7 +17,10 @@ def _show(result: dict[str, Any]) -> None:
     from rich.table import Table
 
     unit = result["unit"]
-    columns = {f"a {level}": figures for level, figures in result["metrics"].items()}
+    columns = {
+        f"{'an' if level[0] in 'aeiou' else 'a'} {level}": figures
+        for level, figures in result["metrics"].items()
+    }
     columns |= {name: by[unit] for name, by in result["baseline"].items()}
     # Columns of figures do not fit into the 80 of a pipe.
     console = Console(width=max(124, Console().width))

@@ -31,6 +31,7 @@ _LEAST_EXPLAINED = 10
 _MOST_CORRELATED = 40
 _DRAWN_ROWS = 20_000
 _LEAST_ANSWERS = 12
+_MOST_SELECTED = 12
 # Of classes that differ less, downsampling is no question.
 _UNEVEN = 1.1
 
@@ -230,6 +231,8 @@ def _curves_by_setting(history: "pd.DataFrame", trials: "pd.DataFrame") -> "Figu
     shown = _most_related(settings, part["score"].to_numpy())[-_MOST_PANELS:][::-1]
     if not shown:
         return None
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(_WIDTH, 3.2)
     all_axes = figure.subplots(1, len(shown), squeeze=False, sharey=True)[0]
     for axes, name in zip(all_axes, shown, strict=True):
@@ -244,7 +247,8 @@ def _curves_by_setting(history: "pd.DataFrame", trials: "pd.DataFrame") -> "Figu
                     linewidth=1.2,
                 )  # fmt: skip
         axes.set_title(f"{family}: {name.replace('_', ' ')}")
-        axes.set(xlabel="Step", xscale="log" if steps[steps > 2].max() > 40 else "linear")
+        axes.set(xlabel="Step")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axes.legend(handles=_handles(colours), loc="best", fontsize=7.5)
     all_axes[0].set_ylabel("Validation log loss")
     # A trial that went astray must not flatten all others.
@@ -651,7 +655,7 @@ def _balance(parts: Mapping[str, Mapping[str, int]]) -> "Figure | None":
     turned = len(classes) > 6
     axes.set_xticks(left, classes, rotation=45 if turned else 0, ha="right" if turned else "center")
     axes.grid(visible=False, axis="x")
-    axes.legend(loc="best")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderpad=0.2)
     axes.margins(y=0.12)
     return figure
 
@@ -689,7 +693,11 @@ def _selection(found: Mapping[str, Any] | None) -> "Figure | None":
     """Draw the importance of each column, those that correlation drops in another colour."""
     if not found:
         return None
-    columns = found["columns"][::-1]
+    columns = [
+        column
+        for place, column in enumerate(found["columns"])
+        if place < _MOST_SELECTED or column["dropped"]
+    ][::-1]
     figure = new_figure(_WIDTH * 0.75, 0.27 * len(columns) + 1.1)
     axes = figure.subplots()
     colours = [SERIES[1] if column["dropped"] else ACCENT for column in columns]

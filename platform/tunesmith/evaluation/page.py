@@ -23,6 +23,9 @@ LABELS = {
     "ece": "Calibration error",
 }
 
+_SMALLEST_P = 1e-100
+_FITS_A_PHONE_REM = 32
+
 _CSS = """
 :root { color-scheme: light dark; %(light)s --panel: #f4f6f8; --bad: #b3392f; --good: #2f7d5f; }
 @media (prefers-color-scheme: dark) {
@@ -46,6 +49,7 @@ nav a { color: var(--series-0); text-decoration: none; }
   font-variant-numeric: tabular-nums; }
 .hero span { color: var(--muted); font-size: .8125rem; display: block; }
 .note { border-left: 3px solid var(--series-1); padding: .1rem 0 .1rem 1rem; margin: 1.2rem 0; }
+.note p { margin: .3rem 0; font-size: .9375rem; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums;
   margin: .6rem 0 1rem; }
@@ -57,7 +61,7 @@ td small { color: var(--muted); font-size: .8em; white-space: nowrap; }
 td.mark, td.name { white-space: nowrap; }
 td.mark { font-weight: 600; }
 .leak { color: var(--bad); } .caution { color: var(--series-1); } .clear { color: var(--good); }
-.absent { color: var(--muted); font-weight: 400; }
+.absent, td.absent { color: var(--muted); font-weight: 400; }
 caption { text-align: left; padding-bottom: .4rem; }
 figure { margin: 1rem 0 1.6rem; }
 .plot { overflow-x: auto; }
@@ -71,6 +75,9 @@ figure text { font-family: system-ui, "Segoe UI", Roboto, "Helvetica Neue", Aria
   /* Wide drawings are scrolled rather than shrunk until nothing can be read. */
   figure svg { min-width: min(var(--natural), 38rem); }
   th, td { padding-right: 1rem; }
+  .told thead { display: none; }
+  .told tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--grid); }
+  .told td { display: block; border: 0; padding: .1rem 0; }
 }
 figcaption { margin-top: .3rem; max-width: 46rem; }
 footer { margin-top: 4rem; border-top: 1px solid var(--grid); padding-top: 1rem; }
@@ -133,6 +140,11 @@ def label_of(metric: str) -> str:
     return LABELS.get(metric, metric)
 
 
+def _a(unit: str) -> str:
+    """Return the unit with its article."""
+    return f"{'an' if unit[0] in 'aeiou' else 'a'} {unit}"
+
+
 def interval(figure: Mapping[str, float], sign: str = "") -> str:
     """Return a figure with its interval as HTML."""
     texts = (f"{figure[key]:{sign}.3f}" for key in ("value", "low", "high"))
@@ -162,8 +174,9 @@ def drawing(figures: Figures, name: str, caption: str) -> str:
     if name not in figures:
         return ""
     width_rem = min(figures[name].get_figwidth() * 6.4, 59)
+    least_rem = 0.8 * width_rem if width_rem > _FITS_A_PHONE_REM else 0.0
     return (
-        f'<figure style="max-width: {width_rem:.0f}rem; --natural: {width_rem * 0.8:.0f}rem">'
+        f'<figure style="max-width: {width_rem:.0f}rem; --natural: {least_rem:.0f}rem">'
         f'<div class="plot">{svg(figures[name], name)}</div>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
@@ -179,14 +192,15 @@ def _head(facts: Facts) -> str:
     data = facts["dataset"]
     figures = facts["metrics"][unit]
     tiles = "".join(
-        f"<div><span>{label_of(name)} a {unit}</span><b>{figures[name]['value']:.3f}</b>"
+        f"<div><span>{label_of(name)} {_a(unit)}</span><b>{figures[name]['value']:.3f}</b>"
         f"<span>95&nbsp;%: {figures[name]['low']:.3f} to {figures[name]['high']:.3f}</span></div>"
         for name in ("accuracy", "balanced_accuracy", "macro_f1", "ece")
     )
     notes = [*facts["notes"]]
     if leaks := [row["check"] for row in facts["audit"] if row["result"] == "leak"]:
         notes.insert(0, f"The audit found leaks: {', '.join(leaks)}. {_without_leaks(facts)}")
-    told = "".join(f'<div class="note">{_paragraph(note)}</div>' for note in notes)
+    told = "".join(_paragraph(note) for note in notes)
+    told = f'<div class="note">{told}</div>' if notes else ""
     return (
         f"<header><h1>{escape(facts.get('title') or facts['task'])}</h1>"
         f'<p class="quiet">Task {escape(facts["task"])}: {escape(family)}, '
@@ -216,7 +230,7 @@ def _without_leaks(facts: Facts) -> str:
 def _metrics(facts: Facts) -> str:
     unit = facts["unit"]
     columns: list[tuple[str, Mapping[str, Any]]] = [
-        (f"A {level}", figures) for level, figures in facts["metrics"].items()
+        (_a(level).capitalize(), figures) for level, figures in facts["metrics"].items()
     ]
     names = {"majority": "Majority", "linear": "Linear baseline"}
     columns += [(names.get(name, name), by[unit]) for name, by in facts["baseline"].items()]
@@ -258,7 +272,8 @@ def _audit(facts: Facts) -> str:
         "Ways in which a test item could be known without being understood. A leak makes the "
         "figures wrong; a caution says that they may rest on something other than the task."
     )
-    return _paragraph(text) + f'<div class="table"><table><tbody>{rows}</tbody></table></div>'
+    body = f'<table class="told"><tbody>{rows}</tbody></table>'
+    return f'{_paragraph(text)}<div class="table">{body}</div>'
 
 
 def _comparisons(facts: Facts) -> str:
@@ -274,7 +289,7 @@ def _comparisons(facts: Facts) -> str:
                 who,
                 interval(found["difference"], "+"),
                 f"{found['only_first']} : {found['only_second']}",
-                f"{found['p_value']:.2g}",
+                f"{found['p_value']:.2g}" if found["p_value"] > _SMALLEST_P else "< 1e-100",
                 "yes"
                 if found["beyond_noise"]
                 else "worse"
@@ -380,7 +395,12 @@ def _selection(facts: Facts, figures: Figures) -> str:
         "<h3>Chosen by importance or by correlation</h3>"
         + _paragraph(text)
         + table(head, rows)
-        + drawing(figures, "selection", "What the model misses, and what correlation drops.")
+        + drawing(
+            figures,
+            "selection",
+            "What the model misses, and what correlation drops; of many columns the first dozen "
+            "and those that are dropped.",
+        )
     )
 
 
@@ -422,8 +442,8 @@ def _texts(facts: Facts) -> str:
     )
     head = "<tr><th></th><th>Answer</th><th>Text</th></tr>"
     return (
-        _paragraph(text)
-        + f'<div class="table"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+        _paragraph(text) + f'<div class="table"><table class="told"><thead>{head}</thead>'
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 
