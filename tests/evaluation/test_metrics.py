@@ -179,6 +179,10 @@ def test_confusion_and_class_table_equal_scikit_learn():
         assert row["recall"] == pytest.approx(recall[i])
         assert row["f1"] == pytest.approx(f1[i])
         assert row["support"] == support[i]
+        shares = np.round(p[:, i], 1)
+        tied = class_table(y == i, np.column_stack([1 - shares, shares]), ("rest", "it"))
+        assert tied[1]["auc"] == pytest.approx(reference.roc_auc_score(y == i, shares))
+        assert row["auc"] == pytest.approx(reference.roc_auc_score(y == i, p[:, i]))
 
 
 def test_reliability_adds_up_to_the_calibration_error():

@@ -289,6 +289,7 @@ class _Evaluation:
             comparisons["champion"] = champion_comparison
         metrics, chunk_note = self._measure()
         groups = len(np.unique(test.groups))
+        classes = class_table(test.y, answers, run.classes)
         return {
             "task": run.task,
             "title": run.facts.get("title"),
@@ -313,7 +314,8 @@ class _Evaluation:
             "chunk_note": chunk_note,
             "baseline": baseline,
             "comparisons": comparisons,
-            "per_class": class_table(test.y, answers, run.classes),
+            "per_class": classes,
+            "macro_auc": float(np.mean([c["auc"] for c in classes if c["auc"] is not None])),
             "confusion": confusion(test.y, answers).tolist(),
             "calibration": self._calibration(),
             "audit": audited,

@@ -390,8 +390,12 @@ def confusion(y: npt.ArrayLike, probabilities: npt.ArrayLike) -> npt.NDArray[np.
 def class_table(
     y: npt.ArrayLike, probabilities: npt.ArrayLike, classes: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    """Return precision, recall, F1 and support of every class, as rows of a table."""
-    counts = confusion(y, probabilities)
+    """Return precision, recall, F1, area under the ROC curve and support of every class.
+
+    The area is of one class against the rest, None where either has no item.
+    """
+    truth, p = _checked(y, probabilities)
+    counts = confusion(truth, p)
     hits, support, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     return [
         {
@@ -399,10 +403,22 @@ def class_table(
             "precision": float(hits[i] / max(predicted[i], 1)),
             "recall": float(hits[i] / max(support[i], 1)),
             "f1": float(2 * hits[i] / max(support[i] + predicted[i], 1)),
+            "auc": _area(truth == i, p[:, i]),
             "support": int(support[i]),
         }
         for i, name in enumerate(classes)
     ]
+
+
+def _area(is_class: npt.NDArray[np.bool_], share: Array) -> float | None:
+    """Return how often a row of the class gets more of it than another row; ties count half."""
+    n_class = int(is_class.sum())
+    n_rest = len(is_class) - n_class
+    if not n_class or not n_rest:
+        return None
+    _, place, count = np.unique(share, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - (count - 1) / 2)[place]
+    return float((rank[is_class].sum() - n_class * (n_class + 1) / 2) / (n_class * n_rest))
 
 
 def reliability(

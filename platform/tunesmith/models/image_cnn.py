@@ -63,7 +63,7 @@ class ImageCnn(NetworkFamily):
     name = "image_cnn"
     view = "image"
     resources = Resources(cpus=1, gpu_fraction=0.25, memory_bytes=1_500_000_000)
-    max_steps = 24
+    max_steps = 15
     patience = 6
     step_unit = f"epoch of at most {_ROWS_PER_STEP} images"
     rows_per_step = _ROWS_PER_STEP
@@ -85,10 +85,10 @@ class ImageCnn(NetworkFamily):
         }
 
     def default(self) -> dict[str, Any]:
-        """Return two blocks of two convolutions with batch norm and small shifts and turns."""
+        """Return three blocks of one convolution with batch norm and small shifts and turns."""
         return {
-            "blocks": 2,
-            "convolutions": 2,
+            "blocks": 3,
+            "convolutions": 1,
             "width": 32,
             "dense": 128,
             "batch_norm": True,

@@ -88,8 +88,8 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     if at_random is not None and by_song is not None and by_artist is not None:
         said.append(
             f"The same boosting: {at_random:.4f} on random rows, {by_song:.4f} with every song "
-            f"title on one side, {by_artist:.4f} with every artist on one side. Songs on both sides "
-            "do not help here: many stand there with another genre."
+            f"title on one side, {by_artist:.4f} with every artist on one side. Songs on both "
+            "sides do not help here: many stand there with another genre."
         )
     shapes = [
         (name, mean_of(results, f"{key}-random"))
