@@ -107,18 +107,19 @@ def _results(
 
 
 def _plan(
-    names: Sequence[str], setting: "Setting", fresh: bool
+    chosen: Sequence[str], setting: "Setting", fresh: bool
 ) -> tuple[list[tuple["Study", "Ledger | None", str | None]], Work]:
-    """Return the studies with what each one lacks, and the measurements that are not recorded."""
-    from tunesmith.studies import Ledger, get_study
+    """Return all studies with what each one lacks, and what is to be measured of those chosen."""
+    from tunesmith.studies import Ledger, get_study, study_names
 
     studies: list[tuple[Study, Ledger | None, str | None]] = []
     work: Work = []
-    for name in names:
+    for name in study_names():
         study = get_study(name)
         missing = study.missing(setting)
         if missing is not None:
-            echo(f"{name}: not run, its data is absent: {missing}")
+            if name in chosen:
+                echo(f"{name}: not run, its data is absent: {missing}")
             studies.append((study, None, f"not run, its data is absent: {missing}"))
             continue
         ledger = Ledger(setting.store, study, study.version(setting))
@@ -126,7 +127,7 @@ def _plan(
         work += [
             (study, measurement, ledger)
             for measurement in study.measurements
-            if fresh or ledger.find(measurement, setting.effort) is None
+            if name in chosen and (fresh or not ledger.find(measurement, setting.effort))
         ]
     return studies, work
 
@@ -150,7 +151,9 @@ def _datasets(values: Sequence[str]) -> dict[str, str]:
     type=click.FloatRange(0, 1, min_open=True),
     help="Share of each study's epochs [1].",
 )
-@click.option("--only", multiple=True, metavar="STUDY", help="This study; may be given again.")
+@click.option(
+    "--only", multiple=True, metavar="STUDY", help="Run this study alone; may be repeated."
+)
 @click.option(
     "--dataset",
     multiple=True,
@@ -165,10 +168,11 @@ def _datasets(values: Sequence[str]) -> dict[str, str]:
 def main(store: str | None, **options: Any) -> dict[str, Any]:
     """Run every study by its own protocol and write one table of published and our figures.
 
-    Each result is recorded as soon as it is there; run again to do what is left.
+    Each result is recorded as soon as it is there; run again to do what is left. The table shows
+    all that is recorded, and says of each line what was run.
     """
     from tunesmith.store import Store
-    from tunesmith.studies import Setting, study_names
+    from tunesmith.studies import Setting, get_study, study_names
     from tunesmith.studies.contract import QUICK, Effort
 
     effort = QUICK if options["quick"] else Effort()
@@ -176,7 +180,10 @@ def main(store: str | None, **options: Any) -> dict[str, Any]:
         effort = Effort(effort.rows, options["epochs_share"])
     artefacts = Store(store)
     setting = Setting(artefacts, effort, _datasets(options["dataset"]))
-    studies, work = _plan(options["only"] or study_names(), setting, options["fresh"])
+    chosen = options["only"] or study_names()
+    for name in chosen:
+        get_study(name)
+    studies, work = _plan(chosen, setting, options["fresh"])
     failures: list[str] = []
     if work:
         failures = _work_off(work, setting, options)
@@ -215,8 +222,7 @@ def _written(
     from tunesmith.studies import markdown, table
 
     found = [
-        (study, ledger.results(setting.effort) if ledger else {}, missing)
-        for study, ledger, missing in studies
+        (study, ledger.results() if ledger else {}, missing) for study, ledger, missing in studies
     ]
     lines = table(found, setting)
     seconds = sum(result["seconds"] for _, results, _ in found for result in results.values())
@@ -228,7 +234,7 @@ def _written(
         "effort": {"rows": setting.effort.rows, "epochs_share": setting.effort.epochs_share},
         "failures": list(failures),
     }
-    text = markdown(lines, setting.effort, seconds)
+    text = markdown(lines, seconds)
     store.write_json(facts, _FOLDER, "table.json")
     store.write_bytes(text.encode(), _FOLDER, "table.md")
     return facts | {"markdown": store.path(_FOLDER, "table.md")}

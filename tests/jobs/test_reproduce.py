@@ -40,8 +40,9 @@ def test_studies_without_data_say_how_to_get_it(
     assert facts["done"] == 0
     table = facts["table"]
     assert isinstance(table, list)
-    assert {line["study"] for line in table} == set(names)
-    assert all("its data is absent: " in line["ran"] for line in table)
+    said = {line["study"]: line["ran"] for line in table}
+    assert {name for name, ran in said.items() if "its data is absent: " in ran} >= set(names)
+    assert said["digits"] == "not run yet: python jobs/reproduce.py --only digits"
     text = Store(tmp_path).read_bytes("studies", "table.md").decode()
     assert "0.4597" in text
     assert "python jobs/ingest.py midi-big4.zip --name big4" in text
@@ -54,7 +55,7 @@ def test_results_are_recorded_and_not_measured_twice(
 ) -> None:
     arguments = ("--quick", "--only", "digits", "--only", "noise")
     facts = _run(tmp_path, *arguments)
-    assert facts["done"] == facts["planned"] == 6
+    assert facts["done"] == 6
     assert facts["failures"] == []
     record = tmp_path / "studies" / "digits" / "perceptron.json"
     before = record.read_bytes()
@@ -63,5 +64,5 @@ def test_results_are_recorded_and_not_measured_twice(
     assert record.read_bytes() == before
     table = facts["table"]
     assert isinstance(table, list)
-    assert {line["study"] for line in table} == {"digits", "noise"}
+    assert {line["study"] for line in table if line["ours"]} == {"digits", "noise"}
     assert "CUT DOWN" in (tmp_path / "studies" / "table.md").read_text()

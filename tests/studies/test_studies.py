@@ -104,7 +104,7 @@ def test_a_result_is_found_again_until_data_settings_or_effort_ask_for_another(
     assert ledger.find(one, quick) is None
     kept = ledger.keep(one, {"accuracy": 0.5}, quick, 1.23)
     assert kept == {"accuracy": 0.5, "seconds": 1.2, "is_full": False}
-    assert ledger.results(quick) == {"a": kept}
+    assert ledger.results() == {"a": kept}
     assert ledger.find(one, Effort()) is None
     assert ledger.find(_measurement(epochs=4), quick) is None
     assert Ledger(store, _study(one), "v2").find(one, quick) is None
@@ -112,19 +112,19 @@ def test_a_result_is_found_again_until_data_settings_or_effort_ask_for_another(
 
 def test_the_table_shows_each_figure_and_the_command_for_what_is_absent(store: Store) -> None:
     study = _study(_measurement())
-    setting = Setting(store, Effort(1000, 0.1))
+    setting = Setting(store)
     lines = table([(study, {"a": {"accuracy": 0.7512}}, None)], setting)
     (line,) = lines
     assert (line["published"], line["ours"]) == (0.7, 0.7512)
     assert line["honest"] is None
-    text = markdown(lines, setting.effort, 12.0)
-    assert "CUT DOWN" in text
+    text = markdown(lines, 12.0)
+    assert "CUT DOWN" not in text
+    assert "CUT DOWN" in markdown([{**line, "ran": "CUT DOWN: 1 of 5 epochs"}], 12.0)
     last = text.splitlines()[-1]
     # A bar inside a cell would end it.
     assert last.replace("\\|", "").count("|") == 8
     for part in ("0.7512", "0.9000 (a \\| better)", "python jobs/evaluate.py digits", "a leak"):
         assert part in last
-    assert "CUT DOWN" not in markdown(lines, Effort(), 12.0)
 
 
 def test_absent_data_is_said_in_the_line(store: Store) -> None:

@@ -10,10 +10,23 @@ import numpy.typing as npt
 
 from tunesmith.store import Store
 
-__all__ = ["DATASETS", "Effort", "Measurement", "Result", "Row", "Setting", "Study"]
+__all__ = [
+    "CUT_DOWN",
+    "DATASETS",
+    "QUICK",
+    "Effort",
+    "Measurement",
+    "Result",
+    "Row",
+    "Setting",
+    "Study",
+]
 
 Result = dict[str, Any]
 """Figures of a measurement, as JSON."""
+
+CUT_DOWN = "CUT DOWN"
+"""Stands before what of a study was not run."""
 
 DATASETS: Mapping[str, str] = {"composer": "big4", "composer_all": "classical"}
 """Names that the studies' MIDI collections are looked for under, by task."""

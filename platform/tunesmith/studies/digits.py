@@ -8,12 +8,20 @@ import numpy as np
 
 from tunesmith.datasets.examples import Examples
 from tunesmith.studies.contract import Measurement, Result, Row, Setting, Study
-from tunesmith.studies.training import Plan, interval, mean_of, random_folds, train_and_judge
+from tunesmith.studies.training import (
+    Plan,
+    cut_note,
+    interval,
+    mean_of,
+    random_folds,
+    train_and_judge,
+)
 from tunesmith.tasks import Request, get_task
 
 __all__ = ["STUDY"]
 
 _FOLDS = 10
+_ITERATIONS = 300
 _SVM = Plan.default("svm", 1, scaling="minmax", C=10.0, gamma=1.2, balance=0.0)
 
 
@@ -29,7 +37,7 @@ def _perceptron(setting: Setting) -> Result:
 
     examples = _digits(setting)
     x = examples.view("features").x
-    iterations = setting.effort.epochs(300)
+    iterations = setting.effort.epochs(_ITERATIONS)
     seen, held_out, y, asked = train_test_split(x, examples.y, test_size=0.2, random_state=42)
     scaler = StandardScaler().fit(seen)
     model = MLPClassifier((100,), max_iter=iterations, random_state=42)
@@ -40,7 +48,8 @@ def _perceptron(setting: Setting) -> Result:
         warnings.simplefilter("ignore", UserWarning)
         model.fit(scaler.transform(seen), y)
     accuracy = float(model.score(scaler.transform(held_out), asked))
-    return {"accuracy": accuracy, "n": len(asked), "iterations": int(model.n_iter_)}
+    done = {"epochs": iterations, "epochs_planned": _ITERATIONS, "iterations": int(model.n_iter_)}
+    return {"accuracy": accuracy, "n": len(asked), **done}
 
 
 def _svm_split(setting: Setting) -> Result:
@@ -91,6 +100,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
             same=mean_of(results, "perceptron"),
             better=None if better is None else (better, "SVM"),
             difference=said,
+            ran=cut_note(results, "perceptron"),
             honest=None
             if in_order is None
             else interval(in_order, results["svm-in-order"]["n"]) | {"text": "10 folds in order"},
@@ -106,7 +116,7 @@ STUDY = Study(
     version=lambda _: "scikit-learn",
     measurements=(
         Measurement(
-            "perceptron", "the tutorial's perceptron", {"units": 100, "iterations": 300},
+            "perceptron", "the tutorial's perceptron", {"units": 100, "iterations": _ITERATIONS},
             _perceptron, 6,
         ),
         Measurement("svm-split", "SVM on the tutorial's split", _about(), _svm_split, 2),

@@ -59,10 +59,10 @@ class Ledger:
         self.store.write_json(record, *self._place(measurement))
         return whole
 
-    def results(self, effort: Effort) -> dict[str, Result]:
-        """Return what is recorded of all measurements of the study, by key."""
-        found = {m.key: self.find(m, effort) for m in self.study.measurements}
-        return {key: result for key, result in found.items() if result is not None}
+    def results(self) -> dict[str, Result]:
+        """Return what is recorded of all measurements of the study, by key, whatever its effort."""
+        found = {m.key: self._read(m) for m in self.study.measurements}
+        return {key: dict(record["result"]) for key, record in found.items() if record is not None}
 
     def _read(self, measurement: Measurement) -> Mapping[str, Any] | None:
         place = self._place(measurement)

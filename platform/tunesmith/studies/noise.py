@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tunesmith.models import get_family
-from tunesmith.studies.contract import Measurement, Result, Row, Setting, Study
+from tunesmith.studies.contract import CUT_DOWN, Measurement, Result, Row, Setting, Study
 from tunesmith.studies.training import Plan, accuracy_of, interval, mean_of, train_and_judge
 from tunesmith.tasks import Request, TaskData, get_task
 
@@ -116,7 +116,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
                     f"Choosing the best of 20 epochs: mean of {one['seeds']} seeds, highest "
                     f"{one['highest']:.4f}; the last epoch alone gives {one['last_epoch']:.4f}."
                 ),
-                ran="" if one["seeds"] == _SEEDS else f"CUT DOWN: {one['seeds']} seeds",
+                ran="" if one["seeds"] == _SEEDS else f"{CUT_DOWN}: {one['seeds']} seeds",
             )
         )
     if "searched" in results:
@@ -130,7 +130,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
                     f"Luck: the winner's {one['validation']:.4f} on validation is "
                     f"{one['accuracy']:.4f} on {one['n']:,} fresh rows, read once."
                 ),
-                ran="" if one["trials"] == _TRIALS else f"CUT DOWN: {one['trials']} trials",
+                ran="" if one["trials"] == _TRIALS else f"{CUT_DOWN}: {one['trials']} trials",
                 honest=interval(one["accuracy"], one["n"]) | {"text": "the same winner"},
             )
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tunesmith.store import Store
-from tunesmith.studies.contract import Effort, Result, Row, Setting, Study
+from tunesmith.studies.contract import CUT_DOWN, Result, Row, Setting, Study
 
 __all__ = ["honest_figure", "markdown", "table"]
 
@@ -71,9 +71,13 @@ def _line(
     honest = row.honest or evaluated
     command = None
     if honest is None:
-        command = f"python jobs/tune.py {study.task}, then python jobs/evaluate.py {study.task}"
+        command = f"python jobs/tune.py {study.task} && python jobs/evaluate.py {study.task}"
     nothing = row.same is None and row.better is None
-    ran = row.ran if not nothing else (missing or "not run: run this command without --only")
+    ran = (
+        row.ran
+        if not nothing
+        else (missing or "not run yet: python jobs/reproduce.py --only " + study.name)
+    )
     return {
         "study": study.name,
         "title": study.title,
@@ -88,14 +92,13 @@ def _line(
     }
 
 
-def markdown(lines: Sequence[Mapping[str, Any]], effort: Effort, seconds: float) -> str:
+def markdown(lines: Sequence[Mapping[str, Any]], seconds: float) -> str:
     """Return the table as Markdown, what was cut down said above it and in its lines."""
     head = ["# The studies, side by side", ""]
-    if not effort.is_full:
-        rows = f"at most {effort.rows:,} rows" if effort.rows else "all rows"
+    if any(CUT_DOWN in line["ran"] for line in lines):
         note = (
-            f"**CUT DOWN** where a line says so: {rows} to learn from, {effort.epochs_share:.0%} "
-            "of the epochs. Such figures show that it runs, not what it reaches."
+            f"**{CUT_DOWN}** marks lines whose training was shorter than the study's: such figures "
+            "show that it runs, not what it reaches."
         )
         head += [note, ""]
     head += [f"Trainings took {seconds:,.0f} s in all.", ""]

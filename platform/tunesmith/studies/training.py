@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples, View, aggregate
 from tunesmith.models import get_family
-from tunesmith.studies.contract import Result, Setting
+from tunesmith.studies.contract import CUT_DOWN, Result, Setting
 from tunesmith.tasks import find_file
 
 __all__ = [
@@ -227,7 +227,7 @@ def cut_note(results: Mapping[str, Result], prefix: str, planned: int = 1) -> st
         said.append(f"{one['epochs']} of {one['epochs_planned']} epochs")
     if one.get("rows", 0) < one.get("rows_planned", 0):
         said.append(f"{one['rows']:,} of {one['rows_planned']:,} rows")
-    return f"CUT DOWN: {', '.join(said)}" if said else ""
+    return f"{CUT_DOWN}: {', '.join(said)}" if said else ""
 
 
 def file_version(names: Sequence[str]) -> str:
