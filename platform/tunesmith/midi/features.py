@@ -7,6 +7,7 @@ composers and not transcribers. Every number is finite for any slice of notes, a
 included.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -26,6 +27,8 @@ _EPSILON = 1e-9
 # Krumhansl and Kessler's probe-tone profiles (1982).
 _MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
 _MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
+_PROFILES = [(p - p.mean(), np.sqrt(((p - p.mean()) ** 2).sum())) for p in (_MAJOR, _MINOR)]
+_ROTATIONS = (np.arange(12)[:, None] + np.arange(12)) % 12
 _MAJOR_SCALE = np.array([1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1], dtype=bool)
 _MINOR_SCALE = np.array([1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1], dtype=bool)
 
@@ -61,6 +64,27 @@ _STEP_EDGES = np.array([-4.5, -2.5, -0.5, 0.5, 2.5, 4.5])
 """Melodic steps in seven kinds: leap, third and step down, repetition, step, third and leap up."""
 
 N_STEPS = 7
+
+N_VALUES = 128
+"""Pitches and velocities. Much is read off histograms over them, not off the notes again."""
+
+_CLASS_OF = np.arange(N_VALUES) % 12
+_STEP_KIND_OF = np.searchsorted(_STEP_EDGES, np.arange(1 - N_VALUES, N_VALUES))
+_STEP_SIZES = np.abs(np.arange(1 - N_VALUES, N_VALUES))
+"""By step, from -127 on."""
+
+
+def _fold(kinds: Ints, n_kinds: int) -> Floats:
+    """Matrix that adds up the bins of a histogram by their kind; [kinds, bins]."""
+    matrix: Floats = (np.arange(n_kinds)[:, None] == kinds).astype(np.float64)
+    return matrix
+
+
+_DEGREE_TO_FIFTHS = _fold(np.minimum(np.arange(12) * 7 % 12, -np.arange(12) * 7 % 12), 7)
+_PITCH_TO_REGISTER = _fold(np.clip(np.arange(N_VALUES) // 6 - 4, 0, 12), 13)
+_STEP_TO_INTERVAL = _fold(np.clip(np.arange(1 - N_VALUES, N_VALUES), -13, 13) + 13, 27)
+_SPAN_TO_CLASS = _fold(np.where(np.arange(N_VALUES) > 0, _CLASS_OF, -1), 12)
+_SPAN_TO_SIXTHS = _fold(np.clip(np.arange(N_VALUES) // 6, 0, 8), 9)
 
 
 def _chord_tables() -> tuple[Ints, Ints]:
@@ -99,28 +123,32 @@ def musical_features(notes: NDArray[np.void]) -> NDArray[np.float32]:
 
 def _groups(notes: NDArray[np.void]) -> Iterator[Group]:
     """Compute the named blocks of the vector; every block has a fixed length."""
-    onset_s, offset_s = notes["onset_s"], notes["offset_s"]
+    # Columns of a structured array lie apart and unaligned: every step would pay for that.
+    onset_s, offset_s = notes["onset_s"].copy(), notes["offset_s"].copy()
     onset_q = notes["onset_quarters"].astype(np.float64)
     duration_q = notes["duration_quarters"].astype(np.float64)
     pitch = notes["pitch"].astype(np.int64)
-    velocity = notes["velocity"].astype(np.float64)
+    velocity = notes["velocity"].astype(np.int64)
     duration_s = np.maximum(offset_s - onset_s, 0.0)
+    pitch_class = _CLASS_OF.take(pitch)
 
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(onset_s) > CHORD_SPREAD_S]))
-    sizes = np.diff(np.append(starts, pitch.size))
-    group = np.repeat(np.arange(starts.size), sizes)
+    is_start = np.empty(pitch.size, dtype=bool)
+    is_start[0] = True
+    np.greater(onset_s[1:] - onset_s[:-1], CHORD_SPREAD_S, out=is_start[1:])
+    starts = np.flatnonzero(is_start)
+    group = np.cumsum(is_start) - 1
     top = np.maximum.reduceat(pitch, starts)
     bottom = np.minimum.reduceat(pitch, starts)
     group_s, group_q = onset_s[starts], onset_q[starts]
 
-    by_duration = _normal(_weighted(pitch % 12, duration_s + _EPSILON, 12))
+    by_duration = _normal(_weighted(pitch_class, duration_s + _EPSILON, 12))
     tonic, is_minor, correlations = _key(by_duration)
-    degree = (pitch - tonic) % 12
+    pitches = np.bincount(pitch, minlength=N_VALUES)
 
     yield from _pitch(
         pitch,
         duration_s,
-        degree,
+        pitches,
         by_duration,
         tonic=tonic,
         is_minor=is_minor,
@@ -129,32 +157,26 @@ def _groups(notes: NDArray[np.void]) -> Iterator[Group]:
     yield from _melody("top", top, tonic)
     yield from _melody("bottom", bottom, tonic)
     yield from _outer_voices(top, bottom)
-    yield from _harmony(pitch, offset_s, group, group_s, tonic)
-    yield from _texture(pitch, onset_s, offset_s, starts, sizes)
+    yield from _harmony(pitch, pitch_class, offset_s, group, group_s, tonic=tonic)
+    yield from _texture(pitch, onset_s, offset_s, starts)
     yield from _rhythm(group_s, group_q, onset_q, duration_s, duration_q, n_notes=pitch.size)
     yield from _dynamics(velocity, starts, pitch)
 
 
 def _key(profile: Floats) -> tuple[int, bool, Floats]:
     """Estimated tonic and mode, and the correlation with each of the 24 keys."""
-    rotations = (np.arange(12)[:, None] + np.arange(12)) % 12
-    rotated = profile[rotations]  # [tonic, degree]
-    rotated = rotated - rotated.mean(axis=1, keepdims=True)
+    rotated = profile[_ROTATIONS]  # [tonic, degree]
+    rotated -= np.add.reduce(rotated, axis=1, keepdims=True) / 12
     scale = np.sqrt((rotated**2).sum(axis=1)) + _EPSILON
-    scores = np.concatenate(
-        [
-            rotated @ (p - p.mean()) / (scale * np.sqrt(((p - p.mean()) ** 2).sum()))
-            for p in (_MAJOR, _MINOR)
-        ]
-    )
-    best = int(np.argmax(scores))
+    scores = np.concatenate([rotated @ p / (scale * norm) for p, norm in _PROFILES])
+    best = int(scores.argmax())
     return best % 12, best >= 12, scores
 
 
 def _pitch(
     pitch: Ints,
     duration_s: Floats,
-    degree: Ints,
+    pitches: Ints,
     by_duration: Floats,
     *,
     tonic: int,
@@ -162,27 +184,27 @@ def _pitch(
     correlations: Floats,
 ) -> Iterator[Group]:
     yield "pitch_class", by_duration
-    yield "degree_by_duration", np.roll(by_duration, -tonic)
-    degrees = _shares(degree, 12)
+    yield "degree_by_duration", _from_tonic(by_duration, tonic)
+    degrees = _from_tonic(np.bincount(_CLASS_OF, weights=pitches) / pitch.size, tonic)
     yield "degree_by_count", degrees
-    yield "fifths_distance", _shares(np.minimum(degree * 7 % 12, -degree * 7 % 12), 7)
-    yield "pitch_summary", _summary(pitch)
-    yield "register", _shares(np.clip(pitch // 6 - 4, 0, 12), 13)
-    ranked = np.sort(correlations)[::-1]
+    yield "fifths_distance", _DEGREE_TO_FIFTHS @ degrees
+    yield "pitch_summary", _summary(pitches)
+    yield "register", _PITCH_TO_REGISTER @ pitches / pitch.size
+    second, first = np.sort(correlations)[-2:].tolist()
     scale = _MINOR_SCALE if is_minor else _MAJOR_SCALE
     yield (
         "key",
         np.array(
             [
                 float(is_minor),
-                ranked[0],
-                ranked[0] - ranked[1],
+                first,
+                first - second,
                 correlations[tonic] - correlations[tonic + 12],
-                degrees[~scale].sum(),
+                np.add.reduce(degrees[~scale]),
                 _entropy(by_duration),
-                _entropy(_weighted(pitch, duration_s + _EPSILON, 128)),
+                _entropy(_weighted(pitch, duration_s + _EPSILON, N_VALUES)),
                 np.count_nonzero(degrees > 0.02) / 12.0,
-                np.log1p(np.count_nonzero(np.bincount(pitch))),
+                math.log1p(np.count_nonzero(pitches)),
             ]
         ),
     )
@@ -190,26 +212,29 @@ def _pitch(
 
 def _melody(voice: str, line: Ints, tonic: int) -> Iterator[Group]:
     """Top or bottom line: degrees, intervals, bigrams and shape."""
-    steps = np.diff(line)
-    kind = np.searchsorted(_STEP_EDGES, steps)
-    yield f"{voice}_degree", _shares((line - tonic) % 12, 12)
-    yield f"{voice}_interval", _shares(np.clip(steps, -13, 13) + 13, 27)
+    step = line[1:] - line[:-1]
+    place = step + (N_VALUES - 1)
+    kind = _STEP_KIND_OF.take(place)
+    steps = np.bincount(place, minlength=2 * N_VALUES - 1)
+    n_steps = max(1, step.size)
+    yield f"{voice}_degree", _from_tonic(_shares(_CLASS_OF.take(line), 12), tonic)
+    yield f"{voice}_interval", _STEP_TO_INTERVAL @ steps / n_steps
     yield f"{voice}_bigram", _shares(kind[:-1] * N_STEPS + kind[1:], N_STEPS**2)
-    moving = steps[steps != 0]
-    turns = np.sign(moving[1:]) != np.sign(moving[:-1])
-    same = np.count_nonzero(steps[:-1] == steps[1:])
+    moves = step != 0
+    rises = step[moves] > 0
+    far = np.abs(line[4:] - line[:-4])
     yield (
         f"{voice}_shape",
         np.array(
             [
-                _mean(np.abs(steps)),
-                _std(steps),
-                _mean(turns),
-                _mean(steps > 0),
-                same / max(1, steps.size - 1),
-                _mean((line[2:] == line[:-2]) & (steps[1:] != 0)),
-                _mean(np.abs(line[4:] - line[:-4])),
-                _mean(line[4:] == line[:-4]),
+                (_STEP_SIZES @ steps) / n_steps,
+                _std(step),
+                _share(rises[1:] != rises[:-1]),
+                np.add.reduce(steps[N_VALUES:]) / n_steps,
+                np.count_nonzero(step[:-1] == step[1:]) / max(1, step.size - 1),
+                _share((line[2:] == line[:-2]) & moves[1:]),
+                _mean(far),
+                _share(far == 0),
                 _std(line),
             ]
         ),
@@ -219,77 +244,76 @@ def _melody(voice: str, line: Ints, tonic: int) -> Iterator[Group]:
 def _outer_voices(top: Ints, bottom: Ints) -> Iterator[Group]:
     """Interval and relative motion of the top and the bottom line."""
     span = top - bottom
+    spans = np.bincount(span, minlength=N_VALUES)
+    yield "outer_interval", _SPAN_TO_CLASS @ spans / max(1, span.size - int(spans[0]))
+    yield "outer_span", _SPAN_TO_SIXTHS @ spans / span.size
     both = span > 0
-    yield "outer_interval", _shares(span[both] % 12, 12)
-    yield "outer_span", _shares(np.clip(span // 6, 0, 8), 9)
-    up, low = np.sign(np.diff(top)), np.sign(np.diff(bottom))
     voiced = both[1:] & both[:-1]
-    up, low, change = up[voiced], low[voiced], np.diff(span)[voiced]
-    classes = (span[1:][voiced]) % 12
-    parallel = (up == low) & (up != 0) & (change == 0)
-    yield (
-        "outer_motion",
-        np.array(
-            [
-                _mean(parallel),
-                _mean((up == low) & (up != 0) & (change != 0)),
-                _mean(up * low < 0),
-                _mean((up == 0) != (low == 0)),
-                _mean(parallel & ((classes == 3) | (classes == 4))),
-                _mean(parallel & ((classes == 8) | (classes == 9))),
-                _mean(parallel & ((classes == 7) | (classes == 0))),
-                _mean(voiced),
-            ]
-        ),
+    up = (top[1:] - top[:-1])[voiced]
+    low = (bottom[1:] - bottom[:-1])[voiced]
+    classes = _CLASS_OF.take(span[1:][voiced])
+    similar = up * low > 0
+    exact = up == low
+    parallel = similar & exact
+    n_voiced = max(1, up.size)
+    by_class = np.bincount(classes[parallel], minlength=12)
+    n_parallel = np.add.reduce(by_class)
+    counts = np.array(
+        [
+            n_parallel,
+            np.count_nonzero(similar) - n_parallel,
+            np.count_nonzero(up * low < 0),
+            np.count_nonzero((up == 0) != (low == 0)),
+            by_class[3] + by_class[4],
+            by_class[8] + by_class[9],
+            by_class[7] + by_class[0],
+        ]
     )
+    yield "outer_motion", np.append(counts / n_voiced, _share(voiced))
 
 
 def _harmony(
-    pitch: Ints, offset_s: Floats, group: Ints, group_s: Floats, tonic: int
+    pitch: Ints,
+    pitch_class: Ints,
+    offset_s: Floats,
+    group: Ints,
+    group_s: Floats,
+    *,
+    tonic: int,
 ) -> Iterator[Group]:
     """Chords of everything that sounds at each onset."""
     n_groups = group_s.size
-    last = np.searchsorted(group_s, offset_s - CHORD_SPREAD_S, side="left")
-    last = np.maximum(last, group + 1)
-    pitch_class = pitch % 12
+    last = np.maximum(group_s.searchsorted(offset_s - CHORD_SPREAD_S), group + 1)
     change = np.bincount(group * 12 + pitch_class, minlength=(n_groups + 1) * 12)
     change -= np.bincount(last * 12 + pitch_class, minlength=(n_groups + 1) * 12)
     sounding = np.cumsum(change.reshape(-1, 12), axis=0)[:n_groups] > 0
-    masks = sounding @ (1 << np.arange(12))
-    types, roots = _CHORD_TYPE_OF[masks], _CHORD_ROOT_OF[masks]
+    # Twelve bits, in two bytes.
+    masks = np.packbits(sounding, axis=1, bitorder="little").view("<u2").ravel()
+    types, roots = _CHORD_TYPE_OF.take(masks), _CHORD_ROOT_OF.take(masks)
     yield "chord_type", _shares(types, len(_CHORD_NAMES))
-    yield "chord_classes", _shares(np.minimum(sounding.sum(axis=1), 7), 8)
-    root_degree = (roots - tonic) % 12
-    yield "major_chord_degree", _shares(root_degree[(types == 0) | (types == 4)], 12)
-    yield "minor_chord_degree", _shares(root_degree[(types == 1) | (types == 5)], 12)
+    yield "chord_classes", _shares(np.minimum(np.bitwise_count(masks), 7), 8)
+    by_type = np.bincount(types * 12 + roots, minlength=len(_CHORD_NAMES) * 12).reshape(-1, 12)
+    yield "major_chord_degree", _from_tonic(_normal(by_type[0] + by_type[4]), tonic)
+    yield "minor_chord_degree", _from_tonic(_normal(by_type[1] + by_type[5]), tonic)
     clear = types < 10
     clear_masks = masks[clear]
-    changed = np.concatenate([[True], clear_masks[1:] != clear_masks[:-1]])[: clear_masks.size]
-    motion = np.diff(roots[clear][changed]) % 12
-    yield "root_motion", _shares(motion, 12)
+    changed = np.ones(clear_masks.size, dtype=bool)
+    np.not_equal(clear_masks[1:], clear_masks[:-1], out=changed[1:])
+    root = roots[clear][changed]
+    yield "root_motion", _shares(_CLASS_OF.take(root[1:] - root[:-1] + 12), 12)
     yield (
         "harmony_summary",
-        np.array([_mean(clear), _mean(changed), _mean(masks[1:] != masks[:-1])]),
+        np.array([_share(clear), _share(changed), _share(masks[1:] != masks[:-1])]),
     )
-    same_chord = group[1:] == group[:-1]
-    vertical = np.abs(np.diff(pitch))[same_chord]
-    yield "chord_interval", _shares(np.clip(vertical, 0, 16), 17)
+    vertical = np.abs(pitch[1:] - pitch[:-1])[group[1:] == group[:-1]]
+    yield "chord_interval", _shares(np.minimum(vertical, 16), 17)
 
 
-def _texture(
-    pitch: Ints, onset_s: Floats, offset_s: Floats, starts: Ints, sizes: Ints
-) -> Iterator[Group]:
+def _texture(pitch: Ints, onset_s: Floats, offset_s: Floats, starts: Ints) -> Iterator[Group]:
     """How many notes begin and sound together, and how they are spread."""
+    sizes = np.diff(starts, append=pitch.size)
     yield "chord_size", _shares(np.minimum(sizes, 8) - 1, 8)
-    times = np.concatenate([onset_s, offset_s])
-    change = np.repeat(np.array([1, -1]), onset_s.size)
-    order = np.argsort(times)  # ties have no span between them
-    level = np.cumsum(change[order])[:-1]
-    spans = np.diff(times[order])
-    yield (
-        "polyphony",
-        _normal(_weighted(np.clip(level, 0, 9), spans, 10)),
-    )
+    yield "polyphony", _normal(_time_by_level(np.sort(onset_s), np.sort(offset_s), 10))
     centre = np.add.reduceat(pitch, starts) / sizes
     yield (
         "texture_summary",
@@ -297,13 +321,33 @@ def _texture(
             [
                 _mean(sizes),
                 _std(sizes),
-                _mean(sizes[1:] == sizes[:-1]),
+                _share(sizes[1:] == sizes[:-1]),
                 _std(centre),
-                _mean(np.abs(np.diff(centre))),
+                _mean(np.abs(centre[1:] - centre[:-1])),
                 _std(pitch - np.repeat(centre, sizes)),
             ]
         ),
     )
+
+
+def _time_by_level(onsets_s: Floats, offsets_s: Floats, n_levels: int) -> Floats:
+    """Time in which so many notes sound together, the last level counting more; both sorted.
+
+    From an onset to the offset `level` places before it, at least `level` notes sound; what an
+    earlier offset has covered is not counted again.
+    """
+    at_least = np.zeros(n_levels + 1)
+    at_least[0] = max(onsets_s[-1], offsets_s[-1]) - min(onsets_s[0], offsets_s[0])
+    covered = np.empty_like(offsets_s)
+    covered[0] = -np.inf
+    covered[1:] = offsets_s[:-1]
+    for level in range(1, min(n_levels, onsets_s.size + 1)):
+        reach = onsets_s.size - level + 1
+        time = offsets_s[:reach] - np.maximum(onsets_s[level - 1 :], covered[:reach])
+        at_least[level] = np.add.reduce(np.maximum(time, 0.0, out=time))
+        if at_least[level] == 0.0:
+            break
+    return np.maximum(at_least[:-1] - at_least[1:], 0.0)
 
 
 def _rhythm(
@@ -316,103 +360,127 @@ def _rhythm(
     n_notes: int,
 ) -> Iterator[Group]:
     """Lengths and gaps in quarter notes and in seconds, place in the beat, regularity."""
-    gap_s, gap_q = np.diff(group_s), np.diff(group_q)
-    n_quarter_bins = _LENGTH_EDGES_QUARTERS.size + 1
-    n_second_bins = _LENGTH_EDGES_S.size + 1
-    gap_kind = np.searchsorted(_LENGTH_EDGES_QUARTERS, gap_q)
-    yield "gap_quarters", _shares(gap_kind, n_quarter_bins)
-    yield (
-        "duration_quarters",
-        _shares(np.searchsorted(_LENGTH_EDGES_QUARTERS, duration_q), n_quarter_bins),
-    )
-    yield "gap_seconds", _shares(np.searchsorted(_LENGTH_EDGES_S, gap_s), n_second_bins)
-    yield "duration_seconds", _shares(np.searchsorted(_LENGTH_EDGES_S, duration_s), n_second_bins)
-    ratio = np.log2((gap_s[1:] + 0.01) / (gap_s[:-1] + 0.01))
+    gap_s, gap_q = group_s[1:] - group_s[:-1], group_q[1:] - group_q[:-1]
+    gap_kind = _LENGTH_EDGES_QUARTERS.searchsorted(gap_q)
+    gap_kinds = np.bincount(gap_kind, minlength=_LENGTH_EDGES_QUARTERS.size + 1)
+    yield "gap_quarters", _normal(gap_kinds)
+    yield "duration_quarters", _histogram(duration_q, _LENGTH_EDGES_QUARTERS)
+    yield "gap_seconds", _histogram(gap_s, _LENGTH_EDGES_S)
+    yield "duration_seconds", _histogram(duration_s, _LENGTH_EDGES_S)
+    log_gap_s = np.log(gap_s + 0.01)
+    ratio = (log_gap_s[1:] - log_gap_s[:-1]) * (1 / math.log(2))  # in powers of 2
     yield "gap_ratio", _shares(np.clip(np.rint(ratio * 2), -5, 5).astype(np.int64) + 5, 11)
-    place = np.rint(onset_q * 12).astype(np.int64)
-    yield "place_in_quarter", _shares(place % 12, 12)
-    articulation = duration_s.size and _mean(duration_q) / (_mean(gap_q) + _EPSILON)
-    span_s = group_s[-1] - group_s[0]
-    span_q = group_q[-1] - group_q[0]
+    place = _shares(np.rint(onset_q * 12).astype(np.int64) % 12, 12)
+    yield "place_in_quarter", place
+    articulation = _mean(duration_q) / (_mean(gap_q) + _EPSILON)
+    span_s = float(group_s[-1] - group_s[0])
+    span_q = float(group_q[-1] - group_q[0])
     n = group_s.size
     yield (
         "rhythm_summary",
         np.array(
             [
-                np.log(_mean(gap_s) + 0.01),
-                np.log(_mean(gap_q) + 0.01),
-                np.log(_mean(duration_s) + 0.01),
-                np.log(_mean(duration_q) + 0.01),
-                _std(np.log(gap_s + 0.01)),
+                math.log(_mean(gap_s) + 0.01),
+                math.log(_mean(gap_q) + 0.01),
+                math.log(_mean(duration_s) + 0.01),
+                math.log(_mean(duration_q) + 0.01),
+                _std(log_gap_s),
                 _std(np.log(np.maximum(gap_q, 0) + 0.01)),
                 _std(np.log(duration_s + 0.01)),
-                np.log(articulation + 0.01),
-                _mean(np.abs(ratio) < 0.1),
-                _mean(gap_kind[1:] == gap_kind[:-1]),
-                _mean(gap_kind[2:] == gap_kind[:-2]),
-                _mean(gap_kind[4:] == gap_kind[:-4]),
-                np.log(n / (span_s + 1.0)),
-                np.log(n_notes / (span_s + 1.0)),
-                np.log(n / (span_q + 1.0)),
-                np.log((span_q + 0.1) / (span_s + 0.1)),
-                np.count_nonzero(np.bincount(gap_kind, minlength=1) > 0.02 * n),
-                _mean(place % 12 == 0),
-                _mean((place % 3 != 0) & (place % 4 == 0)),
+                math.log(articulation + 0.01),
+                _share(np.abs(ratio) < 0.1),
+                _share(gap_kind[1:] == gap_kind[:-1]),
+                _share(gap_kind[2:] == gap_kind[:-2]),
+                _share(gap_kind[4:] == gap_kind[:-4]),
+                math.log(n / (span_s + 1.0)),
+                math.log(n_notes / (span_s + 1.0)),
+                math.log(n / (span_q + 1.0)),
+                math.log((span_q + 0.1) / (span_s + 0.1)),
+                np.count_nonzero(gap_kinds > 0.02 * n),
+                place[0],
+                place[4] + place[8],
             ]
         ),
     )
 
 
-def _dynamics(velocity: Floats, starts: Ints, pitch: Ints) -> Iterator[Group]:
+def _dynamics(velocity: Ints, starts: Ints, pitch: Ints) -> Iterator[Group]:
     """How loud, how varied, and whether high notes are louder."""
     loudest = np.maximum.reduceat(velocity, starts)
+    change = loudest[1:] - loudest[:-1]
+    n = velocity.size
     spread = _std(velocity) * _std(pitch)
-    covariance = _mean((velocity - velocity.mean()) * (pitch - pitch.mean()))
-    yield "velocity_summary", _summary(velocity)
+    # Whole numbers: nothing is lost in the difference.
+    product = n * int(velocity.dot(pitch)) - int(np.add.reduce(velocity) * np.add.reduce(pitch))
+    yield "velocity_summary", _summary(np.bincount(velocity))
     yield (
         "dynamics_summary",
-        np.array(
-            [
-                _mean(np.abs(np.diff(loudest))),
-                _mean(np.diff(loudest) != 0),
-                covariance / (spread + 1.0),
-            ]
-        ),
+        np.array([_mean(np.abs(change)), _share(change != 0), product / n**2 / (spread + 1.0)]),
     )
 
 
-def _summary(values: Ints | Floats) -> Floats:
-    """Mean, deviation, extremes and quartiles."""
-    ordered = np.sort(values)
-    at = (np.array([0.0, 0.25, 0.5, 0.75, 1.0]) * (ordered.size - 1)).astype(np.int64)
-    return np.concatenate([[values.mean(), values.std()], ordered[at]])
+def _summary(counts: Ints) -> Floats:
+    """Mean, deviation, extremes and quartiles of whole numbers, by how often each occurs."""
+    until = np.cumsum(counts)
+    n = int(until[-1])
+    values = np.arange(counts.size)
+    total, squares = int(counts.dot(values)), int(counts.dot(values * values))
+    at = [share * (n - 1) // 4 for share in range(5)]
+    return np.array(
+        [
+            total / n,
+            math.sqrt(n * squares - total * total) / n,
+            *until.searchsorted(at, side="right").tolist(),
+        ]
+    )
 
 
 def _shares(values: Ints, bins: int) -> Floats:
     """Histogram of small integers, summing to 1, or to 0 for no values."""
-    return _normal(np.bincount(values, minlength=bins).astype(np.float64))
+    shares: Floats = np.bincount(values, minlength=bins) / max(1, values.size)
+    return shares
+
+
+def _histogram(values: Floats, edges: Floats) -> Floats:
+    """Shares of values up to each edge and above the one before, and above the last."""
+    until = np.sort(values).searchsorted(edges, side="right")
+    shares: Floats = np.diff(until, prepend=0, append=values.size) / max(1, values.size)
+    return shares
+
+
+def _from_tonic(by_class: Floats, tonic: int) -> Floats:
+    """Turn a histogram of pitch classes into one of degrees."""
+    return np.concatenate([by_class[tonic:], by_class[:tonic]])
 
 
 def _weighted(values: Ints, weights: Floats, bins: int) -> Floats:
-    return np.bincount(values, weights=weights, minlength=bins).astype(np.float64)
+    return np.bincount(values, weights=weights, minlength=bins)
 
 
-def _normal(counts: Floats) -> Floats:
-    total = counts.sum()
-    return counts / total if total > 0 else counts
+def _normal(counts: Floats | Ints) -> Floats:
+    shares: Floats = counts / (np.add.reduce(counts) or 1)
+    return shares
 
 
 def _entropy(weights: Floats) -> float:
-    shares = weights[weights > 0] / weights.sum()
-    return float(-(shares * np.log2(shares)).sum())
+    some = weights[weights > 0]
+    shares = some / np.add.reduce(weights)
+    return float(-shares.dot(np.log2(shares)))
 
 
-def _mean(values: NDArray[np.generic]) -> float:
-    return float(np.add.reduce(values, dtype=np.float64)) / values.size if values.size else 0.0
+def _mean(values: Ints | Floats) -> float:
+    return float(np.add.reduce(values)) / values.size if values.size else 0.0
+
+
+def _share(chosen: NDArray[np.bool_]) -> float:
+    return np.count_nonzero(chosen) / chosen.size if chosen.size else 0.0
 
 
 def _std(values: Ints | Floats) -> float:
-    return float(values.std()) if values.size else 0.0
+    if not values.size:
+        return 0.0
+    centred = values - np.add.reduce(values) / values.size
+    return math.sqrt(float(centred.dot(centred)) / values.size)
 
 
 def _names() -> tuple[str, ...]:
