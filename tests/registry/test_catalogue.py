@@ -5,8 +5,15 @@ import json
 import pytest
 
 from tests import artefacts
-from tunesmith.registry import CatalogueError, aliases, catalogue, promote, rollback
-from tunesmith.registry.catalogue import catalogue_or_say, model_name
+from tunesmith.registry import (
+    CatalogueError,
+    aliases,
+    catalogue,
+    open_bundle,
+    promote,
+    rollback,
+)
+from tunesmith.registry.catalogue import _place, catalogue_or_say, model_name
 from tunesmith.tracking import ENVIRONMENT_VARIABLE, open_client
 
 
@@ -94,3 +101,13 @@ def test_the_run_of_the_trial_is_linked_where_the_search_tracked_it(registry, st
     catalogue(store, "composer")
     version = registry.get_model_version(model_name("composer"), "1")
     assert version.run_id == run.info.run_id
+
+
+def test_a_server_is_not_given_a_path_of_its_own_disk(store, add_run):
+    # MLflow's server refuses plain paths and file URIs as the source of a version.
+    promoted(store, add_run, 1)
+    bundle = open_bundle(store, "composer", 1)
+    place = _place(bundle, "http://mlflow.example:5000")
+    assert place.startswith("tunesmith://")
+    assert place.endswith(f"{store.uri}/models/composer/0001")
+    assert _place(bundle, "sqlite:///x") == f"{store.uri}/models/composer/0001"

@@ -646,8 +646,8 @@ def _balance(parts: Mapping[str, Mapping[str, int]]) -> "Figure | None":
     axes = figure.subplots()
     left = range(len(classes))
     below = np.zeros(len(classes))
-    for (name, counts), alpha in zip(parts.items(), (0.9, 0.55, 0.28), strict=True):
-        values = np.array([counts[c] for c in classes])
+    for name, alpha in (("train", 0.9), ("validation", 0.55), ("test", 0.28)):
+        values = np.array([parts[name][c] for c in classes])
         axes.bar(left, values, 0.62, bottom=below, color=ACCENT, alpha=alpha, label=name)
         below += values
     for x, total in zip(left, below, strict=True):

@@ -524,7 +524,7 @@ def _search(facts: Facts, figures: Figures) -> str:
 
 
 def _data(facts: Facts, figures: Figures) -> str:
-    parts = facts["parts"]
+    parts = {name: facts["parts"][name] for name in ("train", "validation", "test")}
     rows = [
         [escape(label), *(str(parts[name][label]) for name in parts)]
         for label in next(iter(parts.values()))

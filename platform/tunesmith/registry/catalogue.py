@@ -177,8 +177,8 @@ def _place(bundle: Bundle, registry_uri: str) -> str:
     """Return where a bundle is, as the registry's readers can understand it."""
     path = "/".join((bundle.store.uri, *bundle.parts))
     if bundle.store.is_local and registry_uri.startswith("http"):
-        # A server refuses paths of its own disk; this one is of the machine that it names.
-        return f"file://{socket.gethostname()}{path}"
+        # A server refuses paths of a disk, its own or another's; this one is for people to read.
+        return f"tunesmith://{socket.gethostname()}{path}"
     return path
 
 

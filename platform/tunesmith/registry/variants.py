@@ -81,6 +81,9 @@ def half_precision(model: bytes) -> bytes | None:
         return None
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
+    for number, node in enumerate(proto.graph.node):
+        # The converter knows nodes by their names, which exporters leave empty.
+        node.name = f"{node.op_type}_{number}"
     with warnings.catch_warnings():
         # Of numbers too small or too large; what that costs is measured.
         warnings.simplefilter("ignore")
