@@ -2,11 +2,12 @@
 
 python benchmarks/search_recovery.py --kills 10 --trial-kills 5
 
-The driver is killed with SIGKILL at moments spread over the length of an undisturbed search, then
-the search is continued to its end; processes of trials are killed while they train. Every search
-must end with the planned number of trials, none twice and none lost, and with the winner of the
-undisturbed one. One core, so that trials follow each other: then the seed fixes every draw and
-every early stop. With more, which trial ends first is chance, and so is what later ones learn.
+The driver is killed with SIGKILL while it starts, after any of its results or while the winner is
+trained again, then the search is continued to its end; processes of trials are killed while they
+train. Every search must end with the planned number of trials, none twice and none lost, and with
+the winner of the undisturbed one. One core, so that trials follow each other: then the seed fixes
+every draw and every early stop. With more, which trial ends first is chance, and so is what later
+ones learn.
 """
 
 import contextlib
@@ -118,7 +119,7 @@ def trial_processes(session: int) -> list[int]:
     listed = subprocess.run(
         ["ps", "-o", "pid=,args=", "-s", str(session)], capture_output=True, text=True, check=False
     ).stdout
-    return [int(line.split()[0]) for line in listed.splitlines() if "ray::SearchTrial" in line]
+    return [int(line.split()[0]) for line in listed.splitlines() if "Trainable" in line]
 
 
 def n_results(store: Path) -> int:
@@ -127,6 +128,14 @@ def n_results(store: Path) -> int:
         len(path.read_bytes().splitlines())
         for path in store.glob("runs/*/.staging-*/history.jsonl")
     )
+
+
+def wait_for(process: subprocess.Popen[str], store: Path, wanted: int) -> None:
+    """Wait until so many results are there; fewer than none: for a second each from the start."""
+    if wanted < 0:
+        time.sleep(-wanted)
+    while n_results(store) < wanted and process.poll() is None:
+        time.sleep(0.02)
 
 
 @click.command()
@@ -149,17 +158,19 @@ def main(kills: int, trial_kills: int, seed: int, **options: Any) -> None:
         best = expected["best"]
         click.echo(f"undisturbed: {length_s:.1f} s, best #{best['trial']} {best['score']:.4f}")
         well = compare(search, expected, expected, stores / "undisturbed")
+        history = stores / "undisturbed" / "runs" / search.task / expected["run_id"]
+        n_all = len((history / "history.jsonl").read_bytes().splitlines())
         for number in range(kills):
             store = stores / "killed"
             shutil.rmtree(store, ignore_errors=True)
             process = search.start(store)
-            after_s = dice.uniform(0.1, 1.0) * length_s
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=after_s)
+            wait_for(process, store, dice.randrange(-n_all // 5, n_all + 1))
+            pause_s = dice.uniform(0.0, 1.0)
+            time.sleep(pause_s)
             results = n_results(store)
             process.kill()
             process.communicate()
-            click.echo(f"driver killed {number + 1:2d} at {after_s:5.1f} s, {results} results:")
+            click.echo(f"driver killed {number + 1}, {results} of {n_all} results:")
             if search.ended(store):
                 click.echo("    it had ended")
                 continue
@@ -169,9 +180,8 @@ def main(kills: int, trial_kills: int, seed: int, **options: Any) -> None:
             store = stores / "trial"
             shutil.rmtree(store, ignore_errors=True)
             process = search.start(store)
-            wanted = dice.randrange(1, 3 * search.trials)
-            while n_results(store) < wanted and process.poll() is None:
-                time.sleep(0.02)
+            wanted = dice.randrange(1, n_all // 2)
+            wait_for(process, store, wanted)
             pids = trial_processes(process.pid)
             if pids:
                 os.kill(dice.choice(pids), signal.SIGKILL)

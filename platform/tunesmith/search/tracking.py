@@ -228,7 +228,8 @@ def _environment(session: Session) -> dict[str, str]:
         "dataset.is_sample": str(data.is_sample),
         "metric": session.task.metric,
         "seed": str(plan["seed"]),
-        "run": session.run_id,
+        "tunesmith.task": session.task.name,
+        "tunesmith.run_id": session.run_id,
         **{f"version.{name}": version for name, version in artefact.versions().items()},
     }
     commit = artefact.code_commit()
