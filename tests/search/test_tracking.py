@@ -91,7 +91,7 @@ def test_a_trial_is_a_run_with_settings_figures_and_environment(session: Any, ur
     tags = run.data.tags
     assert tags["tunesmith.state"] == "COMPLETE"
     assert (tags["dataset"], tags["dataset.version"], tags["seed"]) == ("songs", "abc123", "7")
-    assert (tags["tunesmith.task"], tags["tunesmith.run_id"]) == (session.task.name, "r1")
+    assert (tags["tunesmith.task"], tags["run"]) == (session.task.name, "r1")
     assert tags["version.ray"]
     assert len(tags["mlflow.source.git.commit"]) == 40
     assert lines == []

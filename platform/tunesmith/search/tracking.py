@@ -229,7 +229,7 @@ def _environment(session: Session) -> dict[str, str]:
         "metric": session.task.metric,
         "seed": str(plan["seed"]),
         "tunesmith.task": session.task.name,
-        "tunesmith.run_id": session.run_id,
+        "run": session.run_id,
         **{f"version.{name}": version for name, version in artefact.versions().items()},
     }
     commit = artefact.code_commit()
