@@ -454,7 +454,7 @@ def _from_tonic(by_class: Floats, tonic: int) -> Floats:
 
 
 def _weighted(values: Ints, weights: Floats, bins: int) -> Floats:
-    return np.bincount(values, weights=weights, minlength=bins)
+    return np.bincount(values, weights=weights, minlength=bins).astype(np.float64, copy=False)
 
 
 def _normal(counts: Floats | Ints) -> Floats:
