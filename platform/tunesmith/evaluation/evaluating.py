@@ -31,6 +31,7 @@ from tunesmith.evaluation.predictions import (
 from tunesmith.evaluation.segments import choose_segments
 from tunesmith.evaluation.selection import selection
 from tunesmith.evaluation.slices import slices
+from tunesmith.evaluation.words import word_effects
 from tunesmith.registry.bundles import champion, sha256
 from tunesmith.registry.classifier import Classifier
 from tunesmith.registry.runs import REPORT, REPORTS, Run, open_run
@@ -324,6 +325,7 @@ class _Evaluation:
             "behaviour": self._behaviour(),
             "importance": self._importance(),
             "selection": self._selection(),
+            "words": self._words(),
             "segments": self._segments(),
             "pictures": self._pictures(),
             "texts": self._texts(),
@@ -464,6 +466,13 @@ class _Evaluation:
             return None
         names = self.run.facts.get("features") or ()
         return selection(self.parts.learned, self.parts.test, names)
+
+    def _words(self) -> dict[str, Any] | None:
+        """Return which words move the answer, where the run knows which word is which number."""
+        rules = (self.run.facts.get("parameters") or {}).get("text")
+        if not rules:
+            return None
+        return word_effects(self.classifier, self.parts.test, self.answer, rules)
 
     def _variants(self) -> dict[str, Any]:
         """Return how smaller models fare: kept where accuracy holds and predicting is faster."""

@@ -64,6 +64,7 @@ def all_figures(
         "settings": _settings(trials),
         "calibration": _reliability(facts["calibration"]),
         "importance": _importance(facts.get("importance")),
+        "words": _words(facts.get("words")),
         "slices": _slices(facts.get("slices") or [], facts["metrics"][facts["unit"]]),
         "behaviour": _behaviour(facts.get("behaviour")),
         "balance": _balance(facts["parts"]),
@@ -551,6 +552,25 @@ def _importance_grid(found: Mapping[str, Any]) -> "Figure":
     axes.set_title(f"{found['method'].capitalize()}: at most {rises.max():.3f}")
     _bare(axes)
     axes.plot([0, width, width, 0, 0], [0, 0, height, height, 0], color=GRID, linewidth=1)
+    return figure
+
+
+def _words(found: Mapping[str, Any] | None) -> "Figure | None":
+    """Draw by how much each word raises or lowers the probability of a class."""
+    if not found:
+        return None
+    rows = found["words"][::-1]
+    effects = np.array([row["effect"] for row in rows])
+    figure = new_figure(_WIDTH * 0.75, 0.24 * len(rows) + 0.9)
+    axes = figure.subplots()
+    colours = [ACCENT if effect > 0 else SERIES[1] for effect in effects]
+    names = [f"{row['word']} ({row['texts']})" for row in rows]
+    axes.barh(names, effects, color=colours, alpha=0.85, height=0.66)
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.set(xlabel=f"Raises the probability of {found['class']!r} by")
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
     return figure
 
 

@@ -358,8 +358,15 @@ def _calibration(facts: Facts, figures: Figures) -> str:
 
 def _importance(facts: Facts, figures: Figures) -> str:
     found = facts.get("importance")
+    words = drawing(
+        figures,
+        "words",
+        "How the answer moves, on average over test texts that hold a word, when it is left out; "
+        "beside each word the texts that hold it, of 600. Words were chosen by how much they go "
+        "with the model's own answers.",
+    )
     if not found:
-        return _selection(facts, figures)
+        return words + _selection(facts, figures)
     return drawing(
         figures,
         "importance",
