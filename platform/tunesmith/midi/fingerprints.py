@@ -71,39 +71,48 @@ def fingerprint(notes: NDArray[np.void]) -> NDArray[np.uint64]:
     NDArray[np.uint64]
         Sorted distinct hashes; empty for fewer than seven onsets.
     """
-    lines = [_outer_lines(notes, spread_s) for spread_s in CHORD_SPREADS_S]
-    ngrams = [_ngram_hashes(line, salt) for pair in lines for salt, line in enumerate(pair, 1)]
-    hashes = np.unique(np.concatenate(ngrams))
-    kept = int(np.searchsorted(hashes, _KEPT_BELOW))
-    return hashes[: max(kept, SMALLEST_SKETCH)]
+    pitched = notes[~notes["is_drum"]] if notes["is_drum"].any() else notes
+    if pitched.size == 0:
+        return np.empty(0, dtype=np.uint64)
+    pitch, onset_s = pitched["pitch"].astype(np.int64), pitched["onset_s"].copy()
+    gaps_s = onset_s[1:] - onset_s[:-1]
+    lines = []
+    for spread_s in CHORD_SPREADS_S:
+        starts = np.concatenate([[0], 1 + np.flatnonzero(gaps_s > spread_s)])
+        lines += [np.maximum.reduceat(pitch, starts), np.minimum.reduceat(pitch, starts)]
+    hashes = _ngram_hashes(lines, salts=(1, 2) * len(CHORD_SPREADS_S))
+    kept = _distinct(hashes[hashes < _KEPT_BELOW])
+    return kept if kept.size >= SMALLEST_SKETCH else _distinct(hashes)[:SMALLEST_SKETCH]
 
 
 _KEPT_BELOW = np.uint64(2**64 // KEPT_SHARE)
 
 
-def _outer_lines(
-    notes: NDArray[np.void], spread_s: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Highest and lowest pitch of each group of simultaneous onsets."""
-    pitched = notes[~notes["is_drum"]] if notes["is_drum"].any() else notes
-    if pitched.size == 0:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    pitch = pitched["pitch"].astype(np.int64)
-    gaps = np.diff(pitched["onset_s"])
-    starts = np.flatnonzero(np.concatenate([[True], gaps > spread_s]))
-    return np.maximum.reduceat(pitch, starts), np.minimum.reduceat(pitch, starts)
+def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sorted, each once: `np.unique` by its older way, several times faster on few numbers."""
+    ordered = np.sort(hashes)
+    first = np.ones(ordered.size, dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
-def _ngram_hashes(line: NDArray[np.int64], salt: int) -> NDArray[np.uint64]:
-    intervals = np.diff(line)
-    n = intervals.size - LINE_NGRAM + 1
+def _ngram_hashes(lines: Sequence[NDArray[np.int64]], salts: Sequence[int]) -> NDArray[np.uint64]:
+    """Hashes of the n-grams of every line's intervals, all lines in one pass."""
+    line = np.concatenate(lines)
+    n = line.size - LINE_NGRAM
     if n <= 0:
         return np.empty(0, dtype=np.uint64)
-    value = np.full(n, salt, dtype=np.uint64)
-    steps = (intervals + 128).astype(np.uint64)
-    for i in range(LINE_NGRAM):  # six steps of 257 fit 64 bits, so distinct n-grams differ
-        value = value * np.uint64(257) + steps[i : i + n]
-    return _mix(value)
+    steps = (line[1:] - line[:-1] + 128).astype(np.uint64)
+    # Six steps of 257 fit 64 bits, so distinct n-grams differ.
+    pairs = steps[:-1] * np.uint64(257) + steps[1:]
+    value = pairs[:n] * np.uint64(257**4) + pairs[2 : n + 2] * np.uint64(257**2) + pairs[4:]
+    inside = np.ones(n, dtype=bool)
+    end = 0
+    for of_line, salt in zip(lines, salts, strict=True):
+        start, end = end, end + of_line.size
+        value[start:end] += np.uint64(salt * 257**LINE_NGRAM % 2**64)
+        inside[max(start, end - LINE_NGRAM) : end] = False  # reaches into the next line
+    return _mix(value[inside])
 
 
 def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
