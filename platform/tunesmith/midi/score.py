@@ -55,25 +55,20 @@ class TempoMap:
         Of several events at tick 0 the last one counts, and an event that repeats the tempo is
         dropped, as `pretty_midi` does.
         """
-        starts = [0]
-        scales = [60.0 / (120.0 * ticks_per_quarter)]
-        pairs = zip(ticks.tolist(), microseconds_per_quarter.tolist(), strict=True)
-        for tick, microseconds in pairs:
-            scale = 60.0 / ((6e7 / microseconds) * ticks_per_quarter)
-            if tick == 0:
-                starts, scales = [0], [scale]
-            elif scale != scales[-1]:
-                starts.append(tick)
-                scales.append(scale)
-        times = [0.0]
-        for i in range(1, len(starts)):
-            times.append(times[-1] + scales[i - 1] * (starts[i] - starts[i - 1]))
-        return cls(
-            np.array(starts, dtype=np.int64),
-            np.array(scales),
-            np.array(times),
-            float(ticks_per_quarter),
-        )
+        scales = 60.0 / ((6e7 / microseconds_per_quarter) * ticks_per_quarter)
+        at_zero = np.flatnonzero(ticks == 0)
+        first = 60.0 / (120.0 * ticks_per_quarter)
+        if at_zero.size:
+            first = scales[at_zero[-1]]
+            ticks, scales = ticks[at_zero[-1] + 1 :], scales[at_zero[-1] + 1 :]
+        scales = np.concatenate([[first], scales])
+        changes = np.flatnonzero(scales[1:] != scales[:-1])
+        starts = np.zeros(changes.size + 1, dtype=np.int64)
+        starts[1:] = ticks[changes]
+        scales = scales[np.concatenate([[0], changes + 1])]
+        times = np.zeros(starts.size)
+        np.cumsum(scales[:-1] * np.diff(starts), out=times[1:])
+        return cls(starts, scales, times, float(ticks_per_quarter))
 
     @classmethod
     def constant(cls, ticks_per_second: float) -> "TempoMap":

@@ -1,5 +1,6 @@
 """The row a person reads about a piece: what the study explored before it learned anything."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,27 +32,32 @@ def piece_statistics(score: Score) -> dict[str, Any]:
         drums alone.
     """
     notes = score.notes
-    pitched = notes[~notes["is_drum"]]
-    pitch, velocity = pitched["pitch"], notes["velocity"]
-    durations_s = notes["offset_s"] - notes["onset_s"]
-    length_s = float(notes["offset_s"].max())
-    polyphony_mean, polyphony_max = _polyphony(pitched)
+    onset_s, offset_s = notes["onset_s"].copy(), notes["offset_s"].copy()
+    durations_s = offset_s - onset_s
+    length_s = float(offset_s.max())
+    velocity, pitch = notes["velocity"].astype(np.int64), notes["pitch"].astype(np.int64)
+    if notes["is_drum"].any():
+        pitched = ~notes["is_drum"]
+        pitch, onset_s, offset_s = pitch[pitched], onset_s[pitched], offset_s[pitched]
+    polyphony_mean, polyphony_max = _polyphony(onset_s, offset_s)
+    velocity_mean, velocity_std = _mean_and_std(velocity)
+    pitch_mean, pitch_std = _mean_and_std(pitch) if pitch.size else (None, None)
     meter_times, numerators, denominators = score.time_signatures
     key_times, keys = score.key_signatures
     tempo_times, tempos = score.tempos
     return {
         "length_s": length_s,
         "n_notes": int(notes.size),
-        "n_pitched_notes": int(pitched.size),
+        "n_pitched_notes": int(pitch.size),
         "notes_per_second": float(notes.size / length_s) if length_s > 0 else 0.0,
         "n_pitches": int(np.count_nonzero(np.bincount(pitch))),
         "pitch_min": int(pitch.min()) if pitch.size else None,
         "pitch_max": int(pitch.max()) if pitch.size else None,
-        "pitch_mean": float(pitch.mean()) if pitch.size else None,
-        "pitch_std": float(pitch.std()) if pitch.size else None,
+        "pitch_mean": pitch_mean,
+        "pitch_std": pitch_std,
         "duration_mean_s": float(durations_s.mean()),
-        "velocity_mean": float(velocity.mean()),
-        "velocity_std": float(velocity.std()),
+        "velocity_mean": velocity_mean,
+        "velocity_std": velocity_std,
         "velocity_min": int(velocity.min()),
         "velocity_max": int(velocity.max()),
         "polyphony_mean": polyphony_mean,
@@ -75,6 +81,12 @@ def piece_statistics(score: Score) -> dict[str, Any]:
     }
 
 
+def _mean_and_std(values: NDArray[np.int64]) -> tuple[float, float]:
+    mean = np.add.reduce(values) / values.size
+    centred = values - mean
+    return float(mean), math.sqrt(np.add.reduce(centred * centred) / values.size)
+
+
 def _first(times_s: NDArray[np.float64], names: list[str]) -> str | None:
     return names[int(np.argmin(times_s))] if names else None
 
@@ -89,11 +101,12 @@ def _tempo_mean_qpm(
     return float(np.sum(np.diff(edges) * tempos) / length_s)
 
 
-def _polyphony(pitched: NDArray[np.void]) -> tuple[float | None, int | None]:
+def _polyphony(
+    onsets: NDArray[np.float64], offsets: NDArray[np.float64]
+) -> tuple[float | None, int | None]:
     """Mean (over the time in which anything sounds) and maximum of notes sounding together."""
-    if pitched.size == 0:
+    if onsets.size == 0:
         return None, None
-    onsets, offsets = pitched["onset_s"], pitched["offset_s"]
     ended = np.searchsorted(np.sort(offsets), onsets, side="right")  # before or at each onset
     most = int((np.arange(1, onsets.size + 1) - ended).max())
     latest = np.maximum.accumulate(offsets)
