@@ -31,7 +31,7 @@ logger = logging.getLogger("tunesmith.serve")
 
 PARTS = ("serve", "keys.json")
 PREFIX = "ts_"
-CHALLENGE = 'Bearer, Basic realm="Tunesmith: any name, and an API key as the password"'
+CHALLENGE = 'Basic realm="Tunesmith: any name, and an API key as the password"'
 # Open to everyone: whether the server lives, and what it can answer, are no secrets.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 

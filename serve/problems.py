@@ -232,9 +232,12 @@ def _again(kind: Kind, detail: str, headers: dict[str, str], more: dict[str, Any
 
 def respond(problem: ProblemError, instance: str) -> JSONResponse:
     """Return the response for a problem; `instance` is the path of the request."""
-    return JSONResponse(
+    response = JSONResponse(
         problem.body(instance),
         status_code=problem.kind.status,
         headers=problem.headers,
         media_type=MEDIA_TYPE,
     )
+    if problem.kind is KEY_REQUIRED:  # a line of its own: browsers read one scheme a line
+        response.headers.append("WWW-Authenticate", "Bearer")
+    return response
