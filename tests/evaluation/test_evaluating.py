@@ -6,7 +6,9 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from tests import artefacts
-from tunesmith.datasets.examples import Examples
+from tests.evaluation.test_selection import NAMES, table
+from tests.evaluation.test_words import CLASSES, RULES, counting_model
+from tunesmith.datasets.examples import Examples, View
 from tunesmith.errors import ModelError, StoreError, UsageError
 from tunesmith.evaluation import evaluating
 from tunesmith.evaluation.evaluating import evaluate, open_report, parts_of
@@ -235,3 +237,66 @@ def test_figures_without_the_items_that_leaked_stand_beside(store, monkeypatch):
     assert without["metrics"]["accuracy"] != report.facts["metrics"]["piece"]["accuracy"]
     page = store.read_bytes(*report.parts, "report.html").decode()
     assert f"Without the {without['left_out']} of {len(test)} test pieces" in page
+
+
+def run_of_kind(store, monkeypatch, examples, model, **facts):
+    """Write a run of another kind of items and evaluate it."""
+    artefacts.write_run(store, examples, model)
+    parts = ("runs", "composer", "r1", "run.json")
+    store.write_json(store.read_json(*parts) | facts, *parts)
+    monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
+    report = evaluate(store, "composer")
+    return report.facts, store.read_bytes(*report.parts, "report.html").decode()
+
+
+def test_pictures_are_shown_and_their_importance_is_a_map(store, monkeypatch):
+    examples = artefacts.make_examples(120)
+    x = np.abs(examples.view("features").x)
+    pictures = Examples(
+        examples.y, examples.classes, examples.groups, examples.ids,
+        {"features": View.one_row_each(x)},
+    )  # fmt: skip
+    facts, page = run_of_kind(
+        store, monkeypatch, pictures, artefacts.feature_model(artefacts.feature_weights()),
+        kind="image", features=[f"pixel_{i}_{j}" for i in range(2) for j in range(3)],
+    )  # fmt: skip
+    assert (facts["pictures"]["height"], facts["pictures"]["width"]) == (2, 3)
+    assert np.shape(facts["importance"]["grid"]) == (2, 3)
+    assert '<h2 id="examples">' in page
+    assert "One pixel shuffled between items" in page
+
+
+def test_texts_are_shown_with_the_words_that_move_the_answer(store, monkeypatch):
+    random = np.random.default_rng(0)
+    x = random.integers(4, 44, (240, 30)).astype(np.int32)
+    y = ((x == 11).sum(axis=1) > (x == 25).sum(axis=1)).astype(int)
+    texts = Examples(
+        y, CLASSES, np.arange(240), [f"t{i}" for i in range(240)],
+        {"tokens": View.one_row_each(x)},
+    )  # fmt: skip
+    facts, page = run_of_kind(
+        store, monkeypatch, texts, counting_model(good=11, bad=25), kind="text",
+        classes=list(CLASSES), parameters={"text": RULES},
+    )  # fmt: skip
+    assert facts["words"]["words"][0]["word"] == "word7"
+    assert facts["importance"] is None
+    assert {row["kind"] for row in facts["texts"]} == {"sure and right", "unsure"}
+    assert facts["texts"][0]["text"].split()[0].startswith("word")
+    assert "Raises the probability of" in page
+
+
+def test_a_table_tells_what_correlation_costs(store, monkeypatch):
+    songs = table(900)
+    x = np.nan_to_num(songs.view("features").x)
+    songs = Examples(
+        songs.y, songs.classes, songs.groups, songs.ids, {"features": View.one_row_each(x)}
+    )
+    facts, page = run_of_kind(
+        store, monkeypatch, songs, artefacts.feature_model(np.eye(5, 3)), kind="table",
+        features=list(NAMES),
+    )  # fmt: skip
+    assert {row["choice"] for row in facts["selection"]["choices"]} == {
+        "all", "by correlation", "by importance"
+    }  # fmt: skip
+    assert "Chosen by importance or by correlation" in page
