@@ -66,6 +66,8 @@ def _windows(rng: np.random.Generator, y: np.ndarray) -> View:
 VIEWS: dict[str, Callable[[np.random.Generator, np.ndarray], View]] = {
     "chunks": _chunks,
     "features": _features,
+    "segments": _features,
+    "segments_transposed": _features,
     "image": _image,
     "notes": _notes,
     "tokens": _tokens,

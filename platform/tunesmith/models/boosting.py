@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tunesmith.models._onnx import OPSET, finish
 from tunesmith.models.contract import Family, Fitted, Probabilities, Resources, Step, class_weights
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
 
     from tunesmith.datasets.examples import Examples
 
-__all__ = ["FAMILY", "Boosting", "FittedBoosting"]
+__all__ = ["FAMILY", "Boosting", "FittedBoosting", "Rows"]
+
+Rows = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.float32]]
+# Settings that XGBoost itself knows.
+_TREES = {
+    "learning_rate", "max_depth", "min_child_weight", "subsample", "colsample_bytree",
+    "colsample_bynode", "reg_lambda", "reg_alpha",
+}  # fmt: skip
 
 
 class FittedBoosting(Fitted):
@@ -118,19 +126,12 @@ class Boosting(Family):
         """Add `rounds_per_step` rounds a step to the same booster."""
         import xgboost as xgb
 
-        view = train.view(self.view)
-        y = train.y[view.item]
-        n_classes = len(train.classes)
-        settings = {key: value for key, value in params.items() if key != "balance"}
-        data = xgb.DMatrix(
-            np.asarray(view.x, dtype=np.float32),
-            label=y,
-            weight=class_weights(y, n_classes, float(params.get("balance", 0.0))),
-            nthread=threads,
-        )
+        x, y, weight = self.training_rows(params, train)
+        settings = {key: value for key, value in params.items() if key in _TREES}
+        data = xgb.DMatrix(x, label=y, weight=weight, nthread=threads)
         fixed = {
             "objective": "multi:softprob",
-            "num_class": n_classes,
+            "num_class": len(train.classes),
             "tree_method": "hist",
             "seed": seed,
             "nthread": threads,
@@ -141,6 +142,13 @@ class Boosting(Family):
             for number in range(first, first + self.rounds_per_step):
                 booster.update(data, number)
             yield Step(step, FittedBoosting(booster, self.view, train.classes))
+
+    def training_rows(self, params: Mapping[str, Any], train: "Examples") -> Rows:
+        """Return rows, classes and weights to learn from."""
+        view = train.view(self.view)
+        y = train.y[view.item]
+        weight = class_weights(y, len(train.classes), float(params.get("balance", 0.0)))
+        return np.asarray(view.x, dtype=np.float32), y, weight
 
     def load(self, folder: Path) -> FittedBoosting:
         """Return the booster in `folder`."""

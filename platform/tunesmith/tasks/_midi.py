@@ -9,6 +9,7 @@ import pandas as pd
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.manifest import dataset_names
 from tunesmith.datasets.reader import Dataset, open_dataset
+from tunesmith.datasets.segments import segment_views
 from tunesmith.datasets.sequences import note_rows_of
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.store import Store
@@ -59,7 +60,7 @@ def read_pieces(store: Store, request: Request, least_pieces: int) -> TaskData:
         classes=classes,
         groups=kept["cluster"].to_numpy(),
         ids=ids,
-        views=_views(dataset, ids),
+        views=_views(dataset, ids, request),
     )
     left_out = len(pieces) - len(kept)
     note = f"{left_out} pieces are left out: no known composer, or one without {rule}."
@@ -96,14 +97,15 @@ def _only_dataset(store: Store) -> str:
     raise UsageError(message)
 
 
-def _views(dataset: Dataset, ids: list[str]) -> dict[str, View]:
+def _views(dataset: Dataset, ids: list[str], request: Request) -> dict[str, View]:
     chunks = dataset.chunks(ids)
     item: npt.NDArray[Any] = chunks.piece_index
-    return {
+    views = {
         "chunks": View(chunks.rolls, item),
         "notes": View(note_rows_of(dataset, ids, chunks), item),
         "features": View.one_row_each(dataset.features(ids)),
     }
+    return views | (segment_views(dataset, ids, request.seed) if request.to_learn else {})
 
 
 def _parameters(dataset: Dataset) -> dict[str, Any]:

@@ -28,12 +28,15 @@ class Request:
         Seed of the split, and of data that is generated.
     options
         What only some tasks know, such as the columns of a user's own table.
+    to_learn
+        Whether views that are only learned from, never judged, are wanted too.
     """
 
     dataset: str | None = None
     version: str | None = None
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    to_learn: bool = True
 
     def facts(self) -> dict[str, Any]:
         """Return the request as JSON; ``Request(**facts)`` is the same request."""

@@ -58,4 +58,5 @@ def load_for_run(store: Store, run: Mapping[str, Any]) -> Examples:
     run
         The content of its ``run.json``.
     """
-    return get_task(run["task"]).read(store, Request(**run["request"])).examples
+    request = Request(**{**run["request"], "to_learn": False})
+    return get_task(run["task"]).read(store, request).examples
