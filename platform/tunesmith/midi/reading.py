@@ -98,23 +98,33 @@ def _read_events(layout: Layout, limits: Limits) -> Score:
     microseconds = payload.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
     tempo_map, tempo_warnings = _tempo_map(layout, tick[track == 0], microseconds[track == 0])
     names = events.track_names()
-    bend = (events.data2.astype(np.int16) << 7) + events.data1 - 8192
+    # One look-up of the tempo map for whatever acts on an instrument, cut up again afterwards.
+    acting = np.concatenate([*table.pedal, *table.bends])
+    at_s = tempo_map.seconds(events.tick[acting])
+    low, high = events.data1[acting].astype(np.int16), events.data2[acting].astype(np.int16)
+    bend = (high << 7) + low - 8192
+    cuts = np.cumsum([part.size for part in (*table.pedal, *table.bends)])
+    parts = [
+        slice(end - part.size, end)
+        for end, part in zip(cuts.tolist(), (*table.pedal, *table.bends), strict=True)
+    ]
+    n = len(table.programs)
     instruments = tuple(
         Instrument(
             program=program,
             is_drum=channel == DRUM_CHANNEL,
             name=names.get(number, ""),
-            pedal=(tempo_map.seconds(events.tick[pedal]), events.data2[pedal].astype(np.int16)),
-            bends=(tempo_map.seconds(events.tick[bends]), bend[bends]),
-            end_time_s=float(tempo_map.seconds(np.array(end_tick))),
+            pedal=(at_s[pedal], high[pedal]),
+            bends=(at_s[bends], bend[bends]),
+            end_time_s=end_time_s,
         )
-        for program, channel, number, pedal, bends, end_tick in zip(
+        for program, channel, number, pedal, bends, end_time_s in zip(
             table.programs,
             table.channels,
             table.tracks,
-            table.pedal,
-            table.bends,
-            table.end_tick,
+            parts[:n],
+            parts[n:],
+            tempo_map.seconds(np.array(table.end_tick)).tolist(),
             strict=True,
         )
     )
