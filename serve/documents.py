@@ -20,15 +20,21 @@ __all__ = [
 ]
 
 BINARY = {"type": "string", "format": "binary"}
+# What the shipped tasks on songs read, both together.
 SONG = {
+    "popularity": 47,
     "acousticness": 0.12,
     "danceability": 0.68,
     "duration_ms": 214000,
+    "duration (ms)": 214000,
     "energy": 0.81,
     "instrumentalness": 0.0,
+    "key": "A#",
     "liveness": 0.11,
     "loudness": -5.4,
+    "mode": "Minor",
     "speechiness": 0.05,
+    "spec_rate": 2.3e-07,
     "tempo": 121.0,
     "valence": 0.64,
 }

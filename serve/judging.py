@@ -310,13 +310,25 @@ def _row_maker(champion: Champion, name: str) -> Any:
 
 def numbers_of(song: Mapping[str, float | str | None], names: Sequence[str]) -> list[float]:
     """Return a song's features in the model's order; null is missing, what it lacks is a fault."""
-    if missing := [name for name in names if name not in song]:
+    wanted = [name if name in song else name.partition("=")[0] for name in names]
+    if missing := [name for name in dict.fromkeys(wanted) if name not in song]:
         detail = (
-            f"The song lacks {', '.join(missing[:20])}. The model wants: {', '.join(names)}; "
-            "send null for what is not known."
+            f"The song lacks {', '.join(missing[:20])}. The model wants: "
+            f"{', '.join(dict.fromkeys(wanted))}; send null for what is not known."
         )
         raise ProblemError(problems.INVALID_INPUT, detail, missing=missing)
-    return [_number(name, song[name]) for name in names]
+    return [
+        _number(name, song[name]) if name in song else _is_category(name, song[column])
+        for name, column in zip(names, wanted, strict=True)
+    ]
+
+
+def _is_category(name: str, value: float | str | None) -> float:
+    """Return 1 where a column of texts holds the one that a feature such as ``key=A`` stands for.
+
+    A text that the model never saw is none of them, as it was in training.
+    """
+    return float(value is not None and str(value).strip() == name.partition("=")[2])
 
 
 def _number(name: str, value: float | str | None) -> float:

@@ -44,6 +44,7 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "Loud and soft": ("velocity_summary", "dynamics_summary"),
 }  # fmt: skip
 _THEME_OF = {block: theme for theme, blocks in THEMES.items() for block in blocks}
+_PART_OF = {name: _THEME_OF[re.sub(r"_\d+$", "", name)] for name in FEATURE_NAMES}
 # Chunks that stand for a piece, spread over it: more would only cost time.
 _MOST_CHUNKS = 8
 _OCTAVE = 12
@@ -158,8 +159,7 @@ def _columns(name: str, rows: npt.NDArray[Any], champion: Champion) -> dict[str,
     medians = np.array([edges[_MEDIAN] for edges in summary["edges"]], dtype=rows.dtype)
     places: dict[str, list[int]] = {}
     for place, column in enumerate(names):
-        block = re.sub(r"_\d+$", "", column)
-        places.setdefault(_THEME_OF.get(block, column), []).append(place)
+        places.setdefault(_PART_OF.get(column, column.partition("=")[0]), []).append(place)
     found = {}
     for part, columns in places.items():
         usual = rows.copy()

@@ -46,6 +46,17 @@ const say = (place, error) => {
   place.replaceChildren(make("p", {}, error.message));
 };
 
+/** What a form asks for: each column once, and the texts to choose from where "key=A" stands for one of them. */
+function columnsOf(names) {
+  const columns = new Map();
+  for (const name of names) {
+    const [column, value] = name.split(/=(.*)/s);
+    if (!columns.has(column)) columns.set(column, []);
+    if (value !== undefined) columns.get(column).push(value);
+  }
+  return columns;
+}
+
 /** Below a node's answer: the features that moved it most. */
 async function drawWhy(place, name, song, signal) {
   let why;
@@ -72,7 +83,7 @@ export async function setUpSong(nodes) {
   const judge = lately(async (signal) => {
     const song = {};
     for (const input of form.elements) {
-      if (input.name) song[input.name] = input.value === "" ? null : Number(input.value);
+      if (input.name) song[input.name] = input.value === "" ? null : input.tagName === "SELECT" ? input.value : Number(input.value);
     }
     try {
       const { answers, gaps } = await askJson("/v1/classify", { song }, signal);
@@ -84,17 +95,18 @@ export async function setUpSong(nodes) {
       say(place, error);
     }
   });
-  for (const name of names) {
+  for (const [name, values] of columnsOf(names)) {
     const id = `song-${name.replaceAll(/\W/g, "-")}`;
     const [low, high, step, usual] = FEATURES[name.toLowerCase()] ?? [];
     const output = make("output", { for: id });
     const label = make("label", { for: id }, make("span", {}, readable(name)), output);
-    const input =
-      low === undefined
+    const input = values.length
+      ? make("select", { id, name }, make("option", { value: "" }, "not known"), ...values.map((value) => make("option", { value }, value)))
+      : low === undefined
         ? make("input", { id, name, type: "number", step: "any", placeholder: "not known" })
         : make("input", { id, name, type: "range", min: low, max: high, step, value: usual });
     const show = () => {
-      output.textContent = low === undefined ? "" : name.startsWith("duration") ? `${Math.round(input.value / 1000)} s` : input.value;
+      output.textContent = low === undefined || values.length ? "" : name.startsWith("duration") ? `${Math.round(input.value / 1000)} s` : input.value;
     };
     input.addEventListener("input", () => {
       show();

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from serve.deadlines import Deadline
+from serve.documents import SONG as SONG_EXAMPLE
 from serve.items import decode_midi
 from serve.judging import Judgement, judge
 from serve.service import Service
@@ -25,6 +26,7 @@ from tests.serve.conftest import (
     local_client,
     write_bundle,
 )
+from tunesmith.datasets.summary import summarise
 from tunesmith.errors import ModelError
 from tunesmith.midi import chunk_roll, velocity_roll
 from tunesmith.midi.sequences import note_rows
@@ -99,6 +101,34 @@ def test_faulty_songs_say_what_is_missing(full: TestClient) -> None:
     )
     many = full.post("/v1/genre", json=[SONG] * 1001)
     assert problem_of(many) == (413, "too-large")
+
+
+def test_a_text_of_a_song_is_one_of_those_that_the_model_knows(
+    store: Store, make_service: Callable[..., Service]
+) -> None:
+    write_bundle(store, task="genre")
+    card = store.read_json("models", "genre", "0001", "card.json")
+    features = ["energy", "key=A", "key=A#"]
+    card["parameters"] = {"features": features}
+    card["summary"] = {"features": summarise(np.zeros((9, 3), dtype=np.float32), features)}
+    store.write_json(card, "models", "genre", "0001", "card.json")
+    with local_client(make_service()) as client:
+
+        def ask(**song: Any) -> Any:
+            return client.post("/v1/genre", json=song).json()["probabilities"]
+
+        by_column = ask(energy=1, **{"key=A": 0, "key=A#": 1})
+        assert ask(energy=1, key="A#") == by_column != ask(energy=1, key="A")
+        nothing = ask(energy=1, **{"key=A": 0, "key=A#": 0})
+        assert ask(energy=1, key=None) == ask(energy=1, key="H") == nothing
+        lacking = client.post("/v1/genre", json={"energy": 1})
+        assert lacking.json()["missing"] == ["key"]
+        why = client.post("/v1/genre/why", json={"energy": 1, "key": "A"}).json()["reasons"]
+        assert {reason["part"] for reason in why} == {"energy", "key"}
+
+
+def test_the_example_song_answers_what_the_shipped_tasks_on_songs_read() -> None:
+    assert {"popularity", "key", "mode", "spec_rate", "duration (ms)"} < set(SONG_EXAMPLE)
 
 
 def png(pixels: np.ndarray) -> bytes:
