@@ -284,7 +284,10 @@ def _assemble(
     limits.check("max_ticks", last_tick)
     end_time_s = max(i.end_time_s for i in instruments)
     limits.check("max_duration_s", end_time_s)
-    order = kept[np.argsort(on_tick[kept] * 128 + pitch[kept], kind="stable")]
+    # By onset, pitch, then as they came. Distinct numbers sort faster than argsort.
+    bits = int(on_tick.size).bit_length()
+    keyed = ((on_tick.take(kept) * 128 + pitch.take(kept)) << bits) | kept
+    order = np.sort(keyed) & ((1 << bits) - 1)
     notes = np.empty(order.size, dtype=NOTE_DTYPE)
     on, off = on_tick[order], off_tick[order]
     notes["onset_s"] = tempo_map.seconds(on)
