@@ -1,4 +1,4 @@
-"""The ``tunesmith`` command: what is done from a terminal without a checkout of the project.
+"""The ``tunesmith`` command: what is done from a terminal.
 
 Each subcommand is imported when it is asked for, so that the command starts at once.
 """
@@ -12,6 +12,9 @@ __all__ = ["COMMANDS", "main"]
 
 # Name of each subcommand: the module whose `main(arguments, program)` runs it, and what it does.
 COMMANDS = {
+    "doctor": ("tunesmith.operations.doctor", "Examine this machine; every line says what to do."),
+    "submit": ("tunesmith.operations.submit", "Run a job on a cluster and follow it."),
+    "jobs": ("tunesmith.operations.jobs", "List, follow and stop the jobs of a cluster."),
     "predict": ("tunesmith.client.__main__", "Ask a running server about files."),
 }
 

@@ -79,12 +79,16 @@ def command(function: _Job, /) -> click.Command: ...
 
 @overload
 def command(
-    *, show: Callable[[Any], None] | None = None
+    *, show: Callable[[Any], None] | None = None, code: Callable[[Any], int] | None = None
 ) -> Callable[[_Job | click.Command], click.Command]: ...
 
 
 def command(
-    function: Any = None, /, *, show: Callable[[Any], None] | None = None
+    function: Any = None,
+    /,
+    *,
+    show: Callable[[Any], None] | None = None,
+    code: Callable[[Any], int] | None = None,
 ) -> click.Command | Callable[[Any], click.Command]:
     """Make a function a command with ``--store``, ``--json`` and honest exit codes.
 
@@ -96,6 +100,8 @@ def command(
         Returns the command's result as a mapping that JSON can hold.
     show
         Prints that result for people on stdout; not called with ``--json``.
+    code
+        Gives the exit code of a result; 0 without it.
 
     Returns
     -------
@@ -104,11 +110,13 @@ def command(
         wrong usage), its message on stderr; with ``--json`` also as ``{"error": …}`` on stdout.
     """
     if function is None:
-        return functools.partial(_make, show=show)
-    return _make(function, show=show)
+        return functools.partial(_make, show=show, code=code)
+    return _make(function, show=show, code=code)
 
 
-def _make(function: _Job, *, show: Callable[[Any], None] | None) -> click.Command:
+def _make(
+    function: _Job, *, show: Callable[[Any], None] | None, code: Callable[[Any], int] | None
+) -> click.Command:
 
     @click.command(help=function.__doc__, context_settings={"max_content_width": 100})
     @click.option(
@@ -142,6 +150,8 @@ def _make(function: _Job, *, show: Callable[[Any], None] | None) -> click.Comman
             click.echo(json.dumps(result, ensure_ascii=False, default=str))
         elif show is not None:
             show(result)
+        if code is not None and (ended := code(result)):
+            raise SystemExit(ended)
 
     # click reads options from the innermost function's attribute; wraps() carried them over.
     return run

@@ -1,0 +1,175 @@
+"""What a machine tells about itself without starting anything on it.
+
+Read from ``/proc``, the file system and the environment, each through `Machine`, so that a test can
+plant a fault in any of them.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["Gpu", "Machine", "Session"]
+
+_LISTENING = "0A"
+_GPU_ANSWER_S = 10.0
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One line of what the NVIDIA driver lists."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """A folder that a Ray of this machine left or uses."""
+
+    path: Path
+    is_live: bool
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a check looks.
+
+    Attributes
+    ----------
+    environment
+        Environment variables.
+    home
+        The user's home folder, where Ray keeps its token.
+    ray_folder
+        Where Ray keeps a folder a session.
+    shared_memory
+        The file system of Ray's object store.
+    proc
+        Linux's process file system.
+    packages
+        The folder that Python's packages are installed in.
+    list_gpus
+        Returns what the driver lists; None where there is no driver.
+    now_s
+        Returns this machine's clock in seconds since the epoch.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    home: Path = field(default_factory=Path.home)
+    ray_folder: Path = field(default_factory=lambda: Path(os.environ.get("RAY_TMPDIR", "/tmp/ray")))  # noqa: S108 - Ray's own
+    shared_memory: Path = Path("/dev/shm")  # noqa: S108 - where Ray's object store is
+    proc: Path = Path("/proc")
+    packages: Path = field(default_factory=lambda: Path(sysconfig.get_path("purelib")))
+    list_gpus: Callable[[], tuple[Gpu, ...] | None] = field(default=lambda: list_gpus())  # noqa: PLW0108 - defined below
+    now_s: Callable[[], float] = time.time
+
+    def token_file(self) -> Path:
+        """Return where Ray looks for the token of a cluster."""
+        named = self.environment.get("RAY_AUTH_TOKEN_PATH")
+        return Path(named).expanduser() if named else self.home / ".ray" / "auth_token"
+
+    def has_token(self) -> bool:
+        """Whether a token is in the environment or in its file."""
+        if self.environment.get("RAY_AUTH_TOKEN"):
+            return True
+        path = self.token_file()
+        return path.is_file() and bool(path.read_text().strip())
+
+    def memory_bytes(self) -> tuple[int, int]:
+        """Return (total, available) memory; a container's limit counts where it is lower."""
+        facts = {}
+        for line in (self.proc / "meminfo").read_text().splitlines():
+            name, _, rest = line.partition(":")
+            facts[name] = int(rest.split()[0]) * 1024
+        total, available = facts["MemTotal"], facts["MemAvailable"]
+        limit = _cgroup_limit()
+        return (min(total, limit), min(available, limit)) if limit else (total, available)
+
+    def owners(self, ports: tuple[int, ...]) -> dict[int, str]:
+        """Return the processes that listen on `ports`; a name is "another user's" where hidden."""
+        sockets = {}
+        for table in ("tcp", "tcp6"):
+            path = self.proc / "net" / table
+            if not path.exists():
+                continue
+            for line in path.read_text().splitlines()[1:]:
+                fields = line.split()
+                port = int(fields[1].rsplit(":", 1)[1], 16)
+                if fields[3] == _LISTENING and port in ports:
+                    sockets[fields[9]] = port
+        found = dict.fromkeys(sockets.values(), "a process of another user")
+        for process in self.proc.glob("[0-9]*") if sockets else ():
+            for inode in _sockets_of(process) & set(sockets):
+                found[sockets[inode]] = _told(process)
+        return found
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Return the folders of Ray's sessions, oldest first, and which still have a process."""
+        if not self.ray_folder.is_dir():
+            return ()
+        folders = sorted(p for p in self.ray_folder.glob("session_2*") if p.is_dir())
+        return tuple(Session(path, _answers(path / "sockets")) for path in folders)
+
+
+def list_gpus() -> tuple[Gpu, ...] | None:
+    """Return the GPUs that NVIDIA's driver lists, None where there is no driver."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    try:
+        answer = subprocess.run(  # noqa: S603 - the driver's own tool
+            [program, "-L"], capture_output=True, text=True, timeout=_GPU_ANSWER_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(Gpu(line.split(" (UUID")[0]) for line in answer.stdout.splitlines() if line)
+
+
+def _cgroup_limit() -> int | None:
+    """Return the memory limit of the container this runs in, None where there is none."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        path = Path("/sys/fs/cgroup") / name
+        if path.is_file() and (text := path.read_text().strip()).isdigit():
+            return int(text)
+    return None
+
+
+def _sockets_of(process: Path) -> set[str]:
+    inodes = set()
+    try:
+        for link in (process / "fd").iterdir():
+            target = os.readlink(link)  # noqa: PTH115 - "socket:[1]" is no path
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    except OSError:
+        # It has ended meanwhile, or belongs to another user.
+        return inodes
+    return inodes
+
+
+def _told(process: Path) -> str:
+    try:
+        words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return f"process {process.name}"
+    return f"process {process.name} ({' '.join(words)[:60].strip()})"
+
+
+def _answers(folder: Path) -> bool:
+    """Whether a process still accepts on one of the sockets of a session."""
+    if not folder.is_dir():
+        return False
+    for path in folder.iterdir():
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(1.0)
+            try:
+                probe.connect(str(path))
+            except OSError:
+                continue
+            return True
+    return False
