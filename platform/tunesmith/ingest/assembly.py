@@ -174,7 +174,7 @@ def _near(
     distinct: list[npt.NDArray[np.uint64]] = []
     rows = []
     for note_hash, sketch in zip(note_hashes, fingerprints, strict=True):
-        key = note_hash, hashlib.blake2b(sketch, digest_size=16).digest()
+        key = note_hash, hashlib.blake2b(sketch.tobytes(), digest_size=16).digest()
         if key not in number_of:
             number_of[key] = len(distinct)
             distinct.append(sketch)

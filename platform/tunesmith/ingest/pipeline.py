@@ -12,6 +12,7 @@ Workers write the large tables themselves; the driver only ever holds one small 
 import fcntl
 import hashlib
 import logging
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -239,6 +240,7 @@ def _map_batches(
             "parameters": parameters.model_dump_json(),
             "store": staging.store.uri,
             "staging": list(staging.parts),
+            "run": uuid.uuid4().hex,
         },
         num_cpus=1,
     )

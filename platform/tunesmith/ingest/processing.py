@@ -9,6 +9,7 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,11 @@ def batch_file(folder: str, key: str) -> str:
 
 
 def process_batch(
-    batch: Batch, parameters: IngestParameters, store: Store, staging: Sequence[str]
+    batch: Batch,
+    parameters: IngestParameters,
+    store: Store,
+    staging: Sequence[str],
+    reader: ContentReader | None = None,
 ) -> int:
     """Read, decode and write every file of a batch.
 
@@ -60,13 +65,19 @@ def process_batch(
         Where the files go: ``chunks/KEY.parquet``, ``notes/KEY.parquet``, and last
         ``work/results/KEY.parquet`` (a row a distinct content) and ``work/files/KEY.parquet``
         (a row a file).
+    reader
+        What reads the files; it keeps the outermost archives open for the next batch.
 
     Returns
     -------
     int
         Number of files, all of which now have a row.
     """
-    reader = ContentReader(parameters.archives, parameters.limits.max_bytes)
+    if reader is None:
+        reader = ContentReader(parameters.archives, parameters.limits.max_bytes)
+        on_end = reader.close
+    else:
+        on_end = partial(reader.close, keep_outermost=True)
     output = _BatchOutput(batch.key, parameters, store, tuple(staging))
     with Watch(store, (*staging, "work", "watch", batch.key)) as watch:
         try:
@@ -80,11 +91,11 @@ def process_batch(
             output.discard()
             raise
         finally:
-            reader.close()
+            on_end()
     return len(batch.paths)
 
 
-def process_rows(rows: Any, parameters: str, store: str, staging: Sequence[str]) -> Any:
+def process_rows(rows: Any, parameters: str, store: str, staging: Sequence[str], run: str) -> Any:
     """Process the batches in a block of Ray Data; here, so that a worker imports little else.
 
     Parameters
@@ -95,6 +106,8 @@ def process_rows(rows: Any, parameters: str, store: str, staging: Sequence[str])
         `IngestParameters` as JSON.
     store, staging
         URI of the store, and the folder inside it that is being built.
+    run
+        Names this ingest: archives stay open from one of its batches to the next.
 
     Returns
     -------
@@ -103,8 +116,19 @@ def process_rows(rows: Any, parameters: str, store: str, staging: Sequence[str])
     """
     made = IngestParameters.model_validate_json(parameters)
     batches = [Batch.from_json(str(text)) for text in rows["batch"]]
-    done = [process_batch(batch, made, Store(store), staging) for batch in batches]
+    reader = _reader_of(made, run)
+    done = [process_batch(batch, made, Store(store), staging, reader) for batch in batches]
     return {"n_files": np.array(done, dtype=np.int64)}
+
+
+@lru_cache(maxsize=1)
+def _reader_of(parameters: IngestParameters, run: str) -> ContentReader:
+    """Return what reads all files of a run: listing a large archive takes as long as many files.
+
+    The next run opens its archives anew, they may be others by then.
+    """
+    del run
+    return ContentReader(parameters.archives, parameters.limits.max_bytes)
 
 
 @dataclass(slots=True)

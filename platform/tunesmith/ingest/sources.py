@@ -153,11 +153,10 @@ class ContentReader:
             self._archives[location] = self._open_archive(location)
         return self._archives[location]
 
-    def close(self) -> None:
-        """Close every archive."""
-        for archive in self._archives.values():
-            archive.close()
-        self._archives.clear()
+    def close(self, *, keep_outermost: bool = False) -> None:
+        """Close the archives; those inside others are in memory, the outermost are not."""
+        for location in [of for of in self._archives if len(of) > 1 or not keep_outermost]:
+            self._archives.pop(location).close()
 
     def _open_archive(self, location: tuple[str, ...]) -> Archive:
         if len(location) == 1:
