@@ -1,8 +1,10 @@
 """Fixtures every room's tests share."""
 
 import io
+import logging
 import os
 import shutil
+import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +32,33 @@ def data_dir() -> Path:
 def store(tmp_path: Path) -> Store:
     """Return an empty store in a temporary folder."""
     return Store(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Return ``host:port`` of a server on loopback that speaks S3 and has the bucket ``ours``."""
+    from moto.server import ThreadedMotoServer
+    from pyarrow import fs
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    at = f"{host}:{port}"
+    fs.S3FileSystem(
+        access_key="tests", secret_key="tests",  # noqa: S106 - any will do
+        region="us-east-1", scheme="http",
+        endpoint_override=at, allow_bucket_creation=True,
+    ).create_dir("ours")  # fmt: skip
+    yield at
+    server.stop()
+
+
+@pytest.fixture
+def s3_store(s3_server: str) -> Store:
+    """Return an empty store on the S3 server; its URI says all that other processes need."""
+    where = f"endpoint_override={s3_server}&scheme=http&region=us-east-1"
+    return Store(f"s3://tests:tests@ours/{uuid.uuid4().hex}?{where}")
 
 
 @pytest.fixture(scope="session")

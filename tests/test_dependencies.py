@@ -14,6 +14,8 @@ INDIRECT = {
     "python-multipart": "fastapi, to take file uploads",
     "optuna-dashboard": "make watch",
     "tensorboard": "make watch",
+    "flask": "moto's server",
+    "flask-cors": "moto's server",
     "ruff": "make check",
     "mypy": "make check",
     "pandas-stubs": "mypy",

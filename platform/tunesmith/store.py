@@ -283,8 +283,8 @@ class Staging:
         if not store.exists(*self.parts, marker):
             message = f"{'/'.join(final)} has no {marker} yet: write it before publishing."
             raise StoreError(message)
-        self.published = True
         if store.exists(*final, marker):
+            self.published = True
             return False
         try:
             if store.is_local:
@@ -294,6 +294,8 @@ class Staging:
         except OSError as error:
             message = f"{'/'.join(final)} cannot be published in {store.uri}: {error}."
             raise StoreError(message) from error
+        # Only now: a folder with a name of its own must outlive a publication that failed.
+        self.published = True
         return True
 
     def _rename(self, final: tuple[str, ...]) -> None:
