@@ -311,7 +311,7 @@ def _harmony(
 
 def _texture(pitch: Ints, onset_s: Floats, offset_s: Floats, starts: Ints) -> Iterator[Group]:
     """How many notes begin and sound together, and how they are spread."""
-    sizes = np.diff(starts, append=pitch.size)
+    sizes = _gaps(starts, pitch.size)
     yield "chord_size", _shares(np.minimum(sizes, 8) - 1, 8)
     yield "polyphony", _normal(_time_by_level(np.sort(onset_s), np.sort(offset_s), 10))
     centre = np.add.reduceat(pitch, starts) / sizes
@@ -443,9 +443,18 @@ def _shares(values: Ints, bins: int) -> Floats:
 
 def _histogram(values: Floats, edges: Floats) -> Floats:
     """Shares of values up to each edge and above the one before, and above the last."""
-    until = np.sort(values).searchsorted(edges, side="right")
-    shares: Floats = np.diff(until, prepend=0, append=values.size) / max(1, values.size)
+    below = np.zeros(edges.size + 1, dtype=np.int64)
+    below[1:] = np.sort(values).searchsorted(edges, side="right")
+    shares: Floats = _gaps(below, values.size) / max(1, values.size)
     return shares
+
+
+def _gaps(starts: Ints, end: int) -> Ints:
+    """From each start to the next, and from the last to the end."""
+    gaps = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=gaps[:-1])
+    gaps[-1] = end - starts[-1]
+    return gaps
 
 
 def _from_tonic(by_class: Floats, tonic: int) -> Floats:
