@@ -91,15 +91,17 @@ class Worker:
         self._metrics.node(self.name, len(items), time.perf_counter() - started)
         return described
 
-    def explain(self, item: Item, deadline: Deadline) -> dict[str, Any]:
-        """Return the class that the champions name, and what spoke for and against it.
+    def explain(self, item: Item, deadline: Deadline, canary: bool = False) -> dict[str, Any]:
+        """Return the class that the models name, and what spoke for and against it.
 
         Raises
         ------
         ProblemError
             When no member of the node can say anything about it.
+        ModelError
+            When a model cannot be asked again.
         """
-        judged, champions, _ = self._judge([item], deadline, canary=False)
+        judged, champions, _ = self._judge([item], deadline, canary)
         members, said = [], []
         for (one,), champion in zip(judged, champions, strict=True):
             if isinstance(one, ProblemError):
@@ -246,8 +248,7 @@ class Graph:
         """
         node = self.nodes[name]
         limit = deadline.sooner(node.timeout_s, name)
-        tried = node.challenger
-        canary = tried is not None and is_chosen(name, asker, tried.share)
+        canary = self._is_canary(name, asker)
         try:
             with self._traces.span(f"node {name}", placement=node.placement):
                 async with asyncio.timeout(max(limit.left_s, 0)):
@@ -265,8 +266,16 @@ class Graph:
             self._metrics.failure(name, problem.kind.name)
             raise
 
+    def _is_canary(self, name: str, asker: str) -> bool:
+        tried = self.nodes[name].challenger
+        return tried is not None and is_chosen(name, asker, tried.share)
+
     async def explain(
-        self, name: str, decode: Callable[[], Sequence[Item | ProblemError]], deadline: Deadline
+        self,
+        name: str,
+        decode: Callable[[], Sequence[Item | ProblemError]],
+        deadline: Deadline,
+        asker: str = "",
     ) -> dict[str, Any]:
         """Return why a node says what it says about one item; computed here, wherever it is placed.
 
@@ -276,6 +285,7 @@ class Graph:
             When the node fails, or its time is over.
         """
         limit = deadline.sooner(self.nodes[name].timeout_s, name)
+        canary = self._is_canary(name, asker)
 
         def work() -> dict[str, Any]:
             limit.check()
@@ -285,13 +295,18 @@ class Graph:
                 raise ProblemError(problems.INVALID_INPUT, detail)
             if isinstance(item, ProblemError):
                 raise item
-            return self._workers[name].explain(item, limit)
+            return self._workers[name].explain(item, limit, canary)
 
         try:
             async with asyncio.timeout(max(limit.left_s, 0)):
                 said: dict[str, Any] = await self._in_thread(work)
         except TimeoutError:
             raise limit.missed() from None
+        except ModelError as error:
+            logger.warning("node %s, reasons: %s", name, error)
+            self._metrics.failure(name, problems.NODE_FAILED.name)
+            text = f"The node {name!r} failed."
+            raise ProblemError(problems.NODE_FAILED, text, node=name) from error
         return said
 
     async def _ask_remote(

@@ -157,11 +157,16 @@ def _add_why(api: FastAPI, service: Service, name: str, node: NodeSettings) -> N
         responses=node_problems(node),
         openapi_extra=node_body(node),
     )
-    async def explain_by_node(request: Request, x_deadline_s: DeadlineHeader = None) -> Response:
+    async def explain_by_node(
+        request: Request,
+        x_deadline_s: DeadlineHeader = None,
+        x_sticky_key: StickyKey = None,
+    ) -> Response:
         deadline = _deadline(limits, x_deadline_s)
         with service.admission.enter():
             reading = await read_request(request, node, limits)
-            return JSONResponse(await service.graph.explain(name, reading, deadline))
+            asker = _asker(request, x_sticky_key)
+            return JSONResponse(await service.graph.explain(name, reading, deadline, asker))
 
 
 def _asker(request: Request, sticky_key: str | None) -> str:

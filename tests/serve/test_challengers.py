@@ -96,7 +96,10 @@ def test_askers_of_the_share_get_the_challenger_and_keep_it(
         for asker, answer in said.items():
             assert (answer[1] == 2) is is_chosen("composer", asker, 0.5)
             assert ask(asker) == answer
-        assert counts.answered == 2 * sum(version == 2 for _, version in said.values())
+            headers = {**MIDI, "X-Sticky-Key": asker}
+            why = client.post("/v1/composer/why", content=midi_factory(), headers=headers).json()
+            assert (why["composer"], why["model"]["version"]) == answer
+        assert counts.answered == 3 * sum(version == 2 for _, version in said.values())
         described = client.get("/v1/graph").json()["nodes"][0]["challenger"]
         assert described == {"share": 0.5, "shadow": 0.0, "versions": {"composer": 2}}
     service.stop()

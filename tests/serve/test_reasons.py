@@ -10,6 +10,7 @@ from serve.reasons import THEMES, reasons
 from serve.service import Service
 from tests.serve.conftest import SONG_FEATURES, local_client, write_bundle
 from tunesmith.datasets.summary import summarise
+from tunesmith.errors import ModelError
 from tunesmith.midi.features import FEATURE_NAMES
 from tunesmith.store import Store
 
@@ -72,6 +73,27 @@ def test_a_piece_is_explained_by_octaves_and_by_themes(
         assert missing.status_code == 503
         wrong = client.post("/v1/composer/why", content=b"Dear Sir", headers=MIDI)
         assert wrong.json()["type"] == "/problems/not-midi"
+
+
+def test_a_model_that_cannot_be_asked_again_is_a_named_failure(
+    store: Store,
+    make_service: Callable[..., Service],
+    midi_factory: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_bundle(store)
+    service = make_service()
+
+    def refuse(*_: object) -> None:
+        message = "onnxruntime ran out of memory"
+        raise ModelError(message)
+
+    monkeypatch.setattr("serve.reasons.predict", refuse)
+    with local_client(service) as client:
+        failed = client.post("/v1/composer/why", content=midi_factory(), headers=MIDI)
+        assert client.post("/v1/composer", content=midi_factory(), headers=MIDI).status_code == 200
+    assert failed.status_code == 503
+    assert (failed.json()["type"], failed.json()["node"]) == ("/problems/node-failed", "composer")
 
 
 def test_members_of_an_ensemble_speak_by_their_weight(
