@@ -199,7 +199,9 @@ class Version:
 
 def _write_table(staging: Staging, path: str, table: pa.Table) -> TableFile:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    # Features and fingerprints hardly repeat: a dictionary of them is given up when it is full.
+    repeating = [field.name for field in table.schema if not pa.types.is_list(field.type)]
+    pq.write_table(table, sink, compression="zstd", use_dictionary=repeating)
     staging.write_bytes(sink.getvalue().to_pybytes(), *path.split("/"))
     return _describe(staging, path)
 

@@ -71,6 +71,8 @@ class Events:
         The bytes decoded, padded.
     is_running, is_orphan
         Whether an event leaves its status out, and whether no status came before it.
+    meta_events
+        Indices of the meta events.
     missing_bytes
         How far the last event of a track runs past its end.
     """
@@ -84,19 +86,24 @@ class Events:
     source: Bytes
     is_running: NDArray[np.bool_]
     is_orphan: NDArray[np.bool_]
+    meta_events: Ints
     missing_bytes: int
 
     def meta(self, kind: int, payload_bytes: int) -> tuple[Ints, Ints, Bytes]:
         """Track, tick and the first payload bytes of each meta event of a kind long enough."""
-        found = np.flatnonzero((self.status == META) & (self.data1 == kind))
+        found = self._metas(kind)
         found = found[self.source[self.data_position[found] + 1] >= payload_bytes]
         at = self.data_position[found]
         payload = self.source[at[:, None] + 2 + np.arange(payload_bytes)]
         return self.track[found], self.tick[found], payload
 
+    def _metas(self, kind: int) -> Ints:
+        found: Ints = self.meta_events[self.data1.take(self.meta_events) == kind]
+        return found
+
     def track_names(self) -> dict[int, str]:
         """Text of the first name of each track that has one."""
-        found = np.flatnonzero((self.status == META) & (self.data1 == TRACK_NAME))
+        found = self._metas(TRACK_NAME)
         names: dict[int, str] = {}
         for event in found.tolist():
             position = int(self.data_position[event]) + 1
@@ -278,7 +285,7 @@ def _walk(
     at = body + ~running
     return Events(
         track, tick, status, source.take(at), source.take(at + 1), at, source, running, orphan,
-        missing,
+        np.flatnonzero(status == META), missing,
     )  # fmt: skip
 
 

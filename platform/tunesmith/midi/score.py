@@ -89,10 +89,9 @@ class TempoMap:
         """Return the time of each tick; float64 of the shape given."""
         if self.start_ticks.size == 1:
             return np.asarray(self.seconds_per_tick[0] * ticks)
-        i = np.searchsorted(self.start_ticks, ticks, side="right") - 1
-        times: NDArray[np.float64] = self.start_s[i] + self.seconds_per_tick[i] * (
-            ticks - self.start_ticks[i]
-        )
+        i = self.start_ticks.searchsorted(ticks, side="right") - 1
+        since = ticks - self.start_ticks.take(i)
+        times: NDArray[np.float64] = self.start_s.take(i) + self.seconds_per_tick.take(i) * since
         return times
 
 
