@@ -109,9 +109,10 @@ class ReasonAnswer(BaseModel):
 
     part: str = Field(description="In a listener's words, or the name of a feature.")
     effect: float = Field(
-        description="Probability with the part less that without it: above 0 it speaks for the "
-        "class. Without it means at the training data's median, or silenced."
+        description="Log-odds of the class with the part less those without it: above 0 it speaks "
+        "for the class. Without it means at the training data's median, or silenced."
     )
+    probability_without: float = Field(description="Probability of the class without the part.")
 
 
 class WhyAnswer(BaseModel):

@@ -115,7 +115,14 @@ class Worker:
         return {
             self.name: label,
             "probability": round(float(whole.probabilities[best]), 6),
-            "reasons": [{"part": one.part, "effect": round(one.effect, 6)} for one in found],
+            "reasons": [
+                {
+                    "part": one.part,
+                    "effect": round(one.effect, 6),
+                    "probability_without": round(one.without, 6),
+                }
+                for one in found
+            ],
             "model": champions[0].describe(),
         }
 

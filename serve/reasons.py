@@ -5,6 +5,7 @@ training data (on the card), an octave of a piano roll is silenced, and the mode
 It needs nothing of the model but its answers, so it holds for every family and for ensembles.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ _PART_OF = {name: _THEME_OF[re.sub(r"_\d+$", "", name)] for name in FEATURE_NAME
 _MOST_CHUNKS = 8
 _OCTAVE = 12
 _MEDIAN = 4  # the fifth of nine tenths
+_LEAST = 1e-6
 
 Inputs = dict[str, npt.NDArray[Any]]
 
@@ -62,11 +64,15 @@ class Reason:
     part
         In a listener's words, or the name of a feature.
     effect
-        Probability with the part less that without it: above 0 it speaks for the class.
+        Log-odds of the class with the part less those without it: above 0 it speaks for the class.
+        Log-odds, because near certainty probabilities hardly move.
+    without
+        Probability of the class without the part.
     """
 
     part: str
     effect: float
+    without: float
 
 
 def reasons(
@@ -91,18 +97,26 @@ def reasons(
         Empty where nothing can be taken out of what the models read.
     """
     total = sum(weight for _, weight in members)
-    effects: dict[str, float] = {}
-    for champion, weight in members:
-        for part, effect in _effects(item, champion, label, deadline).items():
-            effects[part] = effects.get(part, 0.0) + effect * weight / total
-    found = [Reason(part, effect) for part, effect in effects.items()]
+    asked = [(weight / total, *_asked(item, model, label, deadline)) for model, weight in members]
+    whole = sum(weight * share for weight, share, _ in asked)
+    parts = dict.fromkeys(part for _, _, without in asked for part in without)
+    found = []
+    for part in parts:
+        share = sum(weight * without.get(part, own) for weight, own, without in asked)
+        found.append(Reason(part, _log_odds(whole) - _log_odds(share), share))
     return sorted(found, key=lambda reason: -abs(reason.effect))
 
 
-def _effects(item: Item, champion: Champion, label: str, deadline: Deadline) -> dict[str, float]:
+def _log_odds(share: float) -> float:
+    bounded = min(max(share, _LEAST), 1 - _LEAST)
+    return math.log(bounded / (1 - bounded))
+
+
+def _asked(
+    item: Item, champion: Champion, label: str, deadline: Deadline
+) -> tuple[float, dict[str, float]]:
+    """Return the probability of a class, and that without each part."""
     inputs, changed = _material(item, champion)
-    if not changed:
-        return {}
     rows = len(next(iter(inputs.values())))
     every = {
         name: np.concatenate([array, *(variant[name] for variant in changed.values())])
@@ -110,7 +124,7 @@ def _effects(item: Item, champion: Champion, label: str, deadline: Deadline) -> 
     }
     column = predict(champion, every, deadline)[:, champion.classes.index(label)]
     whole, *without = column.reshape(-1, rows).mean(axis=1).tolist()
-    return {part: whole - share for part, share in zip(changed, without, strict=True)}
+    return whole, dict(zip(changed, without, strict=True))
 
 
 def _material(item: Item, champion: Champion) -> tuple[Inputs, dict[str, Inputs]]:

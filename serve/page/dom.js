@@ -75,21 +75,18 @@ export function drawBars(list, probabilities, colour, most = 5) {
   );
 }
 
-/** Points of probability, with a sign. */
-const points = (effect) => `${effect < 0 ? "−" : "+"}${Math.abs(effect * 100) < 9.95 ? Math.abs(effect * 100).toFixed(1) : Math.round(Math.abs(effect * 100))}`;
-
 /** What spoke for an answer, to the right, and what against it, to the left. */
 export function drawReasons(list, reasons, most = 6) {
-  const told = reasons.filter(({ effect }) => Math.abs(effect) >= 0.0005).slice(0, most);
-  const reach = Math.max(...told.map(({ effect }) => Math.abs(effect)), 0.02);
+  const told = reasons.filter(({ effect }) => Math.abs(effect) >= 0.01).slice(0, most);
+  const reach = Math.max(...told.map(({ effect }) => Math.abs(effect)), 0.5);
   list.replaceChildren(
-    ...told.map(({ part, effect }) => {
+    ...told.map(({ part, effect, probability_without: without }) => {
       const fill = make("span", { class: effect < 0 ? "fill against" : "fill" });
       fill.style.width = `${(Math.abs(effect) / reach) * 50}%`;
       return make("li", {},
         make("span", { class: "name" }, part),
         make("span", { class: "track", "aria-hidden": "true" }, fill),
-        make("span", { class: "value" }, make("span", { class: "unseen" }, effect < 0 ? "speaks against it: " : "speaks for it: "), points(effect), make("span", { class: "unseen" }, " points")),
+        make("span", { class: "value" }, make("span", { class: "unseen" }, effect < 0 ? " speaks against it; without it " : " speaks for it; without it "), percent(without)),
       );
     }),
   );

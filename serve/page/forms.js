@@ -67,8 +67,8 @@ async function drawWhy(place, name, song, signal) {
     throw error;
   }
   const list = make("ol", { class: "reasons" });
-  const told = drawReasons(list, why.reasons.map(({ part, effect }) => ({ part: readable(part), effect })), 3);
-  if (told) place.querySelector(`[data-node="${name}"]`)?.append(make("p", { class: "why-line" }, `What speaks for ${why[name]}`), list);
+  const told = drawReasons(list, why.reasons.map((reason) => ({ ...reason, part: readable(reason.part) })), 3);
+  if (told) place.querySelector(`[data-node="${name}"]`)?.append(make("p", { class: "why-line" }, `What speaks for ${why[name]}, and how probable it is without`), list);
 }
 
 export async function setUpSong(nodes) {

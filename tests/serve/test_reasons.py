@@ -1,5 +1,6 @@
 """What spoke for and against an answer."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -25,6 +26,10 @@ def add_summary(store: Store, task: str, view: str, rows: np.ndarray) -> None:
     store.write_json(card, "models", task, "0001", "card.json")
 
 
+def log_odds(share: float) -> float:
+    return math.log(share / (1 - share))
+
+
 def test_every_musical_feature_belongs_to_one_theme() -> None:
     blocks = {name.rpartition("_")[0] for name in FEATURE_NAMES}
     named = [block for theme in THEMES.values() for block in theme]
@@ -43,12 +48,18 @@ def test_a_feature_speaks_by_what_the_answer_loses_without_it(
         answer = client.post("/v1/genre", json=song).json()
         assert told["genre"] == answer["genre"]
         assert told["probability"] == answer["probabilities"][answer["genre"]]
-        effects = {reason["part"]: reason["effect"] for reason in told["reasons"]}
+        effects = {
+            reason["part"]: (reason["effect"], reason["probability_without"])
+            for reason in told["reasons"]
+        }
         assert set(effects) == set(SONG_FEATURES)
         for name, median in zip(SONG_FEATURES, MEDIANS, strict=True):
             without = client.post("/v1/genre", json={**song, name: median}).json()
-            lost = told["probability"] - without["probabilities"][told["genre"]]
-            assert effects[name] == pytest.approx(lost, abs=2e-6)
+            share = without["probabilities"][told["genre"]]
+            lost = log_odds(told["probability"]) - log_odds(share)
+            effect, remaining = effects[name]
+            assert remaining == pytest.approx(share, abs=2e-6)
+            assert effect == pytest.approx(lost, abs=1e-4)
         strengths = [abs(reason["effect"]) for reason in told["reasons"]]
         assert strengths == sorted(strengths, reverse=True)
         assert strengths[0] > 0
@@ -109,7 +120,7 @@ def test_members_of_an_ensemble_speak_by_their_weight(
     def ask(*weights: float) -> dict[str, float]:
         members = [pair for pair in zip(champions, weights, strict=True) if pair[1]]
         found = reasons(piece, members, "Bach", Deadline.after(20))
-        return {reason.part: reason.effect for reason in found}
+        return {reason.part: reason.without for reason in found}
 
     first, second, both = ask(1, 0), ask(0, 1), ask(3, 1)
     assert both == {
