@@ -477,27 +477,42 @@ def _controllers(
     at = np.flatnonzero((kind == CONTROL) | (kind == BEND))
     if at.size == 0:
         return pedal, bends
-    at_voice = lane[at] * 128 + _program_at(events, lane, kind, at)
+    at_lane = lane.take(at)
+    at_voice = at_lane * 128 + _program_at(events, lane, kind, at)
     voice_lane = voices // 128
     for one_lane in np.unique(voice_lane).tolist():
         mates = np.flatnonzero(voice_lane == one_lane)
-        here = lane[at] == one_lane
+        here = at_lane == one_lane
         found, target = at[here], at_voice[here]
         if found.size == 0:
             continue
-        is_target = target[:, None] == voices[mates]  # [events, mates]
-        exists = is_target & (first_off[mates] < found[:, None])
-        early = ~exists.any(axis=1)
-        shares = np.zeros(mates.size, dtype=bool)
-        if early.any():
-            shares = first_off[mates] > found[np.argmax(early)]
-        shared = early | (exists & shares).any(axis=1)
-        for place, number in enumerate(mates.tolist()):
-            own = found[shared if shares[place] else exists[:, place]]
+        for number, own in _shared_out(found, target, mates, voices[mates], first_off[mates]):
             if own.size == 0:
                 continue
-            is_bend = kind[own] == BEND
+            is_bend = kind.take(own) == BEND
             bends[number] = own[is_bend]
-            pedal[number] = own[~is_bend & (events.data1[own] == SUSTAIN_PEDAL)]
-            end_tick[number] = max(end_tick[number], int(events.tick[own].max()))
+            pedal[number] = own[~is_bend & (events.data1.take(own) == SUSTAIN_PEDAL)]
+            # In one track, the last event is the latest.
+            end_tick[number] = max(end_tick[number], events.tick[own[-1]])
     return pedal, bends
+
+
+def _shared_out(
+    found: Ints, target: Ints, mates: Ints, voices: Ints, first_off: Ints
+) -> Iterator[tuple[int, Ints]]:
+    """Which of a channel's controllers each of its instruments gets."""
+    if mates.size == 1:  # nearly always
+        exists = (target == voices) & (first_off < found)
+        early = found[~exists]
+        shares = early.size > 0 and first_off[0] > early[0]
+        yield int(mates[0]), found if shares else found[exists]
+        return
+    is_target = target[:, None] == voices  # [events, mates]
+    all_exist = is_target & (first_off < found[:, None])
+    too_early = ~all_exist.any(axis=1)
+    share = np.zeros(mates.size, dtype=bool)
+    if too_early.any():
+        share = first_off > found[np.argmax(too_early)]
+    shared = too_early | (all_exist & share).any(axis=1)
+    for place, number in enumerate(mates.tolist()):
+        yield number, found[shared if share[place] else all_exist[:, place]]
