@@ -1,6 +1,7 @@
 """The client against the real application, and against servers that misbehave."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def test_the_exported_names() -> None:
         "ClientError",
         "Mixture",
         "Model",
+        "Reason",
         "RequestRefused",
         "Segment",
         "ServerUnavailable",
@@ -58,6 +60,9 @@ def test_every_method_against_the_application(
             assert answer.probability == max(answer.probabilities.values())
             assert answer.segments[0].probabilities[answer.segments[0].label] > 0
             assert answer.model.version == 1
+            spoke = await client.why("composer", file)
+            assert {"Notes from C4 to B4"} < {reason.part for reason in spoke}
+            assert (spoke[0].effect > 0) == (spoke[0].probability_without < answer.probability)
             first, second = await client.predict_many("composer", [file, b"no music"])
             assert first.label == "Beethoven"  # type: ignore[union-attr]
             assert isinstance(second, RequestRefused)
@@ -189,3 +194,32 @@ def test_the_command_prints_a_line_a_file(
     printed = capsys.readouterr()
     assert printed.out == f"{files[0]}: Bach 100%\n"
     assert "no music" in printed.err
+
+
+def test_the_command_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = {
+        "reasons": [
+            {"part": "Rhythm", "effect": 1.5, "probability_without": 0.7},
+            {"part": "Loud and soft", "effect": -0.5, "probability_without": 1.0},
+        ]
+    }
+    answers = (httpx2.Response(200, json=body) for body in (ANSWER, why) * 2)
+    transport = httpx2.MockTransport(Script(*answers))
+
+    class Scripted(Client):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, transport=transport)
+
+    monkeypatch.setattr("tunesmith.client.__main__.Client", Scripted)
+    file = tmp_path / "a.mid"
+    file.write_bytes(b"MThd")
+    assert main(["--why", str(file)]) == 0
+    printed = capsys.readouterr().out.splitlines()[1:]
+    assert printed == [
+        "    Rhythm: for it; without, 70%",
+        "    Loud and soft: against it; without, 100%",
+    ]
+    assert main(["--why", "--json", str(file)]) == 0
+    assert json.loads(capsys.readouterr().out)["why"] == why["reasons"]

@@ -12,7 +12,7 @@ a connection breaks; asking twice does no harm. In the terminal::
     tunesmith predict piece.mid another.mid
 """
 
-from tunesmith.client._answers import Answer, Mixture, Model, Segment
+from tunesmith.client._answers import Answer, Mixture, Model, Reason, Segment
 from tunesmith.client._clients import AsyncClient, Client
 from tunesmith.client._errors import ClientError, RequestRefused, ServerUnavailable
 
@@ -23,6 +23,7 @@ __all__ = [
     "ClientError",
     "Mixture",
     "Model",
+    "Reason",
     "RequestRefused",
     "Segment",
     "ServerUnavailable",

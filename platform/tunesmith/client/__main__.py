@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None, program: str = "python -m tunesmith
         default=os.environ.get("TUNESMITH_KEY"),
         help="API key (default: the environment variable TUNESMITH_KEY)",
     )
+    parser.add_argument("--why", action="store_true", help="print what spoke for each answer, too")
     parser.add_argument("--json", action="store_true", help="print one JSON object a file")
     chosen = parser.parse_args(arguments)
     code = 0
@@ -35,15 +36,20 @@ def main(arguments: list[str] | None = None, program: str = "python -m tunesmith
         for file in chosen.files:
             try:
                 answer = client.predict(chosen.task, file)
+                reasons = client.why(chosen.task, file) if chosen.why else ()
             except (ClientError, OSError) as error:
                 print(f"{file}: {error}", file=sys.stderr)
                 code = 1
                 continue
             if chosen.json:
-                print(json.dumps({"file": str(file), **asdict(answer)}))
+                why = {"why": [asdict(reason) for reason in reasons]} if chosen.why else {}
+                print(json.dumps({"file": str(file), **asdict(answer), **why}))
             else:
                 doubt = " (unsure)" if answer.unsure else ""
                 print(f"{file}: {answer.label} {answer.probability:.0%}{doubt}")
+                for reason in reasons[:5]:
+                    side = "for it" if reason.effect > 0 else "against it"
+                    print(f"    {reason.part}: {side}; without, {reason.probability_without:.0%}")
     return code
 
 

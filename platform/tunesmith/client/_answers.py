@@ -6,7 +6,17 @@ from typing import Any
 
 from tunesmith.client._errors import ClientError, RequestRefused, ServerUnavailable
 
-__all__ = ["Answer", "Mixture", "Model", "Segment", "fault", "read_answer", "read_mixture"]
+__all__ = [
+    "Answer",
+    "Mixture",
+    "Model",
+    "Reason",
+    "Segment",
+    "fault",
+    "read_answer",
+    "read_mixture",
+    "read_reasons",
+]
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,25 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """A part of an item and what it did to the answer.
+
+    Attributes
+    ----------
+    part
+        In a listener's words, or the name of a feature.
+    effect
+        Log-odds of the class with the part less those without it: above 0 it speaks for it.
+    probability_without
+        Probability of the class without the part.
+    """
+
+    part: str
+    effect: float
+    probability_without: float
+
+
+@dataclass(frozen=True)
 class Mixture:
     """What every task said, and the problems of those that could not."""
 
@@ -96,6 +125,11 @@ def read_answer(task: str, body: Mapping[str, Any]) -> Answer:
         duration_s=piece.get("duration_s", 0.0),
         notes=piece.get("notes", 0),
     )
+
+
+def read_reasons(body: Mapping[str, Any]) -> tuple[Reason, ...]:
+    """Return the body of /v1/TASK/why as values."""
+    return tuple(Reason(**reason) for reason in body["reasons"])
 
 
 def read_mixture(body: Mapping[str, Any]) -> Mixture:

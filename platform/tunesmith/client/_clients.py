@@ -14,7 +14,15 @@ from typing import Any, Self
 
 import httpx2
 
-from tunesmith.client._answers import Answer, Mixture, fault, read_answer, read_mixture
+from tunesmith.client._answers import (
+    Answer,
+    Mixture,
+    Reason,
+    fault,
+    read_answer,
+    read_mixture,
+    read_reasons,
+)
 from tunesmith.client._errors import ClientError, ServerUnavailable
 
 __all__ = ["AsyncClient", "Client", "Item"]
@@ -59,9 +67,9 @@ class _Patience:
         return wait_s if self.tried < self.tries and wait_s <= left_s else None
 
 
-def _one(task: str, item: Item, detail: bool) -> _Request:
+def _one(task: str, item: Item, detail: bool = False, more: str = "") -> _Request:
     params = {"detail": "true"} if detail else {}
-    path = f"/v1/{task}"
+    path = f"/v1/{task}{more}"
     if isinstance(item, Path):
         item = item.read_bytes()
     if isinstance(item, bytes):
@@ -261,6 +269,16 @@ class Client(_Core):
         """
         return read_answer(task, self._send(_one(task, item, detail)))
 
+    def why(self, task: str, item: Item) -> tuple[Reason, ...]:
+        """Return what spoke for and against the answer about a piece or a song, strongest first.
+
+        Raises
+        ------
+        RequestRefused, ServerUnavailable
+            As of `predict`.
+        """
+        return read_reasons(self._send(_one(task, item, more="/why")))
+
     def predict_many(
         self, task: str, items: Sequence[Item], *, detail: bool = False
     ) -> list[Answer | ClientError]:
@@ -355,6 +373,10 @@ class AsyncClient(_Core):
     async def predict(self, task: str, item: Item, *, detail: bool = False) -> Answer:
         """Return what a task says about one item; see `Client.predict`."""
         return read_answer(task, await self._send(_one(task, item, detail)))
+
+    async def why(self, task: str, item: Item) -> tuple[Reason, ...]:
+        """Return what spoke for and against the answer; see `Client.why`."""
+        return read_reasons(await self._send(_one(task, item, more="/why")))
 
     async def predict_many(
         self, task: str, items: Sequence[Item], *, detail: bool = False
