@@ -7,13 +7,14 @@ python benchmarks/search.py slots 8 64
 
     a  the study's way: scikit-learn's random search of its CNN, one process, 10 draws x 3 folds
     b  plain Optuna (TPE, median pruning) over processes that share a SQLite file
+    h  the same with Optuna's successive halving: three steps of grace, a third survives
     c  this search: Ray Tune, Optuna, successive halving, ensembles; Ray's start-up included
     d  train every setting for one step, then the best of them to the end (Egele et al., 2023)
 
-``race`` runs b, c and d, each a process of its own, timed from before its start; every trial has
-one core. ``study`` measures the steps of a on this machine and says how long all of it would take.
-``overhead`` trains the settings of a search again in a bare loop. ``slots`` runs trials that only
-sleep on as many logical cores as it is told.
+``race`` runs b, h, c and d from the same first settings, each a process of its own, timed from
+before its start; every trial has one core. ``study`` measures the steps of a on this machine and
+says how long all of it would take. ``overhead`` trains the settings of a search again in a bare
+loop. ``slots`` runs trials that only sleep on as many logical cores as it is told.
 """
 
 import contextlib
@@ -25,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +41,7 @@ sys.path[:0] = [str(ROOT / "platform")]
 from tunesmith.models import Family, Fitted, Step, get_family  # noqa: E402
 from tunesmith.search.material import Material, material  # noqa: E402
 from tunesmith.search.scoring import scores  # noqa: E402
+from tunesmith.search.sessions import study_setting  # noqa: E402
 from tunesmith.search.studies import FAMILY, Space, starting_points  # noqa: E402
 from tunesmith.store import Store  # noqa: E402
 from tunesmith.tasks import Request, get_task  # noqa: E402
@@ -48,7 +51,8 @@ QUIET = {
     "ignore", "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE",
 }  # fmt: skip
 SIDES = {
-    "b": "plain Optuna over processes",
+    "b": "plain Optuna, median pruning",
+    "h": "plain Optuna, successive halving",
     "c": "this search, start-up included",
     "d": "one step of each, best of them on",
 }
@@ -90,6 +94,11 @@ class Job:
         """Return the space that all sides draw from."""
         return Space(self.families, fixed={"seed": self.seed})
 
+    def points(self) -> list[dict[str, Any]]:
+        """Return the settings that all sides begin with."""
+        study = study_setting(get_task(self.task), {"CPU": self.workers})
+        return starting_points(self.families, study)[: self.trials]
+
 
 @dataclass
 class Outcome:
@@ -98,6 +107,7 @@ class Outcome:
     rises: list[tuple[float, float]] = field(default_factory=list)
     ended_s: list[float] = field(default_factory=list)
     idle: float = 0.0
+    steps: dict[str, int] = field(default_factory=dict)
 
     def saw(self, at_s: float, score: float) -> None:
         """Take a score in."""
@@ -155,29 +165,38 @@ def _idleness(outcome: Outcome) -> Iterator[Callable[[], None]]:
     yield stop
 
 
-def side_b(job: Job, began: float) -> Outcome:
+def side_b(job: Job, began: float, pruner: str = "median") -> Outcome:
     """Run `study.optimize` in every worker, on one study."""
     from tunesmith.search.studies import open_study
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "study.sqlite3"
         study = open_study(path, job.task)
-        for point in starting_points(job.families):
+        for point in job.points():
             study.enqueue_trial(point)
-        return _over_processes(job, began, _optuna_worker, range(job.trials), str(path))
+        return _over_processes(job, began, _optuna_worker, range(job.trials), (path, pruner))
 
 
-def _optuna_worker(job: Job, tickets: Any, told: Any, path: str, number: int) -> None:
+def side_h(job: Job, began: float) -> Outcome:
+    """Run b with another rule of whom to stop."""
+    return side_b(job, began, "halving")
+
+
+def _optuna_worker(job: Job, tickets: Any, told: Any, how: tuple[Path, str], number: int) -> None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(
         seed=job.seed + number, multivariate=True, group=True, constant_liar=True
     )
+    path, rule = how
+    pruners = {
+        "median": optuna.pruners.MedianPruner(),
+        "halving": optuna.pruners.SuccessiveHalvingPruner(min_resource=3, reduction_factor=3),
+    }
     study = optuna.load_study(
-        study_name=job.task, storage=f"sqlite:///{path}", sampler=sampler,
-        pruner=optuna.pruners.MedianPruner(),
-    )  # fmt: skip
+        study_name=job.task, storage=f"sqlite:///{path}", sampler=sampler, pruner=pruners[rule]
+    )
     seen, space = job.material(), job.space()
 
     def objective(trial: Any) -> float:
@@ -186,7 +205,7 @@ def _optuna_worker(job: Job, tickets: Any, told: Any, path: str, number: int) ->
         for step, (best, is_over) in enumerate(
             training(seen, asked[FAMILY], asked["params"], job.seed), 1
         ):
-            told.put(("score", time.time(), best))
+            told.put(("score", time.time(), (best, asked[FAMILY])))
             trial.report(best, step)
             if is_over:
                 break
@@ -205,7 +224,7 @@ def side_d(job: Job, began: float) -> Outcome:
 
     drawn: list[dict[str, Any]] = []
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=job.seed))
-    for point in starting_points(job.families)[: job.trials]:
+    for point in job.points():
         study.enqueue_trial(point)
     drawn = [job.space()(study.ask()) for _ in range(job.trials)]
     kept = max(job.trials // 10, 1)
@@ -219,7 +238,7 @@ def _one_step_worker(job: Job, tickets: Any, told: Any, kept: int, number: int) 
         asked, is_short = ticket
         best = 0.0
         for best, is_over in training(seen, asked[FAMILY], asked["params"], job.seed):
-            told.put(("score", time.time(), best))
+            told.put(("score", time.time(), (best, asked[FAMILY])))
             if is_short or is_over:
                 break
         told.put(("end", time.time(), (best, asked)))
@@ -261,7 +280,9 @@ def _listen(told: Any, n_ends: int, outcome: Outcome, began: float) -> list[Any]
     while len(ended) < n_ends:
         kind, at, what = told.get(timeout=900)
         if kind == "score":
-            outcome.saw(at - began, what)
+            score, family = what
+            outcome.saw(at - began, score)
+            outcome.steps[family] = outcome.steps.get(family, 0) + 1
         else:
             ended.append(what)
             outcome.ended_s.append(at - began)
@@ -291,6 +312,9 @@ def side_c(job: Job, began: float) -> Outcome:
                 outcome.ended_s += [now_s] * (int(found[1]) - len(outcome.ended_s))
             if "refitting" in line and not outcome.idle:
                 stop()
+                (history,) = Path(folder).glob("runs/*/.staging-*/history.jsonl")
+                families = (json.loads(row)["family"] for row in history.read_text().splitlines())
+                outcome.steps = dict(Counter(families))
 
         with runtime.session(None, num_cpus=job.workers):
             ask = Ask(job.task, job.request(), job.families, trials=job.trials, seed=job.seed)
@@ -330,7 +354,7 @@ def _job(options: Mapping[str, Any]) -> Job:
 def side(name: str, **options: Any) -> None:
     """Run one side and print what it came to as JSON."""
     began = float(os.environ["BENCHMARK_BEGAN"])
-    run = {"b": side_b, "c": side_c, "d": side_d}[name]
+    run = {"b": side_b, "h": side_h, "c": side_c, "d": side_d}[name]
     with contextlib.redirect_stdout(sys.stderr):
         outcome = run(_job(options), began)
     click.echo(json.dumps(outcome.__dict__))
@@ -339,7 +363,7 @@ def side(name: str, **options: Any) -> None:
 @main.command()
 @_with_job
 @click.option("--target", type=float, help="Score to reach, such as the best of a.")
-@click.option("--only", default="bcd", show_default=True, help="Sides to run.")
+@click.option("--only", default="bhcd", show_default=True, help="Sides to run.")
 @click.option("--json", "target_file", type=click.Path(path_type=Path), help="Write figures here.")
 def race(target: float | None, only: str, target_file: Path | None, **options: Any) -> None:
     """Run the sides one after the other on TASK."""
@@ -366,7 +390,7 @@ def _line(name: str, outcome: Outcome, target: float | None) -> str:
     text = (
         f"  {name}  {SIDES[name]:<34} {n_trials} trials in {end_s:6.1f} s, "
         f"{3600 * n_trials / end_s:6.0f} an hour; best {best:.4f} at {at_s:.1f} s; "
-        f"cores idle {outcome.idle:.0%}"
+        f"cores idle {outcome.idle:.0%}; steps {outcome.steps}"
     )
     if target is None:
         return text

@@ -92,6 +92,13 @@ def test_bad_trials_are_stopped_once_a_few_came_as_far() -> None:
     assert _run(scheduler, _Trial("good"), 0.95, 5) == TrialScheduler.CONTINUE
 
 
+def test_of_few_the_worst_is_stopped_once_it_had_time() -> None:
+    scheduler = AshaByFamily({"CPU": 2.0})
+    assert _length(scheduler, 0, [0.5] * 20) == 20
+    assert _length(scheduler, 1, [0.1] * 8 + [0.6] * 12) == 20
+    assert _length(scheduler, 2, [0.4] * 20) == 9
+
+
 def test_nothing_is_stopped_before_the_grace_period() -> None:
     scheduler = AshaByFamily({"CPU": 2.0})
     for number in range(6):

@@ -1,6 +1,6 @@
 """Who gets which share of the cluster, and who is stopped early."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -98,8 +98,9 @@ class AshaByFamily(FIFOScheduler):
     """Asynchronous successive halving among trials of one task and one family.
 
     Three blocks of boosting rounds and three epochs of a network say nothing about each other, so
-    a family that starts slowly is compared with its own kind only, and nothing is stopped before
-    a few of them came as far: halving two trials would keep whichever began first.
+    a family that starts slowly is compared with its own kind only. Before a few of them came as far
+    nothing is halved, because that would keep whichever began first; then a trial only stops once
+    it had three times the grace and is worse than all before it.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ class AshaByFamily(FIFOScheduler):
         super().__init__()  # type: ignore[no-untyped-call]
         self._cluster = dict(cluster)
         self._schedulers: dict[tuple[str, str], ASHAScheduler] = {}
-        self._came_as_far: Counter[tuple[str, str, int]] = Counter()
+        self._scores: defaultdict[tuple[str, str, int], list[float]] = defaultdict(list)
 
     def _of(self, trial: Trial) -> ASHAScheduler:
         key = (trial.config["task"], trial.config["family"])
@@ -146,7 +147,7 @@ class AshaByFamily(FIFOScheduler):
                 self._of(seen[number]).on_trial_add(no_controller, seen[number])
             result = {"training_iteration": row["step"], SCORE: row[SCORE]}
             self._of(seen[number]).on_trial_result(no_controller, seen[number], result)
-            self._came_as_far[task, family, row["step"]] += 1
+            self._scores[task, family, row["step"]].append(row[SCORE])
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Enter the trial among its kind; one that ran out of memory gets a larger share."""
@@ -159,13 +160,17 @@ class AshaByFamily(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Say whether the trial goes on."""
-        here = (trial.config["task"], trial.config["family"], result["training_iteration"])
-        self._came_as_far[here] += 1
+        step = result["training_iteration"]
+        peers = self._scores[trial.config["task"], trial.config["family"], step]
+        is_last = bool(peers) and result[SCORE] < min(peers)
+        peers.append(result[SCORE])
         if result["finished"]:
             return str(TrialScheduler.STOP)
         decision = str(self._of(trial).on_trial_result(tune_controller, trial, result))
-        enough = self._came_as_far[here] > _REDUCTION
-        return decision if enough else str(TrialScheduler.CONTINUE)
+        if len(peers) > _REDUCTION:
+            return decision
+        is_hopeless = is_last and step >= _GRACE_STEPS * _REDUCTION
+        return str(TrialScheduler.STOP if is_hopeless else TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Record where the trial ended."""
