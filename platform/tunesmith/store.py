@@ -108,6 +108,12 @@ class Store:
             raise StoreError(message)
         return Path(self.path(*parts))
 
+    def _make_folder(self, path: str) -> None:
+        """Make a folder and those above it, where the file system has such things."""
+        # Object stores have none: each level would cost a request and leave an empty object.
+        if not isinstance(self.fs, pafs.S3FileSystem):
+            self.fs.create_dir(path, recursive=True)
+
     def exists(self, *parts: str) -> bool:
         """Return whether a file or folder is there."""
         found = self.fs.get_file_info(self.path(*parts))
@@ -160,7 +166,7 @@ class Store:
         parent = final.rsplit("/", 1)[0]
         target = f"{parent}/.{uuid.uuid4().hex}.part" if self.is_local else final
         try:
-            self.fs.create_dir(parent, recursive=True)
+            self._make_folder(parent)
             with self.fs.open_output_stream(target) as stream:
                 stream.write(data)
             if target != final:
@@ -231,7 +237,7 @@ class Store:
         """
         name = f"{_STAGING_PREFIX}{key or uuid.uuid4().hex}"
         staging = Staging(self, (*parent, name))
-        self.fs.create_dir(self.path(*staging.parts), recursive=True)
+        self._make_folder(self.path(*staging.parts))
         try:
             yield staging
         finally:
@@ -300,7 +306,7 @@ class Staging:
 
     def _rename(self, final: tuple[str, ...]) -> None:
         target = self.store.path(*final)
-        self.store.fs.create_dir(target.rsplit("/", 1)[0], recursive=True)
+        self.store._make_folder(target.rsplit("/", 1)[0])
         self.store.fs.move(self.path(), target)
 
     def _copy(self, final: tuple[str, ...], marker: str) -> None:
@@ -309,6 +315,5 @@ class Staging:
         files = [i.path for i in fs.get_file_info(selector) if i.type == pafs.FileType.File]
         for path in sorted(files, key=lambda path: path == f"{source}/{marker}"):
             final_path = target + path.removeprefix(source)
-            # Some remote file systems have real folders.
-            fs.create_dir(final_path.rsplit("/", 1)[0], recursive=True)
+            self.store._make_folder(final_path.rsplit("/", 1)[0])
             fs.copy_file(path, final_path)

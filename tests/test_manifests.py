@@ -1,0 +1,163 @@
+"""The container file and KubeRay's manifests agree with cluster.yaml and each other."""
+
+import re
+import runpy
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+GENERATE = runpy.run_path(str(ROOT / "kuberay" / "generate.py"), run_name="not main")
+KINDS = {"cluster.yaml": "RayCluster", "job.yaml": "RayJob", "service.yaml": "RayService"}
+# What KubeRay 1.6's reference names for each type; a misspelt field is silently dropped there.
+FIELDS = {
+    "RayClusterSpec": {
+        "authOptions", "autoscalerOptions", "enableInTreeAutoscaling", "gcsFaultToleranceOptions",
+        "headGroupSpec", "headServiceAnnotations", "managedBy", "rayVersion", "suspend",
+        "upgradeStrategy", "workerGroupSpecs",
+    },
+    "RayJobSpec": {
+        "activeDeadlineSeconds", "backoffLimit", "clusterSelector", "deletionStrategy",
+        "entrypoint", "entrypointNumCpus", "entrypointNumGpus", "entrypointResources", "jobId",
+        "managedBy", "metadata", "rayClusterSpec", "runtimeEnvYAML", "shutdownAfterJobFinishes",
+        "submissionMode", "submitterConfig", "submitterPodTemplate", "suspend",
+        "ttlSecondsAfterFinished",
+    },
+    "RayServiceSpec": {
+        "excludeHeadPodFromServeSvc", "rayClusterConfig", "rayClusterDeletionDelaySeconds",
+        "serveConfigV2", "serveService", "suspend", "upgradeStrategy",
+    },
+    "WorkerGroupSpec": {
+        "groupName", "idleTimeoutSeconds", "labels", "maxReplicas", "minReplicas", "numOfHosts",
+        "rayStartParams", "replicas", "resources", "scaleStrategy", "suspend", "template",
+    },
+    "HeadGroupSpec": {
+        "enableIngress", "headService", "labels", "rayStartParams", "resources", "serviceType",
+        "template",
+    },
+    "AutoscalerOptions": {
+        "env", "envFrom", "idleTimeoutSeconds", "image", "imagePullPolicy", "resources",
+        "securityContext", "upscalingMode", "version", "volumeMounts",
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cluster() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+    return loaded
+
+
+def _written(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "kuberay" / name).read_text())
+    return loaded
+
+
+def _cluster_spec(name: str) -> dict[str, Any]:
+    spec: dict[str, Any] = _written(name)["spec"]
+    key = {"RayCluster": None, "RayJob": "rayClusterSpec", "RayService": "rayClusterConfig"}
+    inner = key[KINDS[name]]
+    return spec[inner] if inner else spec
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_written_files_are_what_the_numbers_give(name: str) -> None:
+    text = (ROOT / "kuberay" / name).read_text()
+    assert text == GENERATE["rendered"]()[name], "run python kuberay/generate.py"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_field_is_one_of_kuberays(name: str) -> None:
+    manifest = _written(name)
+    assert (manifest["apiVersion"], manifest["kind"]) == ("ray.io/v1", KINDS[name])
+    assert set(manifest["spec"]) <= FIELDS[f"{KINDS[name]}Spec"]
+    spec = _cluster_spec(name)
+    assert set(spec) <= FIELDS["RayClusterSpec"]
+    assert set(spec["autoscalerOptions"]) <= FIELDS["AutoscalerOptions"]
+    assert set(spec["headGroupSpec"]) <= FIELDS["HeadGroupSpec"]
+    for group in spec["workerGroupSpecs"]:
+        assert set(group) <= FIELDS["WorkerGroupSpec"]
+        # Names become part of pods' names.
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", group["groupName"])
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_groups_have_the_numbers_of_the_cluster_file(
+    name: str, cluster: dict[str, Any]
+) -> None:
+    spec = _cluster_spec(name)
+    assert spec["autoscalerOptions"]["idleTimeoutSeconds"] == 60 * cluster["idle_timeout_minutes"]
+    for group in spec["workerGroupSpecs"]:
+        node = cluster["available_node_types"][group["groupName"].replace("-", "_")]
+        assert group["minReplicas"] == node["min_workers"]
+        assert group["maxReplicas"] == node["max_workers"]
+        (container,) = group["template"]["spec"]["containers"]
+        limits = container["resources"]["limits"]
+        assert int(limits["cpu"]) == node["resources"]["CPU"]
+        assert int(limits.get("nvidia.com/gpu", 0)) == node["resources"].get("GPU", 0)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_tokens_are_asked_for_nothing_is_public_and_nobody_is_root(name: str) -> None:
+    spec = _cluster_spec(name)
+    assert spec["authOptions"] == {"mode": "token"}
+    assert spec["headGroupSpec"]["serviceType"] == "ClusterIP"
+    for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
+        (container,) = group["template"]["spec"]["containers"]
+        assert container["securityContext"]["runAsNonRoot"]
+        assert "/dev/shm" in {  # noqa: S108 - Ray's store
+            mount["mountPath"] for mount in container["volumeMounts"]
+        }
+
+
+def test_the_server_starts_no_machine_with_a_gpu() -> None:
+    groups = _cluster_spec("service.yaml")["workerGroupSpecs"]
+    assert [group["groupName"] for group in groups] == ["cpu-worker"]
+
+
+def test_serve_accepts_the_servers_configuration() -> None:
+    with warnings.catch_warnings():
+        # Ray declares its own fields in a way that pydantic has deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from ray.serve.schema import ServeDeploySchema
+    config = yaml.safe_load(_written("service.yaml")["spec"]["serveConfigV2"])
+    accepted = ServeDeploySchema.model_validate(config)
+    assert accepted.applications[0].import_path == "serve.app:build"
+
+
+def _instructions() -> list[tuple[str, str]]:
+    text = (ROOT / "Containerfile").read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in lines]
+
+
+def test_the_image_is_rays_of_the_pinned_version_and_not_roots(cluster: dict[str, Any]) -> None:
+    given = dict(_instructions())
+    tag = given["FROM"].split("/")[-1].replace("${BUILD}", "cpu")
+    assert cluster["docker"]["image"].endswith(tag)
+    assert given["USER"] == "ray"
+
+
+def test_the_image_installs_what_the_lock_pins_from_nowhere_in_particular() -> None:
+    runs = [rest for name, rest in _instructions() if name == "RUN"]
+    assert len(runs) == 1
+    assert runs[0].count("--constraint constraints.txt") == runs[0].count("install")
+    assert "://" not in (ROOT / "Containerfile").read_text()
+
+
+def test_everything_that_is_copied_is_there_and_not_ignored() -> None:
+    kept = {
+        line[1:]
+        for line in (ROOT / ".containerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    copied = {
+        word
+        for name, rest in _instructions() if name == "COPY"
+        for word in rest.split()[1:-1]
+    }  # fmt: skip
+    assert copied == kept
+    assert all((ROOT / name).exists() for name in copied)
