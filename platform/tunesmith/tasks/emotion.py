@@ -58,6 +58,7 @@ TASK = Task(
     protocol="a stratified fifth held out, rows with equal features on one side; 5 folds inside",
     read=_read,
     folds=5,
+    ensemble=True,
     reference=Reference(
         "term project: two layers of 16, descent with momentum, a fifth held out",
         0.8394,

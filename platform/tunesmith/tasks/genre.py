@@ -47,6 +47,7 @@ TASK = Task(
     ),
     protocol="by artist, so that no artist and no song is on two sides",
     read=_read,
+    ensemble=True,
     reference=Reference(
         "coursework: one hidden layer of 64, random rows held out",
         0.4597,
