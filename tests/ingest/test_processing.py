@@ -1,6 +1,8 @@
+import io
 import subprocess
 import sys
 import textwrap
+import zipfile
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -10,6 +12,7 @@ from tunesmith.ingest import processing
 from tunesmith.ingest.parameters import IngestParameters, ReadLimits
 from tunesmith.ingest.planning import Batch
 from tunesmith.ingest.processing import process_batch
+from tunesmith.ingest.sources import ContentReader
 
 
 def run(store, folder, parameters=None):
@@ -205,3 +208,28 @@ def test_rolls_are_the_readers_rolls(store, tmp_path, midi_factory):
     np.testing.assert_array_equal(rolls, expected)
     assert rows["padded_frames"].to_pylist() == padded.tolist()
     np.testing.assert_allclose(rows["start_s"].to_numpy(), starts / 16)
+
+
+def test_the_outermost_archive_stays_open_from_batch_to_batch(store, tmp_path, midi_factory):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as nested:
+        nested.writestr("b.mid", midi_factory(seed=2))
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a.mid", midi_factory(seed=1))
+        archive.writestr("inner.zip", inner.getvalue())
+    outermost = (str(tmp_path / "x.zip"),)
+    parameters = IngestParameters()
+    reader = ContentReader(parameters.archives, parameters.limits.max_bytes)
+    opened = reader.archive(outermost)
+    locations = [(*outermost, "0"), (*outermost, "1", "inner.zip", "0")]
+    for number, location in enumerate(locations):
+        batch = Batch(f"part-{number:05d}", ["x.mid"], [location])
+        assert process_batch(batch, parameters, store, ("work",), reader) == 1
+        path = store.path("work", "work", "files", f"{batch.key}.parquet")
+        assert pq.read_table(path)["error"].to_pylist() == [None]
+        assert reader.archive(outermost) is opened
+    inside = reader.archive(locations[1][:-1])
+    reader.close(keep_outermost=True)
+    assert reader.archive(outermost) is opened
+    assert reader.archive(locations[1][:-1]) is not inside  # it would keep its memory
+    reader.close()

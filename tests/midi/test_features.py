@@ -1,5 +1,7 @@
 """Features: finite for anything, relative where they say so, stable under cutting."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -103,3 +105,18 @@ def test_nothing_depends_on_how_the_file_was_made() -> None:
     renumbered = other.notes.copy()
     renumbered["instrument"] += 7
     np.testing.assert_array_equal(musical_features(one.notes), musical_features(renumbered))
+
+
+@settings(max_examples=100, deadline=None)
+@given(notes=note_arrays(min_size=1, max_size=40))
+def test_polyphony_is_the_time_in_which_so_many_notes_sound(notes: NDArray[np.void]) -> None:
+    pitched = notes[~notes["is_drum"]]
+    if pitched.size == 0:
+        return
+    edges = np.unique(np.concatenate([pitched["onset_s"], pitched["offset_s"]]))
+    times = np.zeros(10)
+    for begin, end in itertools.pairwise(edges.tolist()):
+        sounding = np.count_nonzero((pitched["onset_s"] <= begin) & (pitched["offset_s"] >= end))
+        times[min(int(sounding), 9)] += end - begin
+    expected = times / times.sum()
+    np.testing.assert_allclose(block(musical_features(notes), "polyphony"), expected, atol=1e-6)

@@ -243,3 +243,11 @@ class TestRefusals:
     def test_what_one_reader_refuses_the_others_are_asked(self) -> None:
         with pytest.raises(UnreadableMidi, match=r"status.*symusic.*pretty_midi"):
             read_score(midi_file(event(0, 60, 64) + END_OF_TRACK))
+
+
+@pytest.mark.parametrize("counts", [[n] for n in range(1, 20)] + [[7, 0, 8], [1, 16, 9, 23]])
+def test_every_event_of_tracks_of_any_length_is_found(counts: list[int]) -> None:
+    data = midi_file(*(scale_notes(n, seed=n) for n in counts))
+    score = read_score(data, reader="events")
+    assert score.notes.size == sum(counts)
+    assert score.n_tracks == len(counts)
