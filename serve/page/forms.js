@@ -6,8 +6,7 @@ import { $, ask, askJson, colourOf, drawAnswers, drawReasons, make, Problem } fr
 const FEATURES = {
   acousticness: [0, 1, 0.01, 0.3],
   danceability: [0, 1, 0.01, 0.6],
-  duration_ms: [30000, 600000, 1000, 210000],
-  "duration (ms)": [30000, 600000, 1000, 210000],
+  duration: [30000, 600000, 1000, 210000],
   energy: [0, 1, 0.01, 0.6],
   instrumentalness: [0, 1, 0.01, 0],
   key: [0, 11, 1, 0],
@@ -46,11 +45,24 @@ const say = (place, error) => {
   place.replaceChildren(make("p", {}, error.message));
 };
 
+const isDuration = (name) => name.toLowerCase().startsWith("duration");
+
+/** What follows from the rest of a song: its length under other names, and words a millisecond. */
+function complete(song, names) {
+  const length = song[Object.keys(song).find(isDuration)] ?? null;
+  for (const name of names) {
+    if (isDuration(name)) song[name] = length;
+    if (name === "spec_rate" && !(name in song)) song[name] = length && song.speechiness !== null ? song.speechiness / length : null;
+  }
+}
+
 /** What a form asks for: each column once, and the texts to choose from where "key=A" stands for one of them. */
 function columnsOf(names) {
   const columns = new Map();
   for (const name of names) {
     const [column, value] = name.split(/=(.*)/s);
+    if (isDuration(name) && [...columns.keys()].some(isDuration)) continue;
+    if (name === "spec_rate" && names.has("speechiness") && [...names].some(isDuration)) continue;
     if (!columns.has(column)) columns.set(column, []);
     if (value !== undefined) columns.get(column).push(value);
   }
@@ -85,6 +97,7 @@ export async function setUpSong(nodes) {
     for (const input of form.elements) {
       if (input.name) song[input.name] = input.value === "" ? null : input.tagName === "SELECT" ? input.value : Number(input.value);
     }
+    complete(song, names);
     try {
       const { answers, gaps } = await askJson("/v1/classify", { song }, signal);
       const said = { ...answers, ...gaps };
@@ -97,9 +110,9 @@ export async function setUpSong(nodes) {
   });
   for (const [name, values] of columnsOf(names)) {
     const id = `song-${name.replaceAll(/\W/g, "-")}`;
-    const [low, high, step, usual] = FEATURES[name.toLowerCase()] ?? [];
+    const [low, high, step, usual] = FEATURES[isDuration(name) ? "duration" : name.toLowerCase()] ?? [];
     const output = make("output", { for: id });
-    const label = make("label", { for: id }, make("span", {}, readable(name)), output);
+    const label = make("label", { for: id }, make("span", {}, isDuration(name) ? "Duration" : readable(name)), output);
     const input = values.length
       ? make("select", { id, name }, make("option", { value: "" }, "not known"), ...values.map((value) => make("option", { value }, value)))
       : low === undefined
