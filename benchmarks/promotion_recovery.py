@@ -104,22 +104,25 @@ def main(task: str, source: str | None, kills: int, seed: int) -> None:
     run = open_run(Store(source), task, report.run_id)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
-        for name in ("first", "timed"):
+        lengths_s = []
+        for name in ("first", "second", "third"):
             copy_run(run, store, name)
             began = time.monotonic()
             finish(start("promote", store, task, "--run", name, "--force", "a drill"))
-            length_s = time.monotonic() - began
+            lengths_s.append(time.monotonic() - began)
+        # The first one also makes MLflow's tables.
+        length_s = min(lengths_s)
         click.echo(f"undisturbed: {length_s:.1f} s")
-        moved = healed = 0
+        moved = healed = running = 0
         for number in range(kills):
             before = check(store, task)
             name = f"drill-{number:02d}"
             copy_run(run, store, name)
             process = start("promote", store, task, "--run", name, "--force", "a drill")
-            # Imports take the first third and write nothing.
-            after_s = dice.uniform(0.3, 1.05) * length_s
+            after_s = dice.uniform(0.0, 1.0) * length_s
             time.sleep(after_s)
             ended = process.poll() is not None
+            running += not ended
             if not ended:
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
@@ -139,7 +142,8 @@ def main(task: str, source: str | None, kills: int, seed: int) -> None:
         swept = store.sweep("models", task, older_s=0.0)
         left = [p.name for p in Path(store.path("models", task)).glob(".*")]
         click.echo(
-            f"{kills} of {kills} kills left one valid champion, {moved} of them the new one; "
+            f"{kills} of {kills} kills, {running} of them before the command had ended, left one "
+            f"valid champion, {moved} times the new one; "
             f"MLflow had to catch up {healed} times; {len(swept)} leftovers swept, {len(left)} left"
         )
 
