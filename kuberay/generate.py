@@ -7,6 +7,7 @@ those of KubeRay 1.6's API (ray.io/v1).
 """
 
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,18 @@ def _ray_version() -> str:
     return next(line.removeprefix("ray==") for line in lines if line.startswith("ray=="))
 
 
-def _pod(node: dict[str, Any], cpus: int) -> dict[str, Any]:
+def grows_to(cluster: dict[str, Any]) -> str:
+    """Return what the cluster has when every machine is up, as TUNESMITH_GROWS_TO says it."""
+    types = dict(cluster["available_node_types"])
+    types.pop(cluster["head_node_type"])
+    total: Counter[str] = Counter()
+    for node in types.values():
+        for resource, amount in node["resources"].items():
+            total[resource] += node["max_workers"] * amount
+    return ",".join(f"{name}={amount}" for name, amount in total.items())
+
+
+def _pod(node: dict[str, Any], cpus: int, variables: dict[str, str]) -> dict[str, Any]:
     """Return the pod of a node type: its container, and memory for Ray's object store."""
     memory_gib = int(MEMORY_GIB[node["node_config"]["InstanceType"]] * SHARE)
     gpus = int(node["resources"].get("GPU", 0))
@@ -50,7 +62,7 @@ def _pod(node: dict[str, Any], cpus: int) -> dict[str, Any]:
     container = {
         "name": "ray",
         "image": f"tunesmith:{_version()}-{build}",
-        "env": [{"name": "TUNESMITH_STORE", "value": STORE}],
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
         # Ray counts the limit as what the node has.
         "resources": {"requests": resources, "limits": resources},
         "securityContext": {"allowPrivilegeEscalation": False, "runAsNonRoot": True},
@@ -73,6 +85,7 @@ def cluster_spec(cluster: dict[str, Any]) -> dict[str, Any]:
     """Return the ``spec`` of a RayCluster with the node types of cluster.yaml."""
     types = dict(cluster["available_node_types"])
     head = types.pop(cluster["head_node_type"])
+    variables = {"TUNESMITH_STORE": STORE, "TUNESMITH_GROWS_TO": grows_to(cluster)}
     idle_s = int(cluster["idle_timeout_minutes"] * 60)
     return {
         "rayVersion": _ray_version(),
@@ -83,7 +96,7 @@ def cluster_spec(cluster: dict[str, Any]) -> dict[str, Any]:
             # Reached through `kubectl port-forward` alone.
             "serviceType": "ClusterIP",
             "rayStartParams": {"num-cpus": str(head["resources"]["CPU"])},
-            "template": _pod(head, HEAD_CPUS),
+            "template": _pod(head, HEAD_CPUS, variables),
         },
         "workerGroupSpecs": [
             {
@@ -92,7 +105,7 @@ def cluster_spec(cluster: dict[str, Any]) -> dict[str, Any]:
                 "minReplicas": node["min_workers"],
                 "maxReplicas": node["max_workers"],
                 "rayStartParams": {},
-                "template": _pod(node, node["resources"]["CPU"]),
+                "template": _pod(node, node["resources"]["CPU"], variables),
             }
             for name, node in types.items()
         ],

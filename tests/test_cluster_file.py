@@ -1,5 +1,7 @@
 """cluster.yaml against Ray's own schema and this project's promises."""
 
+import copy
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +45,126 @@ def test_gpu_machines_are_there_only_when_asked_for(cluster: dict[str, Any]) -> 
     with_gpu = [t for t in cluster["available_node_types"].values() if t["resources"].get("GPU")]
     assert with_gpu
     assert all(node.get("min_workers", 0) == 0 for node in with_gpu)
+
+
+def test_a_search_is_told_what_the_cluster_grows_to(cluster: dict[str, Any]) -> None:
+    workers = [t for n, t in cluster["available_node_types"].items() if n != "head"]
+    total = {
+        name: sum(t["max_workers"] * t["resources"].get(name, 0) for t in workers)
+        for name in ("CPU", "GPU")
+    }
+    (start,) = [c for c in cluster["head_start_ray_commands"] if "ray start" in c]
+    assert f"TUNESMITH_GROWS_TO=CPU={total['CPU']},GPU={total['GPU']} " in start
+    assert cluster["max_workers"] == sum(t["max_workers"] for t in workers)
+
+
+class Autoscaler:
+    """Ray's own scheduler of machines over the types of cluster.yaml, without machines."""
+
+    def __init__(self, cluster: dict[str, Any]) -> None:
+        from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
+
+        # The parser writes into what it is given.
+        self.config = AutoscalingConfig(copy.deepcopy(cluster), skip_content_hash=True)
+        self.types = self.config.get_node_type_configs()
+        self.nodes = [self._node("head", "RUNNING")]
+
+    def _node(self, kind: str, status: str, idle_s: float = 0.0) -> Any:
+        from ray.autoscaler.v2.schema import AutoscalerInstance
+        from ray.core.generated import autoscaler_pb2
+        from ray.core.generated.instance_manager_pb2 import Instance, NodeKind
+
+        number = uuid.uuid4().hex
+        total = dict(self.types[kind].resources)
+        state = autoscaler_pb2.NodeState(
+            node_id=bytes.fromhex(number), ray_node_type_name=kind, instance_id=number,
+            total_resources=total, available_resources=total if idle_s else {},
+            status=autoscaler_pb2.NodeStatus.Value(status), idle_duration_ms=int(1000 * idle_s),
+        )  # fmt: skip
+        made = Instance(
+            instance_id=number, instance_type=kind, node_id=number, cloud_instance_id=number,
+            status=Instance.RAY_RUNNING,
+            node_kind=NodeKind.HEAD if kind == "head" else NodeKind.WORKER,
+        )  # fmt: skip
+        return AutoscalerInstance(cloud_instance_id=number, ray_node=state, im_instance=made)
+
+    def step(self, tasks: list[dict[str, float]], groups: list[dict[str, float]]) -> Any:
+        """Return what the scheduler decides for tasks and placement groups that wait."""
+        from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
+        from ray.autoscaler.v2.utils import ResourceRequestUtil
+        from ray.core.generated.autoscaler_pb2 import BundleSelector, GangResourceRequest
+
+        gangs = [
+            GangResourceRequest(
+                requests=[ResourceRequestUtil.make(group)],
+                bundle_selectors=[
+                    BundleSelector(resource_requests=[ResourceRequestUtil.make(group)])
+                ],
+            )
+            for group in groups
+        ]
+        demands = ResourceRequestUtil.group_by_count([ResourceRequestUtil.make(t) for t in tasks])
+        return ResourceDemandScheduler().schedule(
+            SchedulingRequest(
+                disable_launch_config_check=True,
+                node_type_configs=self.types,
+                max_num_nodes=self.config.get_max_num_nodes(),
+                idle_timeout_s=self.config.get_idle_timeout_s(),
+                resource_requests=demands,
+                gang_resource_requests=gangs,
+                current_instances=self.nodes,
+            )
+        )
+
+    def launch(self, decided: Any, idle_s: float) -> None:
+        """Let what was decided come up, and do nothing for so long."""
+        for one in decided.to_launch:
+            self.nodes += [self._node(one.instance_type, "RUNNING", idle_s)] * one.count
+
+
+def _launched(decided: Any) -> dict[str, int]:
+    return {one.instance_type: one.count for one in decided.to_launch}
+
+
+def test_ingest_raises_cpu_machines_and_no_gpu(cluster: dict[str, Any]) -> None:
+    decided = Autoscaler(cluster).step([{"CPU": 1.0}] * 40, [])
+    assert _launched(decided) == {"cpu_worker": 3}
+    assert not decided.infeasible_resource_requests
+
+
+def test_more_files_than_machines_raise_all_cpu_machines_first(cluster: dict[str, Any]) -> None:
+    launched = _launched(Autoscaler(cluster).step([{"CPU": 1.0}] * 96, []))
+    assert launched == {"cpu_worker": 6}
+
+
+def test_a_search_with_networks_raises_gpu_machines(cluster: dict[str, Any]) -> None:
+    from tunesmith.models import get_family
+    from tunesmith.search.scheduling import resolve
+
+    # As a search plans it on a cluster whose machines are all down.
+    grown = {"CPU": 120.0, "GPU": 3.0}
+    share = resolve(get_family("cnn1d").resources, grown, 12)
+    assert share["GPU"] > 0
+    decided = Autoscaler(cluster).step([], [share] * 12)
+    launched = _launched(decided)
+    assert set(launched) == {"gpu_worker"}
+    assert launched["gpu_worker"] <= 3
+    # Told nothing of what comes, the same search would never ask for a GPU.
+    assert "GPU" not in resolve(get_family("cnn1d").resources, {"memory": 1e9}, 12)
+
+
+def test_machines_go_when_nothing_asked_for_them_long_enough(cluster: dict[str, Any]) -> None:
+    scaler = Autoscaler(cluster)
+    wait_s = 60.0 * cluster["idle_timeout_minutes"]
+    for demand in ({"CPU": 1.0, "GPU": 1.0}, {"CPU": 16.0}):
+        scaler.launch(scaler.step([demand], []), idle_s=wait_s + 1)
+    kinds = [node.im_instance.instance_type for node in scaler.nodes]
+    assert kinds == ["head", "gpu_worker", "cpu_worker"]
+    gone = [one.instance_type for one in scaler.step([], []).to_terminate]
+    assert sorted(gone) == ["cpu_worker", "gpu_worker"]
+
+
+def test_machines_stay_while_they_were_idle_for_a_moment_only(cluster: dict[str, Any]) -> None:
+    scaler = Autoscaler(cluster)
+    scaler.launch(scaler.step([{"CPU": 1.0, "GPU": 1.0}], []), idle_s=30)
+    assert not scaler.step([], []).to_terminate

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tunesmith.runtime import connect, session
+from tunesmith import runtime
+from tunesmith.errors import UsageError
+from tunesmith.runtime import GROWS_TO, connect, session
 
 
 def _listening(pids: set[int]) -> set[str]:
@@ -109,3 +111,24 @@ sys.meta_path.insert(0, Finder())
         env={name: value for name, value in os.environ.items() if name not in unset},
     )  # fmt: skip
     assert run.stdout.split() == ["0", "disabled"]
+
+
+@pytest.mark.cluster
+def test_machines_that_come_when_asked_for_count_in_the_plan(
+    ray_cluster: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(GROWS_TO, "CPU=1,GPU=3")
+    grown = connect()
+    assert grown["GPU"] == 3
+    # What is there already counts where it is more.
+    assert grown["CPU"] == ray_cluster["CPU"]
+
+
+def test_a_wrong_word_about_growing_says_how_to_write_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(GROWS_TO, "CPU=many")
+    with pytest.raises(UsageError, match="Write CPU=120,GPU=3"):
+        runtime._with_what_comes({"CPU": 2.0})
+    monkeypatch.setenv(GROWS_TO, "CPU=120, GPU=3")
+    assert runtime._with_what_comes({"CPU": 2.0, "memory": 9.0}) == {
+        "CPU": 120.0, "GPU": 3.0, "memory": 9.0,
+    }  # fmt: skip

@@ -6,13 +6,18 @@ Ray is imported inside the functions: a command's ``--help`` must not wait for i
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tunesmith.errors import TunesmithError
+from tunesmith.errors import TunesmithError, UsageError
 
-__all__ = ["ClusterError", "connect", "endpoints", "session"]
+__all__ = ["GROWS_TO", "ClusterError", "connect", "endpoints", "session"]
+
+GROWS_TO = "TUNESMITH_GROWS_TO"
+"""Environment variable of a cluster's nodes: what it has when every machine is up, as in
+``CPU=120,GPU=3``. Machines that come when they are asked for are not there when a search is
+planned, and Ray does not tell a job about them."""
 
 # An embedded Ray is one person's: no token is written to the home folder, and every port is bound
 # to loopback. The second name is Ray's switch for its single-machine mode on desktops, which picks
@@ -49,7 +54,7 @@ def connect(address: str | None = None, **options: Any) -> dict[str, float]:
     Returns
     -------
     dict
-        What the cluster has, by resource name.
+        What the cluster has, or grows to (see `GROWS_TO`), by resource name.
 
     Raises
     ------
@@ -66,7 +71,7 @@ def connect(address: str | None = None, **options: Any) -> dict[str, float]:
     import ray
 
     if ray.is_initialized():
-        return dict(ray.cluster_resources())
+        return _with_what_comes(ray.cluster_resources())
     try:
         with warnings.catch_warnings():
             # Ray announces changes of its next version here, whatever the options are.
@@ -82,7 +87,20 @@ def connect(address: str | None = None, **options: Any) -> dict[str, float]:
         where = target or "this machine"
         message = f"Ray does not answer on {where}: {error}. `ray status` tells whether it runs."
         raise ClusterError(message) from error
-    return dict(ray.cluster_resources())
+    return _with_what_comes(ray.cluster_resources())
+
+
+def _with_what_comes(present: Mapping[str, float]) -> dict[str, float]:
+    """Return what is there or comes when it is asked for, by resource name."""
+    together = dict(present)
+    for pair in filter(None, os.environ.get(GROWS_TO, "").split(",")):
+        name, _, amount = pair.partition("=")
+        try:
+            together[name.strip()] = max(together.get(name.strip(), 0.0), float(amount))
+        except ValueError:
+            message = f"{GROWS_TO}: {pair!r} is not NAME=NUMBER. Write CPU=120,GPU=3."
+            raise UsageError(message) from None
+    return together
 
 
 def endpoints() -> dict[str, Any]:

@@ -1,0 +1,95 @@
+"""What the documents say is done as written."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+BLOCK = re.compile(r'```python title="([^"]+)"\n(.*?)```', re.DOTALL)
+NAMED = re.compile(r"\b(?:jobs|benchmarks|kuberay|tests|platform/tunesmith)/[\w/]+\.\w+")
+LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def _blocks(page: str) -> dict[str, str]:
+    """Return the files that a page tells to write, by path."""
+    return dict(BLOCK.findall((DOCS / page).read_text()))
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the project in which the files of docs/adding.md were written."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("platform", "jobs", "tests"):
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    written = _blocks("adding.md")
+    assert set(written) == {
+        "platform/tunesmith/tasks/wine.py", "platform/tunesmith/models/centroid.py",
+    }  # fmt: skip
+    for path, text in written.items():
+        (folder / path).write_text(text)
+    return folder
+
+
+def _run(checkout: Path, *command: str) -> str:
+    run = subprocess.run(
+        [sys.executable, *command], cwd=checkout, capture_output=True, text=True, timeout=300,
+        check=False, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(checkout / "platform")},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
+    return run.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tests", "name", "least"),
+    [("tests/tasks/test_tasks.py", "wine", 5), ("tests/models/test_families.py", "centroid", 8)],
+)
+def test_what_the_page_adds_keeps_every_promise(
+    checkout: Path, tests: str, name: str, least: int
+) -> None:
+    out = _run(checkout, "-m", "pytest", tests, "-q", "-k", name, "-p", "no:cacheprovider")
+    passed = re.search(r"(\d+) passed", out)
+    assert passed
+    assert int(passed[1]) >= least
+    assert "failed" not in out
+
+
+@pytest.mark.slow
+def test_the_added_task_and_family_can_be_planned(checkout: Path, tmp_path: Path) -> None:
+    code = (
+        "from tunesmith.models import get_family; from tunesmith.tasks import get_task, Request;"
+        "from tunesmith.store import Store; import sys, numpy as np;"
+        "data = get_task('wine').read(Store(sys.argv[1]), Request());"
+        "part = lambda name: data.examples.take(np.flatnonzero(data.parts == name));"
+        "train, test = part('train'), part('test');"
+        "*_, step = get_family('centroid').fit({'sharpness': 0.5}, train, seed=0);"
+        "y = step.model.predict_proba(test.view('features').x).argmax(axis=1);"
+        "print((y == test.y).mean())"
+    )
+    assert float(_run(checkout, "-c", code, str(tmp_path))) > 0.9
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_job_and_file_that_is_named_exists(page: Path) -> None:
+    text = page.read_text()
+    written = {name for other in DOCS.glob("*.md") for name in _blocks(other.name)}
+    for name in re.findall(
+        r"\b(?:jobs|benchmarks|kuberay|tests|platform/tunesmith)/[\w/]+\.\w+", text
+    ):
+        assert (ROOT / name).exists() or name in written, f"{page.name} names {name}"
