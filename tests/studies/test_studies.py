@@ -108,6 +108,9 @@ def test_a_result_is_found_again_until_data_settings_or_effort_ask_for_another(
     assert ledger.find(one, Effort()) is None
     assert ledger.find(_measurement(epochs=4), quick) is None
     assert Ledger(store, _study(one), "v2").find(one, quick) is None
+    whole = {"accuracy": 0.5, "epochs": 1, "epochs_planned": 1, "rows": 9, "rows_planned": 9}
+    ledger.keep(one, whole, quick, 1.0)
+    assert ledger.find(one, Effort()) is not None
 
 
 def test_the_table_shows_each_figure_and_the_command_for_what_is_absent(store: Store) -> None:

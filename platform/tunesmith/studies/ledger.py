@@ -14,6 +14,11 @@ __all__ = ["ROOT", "Ledger"]
 ROOT = "studies"
 
 
+def _is_whole(result: Result) -> bool:
+    names = ("epochs", "rows")
+    return all(name in result and result[name] >= result[f"{name}_planned"] for name in names)
+
+
 class Ledger:
     """The records of one study on one version of its data, ``studies/<study>/<key>.json``.
 
@@ -44,7 +49,9 @@ class Ledger:
         self, measurement: Measurement, result: Result, effort: Effort, seconds: float
     ) -> Result:
         """Record a result, whole or not at all, and return it with its seconds."""
-        whole = {**result, "seconds": round(seconds, 1), "is_full": effort.is_full}
+        # Some trainings are too small for a lower effort to cut anything.
+        done = Effort() if _is_whole(result) else effort
+        whole = {**result, "seconds": round(seconds, 1), "is_full": done.is_full}
         record = {
             "study": self.study.name,
             "key": measurement.key,
@@ -52,7 +59,7 @@ class Ledger:
             "fingerprint": self._fingerprint(measurement),
             "about": dict(measurement.about),
             "data": self.version,
-            "effort": {"rows": effort.rows, "epochs_share": effort.epochs_share},
+            "effort": {"rows": done.rows, "epochs_share": done.epochs_share},
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "result": whole,
         }
