@@ -118,7 +118,7 @@ def _plan(
         study = get_study(name)
         missing = study.missing(setting)
         if missing is not None:
-            if name in chosen:
+            if any(wanted.split("/")[0] == name for wanted in chosen):
                 echo(f"{name}: not run, its data is absent: {missing}")
             studies.append((study, None, f"not run, its data is absent: {missing}"))
             continue
@@ -127,9 +127,22 @@ def _plan(
         work += [
             (study, measurement, ledger)
             for measurement in study.measurements
-            if name in chosen and (fresh or not ledger.find(measurement, setting.effort))
+            if not {name, f"{name}/{measurement.key}"}.isdisjoint(chosen)
+            and (fresh or not ledger.find(measurement, setting.effort))
         ]
     return studies, work
+
+
+def _check(name: str) -> None:
+    """Refuse what is neither a study nor a measurement of one."""
+    from tunesmith.errors import unknown
+    from tunesmith.studies import get_study
+
+    study, slash, key = name.partition("/")
+    known = [measurement.key for measurement in get_study(study).measurements]
+    if slash and key not in known:
+        kind = f"measurement of {study}"
+        raise unknown(kind, key, known)
 
 
 def _datasets(values: Sequence[str]) -> dict[str, str]:
@@ -152,7 +165,7 @@ def _datasets(values: Sequence[str]) -> dict[str, str]:
     help="Share of each study's epochs [1].",
 )
 @click.option(
-    "--only", multiple=True, metavar="STUDY", help="Run this study alone; may be repeated."
+    "--only", multiple=True, metavar="STUDY[/KEY]", help="Run this alone; may be repeated."
 )
 @click.option(
     "--dataset",
@@ -172,7 +185,7 @@ def main(store: str | None, **options: Any) -> dict[str, Any]:
     all that is recorded, and says of each line what was run.
     """
     from tunesmith.store import Store
-    from tunesmith.studies import Setting, get_study, study_names
+    from tunesmith.studies import Setting, study_names
     from tunesmith.studies.contract import QUICK, Effort
 
     effort = QUICK if options["quick"] else Effort()
@@ -182,7 +195,7 @@ def main(store: str | None, **options: Any) -> dict[str, Any]:
     setting = Setting(artefacts, effort, _datasets(options["dataset"]))
     chosen = options["only"] or study_names()
     for name in chosen:
-        get_study(name)
+        _check(name)
     studies, work = _plan(chosen, setting, options["fresh"])
     failures: list[str] = []
     if work:

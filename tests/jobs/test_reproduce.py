@@ -21,6 +21,7 @@ def _run(folder: Path, *arguments: str) -> dict[str, object]:
     ("arguments", "message"),
     [
         (["--only", "digit"], "Did you mean digits"),
+        (["--only", "digits/svm"], "no measurement of digits named 'svm'"),
         (["--dataset", "big4"], "write TASK=NAME"),
         (["--dataset", "genre=songs"], "write TASK=NAME"),
     ],
