@@ -16,6 +16,7 @@ from serve.metrics import Metrics
 from serve.service import Service
 from serve.settings import ChallengerSettings, NodeSettings, Settings
 from tests.serve.conftest import local_client, write_bundle
+from tests.serve.test_access import make_key
 from tests.serve.test_champions import wait_until
 from tunesmith.store import Store
 
@@ -102,6 +103,27 @@ def test_askers_of_the_share_get_the_challenger_and_keep_it(
         assert counts.answered == 3 * sum(version == 2 for _, version in said.values())
         described = client.get("/v1/graph").json()["nodes"][0]["challenger"]
         assert described == {"share": 0.5, "shadow": 0.0, "versions": {"composer": 2}}
+    service.stop()
+
+
+def test_an_asker_is_known_by_its_key_and_else_by_its_address(
+    store: Store,
+    trial: Callable[..., tuple[Service, Counts]],
+    midi_factory: Callable[..., bytes],
+) -> None:
+    names = {
+        chosen: next(n for n in map(str, range(99)) if is_chosen("composer", n, 0.5) is chosen)
+        for chosen in (True, False)
+    }
+    keys = {chosen: make_key(store, name) for chosen, name in names.items()}
+    service, _ = trial(share=0.5)
+    with local_client(service) as client:
+        for chosen, key in keys.items():
+            headers = {**MIDI, "Authorization": f"Bearer {key}"}
+            answer = client.post("/v1/composer", content=midi_factory(), headers=headers).json()
+            assert (answer["model"]["version"] == 2) is chosen
+        answer = client.post("/v1/composer", content=midi_factory(), headers=MIDI).json()
+        assert (answer["model"]["version"] == 2) is is_chosen("composer", "127.0.0.1", 0.5)
     service.stop()
 
 
