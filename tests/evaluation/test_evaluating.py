@@ -287,7 +287,7 @@ def test_texts_are_shown_with_the_words_that_move_the_answer(store, monkeypatch)
 
 
 def test_a_table_tells_what_correlation_costs(store, monkeypatch):
-    songs = table(900)
+    songs = table(240)
     x = np.nan_to_num(songs.view("features").x)
     songs = Examples(
         songs.y, songs.classes, songs.groups, songs.ids, {"features": View.one_row_each(x)}
