@@ -95,7 +95,7 @@ def _warm(classifier: Classifier) -> None:
 
 
 class Champions:
-    """The loaded champion of every task in the store.
+    """The loaded champions of tasks in the store.
 
     Parameters
     ----------
@@ -108,25 +108,26 @@ class Champions:
     beside
         Called at every look, for what else is followed in the store.
     only
-        The tasks to follow; every one in the store when left out.
+        The tasks to follow.
     challenged
         The tasks whose challenger is followed, too.
     """
 
-    def __init__(  # noqa: PLR0917  what it follows
+    def __init__(
         self,
         store: Store,
         reload_s: float,
         metrics: Metrics,
         beside: Callable[[], None] | None = None,
-        only: Iterable[str] | None = None,
+        *,
+        only: Iterable[str],
         challenged: Iterable[str] = (),
     ) -> None:
         self._store = store
         self._reload_s = reload_s
         self._metrics = metrics
         self._beside = beside
-        self._only = None if only is None else tuple(only)
+        self._only = tuple(only)
         self._challenged = frozenset(challenged)
         self._loaded: dict[str, Champion] = {}
         self._challengers: dict[str, Champion] = {}
@@ -195,7 +196,7 @@ class Champions:
         """Look at every alias once and load what changed."""
         if self._beside is not None:
             self._beside()
-        for task in self._store.list("models") if self._only is None else self._only:
+        for task in self._only:
             self._refresh(task)
             if task in self._challenged:
                 self._refresh_challenger(task)

@@ -53,7 +53,12 @@ class Service:
         self.access = Access(settings.access, store, all_interfaces)
         self.admission = Admission(settings.limits.in_flight, self.metrics)
         self.champions = Champions(
-            store, settings.reload_s, self.metrics, self._look, challenged=settings.challenged()
+            store,
+            settings.reload_s,
+            self.metrics,
+            self._look,
+            only=settings.tasks(),
+            challenged=settings.challenged(),
         )
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="model")
         workers = {

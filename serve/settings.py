@@ -193,6 +193,13 @@ class Settings(BaseModel):
         "part in POST /v1/classify.",
     )
 
+    def tasks(self) -> tuple[str, ...]:
+        """Return the tasks whose champions answer here."""
+        members = (
+            member for name, node in self.nodes.items() for member in node.ensemble or (name,)
+        )
+        return tuple(dict.fromkeys(members))
+
     def challenged(self) -> frozenset[str]:
         """Return the tasks whose challenger is tried."""
         return frozenset(

@@ -9,6 +9,7 @@ import pytest
 from serve.items import decode_midi
 from serve.reasons import THEMES, reasons
 from serve.service import Service
+from serve.settings import NodeSettings
 from tests.serve.conftest import SONG_FEATURES, local_client, write_bundle
 from tunesmith.datasets.summary import summarise
 from tunesmith.errors import ModelError
@@ -112,7 +113,8 @@ def test_members_of_an_ensemble_speak_by_their_weight(
 ) -> None:
     write_bundle(store, task="one", labels=("Bach", "Chopin"), favour=0)
     write_bundle(store, task="two", labels=("Chopin", "Bach"), favour=1)
-    service = make_service()
+    node = NodeSettings(reads="midi", ensemble={"one": 3, "two": 1})
+    service = make_service(nodes={"composer": node})
     champions = [service.champions.get(name) for name in ("one", "two")]
     piece = decode_midi(midi_factory(n_notes=100), service.settings.limits)
     from serve.deadlines import Deadline

@@ -16,6 +16,15 @@ def test_models_lists_the_champions_with_their_cards(client: TestClient) -> None
     assert card["inputs"]["chunks"]["dtype"] == "uint8"
 
 
+def test_only_what_a_node_asks_is_loaded(
+    store: Store, make_service: Callable[..., Service]
+) -> None:
+    for task in ("composer", "noise"):
+        write_bundle(store, task=task)
+    with local_client(make_service()) as client:
+        assert [card["name"] for card in client.get("/v1/models").json()["models"]] == ["composer"]
+
+
 def test_health_answers_without_a_champion(make_service: Callable[..., Service]) -> None:
     with local_client(make_service()) as client:
         assert client.get("/healthz").json() == {"status": "ok"}
