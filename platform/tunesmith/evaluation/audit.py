@@ -359,7 +359,7 @@ def _metadata(learned: Examples, test: Examples, metadata: "pd.DataFrame | None"
     # Small trees: on busy cores several threads wait for each other more than they work.
     with threadpool_limits(1):
         model.fit(metadata.loc[list(learned.ids)].to_numpy(np.float64), learned.y)
-    raw = model.predict_proba(metadata.loc[list(test.ids)].to_numpy(np.float64))
+        raw = model.predict_proba(metadata.loc[list(test.ids)].to_numpy(np.float64))
     p = np.zeros((len(test), len(test.classes)))
     p[:, model.classes_] = raw
     figures = score(test.y, p, test.groups)

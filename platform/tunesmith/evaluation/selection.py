@@ -5,7 +5,7 @@ at no label, so it can drop what the model needs most. Both ways keep as many co
 same model is fitted on each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,23 @@ def selection(
     dropped = dropped_by_correlation(x)
     if not dropped:
         return None
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    # Small trees: on busy cores several threads wait for each other more than they work.
+    with threadpool_limits(1):
+        return _compared(x, learned, test, names, dropped=dropped, seed=seed)
+
+
+def _compared(
+    x: Matrix,
+    learned: Examples,
+    test: Examples,
+    names: Sequence[str],
+    *,
+    dropped: Mapping[int, int],
+    seed: int,
+) -> dict[str, Any]:
+    """Return what `selection` does, of columns some of which go together."""
     random = np.random.default_rng(seed)
     rows = random.permutation(len(x))[:_MOST_ITEMS]
     x, y = x[rows], learned.y[rows]
@@ -138,12 +155,9 @@ class _Boosted:
 
     def __init__(self, x: Matrix, y: npt.NDArray[np.int64], seed: int, n_classes: int) -> None:
         from sklearn.ensemble import HistGradientBoostingClassifier
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         self._n_classes = n_classes
-        self._model = HistGradientBoostingClassifier(random_state=seed)
-        with threadpool_limits(1):
-            self._model.fit(x, y)
+        self._model = HistGradientBoostingClassifier(random_state=seed).fit(x, y)
 
     def answers(self, x: Matrix) -> Matrix:
         p = np.zeros((len(x), self._n_classes))
