@@ -187,7 +187,7 @@ def others(store: Store, tracked: str) -> dict[str, Any]:
         return {**found, "mlflow": tracked}
     version = metadata.version("mlflow-skinny")
     page = f"uvx --from mlflow=={version} mlflow ui --backend-store-uri {tracked}"
-    return {**found, "mlflow": f"{page} --host {_LOOPBACK} --port {_MLFLOW_PORT}"}
+    return {**found, "mlflow": f"{page} --host {_LOOPBACK} --port {_MLFLOW_PORT} --workers 1"}
 
 
 def _missing(name: str, package: str) -> str:
