@@ -147,6 +147,8 @@ def _add_node(api: FastAPI, service: Service, name: str, node: NodeSettings) -> 
 def _add_why(api: FastAPI, service: Service, name: str, node: NodeSettings) -> None:
     """Add POST /v1/NAME/why."""
     limits = service.settings.limits
+    body = node_body(node)
+    body["requestBody"]["description"] = "One item; of a list no reasons are given."
 
     @api.post(
         f"/v1/{name}/why",
@@ -155,7 +157,7 @@ def _add_why(api: FastAPI, service: Service, name: str, node: NodeSettings) -> N
         tags=["classify"],
         response_model=answers.WhyAnswer,
         responses=node_problems(node),
-        openapi_extra=node_body(node),
+        openapi_extra=body,
     )
     async def explain_by_node(
         request: Request,
