@@ -6,6 +6,7 @@ same model is fitted on each.
 """
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,8 @@ def selection(
         return None
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+    # A limit holds for the libraries that are loaded by then.
+    import_module("sklearn.ensemble")
     # Small trees: on busy cores several threads wait for each other more than they work.
     with threadpool_limits(1):
         return _compared(x, learned, test, names, dropped=dropped, seed=seed)
