@@ -41,6 +41,23 @@ def test_tokens_are_asked_for_and_the_dashboard_is_not_open(cluster: dict[str, A
     assert "--dashboard-host=127.0.0.1" in starts[0]
 
 
+def test_every_node_gets_the_token(cluster: dict[str, Any]) -> None:
+    mounted = "~/.ray/auth_token"
+    assert cluster["file_mounts"]["/home/ray/.ray/auth_token"] == mounted
+
+
+def test_each_node_installs_the_trainers_for_what_it_has(cluster: dict[str, Any]) -> None:
+    for node in cluster["available_node_types"].values():
+        (install,) = node.get("worker_setup_commands") or cluster["worker_setup_commands"]
+        build = "gpu" if node["resources"].get("GPU") else "cpu"
+        assert install.endswith(f"~/tunesmith[{build}]")
+        assert (
+            node.get("docker", cluster["docker"])
+            .get("worker_image", cluster["docker"]["image"])
+            .endswith(f"-{build}")
+        )
+
+
 def test_gpu_machines_are_there_only_when_asked_for(cluster: dict[str, Any]) -> None:
     with_gpu = [t for t in cluster["available_node_types"].values() if t["resources"].get("GPU")]
     assert with_gpu

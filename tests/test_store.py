@@ -207,6 +207,15 @@ def test_a_sweep_leaves_what_a_job_on_s3_has_just_written(s3_store: Store) -> No
     assert s3_store.sweep("models", older_s=0.0) == (f".staging-{'a' * 32}",)
 
 
+def test_credentials_in_a_uri_are_not_told(s3_store: Store) -> None:
+    assert "tests:tests" in s3_store.uri
+    with pytest.raises(StoreError) as told:
+        s3_store.read_bytes("missing")
+    for text in (repr(s3_store), str(told.value)):
+        assert "tests:tests" not in text
+        assert "s3://…@ours/" in text
+
+
 def test_a_bucket_that_is_not_there_names_the_store(s3_server: str) -> None:
     where = f"endpoint_override={s3_server}&scheme=http&region=us-east-1"
     store = Store(f"s3://tests:tests@theirs/store?{where}")

@@ -25,6 +25,7 @@ from tunesmith.errors import StoreError
 __all__ = ["ENVIRONMENT_VARIABLE", "Staging", "Store", "default_uri"]
 
 ENVIRONMENT_VARIABLE = "TUNESMITH_STORE"
+_CREDENTIALS = re.compile(r"://[^/@]+@")
 _STAGING_PREFIX = ".staging-"
 # Names that are made up for one writer; no other one will come back to them.
 _LEFT_OVER = re.compile(r"\.staging-[0-9a-f]{32}|\.[0-9a-f]{32}\.part")
@@ -71,7 +72,12 @@ class Store:
             self.uri = self._root
 
     def __repr__(self) -> str:
-        return f"Store({self.uri!r})"
+        return f"Store({self.shown!r})"
+
+    @property
+    def shown(self) -> str:
+        """The URI for people and logs: without the credentials that may stand in it."""
+        return _CREDENTIALS.sub("://…@", self.uri)
 
     def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
         return Store, (self.uri,)
@@ -91,7 +97,7 @@ class Store:
         """
         for part in parts:
             if not part or part.startswith("/") or ".." in part.split("/"):
-                message = f"{part!r} is not a name inside the store {self.uri}."
+                message = f"{part!r} is not a name inside the store {self.shown}."
                 raise StoreError(message)
         return "/".join([self._root.rstrip("/"), *parts])
 
@@ -104,7 +110,7 @@ class Store:
             When the store is not on this machine's disk.
         """
         if not self.is_local:
-            message = f"{'/'.join(parts)} is in {self.uri}, not on this machine's disk."
+            message = f"{'/'.join(parts)} is in {self.shown}, not on this machine's disk."
             raise StoreError(message)
         return Path(self.path(*parts))
 
@@ -137,7 +143,7 @@ class Store:
             with self.fs.open_input_stream(self.path(*parts)) as stream:
                 return bytes(stream.read())
         except (FileNotFoundError, IsADirectoryError) as error:
-            message = f"There is no {'/'.join(parts)} in the store {self.uri}."
+            message = f"There is no {'/'.join(parts)} in the store {self.shown}."
             raise StoreError(message) from error
 
     def read_json(self, *parts: str) -> Any:
@@ -151,7 +157,7 @@ class Store:
         try:
             return json.loads(self.read_bytes(*parts))
         except ValueError as error:
-            message = f"{'/'.join(parts)} in the store {self.uri} is not JSON: {error}."
+            message = f"{'/'.join(parts)} in the store {self.shown} is not JSON: {error}."
             raise StoreError(message) from error
 
     def write_bytes(self, data: bytes, *parts: str) -> None:
@@ -172,7 +178,7 @@ class Store:
             if target != final:
                 self.fs.move(target, final)
         except OSError as error:
-            message = f"{'/'.join(parts)} cannot be written to the store {self.uri}: {error}."
+            message = f"{'/'.join(parts)} cannot be written to the store {self.shown}: {error}."
             raise StoreError(message) from error
 
     def write_json(self, value: Any, *parts: str) -> None:
@@ -298,7 +304,7 @@ class Staging:
             else:
                 self._copy(final, marker)
         except OSError as error:
-            message = f"{'/'.join(final)} cannot be published in {store.uri}: {error}."
+            message = f"{'/'.join(final)} cannot be published in {store.shown}: {error}."
             raise StoreError(message) from error
         # Only now: a folder with a name of its own must outlive a publication that failed.
         self.published = True

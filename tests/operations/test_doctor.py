@@ -230,6 +230,18 @@ def test_the_machine_knows_who_listens_on_a_port() -> None:
     assert Machine().owners((port,)) == {}
 
 
+def test_without_linux_files_memory_and_ports_are_still_told(tmp_path: Path) -> None:
+    machine = Machine(proc=tmp_path / "no proc")
+    total, available = machine.memory_bytes()
+    assert 0 < available <= total
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        assert machine.owners((port,)) == {port: "another program"}
+    assert machine.owners((port,)) == {}
+
+
 @pytest.fixture
 def dashboard() -> Iterator[dict[str, Any]]:
     """Run a server that answers for its version as Ray's dashboard does, on loopback."""

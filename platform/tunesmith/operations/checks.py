@@ -149,7 +149,7 @@ def _cluster(question: Question, installed: str) -> Finding:
             "ray",
             "fault",
             f"{address} refuses the token" if status == 403 else f"{address} asks for a token",
-            f"copy the head's token to {question.machine.token_file()} and set RAY_AUTH_MODE=token",
+            f"copy the cluster's token to {question.machine.token_file()}, set RAY_AUTH_MODE=token",
         )
     theirs = json.loads(body).get("ray_version", "unknown") if status == 200 else f"HTTP {status}"
     if theirs != installed:
@@ -204,7 +204,7 @@ def authentication(question: Question) -> Finding:
             "authentication",
             "fault",
             f"RAY_AUTH_MODE=token, but there is no token in {path} nor in RAY_AUTH_TOKEN",
-            "run `ray get-auth-token --generate`, or copy the head's token there",
+            "run `ray get-auth-token --generate`, or copy the cluster's token there",
         )
     if mode is None and machine.has_token():
         return Finding(
@@ -363,9 +363,9 @@ def store_writable(question: Question) -> Finding:
         )
     took_s = time.perf_counter() - began
     if back != b"tunesmith":
-        what = f"{store.uri} gave other bytes back than were written"
+        what = f"{store.shown} gave other bytes back than were written"
         return Finding("store", "fault", what, "use another store: --store or TUNESMITH_STORE")
-    return Finding("store", "ok", f"{store.uri} written, read and cleaned in {took_s:.3f} s")
+    return Finding("store", "ok", f"{store.shown} written, read and cleaned in {took_s:.3f} s")
 
 
 def clock(question: Question) -> Finding:

@@ -82,8 +82,13 @@ class Machine:
 
     def memory_bytes(self) -> tuple[int, int]:
         """Return (total, available) memory; a container's limit counts where it is lower."""
+        path = self.proc / "meminfo"
+        if not path.exists():
+            # Not Linux: what is free cannot be told apart from what could be made free.
+            total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+            return total, total
         facts = {}
-        for line in (self.proc / "meminfo").read_text().splitlines():
+        for line in path.read_text().splitlines():
             name, _, rest = line.partition(":")
             facts[name] = int(rest.split()[0]) * 1024
         total, available = facts["MemTotal"], facts["MemAvailable"]
@@ -92,6 +97,8 @@ class Machine:
 
     def owners(self, ports: tuple[int, ...]) -> dict[int, str]:
         """Return the processes that listen on `ports`; a name is "another user's" where hidden."""
+        if not (self.proc / "net").exists():
+            return {port: "another program" for port in ports if _accepts(port)}
         sockets = {}
         for table in ("tcp", "tcp6"):
             path = self.proc / "net" / table
@@ -137,6 +144,13 @@ def _cgroup_limit() -> int | None:
         if path.is_file() and (text := path.read_text().strip()).isdigit():
             return int(text)
     return None
+
+
+def _accepts(port: int) -> bool:
+    """Whether somebody accepts TCP connections on a port of loopback."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _sockets_of(process: Path) -> set[str]:
