@@ -38,13 +38,12 @@ def _better(record: dict[str, Any]) -> str:
 @click.argument("task")
 def main(store: str | None, task: str) -> dict[str, Any]:
     """Tell who replaced whom as champion of TASK, when and why; newest first."""
-    from tunesmith.registry import aliases, bundles, catalogue_or_say, history
+    from tunesmith.registry import aliases, catalogue_or_say, history
     from tunesmith.store import Store
 
     artefacts = Store(store)
     now = aliases(artefacts, task)
-    # What was never promoted is not entered into MLflow's registry by asking for its history.
-    told = catalogue_or_say(artefacts, task, echo) if bundles(artefacts, task) else None
+    told = catalogue_or_say(artefacts, task, echo)
     return {
         "task": task,
         "mlflow": told.as_dict() if told else None,

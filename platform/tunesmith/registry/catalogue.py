@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.errors import PromotionError
-from tunesmith.registry.bundles import Bundle, aliases, bundles
+from tunesmith.registry.bundles import Bundle, aliases, bundles, versions
 from tunesmith.registry.history import Record, history
 from tunesmith.store import Store
 from tunesmith.tracking import open_client, tracking_uri
@@ -112,7 +112,12 @@ def catalogue(store: Store, task: str, uri: str | None = None) -> Catalogued:
 
 
 def catalogue_or_say(store: Store, task: str, say: Callable[[str], None]) -> Catalogued | None:
-    """Bring MLflow's registry up to date, or say why not: a command's own work is done by then."""
+    """Bring MLflow's registry up to date, or say why not: a command's own work is done by then.
+
+    A task without a bundle is not entered.
+    """
+    if not versions(store, task):
+        return None
     try:
         return catalogue(store, task)
     except CatalogueError as error:
