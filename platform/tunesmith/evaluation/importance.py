@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["importance"]
 
 _MOST_ITEMS = 1500
+# Every patch of them is asked about, and networks of pictures are slow.
+_MOST_PICTURES = 500
 _MOST_PARTS = 48
 _REPEATS = 3
 _SMALLEST = 1e-7
@@ -62,7 +64,9 @@ def importance(
         first; for pictures also ``grid``, the rise of each patch where it stands. None for inputs
         of another kind.
     """
-    few = examples.take(range(min(len(examples), _MOST_ITEMS)))
+    pictures = any(_is_pictures(examples.view(name)) for name in classifier.inputs)
+    most = _MOST_PICTURES if pictures else _MOST_ITEMS
+    few = examples.take(range(min(len(examples), most)))
     views = {name: few.view(name) for name in classifier.inputs}
     parts = {name: _parts(view, columns) for name, view in views.items()}
     if not all(parts.values()):
@@ -101,11 +105,13 @@ def _parts(view: View, columns: Sequence[str]) -> dict[str, list[int]]:
 
 
 def _is_rolls(view: View) -> bool:
-    return np.ndim(view.x) == 3 and np.shape(view.x)[2] == _PITCHES
+    return isinstance(view.x, np.ndarray) and view.x.ndim == 3 and view.x.shape[2] == _PITCHES
 
 
 def _is_pictures(view: View) -> bool:
-    shape = np.shape(view.x)
+    if not isinstance(view.x, np.ndarray) or _is_rolls(view):
+        return False
+    shape: tuple[int, ...] = view.x.shape
     return len(shape) in {3, 4} and shape[1] == shape[2] and shape[3:] in {(), (1,)}
 
 
