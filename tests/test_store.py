@@ -2,7 +2,11 @@
 
 import os
 import pickle
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -205,6 +209,49 @@ def test_a_sweep_leaves_what_a_job_on_s3_has_just_written(s3_store: Store) -> No
     s3_store.write_bytes(b"half", "models", f".staging-{'a' * 32}", "model.onnx")
     assert s3_store.sweep("models") == ()
     assert s3_store.sweep("models", older_s=0.0) == (f".staging-{'a' * 32}",)
+
+
+class _Down:
+    """A file system whose server does not answer."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def fail(*_: object, **__: object) -> None:
+            message = "Could not connect to server"
+            raise OSError(message)
+
+        return fail
+
+
+@pytest.mark.parametrize("ask", ["exists", "list", "read_bytes", "read_json"])
+def test_a_store_that_does_not_answer_says_what_to_check(s3_store: Store, ask: str) -> None:
+    s3_store.fs = _Down()
+    with pytest.raises(StoreError, match=r"s3://…@ours/.* cannot be reached.*tunesmith doctor"):
+        getattr(s3_store, ask)("runs", "composer")
+
+
+FILLED = """
+import resource, signal, sys
+from tunesmith.errors import StoreError
+from tunesmith.store import Store
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+store = Store(sys.argv[1])
+store.write_bytes(b"old", "runs", "alias.json")
+try:
+    store.write_bytes(b"x" * 1_000_000, "runs", "alias.json")
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_fills_leaves_the_old_file_and_no_half_one(folder: Store) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", FILLED, folder.uri], capture_output=True, text=True, timeout=60,
+        check=True,
+    )  # fmt: skip
+    assert run.stdout.startswith("runs/alias.json cannot be written to the store")
+    assert folder.read_bytes("runs", "alias.json") == b"old"
+    assert _everything(folder) == ["runs/alias.json"]
 
 
 def test_credentials_in_a_uri_are_not_told(s3_store: Store) -> None:

@@ -13,7 +13,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,15 +120,31 @@ class Store:
         if not isinstance(self.fs, pafs.S3FileSystem):
             self.fs.create_dir(path, recursive=True)
 
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Say that the store cannot be reached where its server, disk or network fails."""
+        try:
+            yield
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise
+        except OSError as error:
+            message = (
+                f"The store {self.shown} cannot be reached: {error}. Check its address, its "
+                "credentials and the network; `tunesmith doctor` tries them."
+            )
+            raise StoreError(message) from error
+
     def exists(self, *parts: str) -> bool:
         """Return whether a file or folder is there."""
-        found = self.fs.get_file_info(self.path(*parts))
+        with self._reaching():
+            found = self.fs.get_file_info(self.path(*parts))
         return bool(found.type != pafs.FileType.NotFound)
 
     def list(self, *parts: str) -> list[str]:
         """Return the sorted names inside a folder without staging ones; [] where there is none."""
         selector = pafs.FileSelector(self.path(*parts), allow_not_found=True)
-        names = (info.base_name for info in self.fs.get_file_info(selector))
+        with self._reaching():
+            names = [info.base_name for info in self.fs.get_file_info(selector)]
         return sorted(name for name in names if not name.startswith("."))
 
     def read_bytes(self, *parts: str) -> bytes:
@@ -140,7 +156,7 @@ class Store:
             When there is no such file.
         """
         try:
-            with self.fs.open_input_stream(self.path(*parts)) as stream:
+            with self._reaching(), self.fs.open_input_stream(self.path(*parts)) as stream:
                 return bytes(stream.read())
         except (FileNotFoundError, IsADirectoryError) as error:
             message = f"There is no {'/'.join(parts)} in the store {self.shown}."
@@ -178,6 +194,10 @@ class Store:
             if target != final:
                 self.fs.move(target, final)
         except OSError as error:
+            if target != final:
+                # A full disk is not helped by half a file.
+                with suppress(OSError):
+                    self.fs.delete_file(target)
             message = f"{'/'.join(parts)} cannot be written to the store {self.shown}: {error}."
             raise StoreError(message) from error
 
