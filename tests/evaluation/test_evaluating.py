@@ -14,6 +14,7 @@ from tunesmith.evaluation import evaluating
 from tunesmith.evaluation.evaluating import evaluate, open_report, parts_of
 from tunesmith.evaluation.metrics import score
 from tunesmith.evaluation.music import Pieces
+from tunesmith.evaluation.page import render
 from tunesmith.evaluation.predictions import predict
 from tunesmith.midi.features import FEATURE_NAMES
 from tunesmith.registry import promote
@@ -80,6 +81,7 @@ def test_every_file_of_the_report_is_there_and_the_page_needs_no_other(searched)
     assert "prefers-color-scheme: dark" in page
     stored = searched.read_json(*report.parts, "report.json")
     assert stored == json.loads(json.dumps(report.facts))
+    assert render(stored, {}) == render(report.facts, {})
     reopened = open_report(searched, "composer", "r1")
     assert reopened is not None
     assert reopened.facts == stored

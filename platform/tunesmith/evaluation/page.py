@@ -145,6 +145,12 @@ def _a(unit: str) -> str:
     return f"{'an' if unit[0] in 'aeiou' else 'a'} {unit}"
 
 
+def _rank(metric: str) -> float:
+    """Return the place of a metric in tables, whatever the order of a file's keys."""
+    order = [*LABELS]
+    return order.index(metric) if metric in order else order.index("log_loss") - 0.5
+
+
 def interval(figure: Mapping[str, float], sign: str = "") -> str:
     """Return a figure with its interval as HTML."""
     texts = (f"{figure[key]:{sign}.3f}" for key in ("value", "low", "high"))
@@ -229,14 +235,19 @@ def _without_leaks(facts: Facts) -> str:
 
 def _metrics(facts: Facts) -> str:
     unit = facts["unit"]
+    levels = sorted(facts["metrics"], key=lambda level: level != unit)
     columns: list[tuple[str, Mapping[str, Any]]] = [
-        (_a(level).capitalize(), figures) for level, figures in facts["metrics"].items()
+        (_a(level).capitalize(), facts["metrics"][level]) for level in levels
     ]
     names = {"majority": "Majority", "linear": "Linear baseline"}
-    columns += [(names.get(name, name), by[unit]) for name, by in facts["baseline"].items()]
+    columns += [
+        (name, facts["baseline"][key][unit])
+        for key, name in names.items()
+        if key in facts["baseline"]
+    ]
     rows = [
         [label_of(name), *(interval(figures[name]) for _, figures in columns)]
-        for name in facts["metrics"][unit]
+        for name in sorted(facts["metrics"][unit], key=_rank)
     ]
     text = (
         "Each with a 95\u00a0% bootstrap interval that draws whole groups, so that duplicates and "
@@ -279,7 +290,9 @@ def _audit(facts: Facts) -> str:
 def _comparisons(facts: Facts) -> str:
     names = {"majority": "Majority class", "linear": "Linear baseline"}
     rows, problems = [], ""
-    for name, found in facts["comparisons"].items():
+    against = facts["comparisons"]
+    for name in (key for key in (*names, "champion") if key in against):
+        found = against[name]
         who = names.get(name) or f"Champion, version {found['version']}"
         if "difference" not in found:
             problems += _paragraph(f"{who}: {found['problem']}.", "quiet")
@@ -464,14 +477,16 @@ def _told(row: Mapping[str, Any]) -> str:
 def _variants(facts: Facts) -> str:
     names = {"int8": "Weights in 8 bits", "float16": "16-bit floating point"}
     rows, problems = [], ""
-    for name, found in (facts.get("variants") or {}).items():
+    tried = facts.get("variants") or {}
+    for name in (key for key in names if key in tried):
+        found = tried[name]
         if "problem" in found:
-            what = f"{names.get(name, name)}: this graph cannot be converted."
+            what = f"{names[name]}: this graph cannot be converted."
             problems += _paragraph(what, "quiet")
             continue
         rows.append(
             [
-                names.get(name, name),
+                names[name],
                 interval(found["accuracy"]),
                 f"{found['agreement']:.1%}",
                 f"{found['speedup']:.2f}",
