@@ -102,9 +102,17 @@ def in_order(notes: Notes) -> Notes:
     return notes[np.lexsort((notes["pitch"], notes["onset_s"]))]
 
 
+def quarter_s(notes: Notes) -> float:
+    """Seconds of a quarter note, on average."""
+    quarters = notes["onset_quarters"].astype(np.float64)
+    length_s = notes["onset_s"][-1] - notes["onset_s"][0] + 1e-3
+    return float(length_s / (quarters[-1] - quarters[0] + 1e-3))
+
+
 def jittered(notes: Notes, random: np.random.Generator) -> Notes:
     moved = notes.copy()
     moved["onset_s"] = np.maximum(0, moved["onset_s"] + random.uniform(-0.01, 0.01, notes.size))
+    moved["onset_quarters"] += (moved["onset_s"] - notes["onset_s"]) / quarter_s(notes)
     moved["offset_s"] = np.maximum(
         moved["onset_s"] + 1e-3, moved["offset_s"] + random.uniform(-0.01, 0.01, notes.size)
     )
@@ -116,13 +124,12 @@ def first_half(notes: Notes) -> Notes:
     return notes[notes["onset_s"] <= middle_s]
 
 
-def quantised(notes: Notes, steps_per_quarter: int) -> Notes:
-    """Snap to a grid, at the piece's mean tempo."""
+def quantised(notes: Notes, steps_per_quarter: int, round_ties: float = 0.5) -> Notes:
+    """Snap to a grid, at the piece's mean tempo; 0.5 rounds ties up, a little less down."""
     moved = notes.copy()
-    quarters = notes["onset_quarters"].astype(np.float64)
-    length_s = notes["onset_s"][-1] - notes["onset_s"][0] + 1e-3
-    seconds = length_s / (quarters[-1] - quarters[0] + 1e-3)
-    moved["onset_s"] = np.rint(quarters * steps_per_quarter) / steps_per_quarter * seconds
+    quarters, seconds = notes["onset_quarters"].astype(np.float64), quarter_s(notes)
+    snapped = np.floor(quarters * steps_per_quarter + round_ties) / steps_per_quarter
+    moved["onset_quarters"], moved["onset_s"] = snapped, snapped * seconds
     length = np.maximum(1, np.rint(notes["duration_quarters"] * float(steps_per_quarter)))
     moved["offset_s"] = moved["onset_s"] + length / steps_per_quarter * seconds
     return in_order(moved)
@@ -137,6 +144,8 @@ def variants(notes: Notes, random: np.random.Generator) -> list[tuple[str, Notes
         ("jitter", jittered(notes, random)),
         ("quantised to 32nds", quantised(notes, 8)),
         ("quantised to 16ths", quantised(notes, 4)),
+        ("quantised to 16ths, ties down", quantised(notes, 4, 0.499)),
+        ("quantised to 16th triplets", quantised(notes, 6)),
     ]
 
 
@@ -203,8 +212,7 @@ def test_planted_variants_are_found_and_different_works_are_not_merged(
                 pairs += 1
                 merged += label == other_label
     print(f"\nrecall {recall}; false merges {merged} of {pairs} pairs ({merged / pairs:.5%})")
-    assert all(r >= 0.98 for kind, r in recall.items() if kind != "quantised to 16ths")
-    assert recall["quantised to 16ths"] >= 0.96  # puts the notes of 32nds and triplets together
+    assert all(r >= 0.98 for r in recall.values())
     assert pairs > 300_000
     assert merged / pairs <= 0.001
 

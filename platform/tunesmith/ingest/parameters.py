@@ -21,7 +21,7 @@ __all__ = [
     "load_parameters",
 ]
 
-PROCESSING_VERSION = 1
+PROCESSING_VERSION = 2
 """Raise it when the same file would give other rows: nothing made before is then reused."""
 
 _Positive = Annotated[int, Field(gt=0)]

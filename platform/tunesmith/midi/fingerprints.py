@@ -19,9 +19,12 @@ from tunesmith.midi.score import Score
 
 __all__ = ["DuplicateRule", "duplicate_clusters", "fingerprint", "note_hash"]
 
-CHORD_SPREADS_S = (0.035, 0.08)
-"""Onsets this close belong to one chord. The first is wide enough for 10 ms of jitter either way;
-with the second, a performance meets its quantised copy, whose chords are exactly together."""
+CHORD_SPREAD_S = 0.035
+"""Onsets this close belong to one chord: wide enough for 10 ms of jitter either way."""
+
+GRID_PER_QUARTER = 4
+"""Onsets nearest to one 16th of the file's own beat make a chord too: what snapping to that grid
+puts together is together in a piece and in its quantised copy."""
 
 LINE_NGRAM = 6
 """Intervals in an n-gram: 5 merges different works by common figures, 8 misses quantised copies."""
@@ -75,12 +78,12 @@ def fingerprint(notes: NDArray[np.void]) -> NDArray[np.uint64]:
     if pitched.size == 0:
         return np.empty(0, dtype=np.uint64)
     pitch, onset_s = pitched["pitch"].astype(np.int64), pitched["onset_s"].copy()
-    gaps_s = onset_s[1:] - onset_s[:-1]
+    step = np.rint(pitched["onset_quarters"] * GRID_PER_QUARTER)
     lines = []
-    for spread_s in CHORD_SPREADS_S:
-        starts = np.concatenate([[0], 1 + np.flatnonzero(gaps_s > spread_s)])
+    for opens in (onset_s[1:] - onset_s[:-1] > CHORD_SPREAD_S, step[1:] > step[:-1]):
+        starts = np.concatenate([[0], 1 + np.flatnonzero(opens)])
         lines += [np.maximum.reduceat(pitch, starts), np.minimum.reduceat(pitch, starts)]
-    hashes = _ngram_hashes(lines, salts=(1, 2) * len(CHORD_SPREADS_S))
+    hashes = _ngram_hashes(lines, salts=(1, 2, 1, 2))
     kept = _distinct(hashes[hashes < _KEPT_BELOW])
     return kept if kept.size >= SMALLEST_SKETCH else _distinct(hashes)[:SMALLEST_SKETCH]
 
