@@ -319,8 +319,8 @@ def _comparisons(facts: Facts) -> str:
     published = facts.get("reference")
     if published:
         problems += _paragraph(
-            f"Published figure: {published['value']:.4g} ({published['text']}). Its protocol is "
-            "not this one; the two are not comparable as they stand."
+            f"Published figure: {published['value']:.4g} ({published['text']}). Where that is not "
+            "how this report measures, the two are not comparable as they stand."
         )
     return _paragraph(text) + table(head, rows) + problems
 
