@@ -36,8 +36,8 @@ browser:
 	  apt-get -qq update && apt-get -qq install -y chromium >/dev/null; } || \
 	echo "No Chromium here and no right to install it: the page's tests will be skipped."
 
-test: $(STAMP) browser ## run the tests (ARGS='-m "not slow"' to choose)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) browser ## run the tests on all cores (ARGS='-m "not slow"' to choose, ARGS='-n0 -s' to see output)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 check: $(STAMP) ## lint and type-check
 	$(BIN)/ruff check .

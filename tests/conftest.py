@@ -19,6 +19,14 @@ os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the suite over processes file by file; one of them has the cluster and the browser."""
+    for item in items:
+        alone = item.get_closest_marker("cluster") or item.get_closest_marker("browser")
+        item.add_marker(pytest.mark.xdist_group("cluster" if alone else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Folder of real data, named by TUNESMITH_DATA."""
