@@ -18,6 +18,7 @@ INDIRECT = {
     "flask-cors": "moto's server",
     "ruff": "make check",
     "mypy": "make check",
+    "pytest-xdist": "make test",
     "pandas-stubs": "mypy",
     "types-pyyaml": "mypy",
 }
