@@ -75,14 +75,24 @@ def _read(store: Store, request: Request) -> TaskData:
             "words": _WORDS,
             "length": _LENGTH,
             "first_word": _FIRST_WORD,
-            "text": _text_rules() if path else None,
+            "text": _text_rules(_first_word(learned[0])) if path else None,
         },
         notes=tuple(notes),
         is_sample=path is None,
     )
 
 
-def _text_rules() -> dict[str, Any] | None:
+def _first_word(reviews: Sequence[npt.NDArray[np.int32]]) -> int:
+    """Return the token of the commonest word.
+
+    Keras's own file numbers words from 1. A file that was written after Keras had read it has a
+    beginning in front of every review and its words moved by 3 already: they are moved twice then.
+    """
+    is_moved = all(review[0] == _BEGIN for review in reviews if len(review))
+    return _FIRST_WORD + (_FIRST_WORD - 1 if is_moved else 0)
+
+
+def _text_rules(first: int) -> dict[str, Any] | None:
     """Return how words become tokens, for a server; None where the list of words is absent."""
     path = find_file((_WORD_FILE,))
     if path is None:
@@ -92,10 +102,10 @@ def _text_rules() -> dict[str, Any] | None:
     except (OSError, ValueError, AttributeError) as error:
         message = f"{path} is not the list of words that belongs to {_FILE}: {error}."
         raise DatasetError(message) from error
-    words = sorted(ranks, key=lambda word: ranks[word])[: _WORDS - _FIRST_WORD]
+    words = sorted(ranks, key=lambda word: ranks[word])[: _WORDS - first]
     return {
         "words": words,
-        "first": _FIRST_WORD,
+        "first": first,
         "start": _BEGIN,
         "unknown": _LEFT_OUT,
         "length": _LENGTH,
