@@ -103,8 +103,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     notes = [
         f"{name} {cut}"
         for key, name in (("study", "the study's network"), ("small", "the 1-D network"))
-        if mean_of(results, f"{key}-chunk") is not None
-        and (cut := cut_note(results, f"{key}-chunk", _FOLDS))
+        if (cut := cut_note(results, f"{key}-chunk", _FOLDS))
     ]
     clustered = [r for key, r in results.items() if key.startswith("study-cluster")]
     honest = None

@@ -73,6 +73,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
         ),
         Row(
             protocol="macro F1 of the same fifth",
+            metric="macro_f1",
             published=0.86,
             same=figures.get("macro_f1"),
             difference=_classes(in_order) if in_order else "",

@@ -142,6 +142,8 @@ class Row:
     honest
         An honest figure of this line's own: ``value``, ``low``, ``high`` and ``text``; without one
         the newest evaluation of the task stands here.
+    metric
+        Which figure of that evaluation.
     """
 
     protocol: str
@@ -151,6 +153,7 @@ class Row:
     difference: str = ""
     ran: str = ""
     honest: Mapping[str, Any] | None = None
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True)

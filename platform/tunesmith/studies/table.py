@@ -20,8 +20,8 @@ _COLUMNS = (
 _NOTHING = "-"
 
 
-def honest_figure(store: Store, task: str) -> dict[str, Any] | None:
-    """Return the accuracy of the newest evaluation of a task on real data, None without one.
+def honest_figure(store: Store, task: str, metric: str = "accuracy") -> dict[str, Any] | None:
+    """Return a figure of the newest evaluation of a task on real data, None without one.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def honest_figure(store: Store, task: str) -> dict[str, Any] | None:
     if not found:
         return None
     facts = max(found, key=lambda report: str(report["created"]))
-    figure = facts["metrics"][facts["unit"]]["accuracy"]
+    figure = facts["metrics"][facts["unit"]][metric]
     family = (facts.get("model") or {}).get("family", "model")
     return {
         **{name: figure[name] for name in ("value", "low", "high")},
@@ -60,8 +60,9 @@ def table(
     """
     lines = []
     for study, results, missing in studies:
-        evaluated = honest_figure(setting.store, study.task)
-        lines += [_line(study, row, evaluated, missing) for row in study.rows(results)]
+        for row in study.rows(results):
+            evaluated = honest_figure(setting.store, study.task, row.metric)
+            lines.append(_line(study, row, evaluated, missing))
     return lines
 
 
