@@ -222,7 +222,8 @@ class Champions:
             return
         self._loaded[task] = found
         self._metrics.champion(task, version)
-        self._accept(task)
+        self._refused.pop(task, None)
+        self._metrics.refused(task, 0)  # from the first champion on there is a series to watch
         logger.info("champion loaded: task=%s version=%s", task, version)
 
     def _refresh_challenger(self, task: str) -> None:
