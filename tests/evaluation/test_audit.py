@@ -150,6 +150,21 @@ def test_the_label_in_a_column_is_found(sides):
     assert found["columns constant in a file"].result == "clear"
 
 
+def test_the_label_of_rare_classes_in_a_column_is_found():
+    # Ranges of equal counts would cut through the few items of the rare classes.
+    random = np.random.default_rng(0)
+    y = random.choice(3, 900, p=[0.9, 0.07, 0.03])
+    table = random.normal(size=(900, 3))
+    table[:, 1] = y + random.normal(size=900) / 50
+    examples = Examples(
+        y, artefacts.CLASSES, np.arange(900), [f"i{i}" for i in range(900)],
+        {"table": View.one_row_each(table)},
+    )  # fmt: skip
+    sides = examples.take(range(600)), examples.take(range(600, 900))
+    found = by_check(audit(*sides, columns={"table": ("a", "suspect", "b")}))
+    assert found["label in a column"].facts["columns"] == ["suspect"]
+
+
 def test_a_harmless_column_is_clear(sides):
     def harmless(examples, item, random):
         return random.normal(size=len(item))
