@@ -530,13 +530,18 @@ def _importance(found: Mapping[str, Any] | None) -> "Figure | None":
         for part in parts
     ]
     rises = [part["rise"] for part in parts]
-    axes.barh(names, rises, color=ACCENT, alpha=0.85, height=0.66)
-    axes.axvline(0, color=MUTED, linewidth=0.8)
+    _bars(axes, names, rises, ACCENT)
     axes.set(xlabel=f"Rise of the log loss, {found['method']}")
+    return figure
+
+
+def _bars(axes: "Axes", names: Sequence[str], values: Any, colours: str | Sequence[str]) -> None:
+    """Draw a bar to each side of zero for each name."""
+    axes.barh(names, values, color=colours, alpha=0.85, height=0.66)
+    axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    return figure
 
 
 def _importance_grid(found: Mapping[str, Any]) -> "Figure":
@@ -565,12 +570,8 @@ def _words(found: Mapping[str, Any] | None) -> "Figure | None":
     axes = figure.subplots()
     colours = [ACCENT if effect > 0 else SERIES[1] for effect in effects]
     names = [f"{row['word']} ({row['texts']})" for row in rows]
-    axes.barh(names, effects, color=colours, alpha=0.85, height=0.66)
-    axes.axvline(0, color=MUTED, linewidth=0.8)
+    _bars(axes, names, effects, colours)
     axes.set(xlabel=f"Raises the probability of {found['class']!r} by")
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
     return figure
 
 

@@ -177,9 +177,12 @@ class NetworkFamily(Family):
             one, or one that shares its layers and answers ``[rows, members, classes]``.
         """
 
-    @abstractmethod
     def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
-        """Return how the network is trained."""
+        """Return how the network is trained: Adam at a constant rate, unless a family differs."""
+        return Recipe(
+            optimizer=lambda _: keras.optimizers.Adam(params["learning_rate"]),
+            batch=params["batch"],
+        )
 
     def fit(
         self,

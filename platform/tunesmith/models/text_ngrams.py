@@ -7,7 +7,7 @@ order beyond pairs, yet hard to beat on reviews.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models._keras import NetworkFamily, Recipe
+from tunesmith.models._keras import NetworkFamily
 from tunesmith.models.contract import Resources
 
 if TYPE_CHECKING:
@@ -68,13 +68,6 @@ class TextNgrams(NetworkFamily):
         h = layers.Dropout(params["dropout"])(h)
         model = keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(h))
         return model, model
-
-    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
-        """Return Adam at a constant rate."""
-        return Recipe(
-            optimizer=lambda _: keras.optimizers.Adam(params["learning_rate"]),
-            batch=params["batch"],
-        )
 
 
 def _bag(keras: Any, ids: Any, n_ids: int, params: Mapping[str, Any]) -> Any:

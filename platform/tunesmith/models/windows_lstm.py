@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models._keras import NetworkFamily, Recipe, centred
+from tunesmith.models._keras import NetworkFamily, centred
 from tunesmith.models._scaling import standard_scale
 from tunesmith.models.contract import Resources
 
@@ -51,13 +51,6 @@ class WindowsLstm(NetworkFamily):
         h = layers.Dropout(params["dropout"])(h)
         model = keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(h))
         return model, model
-
-    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
-        """Return Adam at a constant rate."""
-        return Recipe(
-            optimizer=lambda _: keras.optimizers.Adam(params["learning_rate"]),
-            batch=params["batch"],
-        )
 
 
 FAMILY = WindowsLstm()

@@ -16,10 +16,17 @@ from tunesmith.store import Store
 from tunesmith.tasks._parts import split
 from tunesmith.tasks.contract import Request, TaskData
 
-__all__ = ["read_pieces"]
+__all__ = ["LEAST_PIECES", "LICENCE", "PROTOCOL", "read_pieces"]
+
+LEAST_PIECES = 10
+LICENCE = (
+    "that of each MIDI file: the music may be in the public domain, a transcription of it has "
+    "an author; the dataset's own source says more"
+)
+PROTOCOL = "by duplicate cluster: pieces that share bytes, notes or most intervals on one side"
 
 
-def read_pieces(store: Store, request: Request, least_pieces: int) -> TaskData:
+def read_pieces(store: Store, request: Request) -> TaskData:
     """Return the pieces whose composer is known and has enough of them.
 
     Pieces that share bytes, notes or most of their intervals are one group.
@@ -30,9 +37,7 @@ def read_pieces(store: Store, request: Request, least_pieces: int) -> TaskData:
         Where the dataset is.
     request
         May name the dataset and its version, and give ``least_pieces`` or ``least_share``, the
-        least share of all chunks that a composer has.
-    least_pieces
-        Pieces a composer has at least, where the request does not say.
+        least share of all chunks that a composer has; `LEAST_PIECES` where it gives neither.
 
     Raises
     ------
@@ -45,7 +50,7 @@ def read_pieces(store: Store, request: Request, least_pieces: int) -> TaskData:
     dataset = open_dataset(store, name, request.version)
     pieces = dataset.pieces()
     known = pieces[pieces["label"].isin(dataset.labels)]
-    classes, rule = _classes(known, request, least_pieces)
+    classes, rule = _classes(known, request)
     if len(classes) < 2:
         message = (
             f"Dataset {name} has {len(classes)} composers with {rule}; 2 are needed. Ingest more, "
@@ -74,16 +79,14 @@ def read_pieces(store: Store, request: Request, least_pieces: int) -> TaskData:
     )
 
 
-def _classes(
-    known: pd.DataFrame, request: Request, least_pieces: int
-) -> tuple[tuple[str, ...], str]:
+def _classes(known: pd.DataFrame, request: Request) -> tuple[tuple[str, ...], str]:
     """Return the composers that are kept, sorted, and the rule in words."""
     share = request.options.get("least_share")
     if share is not None:
         chunks = known.groupby("label")["n_chunks"].sum()
         kept = chunks[chunks >= float(share) * chunks.sum()]
         return tuple(sorted(kept.index)), f"{float(share):.1%} of all chunks"
-    least = int(request.options.get("least_pieces", least_pieces))
+    least = int(request.options.get("least_pieces", LEAST_PIECES))
     count = known["label"].value_counts()
     return tuple(sorted(count[count >= least].index)), f"at least {least} pieces"
 

@@ -1,17 +1,9 @@
 """Composer of a piece, among the composers of a MIDI dataset: four in the seed study."""
 
-from tunesmith.store import Store
-from tunesmith.tasks._midi import read_pieces
-from tunesmith.tasks.contract import Reference, Request, Task, TaskData
+from tunesmith.tasks._midi import LICENCE, PROTOCOL, read_pieces
+from tunesmith.tasks.contract import Reference, Task
 
 __all__ = ["TASK"]
-
-_LEAST_PIECES = 10
-
-
-def _read(store: Store, request: Request) -> TaskData:
-    return read_pieces(store, request, _LEAST_PIECES)
-
 
 TASK = Task(
     name="composer",
@@ -20,12 +12,9 @@ TASK = Task(
     families=("boosting_segments", "svm", "boosting", "cnn1d", "notes_rnn", "linear", "cnn2d"),
     metric="macro_f1",
     unit="piece",
-    licence=(
-        "that of each MIDI file: the music may be in the public domain, a transcription of it has "
-        "an author; the dataset's own source says more"
-    ),
-    protocol="by duplicate cluster: pieces that share bytes, notes or most intervals on one side",
-    read=_read,
+    licence=LICENCE,
+    protocol=PROTOCOL,
+    read=read_pieces,
     ensemble=True,
     reference=Reference(
         "study: 2-D CNN, 3-fold over chunks, pieces on both sides",

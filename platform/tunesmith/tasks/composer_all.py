@@ -5,18 +5,10 @@ and 2-class models on the 49-class frame by mistake. Here augmentation happens w
 every threshold has data of its own.
 """
 
-from tunesmith.store import Store
-from tunesmith.tasks._midi import read_pieces
-from tunesmith.tasks.contract import Reference, Request, Task, TaskData
+from tunesmith.tasks._midi import LICENCE, PROTOCOL, read_pieces
+from tunesmith.tasks.contract import Reference, Task
 
 __all__ = ["TASK"]
-
-_LEAST_PIECES = 10
-
-
-def _read(store: Store, request: Request) -> TaskData:
-    return read_pieces(store, request, _LEAST_PIECES)
-
 
 TASK = Task(
     name="composer_all",
@@ -25,12 +17,9 @@ TASK = Task(
     families=("svm", "boosting_segments", "linear", "boosting", "cnn1d", "notes_rnn", "cnn2d"),
     metric="accuracy",
     unit="piece",
-    licence=(
-        "that of each MIDI file: the music may be in the public domain, a transcription of it has "
-        "an author; the dataset's own source says more"
-    ),
-    protocol="by duplicate cluster: pieces that share bytes, notes or most intervals on one side",
-    read=_read,
+    licence=LICENCE,
+    protocol=PROTOCOL,
+    read=read_pieces,
     ensemble=True,
     reference=Reference("study: 2-D CNN, 49 classes with 0.1 % of the chunks or more", 0.4953),
 )
