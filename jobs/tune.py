@@ -172,17 +172,18 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
         get_task(name)
     here = {"include_dashboard": options["dashboard"], "num_cpus": options["cpus"]}
     with runtime.session(options["address"], **here) as cluster:
-        from tunesmith.search import plan, search
+        from tunesmith.search import on_machines, plan, search
         from tunesmith.search.records import CLUSTER
 
         place, asks = Store(store), _asks(names, options)
         if options["dry_run"]:
-            return {"plan": plan(place, asks, cluster)}
+            return {"plan": plan(place, asks, on_machines(cluster))}
         place.write_json(runtime.endpoints(), *CLUSTER)
         return {
             "runs": search(
                 place,
                 asks,
+                cluster=cluster,
                 time_budget_s=options["time_budget"],
                 max_failed=options["max_failed"],
                 track=options["track"],

@@ -170,6 +170,19 @@ def test_a_search_with_networks_raises_gpu_machines(cluster: dict[str, Any]) -> 
     assert "GPU" not in resolve(get_family("cnn1d").resources, {"memory": 1e9}, 12)
 
 
+@pytest.mark.parametrize("n_trials", [1, 3, 12, 40])
+def test_whatever_a_trial_asks_for_fits_a_machine(cluster: dict[str, Any], n_trials: int) -> None:
+    from tunesmith.models import family_names, get_family
+    from tunesmith.search.scheduling import resolve
+
+    grown = {"CPU": 120.0, "GPU": 3.0}
+    machines = [node["resources"] for node in cluster["available_node_types"].values()]
+    for name in family_names():
+        share = resolve(get_family(name).resources, grown, n_trials)
+        fitting = [m for m in machines if all(m.get(key, 0) >= n for key, n in share.items())]
+        assert fitting, f"{name} asks for {share}"
+
+
 def test_machines_go_when_nothing_asked_for_them_long_enough(cluster: dict[str, Any]) -> None:
     scaler = Autoscaler(cluster)
     wait_s = 60.0 * cluster["idle_timeout_minutes"]

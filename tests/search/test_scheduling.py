@@ -13,6 +13,7 @@ from tunesmith.models import Resources, get_family
 from tunesmith.search.scheduling import (
     AshaByFamily,
     larger_share,
+    on_machines,
     placement,
     ran_out_of_memory,
     resolve,
@@ -37,6 +38,32 @@ def test_a_trial_asks_for_what_the_live_cluster_has(
     wanted: Resources, cluster: dict[str, float], n_trials: int, expected: dict[str, float]
 ) -> None:
     assert resolve(wanted, cluster, n_trials) == expected
+
+
+def _two_machines() -> list[dict[str, Any]]:
+    return [
+        {"Alive": True, "Resources": {"CPU": 6.0}},
+        {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0}},
+        {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Resources(), {"CPU": 6.0}),
+        (Resources(gpu_fraction=0.5), {"CPU": 2.0, "GPU": 0.5}),
+    ],
+)
+def test_what_a_trial_asks_for_fits_one_machine(
+    monkeypatch: pytest.MonkeyPatch, wanted: Resources, expected: dict[str, float]
+) -> None:
+    monkeypatch.setattr("ray.nodes", _two_machines)
+    cluster = {"CPU": 8.0, "GPU": 1.0}
+    assert resolve(wanted, on_machines(cluster), 1) == expected
+    # Of those that are still to come nothing is known but how many cores they have together.
+    grown = {"CPU": 120.0, "GPU": 3.0}
+    assert on_machines(grown) == grown
 
 
 def test_slots_are_counted_by_the_least_demanding_family() -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tunesmith.search.board import leaderboard
     from tunesmith.search.driver import SearchInterruptedError, search
     from tunesmith.search.planning import plan
+    from tunesmith.search.scheduling import on_machines
     from tunesmith.search.sessions import Ask
     from tunesmith.search.trial import hide_gpus_not_given
 
@@ -18,6 +19,7 @@ __all__ = [
     "SearchInterruptedError",
     "hide_gpus_not_given",
     "leaderboard",
+    "on_machines",
     "plan",
     "search",
 ]
@@ -27,6 +29,7 @@ _HOMES = {
     "SearchInterruptedError": "driver",
     "hide_gpus_not_given": "trial",
     "leaderboard": "board",
+    "on_machines": "scheduling",
     "plan": "planning",
     "search": "driver",
 }

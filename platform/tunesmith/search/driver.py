@@ -15,7 +15,7 @@ from ray.tune import Callback
 
 from tunesmith.errors import SearchError, UsageError
 from tunesmith.search.meters import Meters
-from tunesmith.search.scheduling import AshaByFamily, placement, slots
+from tunesmith.search.scheduling import AshaByFamily, on_machines, placement, slots
 from tunesmith.search.sessions import Ask, Session, check, open_session
 from tunesmith.search.studies import Portfolio
 from tunesmith.search.tensorboard import EventFiles
@@ -47,6 +47,7 @@ def search(
     store: Store,
     asks: Sequence[Ask],
     *,
+    cluster: Mapping[str, float] | None = None,
     time_budget_s: float | None = None,
     max_failed: int | None = None,
     track: bool = False,
@@ -60,6 +61,8 @@ def search(
         Where data is read and runs are written.
     asks
         What to search, one a task.
+    cluster
+        What it has or grows to, by resource name; by default what it has now.
     time_budget_s
         Everything, refits included, should end within this time.
     max_failed
@@ -92,7 +95,7 @@ def search(
         raise UsageError(message)
     for ask in asks:
         check(ask)
-    cluster = dict(ray.cluster_resources())
+    cluster = on_machines(ray.cluster_resources() if cluster is None else cluster)
     n_trials = sum(ask.trials for ask in asks)
     with ExitStack() as stack:
         sessions = []

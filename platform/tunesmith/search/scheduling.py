@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import ray
 from ray.tune import PlacementGroupFactory
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
@@ -16,6 +17,7 @@ from tunesmith.search.trial import SCORE
 __all__ = [
     "AshaByFamily",
     "larger_share",
+    "on_machines",
     "placement",
     "ran_out_of_memory",
     "resolve",
@@ -25,6 +27,9 @@ __all__ = [
 _GRACE_STEPS = 3
 _REDUCTION = 3
 _MOST_CPUS = 8
+# Beside the names of resources: the CPUs of the largest machine, and of the largest with a GPU.
+_CPU_OF_ONE = "CPU of one machine"
+_CPU_BESIDE_GPU = "CPU of one machine with a GPU"
 # How Ray, TensorFlow on a GPU, CUDA and Python say it.
 _OUT_OF_MEMORY = (
     "OutOfMemoryError",
@@ -32,6 +37,33 @@ _OUT_OF_MEMORY = (
     "CUDA_ERROR_OUT_OF_MEMORY",
     "MemoryError",
 )
+
+
+def on_machines(cluster: Mapping[str, float]) -> dict[str, float]:
+    """Return what the cluster has, and how much of it stands on one machine.
+
+    A trial runs on one machine: what it asks for must fit one, or it waits for ever. Where more
+    machines are to come than are there, those have the cores that a trial may ask for at most.
+
+    Parameters
+    ----------
+    cluster
+        What the connected cluster has or grows to, by resource name.
+
+    Returns
+    -------
+    dict
+        The same, for `resolve`.
+    """
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if sum(machine.get("CPU", 0.0) for machine in machines) < cluster.get("CPU", 0.0):
+        return dict(cluster)
+    cpus = [(machine.get("CPU", 0.0), machine.get("GPU", 0.0)) for machine in machines]
+    return {
+        **cluster,
+        _CPU_OF_ONE: max((n for n, _ in cpus), default=1.0),
+        _CPU_BESIDE_GPU: max((n for n, gpus in cpus if gpus), default=1.0),
+    }
 
 
 def resolve(wanted: Resources, cluster: Mapping[str, float], n_trials: int) -> dict[str, float]:
@@ -42,7 +74,7 @@ def resolve(wanted: Resources, cluster: Mapping[str, float], n_trials: int) -> d
     wanted
         What the family declares.
     cluster
-        What the cluster has, by resource name.
+        What the cluster has, by resource name, and of it one machine: see `on_machines`.
     n_trials
         Trials that are to run; where they cannot fill the cores each gets more of them.
 
@@ -53,8 +85,10 @@ def resolve(wanted: Resources, cluster: Mapping[str, float], n_trials: int) -> d
     """
     cores = int(cluster.get("CPU", 1))
     share = min(cores // max(n_trials, 1), _MOST_CPUS)
-    bundle = {"CPU": float(min(max(wanted.cpus, share), max(cores, 1)))}
-    if wanted.gpu_fraction and cluster.get("GPU", 0):
+    on_gpu = bool(wanted.gpu_fraction and cluster.get("GPU", 0))
+    most = int(cluster.get(_CPU_BESIDE_GPU if on_gpu else _CPU_OF_ONE, cores))
+    bundle = {"CPU": float(min(max(wanted.cpus, share), max(most, 1)))}
+    if on_gpu:
         bundle["GPU"] = wanted.gpu_fraction
     return bundle
 
