@@ -22,13 +22,18 @@ from pyarrow import fs as pafs
 
 from tunesmith.errors import StoreError
 
-__all__ = ["ENVIRONMENT_VARIABLE", "Staging", "Store", "default_uri"]
+__all__ = ["ENVIRONMENT_VARIABLE", "Staging", "Store", "default_uri", "without_credentials"]
 
 ENVIRONMENT_VARIABLE = "TUNESMITH_STORE"
 _CREDENTIALS = re.compile(r"://[^/@]+@")
 _STAGING_PREFIX = ".staging-"
 # Names that are made up for one writer; no other one will come back to them.
 _LEFT_OVER = re.compile(r"\.staging-[0-9a-f]{32}|\.[0-9a-f]{32}\.part")
+
+
+def without_credentials(uri: str) -> str:
+    """Return a URI as people and logs may see it."""
+    return _CREDENTIALS.sub("://…@", uri)
 
 
 def default_uri() -> str:
@@ -77,7 +82,7 @@ class Store:
     @property
     def shown(self) -> str:
         """The URI for people and logs: without the credentials that may stand in it."""
-        return _CREDENTIALS.sub("://…@", self.uri)
+        return without_credentials(self.uri)
 
     def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
         return Store, (self.uri,)

@@ -141,6 +141,19 @@ def test_uris_are_read_through_pyarrow(tmp_path):
     assert names([f"file://{tmp_path}/x.zip"]) == ["x.zip/Chopin/b.mid"]
 
 
+def test_a_bucket_behind_an_endpoint_is_read_whatever_its_files_are_called(s3_store):
+    s3_store.write_bytes(b"a", "midi", "Bach", "No. 1 = C? 50%.mid")
+    s3_store.write_bytes(pack({"Chopin/b.mid": b"b"}), "midi", "x.zip")
+    before, options = s3_store.uri.split("?")
+    found = contents(listing := list_sources([f"{before}/midi?{options}"], LIMITS))
+    assert found == {"midi/Bach/No. 1 = C? 50%.mid": b"a", "midi/x.zip/Chopin/b.mid": b"b"}
+    assert "tests:tests" not in listing.sources[0].uri
+    assert names([f"{before}/midi/*.zip?{options}"]) == ["x.zip/Chopin/b.mid"]
+    assert names([f"{before}/mid?/x.zip?{options}"]) == ["x.zip/Chopin/b.mid"]
+    with pytest.raises(UsageError, match="There is nothing at s3://…@ours"):
+        list_sources([f"{before}/nowhere?{options}"], LIMITS)
+
+
 @pytest.mark.parametrize(
     "source", ["nowhere", "no*where", "file:///no/where", "file://{}/no*where", "what://is/this"]
 )

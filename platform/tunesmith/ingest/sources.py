@@ -6,10 +6,12 @@ to be MIDI becomes an `Entry`, or a `Reject` when it can be told already that it
 
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,10 +27,15 @@ from tunesmith.ingest.archives import (
     open_archive,
 )
 from tunesmith.ingest.parameters import ArchiveLimits
+from tunesmith.store import without_credentials
 
 __all__ = ["MIDI_SUFFIXES", "ContentReader", "Entry", "Listing", "Reject", "list_sources"]
 
 MIDI_SUFFIXES = (".mid", ".midi", ".smf", ".kar", ".rmi")
+# Scheme with any credentials, path, options: a ? before NAME= begins these, any other is a glob's.
+_URI = re.compile(r"(\w+://(?:[^/@]*@)?)(.*?)(\?\w+=.*)?", re.DOTALL)
+# Where a path is the same in the URI and to the file system, once the bucket is known.
+_PLAIN = ("s3://", "gs://", "gcs://", "file://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +167,7 @@ class ContentReader:
 
     def _open_archive(self, location: tuple[str, ...]) -> Archive:
         if len(location) == 1:
-            return open_archive(_open(location[0]), location[0], self._limits)
+            return open_archive(_open(location[0]), _base(location[0]), self._limits)
         *outer, number, name = location
         depth = 1 + len(location) // 2
         if depth > self._limits.max_depth:
@@ -177,7 +184,7 @@ def list_sources(sources: Iterable[str], limits: ArchiveLimits) -> Listing:
     ----------
     sources
         Folders, files, archives, globs (``corpus/**/*.zip``), or URIs such as
-        ``s3://bucket/prefix``.
+        ``s3://bucket/prefix``, with options as those of a store.
     limits
         Limits of archives.
 
@@ -198,7 +205,7 @@ def list_sources(sources: Iterable[str], limits: ArchiveLimits) -> Listing:
         msg = "No source was given. Name at least one folder, archive or URI of MIDI files."
         raise UsageError(msg)
     for root in dict.fromkeys(roots):
-        base = root.rstrip("/").rsplit("/", 1)[-1]
+        base = _base(root)
         names[base] += 1
         prefix = base if names[base] == 1 else f"{base}#{names[base]}"
         _SourceLister(listing, root, prefix, limits).run()
@@ -273,7 +280,7 @@ class _SourceLister:
                     self._reject(name, error, stage="list")
 
     def _take(self, found: _Found) -> None:
-        name = found.name or found.location[-1].rsplit("/", 1)[-1]
+        name = found.name or _base(found.location[-1])
         if _is_hidden(name):
             self._ignored["hidden"] += 1
         elif is_archive(name):
@@ -328,7 +335,7 @@ class _SourceLister:
         self._listing.ignored += self._ignored
         self._listing.sources.append(
             SourceSummary(
-                uri=self._root,
+                uri=without_credentials(self._root),
                 found=len(self._files) + len(self._rejects),
                 ignored=self._ignored.total(),
             )
@@ -355,30 +362,59 @@ def _expand(source: str) -> list[str]:
 
 
 def _expand_remote(uri: str) -> list[str]:
-    scheme, rest = uri.split("://", 1)
+    before, rest, options = _parts(uri)
     mark = min((rest.find(m) for m in "*?[" if m in rest), default=-1)
-    filesystem, path = _remote(uri if mark < 0 else f"{scheme}://{rest[:mark].rsplit('/', 1)[0]}")
+    folder = rest if mark < 0 else rest[:mark].rsplit("/", 1)[0]
+    filesystem, path = _remote(f"{before}{folder}{options}")
     if mark < 0:
         if filesystem.get_file_info(path).type == pafs.FileType.NotFound:
-            msg = f"There is nothing at {uri}."
+            msg = f"There is nothing at {without_credentials(uri)}."
             raise UsageError(msg)
         return [uri]
     pattern = rest if filesystem.type_name != "local" else f"/{rest.lstrip('/')}"
     infos = filesystem.get_file_info(pafs.FileSelector(path, recursive=True))
     found = sorted(info.path for info in infos if info.is_file and fnmatch(info.path, pattern))
     if not found:
-        msg = f"Nothing matches {uri!r}."
+        msg = f"Nothing matches {without_credentials(uri)!r}."
         raise UsageError(msg)
-    return [f"{scheme}://{name}" for name in found]
+    return [f"{before}{name}{options}" for name in found]
+
+
+def _parts(uri: str) -> tuple[str, str, str]:
+    """Return scheme and credentials, path, and options of a URI."""
+    found = _URI.fullmatch(uri)
+    if found is None:
+        msg = f"The source {uri!r} is no URI such as s3://bucket/prefix."
+        raise UsageError(msg)
+    before, path, options = found.groups(default="")
+    return before, path, options
+
+
+def _base(location: str) -> str:
+    """Return the last name of a path or URI, without a URI's options."""
+    path = _parts(location)[1] if "://" in location else location
+    return path.rstrip("/").rsplit("/", 1)[-1]
 
 
 def _remote(uri: str) -> tuple[Any, str]:
+    before, path, options = _parts(uri)
     try:
+        if before.startswith(_PLAIN):
+            # Opened once a bucket, not once a file; and names need no escapes.
+            bucket = path.split("/", 1)[0] or "/"
+            return _filesystem(f"{before}{bucket}{options}"), path.rstrip("/") or "/"
         filesystem, path = pafs.FileSystem.from_uri(uri)
     except (ValueError, OSError) as error:
-        msg = f"The source {uri!r} cannot be opened: {error}"
+        msg = f"The source {without_credentials(uri)!r} cannot be opened: {error}"
         raise UsageError(msg) from error
     return filesystem, path
+
+
+@lru_cache(maxsize=16)
+def _filesystem(uri: str) -> Any:
+    """Return the file system of a bucket."""
+    filesystem, _ = pafs.FileSystem.from_uri(uri)
+    return filesystem
 
 
 def _walk_remote(uri: str) -> Iterator[_Found]:
@@ -387,12 +423,13 @@ def _walk_remote(uri: str) -> Iterator[_Found]:
     if info.is_file:
         yield _Found("", (uri,), info.size, str(info.mtime_ns), explicit=True)
         return
-    scheme = uri.split("://", 1)[0]
+    before, _, options = _parts(uri)
     infos = filesystem.get_file_info(pafs.FileSelector(path, recursive=True))
     for child in sorted(infos, key=lambda child: child.path):
         if child.is_file:
             name = child.path[len(path) :].lstrip("/")
-            yield _Found(name, (f"{scheme}://{child.path}",), child.size, str(child.mtime_ns))
+            location = f"{before}{child.path}{options}"
+            yield _Found(name, (location,), child.size, str(child.mtime_ns))
 
 
 def _open(location: str) -> IO[bytes]:

@@ -5,6 +5,7 @@ What ``ray job submit --working-dir . --runtime-env-json '{"env_vars": {"PYTHONP
 """
 
 import asyncio
+import logging
 import os
 import shlex
 import time
@@ -32,6 +33,11 @@ PASSED_ON = (
     "AWS_DEFAULT_REGION",
 )
 _ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
+_TALKATIVE = (
+    "ray._private.runtime_env",
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray.dashboard.modules.job.sdk",
+)
 _PAUSE_S = 0.5
 _SETTLED_S = 30.0
 
@@ -122,6 +128,9 @@ def open_cluster(address: str | None = None, token_file: Path | None = None) -> 
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
+    # It names every file that it leaves out of the upload, twice.
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         client = JobSubmissionClient(url)
     except AuthenticationError as error:

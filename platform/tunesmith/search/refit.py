@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tunesmith.errors import ModelError
 from tunesmith.models import Fitted, get_family
@@ -16,6 +17,7 @@ from tunesmith.search.trial import hide_gpus_not_given
 __all__ = ["MODEL_FOLDER", "refit"]
 
 MODEL_FOLDER = "model"
+# The gate of promotion asks for 200.
 _REFERENCE_ROWS = 256
 
 
@@ -82,7 +84,8 @@ def _reference(model: Fitted, material: Material, views: Sequence[str]) -> bytes
     """Return an NPZ of rows of the model's view and its own answers to them.
 
     The rows are the last ones of the widest of `views`. A view with one row an item gives the row
-    of each one's item, so that all members of an ensemble answer to the same rows.
+    of each one's item, so that all members of an ensemble answer to the same rows. Where the data
+    has fewer, rows are added that are made of others (`_mixed`).
     """
     examples = material.development
     widest = max((examples.view(name) for name in views), key=len)
@@ -90,8 +93,23 @@ def _reference(model: Fitted, material: Material, views: Sequence[str]) -> bytes
     rows = np.arange(len(widest))[-_REFERENCE_ROWS:]
     if len(own) != len(widest):
         rows = widest.item[rows]
-    x = np.asarray(own.x[rows])
+    x = _mixed(np.asarray(own.x[rows]), _REFERENCE_ROWS)
     arrays: dict[str, Any] = {model.views[0]: x, "probabilities": model.predict_proba(x)}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
+
+
+def _mixed(x: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
+    """Return `x` filled up to `rows` rows, each number of the new ones from one of two others.
+
+    Such rows are of no class, but every number is one that the model can meet: enough to see
+    whether two forms of a model answer the same. The same rows for the same `x`.
+    """
+    missing = rows - len(x)
+    if missing <= 0:
+        return x
+    random = np.random.default_rng(0)
+    one, other = (x[random.integers(len(x), size=missing)] for _ in range(2))
+    taken = random.random(one.shape) < 0.5
+    return np.concatenate([x, np.where(taken, one, other).astype(x.dtype)])

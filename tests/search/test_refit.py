@@ -1,0 +1,26 @@
+"""What a refitted winner leaves behind."""
+
+import io
+
+import numpy as np
+
+from tests import artefacts
+from tunesmith.registry.gate import LEAST_REFERENCE_ROWS
+from tunesmith.search.material import Material
+from tunesmith.search.refit import refit
+
+
+def test_few_items_still_give_the_rows_that_promotion_compares() -> None:
+    examples = artefacts.make_examples(30)
+    files = refit(
+        Material(examples, 20, "macro_f1"), "linear", {"C": 1.0, "balance": 0.5},
+        steps=1, seed=0, threads=1, views=("features",),
+    )  # fmt: skip
+    with np.load(io.BytesIO(files["model/reference.npz"])) as arrays:
+        rows, answers = arrays["features"], arrays["probabilities"]
+    own = examples.view("features").x
+    assert len(rows) == len(answers) >= LEAST_REFERENCE_ROWS
+    np.testing.assert_array_equal(rows[: len(own)], own)
+    # Every number is one of its column.
+    assert all(np.isin(rows[:, column], own[:, column]).all() for column in range(rows.shape[1]))
+    assert len(np.unique(rows, axis=0)) >= LEAST_REFERENCE_ROWS
