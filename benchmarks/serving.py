@@ -120,13 +120,18 @@ def make_bundles(folder: Path) -> Store:
     make_cnn(folder)
     write_bundle(store, "composer", (folder / "model.onnx").read_bytes(), CLASSES, {})
     write_bundle(store, "genre", make_linear(), ["Jazz", "Rock"], {"features": FEATURES})
+    write_key(store)
+    return store
+
+
+def write_key(store: Store) -> None:
+    """Write the key that every request carries."""
     key = {
         "name": "benchmark",
         "sha256": hashlib.sha256(KEY.encode()).hexdigest(),
         "requests_per_minute": 100_000_000,
     }
     store.write_json({"keys": [key]}, *KEYS)
-    return store
 
 
 def make_cnn(folder: Path) -> None:

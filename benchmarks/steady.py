@@ -71,8 +71,8 @@ class Phase:
 class Load:
     """Asks from several threads with the project's client and keeps what it saw."""
 
-    def __init__(self, port: int, midi: bytes, tries: int = 1) -> None:
-        self.port, self.midi, self.tries = port, midi, tries
+    def __init__(self, url: str, item: Any, tries: int = 1, task: str = TASK) -> None:
+        self.url, self.item, self.tries, self.task = url, item, tries, task
         self.versions: list[int] = []
         self.times_s: list[float] = []
         self.faults: list[str] = []
@@ -80,12 +80,11 @@ class Load:
         self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
 
     def _ask(self) -> None:
-        url = f"http://127.0.0.1:{self.port}"
-        with Client(url, KEY, tries=self.tries, patience_s=30) as client:
+        with Client(self.url, KEY, tries=self.tries, patience_s=30) as client:
             while not self._stop.is_set():
                 started = time.perf_counter()
                 try:
-                    version = client.predict(TASK, self.midi).model.version
+                    version = client.predict(self.task, self.item).model.version
                 except ClientError as error:
                     self.faults.append(f"{error.status} {error}")
                     continue
@@ -156,7 +155,7 @@ def changes(folder: Path, store: Store, seconds: float) -> list[Phase]:
 
     @contextlib.contextmanager
     def under_load(name: str, tries: int = 1) -> Iterator[Load]:
-        with Load(port, midi, tries) as load:
+        with Load(f"http://127.0.0.1:{port}", midi, tries) as load:
             load.until(lambda: len(load.versions) > 100)
             yield load
             settled = time.monotonic() + seconds

@@ -64,10 +64,17 @@ class Nodes:
         path may be 107 bytes long.
     environment
         Variables of every node, beside those that are set here.
+    working_dir
+        Where each node is started, and so where its workers are; without one `folder`.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        working_dir: Path | None = None,
+    ) -> None:
+        self.folder, self.working_dir = folder, working_dir or folder
         self.port, self.dashboard_port = free_port(), free_port()
         self.addresses: dict[str, str] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -136,17 +143,22 @@ class Nodes:
         rows = told["data"]["result"]["result"]
         return sum(row["state"] == "ALIVE" for row in rows)
 
+    def _inside(self, name: str) -> list[str]:
+        """Return what comes before a node's command: nothing, for all share this network."""
+        return []
+
     def _start(self, name: str, *options: str) -> None:
         address = self.addresses.setdefault(name, f"127.0.0.{2 + len(self.addresses)}")
         path = self.folder / f"{name}.log"
         with path.open("wb") as log:
             self._processes[name] = subprocess.Popen(
-                [BIN / "ray", "start", *options, f"--node-ip-address={address}", "--block",
+                [*self._inside(name), BIN / "ray", "start", *options,
+                 f"--node-ip-address={address}", "--block",
                  f"--dashboard-agent-listen-port={free_port()}", "--object-store-memory=200000000",
                  f"--metrics-export-port={free_port()}", "--disable-usage-stats",
                  # Any free ports: the usual range is another cluster's, too.
                  "--min-worker-port=0", "--max-worker-port=0"],
-                env=self.environment | {_MARK: name}, cwd=self.folder, stdout=log,
+                env=self.environment | {_MARK: name}, cwd=self.working_dir, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self._until(lambda: _STANDS in path.read_text(errors="replace"), f"{name} stands")

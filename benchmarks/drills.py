@@ -1,0 +1,487 @@
+"""Break a cluster of Ray nodes on this machine in every way that is promised to do no harm.
+
+    python benchmarks/drills.py                        # all of them
+    python benchmarks/drills.py --only worker-ingest
+
+A head that takes no work and two workers, raylets of their own with token authentication, do real
+jobs while a node dies, the network is cut, a disk fills or memory runs out. Each drill prints what
+is promised and what was seen; a promise that is not kept makes the command fail. Cutting the
+network and filling a disk need root; the head that keeps its memory needs `redis-server`.
+"""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from _cluster import BIN, Cluster, free_port, wait_for, write_music
+from _machines import Machines
+from recovery import NAME, check_visible, digest_of, writers
+from search_recovery import Search, faults, n_results
+from serving import FEATURES, KEY, make_linear, serve_config, write_bundle, write_key
+from steady import Load
+
+from tunesmith.client import Client, ClientError
+from tunesmith.store import Store
+
+AnyCluster = TypeVar("AnyCluster", bound=Cluster)
+
+N_PIECES = 480
+SEARCH = Search("noise", "boosting,linear", 12, 1)
+_JOB_S = 300.0
+CUT_S = 30.0
+SONG = dict.fromkeys(FEATURES, 0.5)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of a drill."""
+
+    kept: bool
+    told: str
+
+
+@contextmanager
+def two_workers(
+    folder: Path, kind: type[AnyCluster] = Cluster, *, keeps: bool = False
+) -> Iterator[AnyCluster]:
+    """Start a head and the workers ``a`` and ``b``, of one CPU each; `keeps` it tables in Redis."""
+    with kind(folder / "n") as nodes, contextlib.ExitStack() as stack:
+        if keeps:
+            redis = stack.enter_context(tables(folder, nodes.host))
+            nodes.environment["RAY_REDIS_ADDRESS"] = redis
+        nodes.start_head()
+        nodes.start_worker("a")
+        nodes.start_worker("b")
+        yield nodes
+
+
+class Ingest:
+    """One ingest, undisturbed and disturbed."""
+
+    def __init__(self, nodes: Cluster, folder: Path) -> None:
+        self.nodes, self.folder, self.music = nodes, folder, folder / "music"
+        write_music(self.music, N_PIECES)
+        self.expected_hash = self.finish(self.start("undisturbed"))
+        self.expected = digest_of(folder / "undisturbed")
+
+    def start(self, store: str) -> subprocess.Popen[str]:
+        """Start the job."""
+        return self.nodes.start(
+            "jobs/ingest.py", str(self.music), "--name", NAME, "--store",
+            str(self.folder / store), "--json",
+        )  # fmt: skip
+
+    def finish(self, process: subprocess.Popen[str]) -> str:
+        """Wait for the job's end and return the content hash that it tells."""
+        return str(finish(process)["content_hash"])
+
+    def until_decoding(self, process: subprocess.Popen[str], store: str, node: str = "b") -> None:
+        """Wait until a node decodes music into a store."""
+        while not set(writers(self.folder / store)) & set(self.nodes.pids(node)):
+            if process.poll() is not None:
+                message = f"the job ended before {node} had any work: {process.communicate()[1]}"
+                raise click.ClickException(message)
+
+    def judge(self, process: subprocess.Popen[str], store: str) -> Seen:
+        """Say whether the job's end is the undisturbed one's."""
+        began = time.monotonic()
+        same = self.finish(process) == self.expected_hash
+        same &= digest_of(self.folder / store) == self.expected
+        return Seen(
+            same,
+            f"{len(self.expected)} files of {N_PIECES} pieces "
+            f"{'the same' if same else 'DIFFERENT'}, {time.monotonic() - began:.0f} s later",
+        )
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait for a job's end and return what it tells."""
+    out, errors = process.communicate(timeout=_JOB_S)
+    if process.returncode:
+        message = f"the job ended with {process.returncode}: {errors[-3000:]}"
+        raise click.ClickException(message)
+    return dict(json.loads(out))
+
+
+def start_search(nodes: Cluster, store: Path, *more: str) -> subprocess.Popen[str]:
+    """Start the search, or with ``--resume`` continue it."""
+    what = more or ("--families", SEARCH.families, "--trials", str(SEARCH.trials))
+    return nodes.start("jobs/tune.py", SEARCH.task, *what, "--store", str(store), "--json")
+
+
+def judge_search(process: subprocess.Popen[str], store: Path) -> Seen:
+    """Say whether every trial is there, once, in the run and in MLflow."""
+    began = time.monotonic()
+    (run,) = finish(process)["runs"]
+    wrong = faults(SEARCH, run, store)
+    trials = [row for row in run["table"] if row["family"] != "ensemble"]
+    told = "; ".join(wrong) or "none lost or twice"
+    took_s = time.monotonic() - began
+    return Seen(not wrong, f"{len(trials)} of {SEARCH.trials} trials, {told}, {took_s:.0f} s later")
+
+
+def until_results(process: subprocess.Popen[str], store: Path, wanted: int) -> None:
+    """Wait until a search has written so many results."""
+    while n_results(store) < wanted:
+        if process.poll() is not None:
+            message = f"the search ended early: {process.communicate()[1][-3000:]}"
+            raise click.ClickException(message)
+        time.sleep(0.05)
+
+
+def worker_ingest(folder: Path) -> Seen:
+    """Kill a node while it decodes."""
+    with two_workers(folder) as nodes:
+        job = Ingest(nodes, folder)
+        process = job.start("disturbed")
+        job.until_decoding(process, "disturbed")
+        nodes.kill("b")
+        return job.judge(process, "disturbed")
+
+
+def worker_search(folder: Path) -> Seen:
+    """Kill a node while trials run."""
+    with two_workers(folder) as nodes:
+        process = start_search(nodes, folder / "store")
+        until_results(process, folder / "store", 5)
+        nodes.kill("b")
+        return judge_search(process, folder / "store")
+
+
+HOLD = """
+import sys
+import numpy as np
+import ray
+
+@ray.remote(num_cpus=0, scheduling_strategy="SPREAD")
+def fill(seed):
+    return np.random.default_rng(seed).bytes(40_000_000)
+
+ray.init(log_to_driver=False)
+held = [fill.remote(seed) for seed in range(24)]
+ray.wait(held, num_returns=len(held), fetch_local=False)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def spill(folder: Path) -> Seen:
+    """Fill the object store of every node, then ingest."""
+    with two_workers(folder) as nodes:
+        job = Ingest(nodes, folder)
+        holder = nodes.start("-c", HOLD)
+        if holder.stdout is None or holder.stdout.readline() != "held\n":
+            raise click.ClickException(holder.communicate()[1])
+        seen = job.judge(job.start("disturbed"), "disturbed")
+        spilled = list((folder / "n" / "ray").glob("*/ray_spilled_objects*/*"))
+        holder.communicate("")
+    n_bytes = sum(path.stat().st_size for path in spilled)
+    return Seen(seen.kept and bool(spilled), f"{n_bytes / 1e6:.0f} MB spilled; {seen.told}")
+
+
+@contextmanager
+def small_disk(folder: Path, n_bytes: int) -> Iterator[Callable[[int], None]]:
+    """Mount a disk of so many bytes; yields what makes it larger."""
+    folder.mkdir()
+
+    def mount(*options: str) -> None:
+        command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
+        subprocess.run(command, check=True, capture_output=True)
+
+    mount(f"size={n_bytes}")
+    try:
+        yield lambda larger: mount("remount", f"size={larger}")
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)
+
+
+def fails(process: subprocess.Popen[str]) -> str:
+    """Wait for a job that must fail; return what it says."""
+    out, errors = process.communicate(timeout=_JOB_S)
+    if not process.returncode:
+        message = f"the job was to fail and did not: {out[-500:]}"
+        raise click.ClickException(message)
+    return errors.strip().splitlines()[-1]
+
+
+def disk_ingest(folder: Path) -> Seen:
+    """Let the store's disk fill under the second version of a dataset."""
+    with two_workers(folder) as nodes:
+        write_music(folder / "music", N_PIECES)
+        half = folder / "music" / "Bach"
+
+        def start(source: Path, store: str) -> subprocess.Popen[str]:
+            return nodes.start("jobs/ingest.py", str(source), "--name", NAME, "--label", "none",
+                               "--store", str(folder / store), "--json")  # fmt: skip
+
+        finish(start(half, "undisturbed"))
+        first = size_of(folder / "undisturbed")
+        expected = finish(start(folder / "music", "undisturbed"))["content_hash"]
+        with small_disk(folder / "disk", first * 3 // 2) as enlarge:
+            finish(start(half, "disk"))
+            before = digest_of(folder / "disk")
+            said = fails(start(folder / "music", "disk"))
+            whole = digest_of(folder / "disk") == before
+            enlarge(20 * first)
+            same = finish(start(folder / "music", "disk"))["content_hash"] == expected
+    told = f"'{said}'; the old version {'whole' if whole else 'HURT'}; again: "
+    return Seen(whole and same and "space" in said, told + ("the same" if same else "DIFFERENT"))
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def disk_search(folder: Path) -> Seen:
+    """Let the store's disk fill under a search."""
+    with two_workers(folder) as nodes, small_disk(folder / "disk", 40_000_000) as enlarge:
+        process = start_search(nodes, folder / "disk")
+        until_results(process, folder / "disk", 5)
+        ballast = folder / "disk" / "ballast"
+        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as handle:
+            while True:
+                handle.write(b"x" * 4096)
+        said = fails(process)
+        enlarge(200_000_000)
+        seen = judge_search(start_search(nodes, folder / "disk", "--resume"), folder / "disk")
+    return Seen(seen.kept and "space" in said, f"'{said}'; resumed: {seen.told}")
+
+
+@contextmanager
+def tables(folder: Path, host: str) -> Iterator[str]:
+    """Run a Redis for the head's tables; yields ``host:port``."""
+    port = free_port()
+    process = subprocess.Popen(
+        ["redis-server", "--port", str(port), "--bind", host, "--protected-mode", "no",
+         "--save", "", "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield f"{host}:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def head_jobs(folder: Path) -> Seen:
+    """Kill the head under an ingest and under a search; bring it back each time."""
+    with two_workers(folder, keeps=True) as nodes:
+        job = Ingest(nodes, folder)
+        process = job.start("disturbed")
+        job.until_decoding(process, "disturbed")
+        back_s = revive(nodes)
+        fails(process)
+        check_visible(folder / "disturbed", job.expected)
+        ingested = job.judge(job.start("disturbed"), "disturbed")
+        search = start_search(nodes, folder / "store")
+        until_results(search, folder / "store", 5)
+        revive(nodes)
+        fails(search)
+        searched = judge_search(start_search(nodes, folder / "store", "--resume"), folder / "store")
+    return Seen(
+        ingested.kept and searched.kept,
+        f"both workers with the new head after {back_s:.0f} s; the jobs ended and were run again: "
+        f"{ingested.told}; {searched.told}",
+    )
+
+
+def revive(nodes: Cluster) -> float:
+    """Kill the head and start it again; return how long its workers took to be there again."""
+    before = {row["node_id"] for row in nodes.rows() if not row["is_head_node"]}
+    nodes.kill("head")
+    nodes.start_head()
+    return wait_for(
+        lambda: before <= {row["node_id"] for row in nodes.rows()}, "the workers are there again"
+    )
+
+
+def cut(nodes: Machines, name: str) -> None:
+    """Cut a node off for a while."""
+    nodes.connect(name, connected=False)
+    time.sleep(CUT_S)
+    nodes.connect(name, connected=True)
+
+
+def network_jobs(folder: Path) -> Seen:
+    """Cut a node off while it decodes, and while trials run."""
+    with two_workers(folder, Machines) as nodes:
+        job = Ingest(nodes, folder)
+        process = job.start("disturbed")
+        job.until_decoding(process, "disturbed")
+        cut(nodes, "b")
+        ingested = job.judge(process, "disturbed")
+        replaced = replace(nodes, "b")
+        search = start_search(nodes, folder / "store")
+        until_results(search, folder / "store", 5)
+        cut(nodes, "b")
+        searched = judge_search(search, folder / "store")
+    node = "Ray gave the node up" if replaced else "the node was back"
+    return Seen(ingested.kept and searched.kept, f"{node}; {ingested.told}; {searched.told}")
+
+
+def replace(nodes: Cluster, name: str) -> bool:
+    """Start a node again where Ray gave it up; return whether it did."""
+    if not nodes.ended(name):
+        return False
+    nodes.kill(name)
+    nodes.start_worker(name)
+    return True
+
+
+@contextmanager
+def served(nodes: Machines, folder: Path) -> Iterator[Callable[[str], str]]:
+    """Serve a model with a replica on each worker; yields what gives the URL by node."""
+    store = Store(folder / "models")
+    write_bundle(store, "genre", make_linear(), ["Jazz", "Rock"], {"features": FEATURES})
+    write_key(store)
+
+    def change(config: dict[str, Any]) -> None:
+        config["http_options"]["host"] = "0.0.0.0"  # noqa: S104 - of a room
+        application = config["applications"][0]
+        application["args"]["nodes"] = {"genre": application["args"]["nodes"]["genre"]}
+        application["deployments"][0]["num_replicas"] = 2
+
+    port = free_port()
+    path = serve_config(folder, store, port, change)
+    nodes.run(str(BIN / "serve"), "deploy", str(path), "--address", nodes.address)
+
+    def url(name: str) -> str:
+        return f"http://{nodes.addresses[name]}:{port}"
+
+    wait_for(lambda: len(replicas(nodes)) == 2, "there are two replicas")
+    for name in ("head", "a", "b"):
+        wait_for(lambda name=name: answers(url(name)), f"{name} answers")
+    yield url
+
+
+def replicas(nodes: Cluster) -> list[int]:
+    """Return the processes of replicas."""
+    return [
+        pid
+        for name in ("a", "b")
+        for pid in nodes.pids(name)
+        if b"ServeReplica" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+def answers(url: str) -> bool:
+    """Return whether a server answers a request."""
+    try:
+        with Client(url, KEY, tries=1) as client:
+            client.predict("genre", SONG)
+    except ClientError:
+        return False
+    return True
+
+
+def under_load(url: str, happen: Callable[[], str]) -> Seen:
+    """Let something happen to a server that is asked all the time, by two kinds of clients."""
+    with Load(url, SONG, 1, "genre") as once, Load(url, SONG, 5, "genre") as again:
+        once.until(lambda: len(once.versions) > 100)
+        told = happen()
+        n_before = len(once.versions), len(again.versions)
+        once.until(lambda: len(once.versions) > n_before[0] + 100)
+        again.until(lambda: len(again.versions) > n_before[1] + 100)
+    first, second = once.phase("asked once"), again.phase("asked again")
+    why = "; ".join(first.faults + second.faults)
+    return Seen(
+        not second.failed,
+        f"{told}asked once: {first.answered} answered, {first.failed} failed; with a client that "
+        f"asks again {second.answered} and {second.failed}, slowest "
+        f"{second.slowest_ms / 1000:.1f} s{': ' + why if why else ''}",
+    )
+
+
+def worker_serve(folder: Path) -> Seen:
+    """Kill a node with a replica under load, and put another in its place."""
+    with two_workers(folder, Machines) as nodes, served(nodes, folder) as url:
+
+        def happen() -> str:
+            nodes.kill("b")
+            nodes.start_worker("b")
+            took_s = wait_for(lambda: len(replicas(nodes)) == 2, "there are two replicas again")
+            return f"two replicas again {took_s:.0f} s after the new node; "
+
+        return under_load(url("a"), happen)
+
+
+def network_serve(folder: Path) -> Seen:
+    """Cut a node with a replica off under load."""
+    with two_workers(folder, Machines) as nodes, served(nodes, folder) as url:
+
+        def happen() -> str:
+            cut(nodes, "b")
+            return ""
+
+        return under_load(url("a"), happen)
+
+
+def head_serve(folder: Path) -> Seen:
+    """Kill the head under load on a worker's proxy, and bring it back."""
+    with two_workers(folder, Machines, keeps=True) as nodes, served(nodes, folder) as url:
+        return under_load(
+            url("a"), lambda: f"workers with the new head after {revive(nodes):.0f} s; "
+        )
+
+
+@dataclass(frozen=True)
+class Drill:
+    """What is done, and what is promised."""
+
+    breaks: str
+    promise: str
+    run: Callable[[Path], Seen]
+
+
+DRILLS = {
+    "worker-ingest": Drill(
+        "a worker node dies during ingest", "the version, byte for byte", worker_ingest
+    ),
+    "worker-search": Drill("a worker node dies during a search", "every trial once", worker_search),
+}
+
+
+def run(drill: Drill) -> Seen:
+    """Run a drill in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="td-") as name:
+        try:
+            return drill.run(Path(name))
+        except (click.ClickException, RuntimeError, OSError, subprocess.SubprocessError) as error:
+            click.echo(traceback.format_exc(), err=True)
+            return Seen(kept=False, told=str(error).splitlines()[0][:200])
+
+
+@click.command(help=__doc__)
+@click.option("--only", multiple=True, type=click.Choice(list(DRILLS)), help="These alone.")
+def main(only: tuple[str, ...]) -> None:
+    """Run the drills and print the table."""
+    # So that the nodes are stopped, too, when this is.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    click.echo("| drill | what happens | promised | seen | took | |")
+    click.echo("|---|---|---|---|---|---|")
+    well = True
+    for name in only or DRILLS:
+        drill, began = DRILLS[name], time.monotonic()
+        seen = run(drill)
+        well &= seen.kept
+        click.echo(
+            f"| {name} | {drill.breaks} | {drill.promise} | {seen.told} | "
+            f"{time.monotonic() - began:.0f} s | {'kept' if seen.kept else 'BROKEN'} |"
+        )
+    sys.exit(not well)
+
+
+if __name__ == "__main__":
+    main()
