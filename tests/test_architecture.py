@@ -18,7 +18,7 @@ BASE = {"errors", "store", "runtime", "commands", "tracking"}
 ENTRY = {"cli"}
 # room: (rooms it may import, third-party packages that only some rooms may import)
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
-    "midi": (set(), {"symusic", "pretty_midi"}),
+    "midi": (set(), {"symusic", "pretty_midi", "numba"}),
     "datasets": ({"midi"}, {"pandas", "pyarrow", "sklearn", "matplotlib"}),
     "ingest": ({"midi", "datasets"}, {"ray", "pyarrow", "pandas", "music21"}),
     "models": ({"datasets"}, {"keras", "tensorflow", "sklearn", "xgboost", "onnx", "onnxmltools",
@@ -39,7 +39,7 @@ TERMINAL = {"operations"}
 # Packages that name an engine: a room that does not list one must not import it.
 GUARDED = {
     "ray", "keras", "tensorflow", "torch", "jax", "sklearn", "xgboost", "optuna", "matplotlib",
-    "pandas", "pyarrow", "symusic", "pretty_midi", "onnx", "onnxruntime", "onnxmltools",
+    "numba", "pandas", "pyarrow", "symusic", "pretty_midi", "onnx", "onnxruntime", "onnxmltools",
     "skl2onnx", "tf2onnx",
     "mlflow", "tensorboardX", "httpx2", "fastapi", "starlette", "music21", "click", "rich",
 }  # fmt: skip

@@ -1,121 +1,108 @@
-"""Bytes to events, and events to notes exactly as the reference pairs them, in NumPy.
+"""Bytes to events, and events to notes exactly as the reference pairs them.
 
 symusic pairs note-ons with note-offs first in, first out and attaches controllers to other
 instruments than the reference does, so some files in a hundred come out differently. This reader
-gives `pretty_midi`'s answer for those in a thirtieth of its time: where the next event would begin
-is computed for every byte at once, a short loop hops over eight events at a time, and the rest is
-array arithmetic.
+gives `pretty_midi`'s answer for those: the reference's loops over events, compiled.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tunesmith.midi.compiled import compiled
 from tunesmith.midi.errors import TruncatedMidi, UnreadableMidi
 
-__all__ = [
-    "KEY_SIGNATURE",
-    "SUSTAIN_PEDAL",
-    "TEMPO",
-    "TIME_SIGNATURE",
-    "TRACK_NAME",
-    "Events",
-    "NoteTable",
-    "decode_events",
-    "pair_notes",
-]
+__all__ = ["KEY_SIGNATURE", "TEMPO", "TIME_SIGNATURE", "Events", "decode_events"]
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
-Found = tuple[Ints, Ints, Ints]
-"""Position of each event, number of events of each track, and where each track's last one ends."""
 
 NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, BEND = 0x80, 0x90, 0xB0, 0xC0, 0xE0
 SYSEX, SYSEX_CONTINUED, META = 0xF0, 0xF7, 0xFF
+QUARTER_FRAME, SONG_POSITION, SONG_SELECT = 0xF1, 0xF2, 0xF3
 SUSTAIN_PEDAL = 64
 TRACK_NAME, TEMPO, TIME_SIGNATURE, KEY_SIGNATURE = 0x03, 0x51, 0x58, 0x59
+N_CHANNELS = 16
+N_KEYS = N_CHANNELS * 128
+"""Pairs of channel and pitch, or of channel and program."""
 
 PADDING = 16
 """Zero bytes after the file, so that looking a few bytes ahead needs no bounds."""
 
-HOP_EVENTS = 8
-"""Events that the loop over events takes at once; a power of 2."""
+MAX_QUANTITY_BYTES = 4
+MAX_NAME_BYTES = 127
 
-# Length of a message by its first byte after the delta time. Data bytes stand for running status
-# of a two-byte message here; longer ones are found when an event refuses to fit.
-_MESSAGE_BYTES = np.full(256, 3, dtype=np.int64)
-_MESSAGE_BYTES[:NOTE_OFF] = 2
-_MESSAGE_BYTES[PROGRAM:BEND] = 2
-_MESSAGE_BYTES[[0xF1, 0xF3]] = 2
-_MESSAGE_BYTES[[0xF6, 0xF8, 0xFA, 0xFB, 0xFC, 0xFE]] = 1
-_IS_UNDEFINED = np.isin(np.arange(256), (0xF4, 0xF5, 0xF9, 0xFD))
+# Rows of a table of events: index of the track, absolute tick, status byte with running status
+# filled in, first byte after the status, and first byte and length of what the message says.
+_TRACK, _TICK, _STATUS, _DATA, _PAYLOAD, _LENGTH, _COLUMNS = range(7)
+
+_ORPHAN, _HIGH_DATA, _UNDEFINED, _CUT = 1, 2, 3, 4
+_FAULTS = {
+    _ORPHAN: "data bytes without a status",
+    _HIGH_DATA: "a data byte above 127",
+    _UNDEFINED: "an undefined status byte",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """All events of a file, track after track, in file order.
+    """What a file says, by ticks: notes paired, controllers shared out, meta events.
 
     Attributes
     ----------
-    track, tick
-        Index of the track and absolute tick; int64 [events].
-    status
-        Status byte, running status filled in; uint8 [events].
-    data1, data2
-        Data bytes of channel messages; a meta event has its type in `data1`.
-    data_position
-        Index of `data1` in `source`; int64 [events].
+    notes
+        On tick, off tick, pitch, velocity and instrument of each note, in order of note-off;
+        int64 [5, notes].
+    instruments
+        Track, channel, program, controller list, and tick of the last note-off, controller or
+        bend of each instrument, in order of its first note-off; int64 [5, instruments].
+    controllers
+        Controller list, tick, value, and 1 for a bend or 0 for the sustain pedal, of each; in
+        file order; int64 [4, controllers]. Several instruments may share a list.
+    metas
+        Meta events, as columns of the table of events; int64 [6, metas].
     source
         The bytes decoded, padded.
-    is_running, is_orphan
-        Whether an event leaves its status out, and whether no status came before it.
-    meta_events
-        Indices of the meta events.
-    missing_bytes
-        How far the last event of a track runs past its end.
+    last_tick
+        Of any event.
     """
 
-    track: Ints
-    tick: Ints
-    status: Bytes
-    data1: Bytes
-    data2: Bytes
-    data_position: Ints
+    notes: Ints
+    instruments: Ints
+    controllers: Ints
+    metas: Ints
     source: Bytes
-    is_running: NDArray[np.bool_]
-    is_orphan: NDArray[np.bool_]
-    meta_events: Ints
-    missing_bytes: int
+    last_tick: int
 
     def meta(self, kind: int, payload_bytes: int) -> tuple[Ints, Ints, Bytes]:
         """Track, tick and the first payload bytes of each meta event of a kind long enough."""
         found = self._metas(kind)
-        found = found[self.source[self.data_position[found] + 1] >= payload_bytes]
-        at = self.data_position[found]
-        payload = self.source[at[:, None] + 2 + np.arange(payload_bytes)]
-        return self.track[found], self.tick[found], payload
+        found = found[:, found[_LENGTH] >= payload_bytes]
+        payload = self.source[found[_PAYLOAD][:, None] + np.arange(payload_bytes)]
+        return found[_TRACK], found[_TICK], payload
 
     def _metas(self, kind: int) -> Ints:
-        found: Ints = self.meta_events[self.data1.take(self.meta_events) == kind]
-        return found
+        return self.metas[:, self.source[self.metas[_DATA]] == kind]
 
     def track_names(self) -> dict[int, str]:
         """Text of the first name of each track that has one."""
-        found = self._metas(TRACK_NAME)
         names: dict[int, str] = {}
-        for event in found.tolist():
-            position = int(self.data_position[event]) + 1
-            length = int(self.source[position])
-            if length < 0x80:
-                text = self.source[position + 1 : position + 1 + length].tobytes()
-                names.setdefault(int(self.track[event]), text.decode("latin-1"))
+        for track, *_, at, length in self._metas(TRACK_NAME).T.tolist():
+            if length <= MAX_NAME_BYTES:
+                text = self.source[at : at + length].tobytes().decode("latin-1")
+                names.setdefault(track, text)
         return names
 
 
 def decode_events(data: bytes, tracks: Sequence[tuple[int, int]]) -> Events:
-    """Decode every event of every track.
+    """Decode every event of every track, and pair its notes as `pretty_midi.PrettyMIDI` does.
+
+    A note-off closes every open note of its track, channel and pitch except those of its own
+    tick; an instrument is a program on a channel of a track, taken when a note is closed;
+    controllers that come before an instrument has closed its first note go to whichever
+    instruments of the channel come later.
 
     Parameters
     ----------
@@ -138,381 +125,197 @@ def decode_events(data: bytes, tracks: Sequence[tuple[int, int]]) -> Events:
     """
     source = np.zeros(len(data) + PADDING, dtype=np.uint8)
     source[: len(data)] = np.frombuffer(data, dtype=np.uint8)
-    quantity_bytes = _quantity_bytes(source)
-    following = _following(source, quantity_bytes, len(data))
-    events = _walk(source, quantity_bytes, tracks, _hop(following, tracks))
-    if _short_running_status(events):
-        exact = _StatusHop(source, quantity_bytes, following)
-        events = _walk(source, quantity_bytes, tracks, exact.run(tracks))
-    _check_events(events)
-    return events
-
-
-def _quantity_bytes(source: Bytes) -> Bytes:
-    """Bytes of a variable-length quantity that begins at each byte, at most 4."""
-    more = (source > 0x7F).view(np.uint8)
-    second = more[:-3] & more[1:-2]
-    length: Bytes = more[:-3] + second + (second & more[2:-1]) + np.uint8(1)
-    return length
-
-
-def _quantity(source: Bytes, quantity_bytes: Bytes, at: Ints) -> Ints:
-    value = source.take(at).astype(np.int64) & 0x7F
-    length = quantity_bytes.take(at)
-    for i in range(1, int(length.max(initial=1))):
-        value = np.where(length > i, (value << 7) | (source[at + i] & 0x7F), value)
-    return value
-
-
-def _following(source: Bytes, quantity_bytes: Bytes, size: int) -> NDArray[np.int64]:
-    """Where the next event begins, if one begins at each byte."""
-    message = _MESSAGE_BYTES.take(source)
-    for is_kind, skipped in (
-        (source[:size] == META, 2),
-        ((source[:size] == SYSEX) | (source[:size] == SYSEX_CONTINUED), 1),
-    ):
-        at = np.flatnonzero(is_kind)
-        if at.size:
-            start = at + skipped
-            message[at] = skipped + quantity_bytes[start] + _quantity(source, quantity_bytes, start)
-    body = np.arange(size, dtype=np.int64)
-    body += quantity_bytes[:size]
-    next_event: Ints = message.take(body)
-    next_event += body
-    return next_event
-
-
-def _hop(following: Ints, tracks: Sequence[tuple[int, int]]) -> Found:
-    """Find the events of all tracks, `HOP_EVENTS` at a time.
-
-    Where the second, fourth, ... next event begins is the same table looked up in itself. The
-    events hopped over are filled in afterwards, all tracks at once.
-    """
-    size = following.size
-    leaps = [np.append(np.minimum(following, size), size)]  # past the end is one place
-    while len(leaps) < HOP_EVENTS.bit_length():
-        leaps.append(leaps[-1].take(leaps[-1]))
-    view = leaps[-1].data
-    marks: list[int] = []
-    counts: list[int] = []
-    for begin, end in tracks:
-        before_track = len(marks)
-        position = begin
-        while position < end:
-            marks.append(position)
-            position = view[position]
-        counts.append(len(marks) - before_track)
-    table = np.empty((len(marks), HOP_EVENTS), dtype=np.int64)
-    table[:, 0] = marks
-    step = HOP_EVENTS
-    for leap in leaps[-2::-1]:
-        table[:, step // 2 :: step] = leap.take(table[:, ::step])
-        step //= 2
-    bounds = np.array(tracks, dtype=np.int64)
-    positions = table[table < np.repeat(bounds[:, 1], counts)[:, None]]
-    until = positions.searchsorted(bounds[:, 1])  # tracks come one after the other
-    per_track = np.diff(until, prepend=0)
-    reached = bounds[:, 0].copy()
-    some = np.flatnonzero(per_track)
-    reached[some] = following[positions[until[some] - 1]]
-    return positions, per_track, reached
-
-
-class _StatusHop:
-    """The same, minding that running status of some messages has one data byte. Rare and slower."""
-
-    def __init__(self, source: Bytes, quantity_bytes: Bytes, following: Ints) -> None:
-        self.source = source.data
-        self.quantity_bytes = quantity_bytes.data
-        self.following = following.data
-
-    def run(self, tracks: Sequence[tuple[int, int]]) -> Found:
-        """Find the events of all tracks."""
-        parts, reached = zip(*(self._of_track(begin, end) for begin, end in tracks), strict=True)
-        return (
-            np.array([position for part in parts for position in part], dtype=np.int64),
-            np.array([len(part) for part in parts]),
-            np.array(reached),
-        )
-
-    def _of_track(self, begin: int, end: int) -> tuple[list[int], int]:
-        positions = []
-        position, running = begin, 0
-        while position < end:
-            positions.append(position)
-            body = position + self.quantity_bytes[position]
-            status = self.source[body]
-            if NOTE_OFF <= status < SYSEX:
-                running = status
-            if status < NOTE_OFF and PROGRAM <= running < BEND:
-                position = body + 1
-            else:
-                position = self.following[position]
-        return positions, position
-
-
-def _walk(
-    source: Bytes, quantity_bytes: Bytes, tracks: Sequence[tuple[int, int]], found: Found
-) -> Events:
-    position, counts, reached = found
-    excess = reached - np.array([end for _, end in tracks], dtype=np.int64)
-    missing = 0
-    for number in np.flatnonzero((excess > 0) & (counts > 0)).tolist():
-        last = int(counts[: number + 1].sum()) - 1
-        if _is_meta(source, quantity_bytes, int(position[last])):
-            # Usually the end-of-track mark: no music is lost.
-            position = np.delete(position, last)
-            counts[number] -= 1
-        else:
-            missing = max(missing, int(excess[number]))
-    track = np.repeat(np.arange(len(counts)), counts)
-    firsts = np.cumsum(counts) - counts
-
-    delta = _quantity(source, quantity_bytes, position)
-    tick = np.cumsum(delta)
-    nonempty = np.flatnonzero(counts)
-    before = np.zeros(len(counts), dtype=np.int64)
-    before[nonempty] = tick[firsts[nonempty]] - delta[firsts[nonempty]]
-    tick -= np.repeat(before, counts)
-
-    body = position + quantity_bytes.take(position)
-    status = source.take(body)
-    running = status < NOTE_OFF
-    own = ~running & (status < SYSEX)
-    last_own = np.maximum.accumulate(np.where(own, np.arange(position.size), -1))
-    orphan = running & (last_own < np.repeat(firsts, counts))
-    status = np.where(running, status.take(last_own, mode="wrap"), status)
-    at = body + ~running
-    return Events(
-        track, tick, status, source.take(at), source.take(at + 1), at, source, running, orphan,
-        np.flatnonzero(status == META), missing,
-    )  # fmt: skip
-
-
-def _is_meta(source: Bytes, quantity_bytes: Bytes, position: int) -> bool:
-    return int(source[position + int(quantity_bytes[position])]) == META
-
-
-def _short_running_status(events: Events) -> bool:
-    return bool(np.any(events.is_running & (events.status >= PROGRAM) & (events.status < BEND)))
-
-
-def _check_events(events: Events) -> None:
-    channel = events.status < SYSEX
-    two = channel & ((events.status < PROGRAM) | (events.status >= BEND))
-    checks = (
-        ("data bytes without a status", events.is_orphan),
-        ("a data byte above 127", (channel & (events.data1 > 127)) | (two & (events.data2 > 127))),
-        ("an undefined status byte", _IS_UNDEFINED.take(events.status)),
-    )
-    for what, wrong in checks:
-        if wrong.any():
-            first = int(np.argmax(wrong))
-            msg = (
-                f"Track {events.track[first] + 1} has {what} at byte "
-                f"{events.data_position[first]}. Export the file again."
-            )
+    # An event takes two bytes at least. What is never written to is never given memory.
+    table = np.empty((_COLUMNS, len(data) // 2 + 1), dtype=np.int64)
+    n_events, missing_bytes = 0, 0
+    for number, (begin, end) in enumerate(tracks):
+        n_events, fault, at = _decode_track(source, table, n_events, number, (begin, end))
+        if fault == _CUT:
+            missing_bytes = max(missing_bytes, at - end)
+        elif fault:
+            msg = f"Track {number + 1} has {_FAULTS[fault]} at byte {at}. Export the file again."
             raise UnreadableMidi(msg)
-    if events.missing_bytes > 0:
+    if missing_bytes:
         msg = (
-            f"A track ends inside an event ({events.missing_bytes} bytes are missing). "
+            f"A track ends inside an event ({missing_bytes} bytes are missing). "
             "Download or export the file again."
         )
         raise TruncatedMidi(msg)
-
-
-@dataclass(frozen=True, slots=True)
-class NoteTable:
-    """Notes and what acts on them, paired as the reference does, by ticks.
-
-    Attributes
-    ----------
-    on_tick, off_tick, pitch, velocity, instrument
-        Columns [notes], in order of note-off.
-    programs, channels, tracks
-        Of each instrument.
-    pedal, bends
-        Of each instrument: indices into the events, in file order.
-    end_tick
-        Last note-off, controller or bend of each instrument.
-    """
-
-    on_tick: Ints
-    off_tick: Ints
-    pitch: Ints
-    velocity: Ints
-    instrument: Ints
-    programs: list[int]
-    channels: list[int]
-    tracks: list[int]
-    pedal: list[Ints]
-    bends: list[Ints]
-    end_tick: list[int]
-
-
-def pair_notes(events: Events) -> NoteTable:
-    """Pair note-ons with note-offs, and notes and controllers with instruments.
-
-    As `pretty_midi.PrettyMIDI` does: a note-off closes every open note of its track, channel and
-    pitch except those of its own tick; an instrument is a program on a channel of a track, taken
-    when a note is closed; controllers that come before an instrument has closed its first note go
-    to whichever instruments of the channel come later.
-    """
-    kind = events.status & np.uint8(0xF0)
-    lane = events.track * 16 + (events.status & 0x0F)
-    is_on_or_off = (kind == NOTE_ON) | (kind == NOTE_OFF)
-    index = np.flatnonzero(is_on_or_off)
-    note_on = (kind == NOTE_ON) & (events.data2 > 0)
-    # Distinct numbers sort several times faster than argsort; a shift is a fast division.
-    bits = int(events.tick.size).bit_length()
-    low = (1 << bits) - 1
-    keyed = np.sort(((lane.take(index) * 128 + events.data1.take(index)) << bits) | index)
-    key, index = keyed >> bits, keyed & low
-    on, off = _pair(key, note_on.take(index), events.tick.take(index))
-    paired = np.sort((index.take(off) << bits) | index.take(on))
-    off, on = paired >> bits, paired & low
-
-    voice = lane.take(off) * 128 + _program_at(events, lane, kind, off)
-    voices, first, instrument = _number(voice)
-    first_off = off[first]
-    end_tick = np.zeros(voices.size, dtype=np.int64)
-    off_tick = events.tick.take(off)
-    end_tick[instrument] = off_tick  # the last one stays, and a track's ticks never fall
-    pedal, bends = _controllers(
-        events, lane, kind, voices=voices, first_off=first_off, end_tick=end_tick
-    )
-    return NoteTable(
-        on_tick=events.tick.take(on),
-        off_tick=off_tick,
-        pitch=events.data1.take(on).astype(np.int64),
-        velocity=events.data2.take(on).astype(np.int64),
-        instrument=instrument,
-        programs=(voices % 128).tolist(),
-        channels=(voices // 128 % 16).tolist(),
-        tracks=(voices // 2048).tolist(),
-        pedal=pedal,
-        bends=bends,
-        end_tick=end_tick.tolist(),
+    table = table[:, :n_events]
+    is_meta = table[_STATUS] == META
+    return Events(
+        *_pair(source, table), table[:, is_meta], source, int(table[_TICK].max(initial=0))
     )
 
 
-def _number(values: Ints) -> tuple[Ints, Ints, Ints]:
-    """Distinct small values in order of appearance, where each appears first, and which is where.
+@compiled
+def _decode_track(
+    source: Bytes, table: Ints, n_events: int, track: int, span: tuple[int, int]
+) -> tuple[int, int, int]:
+    """Add a track's events to the table; return their number, a fault or 0, and where it is."""
+    at, end = span
+    tick, running = 0, 0
+    while at < end:
+        delta, body = _quantity(source, at)
+        status, data = int(np.int64(source[body])), body + 1
+        if status < NOTE_OFF:  # running status
+            status, data = running, body
+        payload, following = _message(source, status, data)
+        if following > end:
+            # Usually the end-of-track mark: no music is lost.
+            return n_events, (0 if status == META else _CUT), following
+        fault = _fault(source, status, data, following)
+        if fault:
+            return n_events, fault, data
+        if status < SYSEX:
+            running = status
+        at, tick = following, tick + delta
+        table[_TRACK, n_events], table[_TICK, n_events] = track, tick
+        table[_STATUS, n_events], table[_DATA, n_events] = status, data
+        table[_PAYLOAD, n_events], table[_LENGTH, n_events] = payload, following - payload
+        n_events += 1
+    return n_events, 0, at
 
-    `np.unique` without its sort: the values are a few thousand at most.
+
+@compiled
+def _quantity(source: Bytes, at: int) -> tuple[int, int]:
+    """Variable-length quantity at a byte, and the byte after it."""
+    value = 0
+    for i in range(MAX_QUANTITY_BYTES):
+        byte = int(np.int64(source[at + i]))
+        value = (value << 7) | (byte & 0x7F)
+        if byte < NOTE_OFF:
+            return value, at + i + 1
+    return value, at + MAX_QUANTITY_BYTES
+
+
+@compiled
+def _message(source: Bytes, status: int, data: int) -> tuple[int, int]:
+    """First byte of what a message says, and the byte after it."""
+    if status < SYSEX:
+        return data, data + (1 if PROGRAM <= status < BEND else 2)
+    if status == META:
+        length, payload = _quantity(source, data + 1)
+        return payload, payload + length
+    if status in (SYSEX, SYSEX_CONTINUED):
+        length, payload = _quantity(source, data)
+        return payload, payload + length
+    if status == SONG_POSITION:
+        return data, data + 2
+    return data, data + (status in (QUARTER_FRAME, SONG_SELECT))
+
+
+@compiled
+def _fault(source: Bytes, status: int, data: int, following: int) -> int:
+    """Why a message cannot be one, or 0."""
+    if status < NOTE_OFF:
+        return _ORPHAN
+    if status < SYSEX:
+        for at in range(data, following):
+            if source[at] >= NOTE_OFF:
+                return _HIGH_DATA
+    elif status in (0xF4, 0xF5, 0xF9, 0xFD):
+        return _UNDEFINED
+    return 0
+
+
+@compiled
+def _pair(source: Bytes, table: Ints) -> tuple[Ints, Ints, Ints]:  # noqa: C901, PLR0912, PLR0915
+    """Find notes, instruments and controllers of the events, as `Events` has them.
+
+    One long loop: handing arrays to another compiled function costs more than pairing a note.
     """
-    place = np.full(int(values.max(initial=-1)) + 1, -1, dtype=np.int64)
-    place[values[::-1]] = np.arange(values.size - 1, -1, -1)
-    first = np.sort(place[place >= 0])
-    distinct = values[first]
-    place[distinct] = np.arange(distinct.size)
-    return distinct, first, place[values]
-
-
-def _pair(key: Ints, is_on: NDArray[np.bool_], tick: Ints) -> tuple[Ints, Ints]:
-    """Rows of each closed note's note-on and note-off; rows come by key, then in file order."""
-    n = key.size
-    if n == 0:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    rows = np.arange(n)
-    next_off = np.minimum.accumulate(np.where(is_on, n, rows)[::-1])[::-1]
-    on = np.flatnonzero(is_on & (next_off < n))
-    off = next_off.take(on)
-    same_key = key.take(on) == key.take(off)
-    on, off = on[same_key], off[same_key]
-    doubtful = tick.take(on) == tick.take(off)
-    if not doubtful.any():
-        return on, off
-    # Rare: a note-off at the tick of its note-on. Replay those keys one event at a time.
-    odd = np.unique(key[on[doubtful]])
-    plain = ~np.isin(key[on], odd)
-    replayed = [pair for k in odd.tolist() for pair in _replay(key, is_on, tick, k)]
-    extra = np.array(replayed, dtype=np.int64).reshape(-1, 2)
-    return np.append(on[plain], extra[:, 0]), np.append(off[plain], extra[:, 1])
-
-
-def _replay(
-    key: Ints, is_on: NDArray[np.bool_], tick: Ints, wanted: int
-) -> Iterator[tuple[int, int]]:
-    """Pair the events of one key exactly as the reference's loop does."""
-    begin, end = np.searchsorted(key, [wanted, wanted + 1]).tolist()
-    open_rows: list[int] = []
-    for row in range(begin, end):
-        if is_on[row]:
-            open_rows.append(row)
+    n = table.shape[1]
+    notes, n_notes = np.empty((5, n), np.int64), 0
+    instruments, n_instruments = np.empty((5, n), np.int64), 0
+    controllers, n_controllers = np.empty((4, n), np.int64), 0
+    list_end, n_lists = np.empty(n, np.int64), 0
+    # Open notes stand in a queue for each channel and pitch; -1 for none.
+    first, last = np.empty(N_KEYS, np.int64), np.empty(N_KEYS, np.int64)
+    following = np.empty(n, np.int64)
+    program, early_list = np.empty(N_CHANNELS, np.int64), np.empty(N_CHANNELS, np.int64)
+    instrument_of = np.empty(N_KEYS, np.int64)  # by channel and program
+    track = -1
+    for event in range(n):
+        if table[_TRACK, event] != track:
+            track = table[_TRACK, event]
+            first[:] = -1
+            instrument_of[:] = -1
+            program[:] = 0
+            early_list[:] = -1
+        status, tick, at = table[_STATUS, event], table[_TICK, event], table[_DATA, event]
+        if status >= SYSEX:
             continue
-        closing = [r for r in open_rows if tick[r] != tick[row]]
-        staying = [r for r in open_rows if tick[r] == tick[row]]
-        for r in closing:
-            yield r, row
-        open_rows = staying if closing else []
-
-
-def _program_at(events: Events, lane: Ints, kind: Bytes, at: Ints) -> Ints:
-    """Program of an event's channel at that event, 0 before the first program change."""
-    changes = np.flatnonzero(kind == PROGRAM)
-    if changes.size == 0:
-        return np.zeros(at.size, dtype=np.int64)
-    size = events.tick.size
-    change_key = lane[changes] * size + changes
-    order = np.argsort(change_key)
-    changes, change_key = changes[order], change_key[order]
-    lane_at = lane.take(at)
-    found = change_key.searchsorted(lane_at * size + at) - 1
-    last = changes.take(np.maximum(found, 0))
-    same_lane = (found >= 0) & (lane.take(last) == lane_at)
-    return np.where(same_lane, events.data1.take(last), 0).astype(np.int64)
-
-
-def _controllers(
-    events: Events, lane: Ints, kind: Bytes, *, voices: Ints, first_off: Ints, end_tick: Ints
-) -> tuple[list[Ints], list[Ints]]:
-    """Pedal and bend events of each instrument; moves `end_tick` past the last controller.
-
-    The reference keeps what comes too early for an instrument in a list by channel and hands that
-    very list to each instrument created later, so that such instruments share it from then on.
-    """
-    none = np.empty(0, dtype=np.int64)
-    pedal, bends = [none] * voices.size, [none] * voices.size
-    at = np.flatnonzero((kind == CONTROL) | (kind == BEND))
-    if at.size == 0:
-        return pedal, bends
-    at_lane = lane.take(at)
-    at_voice = at_lane * 128 + _program_at(events, lane, kind, at)
-    voice_lane = voices // 128
-    for one_lane in np.unique(voice_lane).tolist():
-        mates = np.flatnonzero(voice_lane == one_lane)
-        here = at_lane == one_lane
-        found, target = at[here], at_voice[here]
-        if found.size == 0:
-            continue
-        for number, own in _shared_out(found, target, mates, voices[mates], first_off[mates]):
-            if own.size == 0:
-                continue
-            is_bend = kind.take(own) == BEND
-            bends[number] = own[is_bend]
-            pedal[number] = own[~is_bend & (events.data1.take(own) == SUSTAIN_PEDAL)]
-            # In one track, the last event is the latest.
-            end_tick[number] = max(end_tick[number], events.tick[own[-1]])
-    return pedal, bends
-
-
-def _shared_out(
-    found: Ints, target: Ints, mates: Ints, voices: Ints, first_off: Ints
-) -> Iterator[tuple[int, Ints]]:
-    """Which of a channel's controllers each of its instruments gets."""
-    if mates.size == 1:  # nearly always
-        exists = (target == voices) & (first_off < found)
-        early = found[~exists]
-        shares = early.size > 0 and first_off[0] > early[0]
-        yield int(mates[0]), found if shares else found[exists]
-        return
-    is_target = target[:, None] == voices  # [events, mates]
-    all_exist = is_target & (first_off < found[:, None])
-    too_early = ~all_exist.any(axis=1)
-    share = np.zeros(mates.size, dtype=bool)
-    if too_early.any():
-        share = first_off > found[np.argmax(too_early)]
-    shared = too_early | (all_exist & share).any(axis=1)
-    for place, number in enumerate(mates.tolist()):
-        yield number, found[shared if share[place] else all_exist[:, place]]
+        kind, channel = status & 0xF0, status & 0x0F
+        low, high = np.int64(source[at]), np.int64(source[at + 1])
+        key = channel * 128 + low
+        if kind == PROGRAM:
+            program[channel] = low
+        elif kind == NOTE_ON and high > 0:
+            following[event] = -1
+            if first[key] < 0:
+                first[key] = event
+            else:
+                following[last[key]] = event
+            last[key] = event
+        elif kind in (NOTE_ON, NOTE_OFF):
+            # Closes the open notes of other ticks. Those of its own tick stay open where others
+            # are closed, and are forgotten where none is.
+            note, staying, n_before = first[key], -1, n_notes
+            first[key] = -1
+            while note >= 0:
+                next_note = following[note]
+                if table[_TICK, note] == tick:
+                    following[note] = -1
+                    if staying < 0:
+                        first[key] = note
+                    else:
+                        following[staying] = note
+                    staying = note
+                else:
+                    voice = channel * 128 + program[channel]
+                    number = instrument_of[voice]
+                    if number < 0:
+                        number = n_instruments
+                        n_instruments += 1
+                        instrument_of[voice] = number
+                        instruments[0, number] = track
+                        instruments[1, number] = channel
+                        instruments[2, number] = program[channel]
+                        instruments[3, number] = early_list[channel]
+                        if early_list[channel] < 0:
+                            instruments[3, number] = n_lists
+                            list_end[n_lists] = 0
+                            n_lists += 1
+                    instruments[4, number] = tick
+                    notes[0, n_notes] = table[_TICK, note]
+                    notes[1, n_notes] = tick
+                    notes[2, n_notes] = low
+                    notes[3, n_notes] = source[table[_DATA, note] + 1]
+                    notes[4, n_notes] = number
+                    n_notes += 1
+                note = next_note
+            last[key] = staying
+            if n_notes == n_before:
+                first[key] = -1
+        elif kind in (CONTROL, BEND):
+            number = instrument_of[channel * 128 + program[channel]]
+            if number >= 0:
+                into = instruments[3, number]
+            else:
+                if early_list[channel] < 0:
+                    early_list[channel] = n_lists
+                    n_lists += 1
+                into = early_list[channel]
+            list_end[into] = tick
+            if kind == BEND or low == SUSTAIN_PEDAL:
+                controllers[0, n_controllers] = into
+                controllers[1, n_controllers] = tick
+                value = (high << 7) + low - 8192 if kind == BEND else high
+                controllers[2, n_controllers] = value
+                controllers[3, n_controllers] = kind == BEND
+                n_controllers += 1
+    for number in range(n_instruments):
+        own_end = list_end[instruments[3, number]]
+        instruments[4, number] = max(instruments[4, number], own_end)
+    return notes[:, :n_notes], instruments[:, :n_instruments], controllers[:, :n_controllers]
