@@ -41,7 +41,7 @@ sys.path[:0] = [str(ROOT / "platform")]
 from tunesmith.models import Family, Fitted, Step, get_family  # noqa: E402
 from tunesmith.search.material import Material, material  # noqa: E402
 from tunesmith.search.scoring import scores  # noqa: E402
-from tunesmith.search.sessions import study_setting  # noqa: E402
+from tunesmith.search.sessions import read, study_setting  # noqa: E402
 from tunesmith.search.studies import FAMILY, Space, starting_points  # noqa: E402
 from tunesmith.store import Store  # noqa: E402
 from tunesmith.tasks import Request, get_task  # noqa: E402
@@ -88,7 +88,8 @@ class Job:
     def material(self) -> Material:
         """Return what trials may see."""
         task = get_task(self.task)
-        return material(task, task.read(Store(self.store), self.request()), self.seed)
+        data = read(task, Store(self.store), self.request(), self.families)
+        return material(task, data, self.seed)
 
     def space(self) -> Space:
         """Return the space that all sides draw from."""

@@ -31,7 +31,7 @@ def test_the_pages_end_with_the_command_and_move_with_the_run(tmp_path: Path) ->
     store.write_json({"run_id": "r1"}, RUNS, "noise", ".staging-r1", "plan.json")
     store.write_json({"run_id": "r1"}, RUNS, "noise", ".unfinished.json")
     running = tmp_path / RUNS / "noise" / ".staging-r1"
-    open_study(running / "study.sqlite3", "noise/r1")
+    open_study(running / "study.journal", "noise/r1")
     # TensorBoard takes longer to start than everything else here.
     program = (
         "import importlib.util, runpy, sys; importlib.util.find_spec = lambda name: None; "

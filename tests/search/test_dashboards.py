@@ -95,14 +95,14 @@ def test_a_study_is_read_by_the_dashboard_while_it_grows(
     from tunesmith.search.studies import open_study
 
     monkeypatch.setattr(dashboards.importlib.util, "find_spec", lambda name: None)
-    study = open_study(tmp_path / "study.sqlite3", "noise/r1")
+    study = open_study(tmp_path / "study.journal", "noise/r1")
     pages, notes = open_pages([Watched("noise", "r1", True, tmp_path)])
     try:
         (page,) = pages
         assert "TensorBoard is not installed" in notes[0]
         for value in (0.25, 0.5):
             study.tell(study.ask(), value)
-            with urllib.request.urlopen(f"{page.url}/api/studies/1", timeout=20) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"{page.url}/api/studies/0", timeout=20) as answer:  # noqa: S310
                 assert f'"values": [{value}]' in answer.read().decode()
     finally:
         for page in pages:

@@ -18,7 +18,7 @@ def _search(folder: Path, n_trials: int = 6, seed: int = 0) -> StudySearch:
     space = Space(FAMILIES, fixed={"task": "t"}, by_family={"boosting": {"threads": 1}})
     points = starting_points(FAMILIES)
     return StudySearch(
-        folder / "study.sqlite3", "t", space, n_trials=n_trials, points=points, seed=seed
+        folder / "study.journal", "t", space, n_trials=n_trials, points=points, seed=seed
     )
 
 
@@ -139,7 +139,7 @@ def test_no_study_starves_another(tmp_path: Path) -> None:
     for name, n_trials in (("small", 3), ("large", 9)):
         (tmp_path / name).mkdir()
         space = Space(("boosting",), fixed={"task": name})
-        searches[name] = StudySearch(tmp_path / name / "s.sqlite3", name, space, n_trials=n_trials)
+        searches[name] = StudySearch(tmp_path / name / "s.journal", name, space, n_trials=n_trials)
     portfolio = Portfolio(searches, n_slots=2)
     order = []
     for number in range(12):

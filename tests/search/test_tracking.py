@@ -33,7 +33,7 @@ def session(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
         data=SimpleNamespace(name="songs", version="abc123", is_sample=False),
         run_id="r1",
         history=tmp_path / "history.jsonl",
-        search=SimpleNamespace(study=open_study(tmp_path / "study.sqlite3", name)),
+        search=SimpleNamespace(study=open_study(tmp_path / "study.journal", name)),
         progress=SimpleNamespace(errors={}),
     )
 

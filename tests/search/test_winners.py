@@ -15,7 +15,7 @@ from tunesmith.search.winners import choose
 
 
 def _session(folder: Path, trials: list[dict[str, Any]]) -> Any:
-    study = open_study(folder / "study.sqlite3", "t")
+    study = open_study(folder / "study.journal", "t")
     with (folder / "history.jsonl").open("w") as file:
         for about in trials:
             trial = study.ask()

@@ -38,6 +38,13 @@ def test_notes_stand_beside_their_chunks(music_store: Store) -> None:
         assert pitches <= set(np.flatnonzero((chunks.x[row] > 0).any(axis=0)))
 
 
+def test_views_are_read_as_they_are_asked_for(music_store: Store) -> None:
+    task = get_task("composer")
+    assert set(task.read(music_store, Request()).examples.views) == {"chunks", "notes", "features"}
+    for wanted in (("features",), ("features", "segments"), ("notes",)):
+        assert set(task.read(music_store, Request(views=wanted)).examples.views) == set(wanted)
+
+
 def test_fewer_pieces_or_a_share_of_chunks_can_be_asked_for(music_store: Store) -> None:
     task = get_task("composer_all")
     more = task.read(music_store, Request(options={"least_pieces": 4}))

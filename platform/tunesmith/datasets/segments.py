@@ -10,8 +10,10 @@ from tunesmith.datasets.reader import Dataset
 from tunesmith.midi.features import musical_features
 from tunesmith.midi.transforms import transpose_notes
 
-__all__ = ["segment_views"]
+__all__ = ["SEGMENTS", "segment_views"]
 
+SEGMENTS = ("segments", "segments_transposed")
+"""Names of the views."""
 _A_PIECE = 3
 _LEAST_NOTES = 60
 _SEMITONES = (-5, 6)
@@ -33,7 +35,7 @@ def segment_views(dataset: Dataset, piece_ids: Sequence[str], seed: int) -> dict
         Seed of the segments.
     """
     rng = np.random.default_rng(seed)
-    rows: dict[str, list[npt.NDArray[np.float32]]] = {"segments": [], "segments_transposed": []}
+    rows: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in SEGMENTS}
     notes = dataset.notes(piece_ids)
     for piece_id in piece_ids:
         piece = notes[piece_id]

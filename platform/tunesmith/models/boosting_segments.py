@@ -23,6 +23,8 @@ __all__ = ["FAMILY", "BoostingSegments"]
 class BoostingSegments(Boosting):
     """`Boosting` on the pieces and on the views ``segments`` and ``segments_transposed``."""
 
+    learns_from = ("segments", "segments_transposed")
+
     def space(self, trial: "optuna.Trial") -> dict[str, Any]:
         """Suggest what `Boosting` suggests, and which segments count how much."""
         return super().space(trial) | {
@@ -37,7 +39,7 @@ class BoostingSegments(Boosting):
     def training_rows(self, params: Mapping[str, Any], train: "Examples") -> Rows:
         """Return the pieces' rows and their segments'."""
         whole = train.view(self.view)
-        names = ["segments", "segments_transposed"] if params["transposed"] else ["segments"]
+        names = self.learns_from if params["transposed"] else self.learns_from[:1]
         views = [train.view(name) for name in names]
         item = np.concatenate([whole.item, *(view.item for view in views)])
         n_segments = len(item) - len(whole)

@@ -102,6 +102,8 @@ class Family(ABC):
         What users type.
     view
         The view it reads.
+    learns_from
+        Views that it only learns from, besides.
     resources
         What a trial asks for.
     max_steps
@@ -118,6 +120,7 @@ class Family(ABC):
 
     name: str
     view: str
+    learns_from: tuple[str, ...] = ()
     resources: Resources = Resources()
     max_steps: int = 1
     patience: int = 5

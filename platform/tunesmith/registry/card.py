@@ -72,7 +72,7 @@ def make_card(
         "split": _split(run, report),
         "lineage": {
             "run": "/".join(run.parts),
-            "study": "/".join((*run.parts, "study.sqlite3")),
+            "study": "/".join((*run.parts, "study.journal")),
             "report": f"reports/{run.task}/{run.run_id}",
             "dataset": "@".join(str(facts["dataset"][key]) for key in ("name", "version")),
             "trial": (facts.get("best") or {}).get("trial"),

@@ -148,8 +148,8 @@ def open_pages(runs: Sequence[Watched]) -> tuple[list[Page], list[str]]:
     else:
         for run in runs:
             port = _free_port(_OPTUNA_PORT)
-            where = f"sqlite:///{run.folder / STUDY}"
-            command = [tool, "--quiet", "--host", _LOOPBACK, "--port", str(port), where]
+            where = ["--port", str(port), str(run.folder / STUDY)]
+            command = [tool, "--quiet", "--host", _LOOPBACK, *where]
             pages.append(_start(f"Optuna {run.task}", command, port))
     if not pages:
         raise UsageError(" ".join(notes))

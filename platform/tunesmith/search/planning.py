@@ -8,7 +8,7 @@ import optuna
 
 from tunesmith.models import Family, get_family
 from tunesmith.search.scheduling import resolve, slots
-from tunesmith.search.sessions import Ask, check, families_for, study_setting
+from tunesmith.search.sessions import Ask, check, families_for, read, study_setting
 from tunesmith.search.studies import starting_points
 from tunesmith.store import Store
 from tunesmith.tasks import Task, TaskData
@@ -40,7 +40,7 @@ def plan(store: Store, asks: Sequence[Ask], cluster: Mapping[str, float]) -> lis
     for ask in asks:
         task = check(ask)
         families = families_for(task, ask, cluster)
-        data = task.read(store, ask.request)
+        data = read(task, store, ask.request, families)
         shares = {name: resolve(get_family(name).resources, cluster, n_trials) for name in families}
         plans.append(
             {

@@ -22,7 +22,7 @@ ROOT = "runs"
 CLUSTER = (ROOT, ".cluster.json")
 """What the newest search runs on: its Ray's dashboard and metrics."""
 PLAN = "plan.json"
-STUDY = "study.sqlite3"
+STUDY = "study.journal"
 UNFINISHED = ".unfinished.json"
 
 

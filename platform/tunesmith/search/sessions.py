@@ -1,9 +1,9 @@
 """One task's part of a search: its plan, its data, its study; begun, continued or extended."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ __all__ = [
     "families_for",
     "finish_session",
     "open_session",
+    "read",
     "study_setting",
 ]
 
@@ -167,6 +168,13 @@ def study_setting(task: Task, cluster: Mapping[str, float]) -> tuple[str, Mappin
     return reference.family, reference.params
 
 
+def read(task: Task, store: Store, request: Request, families: Sequence[str]) -> TaskData:
+    """Return the data that is asked for, of its views those that the families read."""
+    kinds = [get_family(name) for name in families]
+    views = {name for kind in kinds for name in (kind.view, *kind.learns_from)}
+    return task.read(store, replace(request, views=tuple(sorted(views))))
+
+
 def open_session(
     store: Store, stack: ExitStack, ask: Ask, *, cluster: Mapping[str, float], n_trials: int
 ) -> Session:
@@ -199,7 +207,7 @@ def open_session(
         plan = _extended_plan(store, task.name, ask.trials)
     else:
         plan = _new_plan(task, ask, families_for(task, ask, cluster))
-    data = task.read(store, Request(**plan["request"]))
+    data = read(task, store, Request.of(plan["request"]), plan["families"])
     dataset = plan.setdefault("dataset", {"name": data.name, "version": data.version})
     if dataset["version"] != data.version:
         message = (

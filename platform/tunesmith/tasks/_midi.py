@@ -3,13 +3,12 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.manifest import dataset_names
 from tunesmith.datasets.reader import Dataset, open_dataset
-from tunesmith.datasets.segments import segment_views
+from tunesmith.datasets.segments import SEGMENTS, segment_views
 from tunesmith.datasets.sequences import note_rows_of
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.store import Store
@@ -19,6 +18,7 @@ from tunesmith.tasks.contract import Request, TaskData
 __all__ = ["LEAST_PIECES", "LICENCE", "PROTOCOL", "read_pieces"]
 
 LEAST_PIECES = 10
+_JUDGED = ("chunks", "notes", "features")
 LICENCE = (
     "that of each MIDI file: the music may be in the public domain, a transcription of it has "
     "an author; the dataset's own source says more"
@@ -101,14 +101,18 @@ def _only_dataset(store: Store) -> str:
 
 
 def _views(dataset: Dataset, ids: list[str], request: Request) -> dict[str, View]:
-    chunks = dataset.chunks(ids)
-    item: npt.NDArray[Any] = chunks.piece_index
-    views = {
-        "chunks": View(chunks.rolls, item),
-        "notes": View(note_rows_of(dataset, ids, chunks), item),
-        "features": View.one_row_each(dataset.features(ids)),
-    }
-    return views | (segment_views(dataset, ids, request.seed) if request.to_learn else {})
+    wanted = set(_JUDGED if request.views is None else request.views)
+    views = {}
+    if wanted & {"chunks", "notes"}:
+        chunks = dataset.chunks(ids)
+        views["chunks"] = View(chunks.rolls, chunks.piece_index)
+        if "notes" in wanted:
+            views["notes"] = View(note_rows_of(dataset, ids, chunks), chunks.piece_index)
+    if "features" in wanted:
+        views["features"] = View.one_row_each(dataset.features(ids))
+    if wanted & set(SEGMENTS):
+        views |= segment_views(dataset, ids, request.seed)
+    return {name: view for name, view in views.items() if name in wanted}
 
 
 def _parameters(dataset: Dataset) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What every task promises."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -28,18 +28,25 @@ class Request:
         Seed of the split, and of data that is generated.
     options
         What only some tasks know, such as the columns of a user's own table.
-    to_learn
-        Whether views that are only learned from, never judged, are wanted too.
+    views
+        Names of the views that are wanted, where reading all would take long; by default those that
+        items are judged by, without those that are only learned from.
     """
 
     dataset: str | None = None
     version: str | None = None
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
-    to_learn: bool = True
+    views: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "Request":
+        """Return the request whose `facts` these are; what other versions wrote is left out."""
+        known = {name.name for name in fields(cls)}
+        return cls(**{name: value for name, value in facts.items() if name in known})
 
     def facts(self) -> dict[str, Any]:
-        """Return the request as JSON; ``Request(**facts)`` is the same request."""
+        """Return the request as JSON."""
         return asdict(self)
 
 

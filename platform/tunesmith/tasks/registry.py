@@ -58,5 +58,4 @@ def load_for_run(store: Store, run: Mapping[str, Any]) -> Examples:
     run
         The content of its ``run.json``.
     """
-    request = Request(**{**run["request"], "to_learn": False})
-    return get_task(run["task"]).read(store, request).examples
+    return get_task(run["task"]).read(store, Request.of(run["request"])).examples
