@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.midi.material import melodies, midi_file, note_arrays, notes_of, scale_notes
-from tunesmith.midi import read_score
+from tunesmith.midi import features, read_score
 from tunesmith.midi.features import FEATURE_NAMES, musical_features
 from tunesmith.midi.transforms import scale_tempo_notes, transpose_notes
 
@@ -21,6 +21,17 @@ def block(vector: NDArray[np.float32], name: str) -> NDArray[np.float32]:
 def test_names_are_unique_and_of_the_promised_number() -> None:
     assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
     assert 300 <= len(FEATURE_NAMES) <= 520
+    made = list(features._groups(notes_of([(0.0, 0.4, 60, 80)])))
+    assert {name: values.size for name, values in made} == features._BLOCKS
+    assert [name for name, _ in made] == list(features._BLOCKS)
+
+
+@pytest.mark.parametrize(("pitch", "velocity"), [(128, 80), (-1, 80), (60, 200)])
+def test_what_no_file_can_hold_is_refused(pitch: int, velocity: int) -> None:
+    notes = notes_of([(0.0, 0.4, 60, 80)])
+    notes["pitch"], notes["velocity"] = pitch, velocity
+    with pytest.raises(ValueError, match="outside 0-127"):
+        musical_features(notes)
 
 
 @settings(max_examples=200, deadline=None)
