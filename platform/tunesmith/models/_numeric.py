@@ -27,37 +27,47 @@ class Graph:
     Parameters
     ----------
     view
-        Name of the input, ``float32 [rows, features]``.
+        Name of the input, ``[rows, features]``.
     n_features, n_classes
         Columns of the input and of the output.
+    view_type
+        Type of the input's values.
     """
 
-    def __init__(self, view: str, n_features: int, n_classes: int) -> None:
-        self._view = view
+    FLOAT, INT32, INT64 = 1, 6, 7
+    """Types of values, as `onnx.TensorProto` numbers them."""
+
+    def __init__(self, view: str, n_features: int, n_classes: int, view_type: int = FLOAT) -> None:
+        self.view = view
+        self._view_type = view_type
         self._n_features = n_features
         self._n_classes = n_classes
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
 
     def constant(self, value: npt.ArrayLike) -> str:
-        """Add a float32 constant and return its name."""
+        """Add a constant, float32 or int64, and return its name."""
         from onnx import numpy_helper
 
         name = f"constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
+        array = np.asarray(value)
+        if array.dtype != np.int64:
+            array = array.astype(np.float32)
+        self._constants.append(numpy_helper.from_array(array, name))
         return name
 
     def add(self, operation: str, *inputs: str, output: str | None = None, **options: Any) -> str:
-        """Add an operation on named values and return its output's name."""
+        """Add an operation on named values and return the name of its first output."""
         from onnx import helper
 
         name = output or f"value_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operation, list(inputs), [name], **options))
+        outputs = [name, f"{name}_index"] if operation == "TopK" else [name]
+        self._nodes.append(helper.make_node(operation, list(inputs), outputs, **options))
         return name
 
     def standardised(self, mean: npt.ArrayLike, scale: npt.ArrayLike) -> str:
         """Return the input less `mean`, divided by `scale`, 0 where it is NaN."""
-        centred = self.add("Sub", self._view, self.constant(mean))
+        centred = self.add("Sub", self.view, self.constant(mean))
         scaled = self.add("Div", centred, self.constant(scale))
         missing = self.add("IsNaN", scaled)
         return self.add("Where", missing, self.constant(0.0), scaled)
@@ -70,11 +80,7 @@ class Graph:
         graph = helper.make_graph(
             self._nodes,
             "tunesmith",
-            [
-                helper.make_tensor_value_info(
-                    self._view, TensorProto.FLOAT, ["rows", self._n_features]
-                )
-            ],
+            [helper.make_tensor_value_info(self.view, self._view_type, ["rows", self._n_features])],
             [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["rows", self._n_classes])],
             self._constants,
         )
@@ -85,6 +91,8 @@ class Graph:
 
 class ArrayModel(Fitted):
     """A trained model that is nothing but arrays; subclasses say what is computed with them."""
+
+    view_type = Graph.FLOAT
 
     def __init__(self, arrays: Arrays, view: str, classes: tuple[str, ...]) -> None:
         self.arrays = dict(arrays)
@@ -99,8 +107,13 @@ class ArrayModel(Fitted):
     def logits_graph(self, graph: Graph) -> str:
         """Add the same computation to `graph` and return the name of its result."""
 
+    @property
+    def n_features(self) -> int:
+        """Columns of the view."""
+        return len(self.arrays["mean"])
+
     def predict_proba(self, x: Any) -> Probabilities:
-        """Return class probabilities of rows ``float32 [rows, features]``."""
+        """Return class probabilities of rows ``[rows, features]``."""
         return softmax(self.logits(x))
 
     def save(self, folder: Path) -> None:
@@ -121,7 +134,7 @@ class ArrayModel(Fitted):
     def export_onnx(self, path: Path) -> None:
         """Write the arithmetic as a graph."""
         view, n_classes = self.views[0], len(self.classes)
-        graph = Graph(view, len(self.arrays["mean"]), n_classes)
+        graph = Graph(view, self.n_features, n_classes, self.view_type)
         model = graph.finish(self.logits_graph(graph))
         finish(model, path, inputs={view: view}, output=OUTPUT, n_classes=n_classes)
 

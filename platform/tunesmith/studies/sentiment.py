@@ -24,7 +24,7 @@ _LEFT_OUT = 2
 _REFERENCE = get_task("sentiment").reference
 _TUTORIAL = Plan("text_rnn", dict(_REFERENCE.params) if _REFERENCE else {}, 3)
 _BETTER = Plan.default("text_rnn", 3)
-_BAGS = Plan.default("text_ngrams", 4)
+_BAGS = Plan.default("text_linear", 1)
 
 
 def _official(setting: Setting, plan: Plan, words: int | None = None) -> Result:
@@ -84,7 +84,7 @@ STUDY = Study(
             "better", "a two-way LSTM of 32", _BETTER.about(), partial(_official, plan=_BETTER), 400
         ),
         Measurement(
-            "bags", "words and pairs of words", _BAGS.about(), partial(_official, plan=_BAGS), 200
+            "bags", "words and pairs of words", _BAGS.about(), partial(_official, plan=_BAGS), 20
         ),
         Measurement(
             "tutorial", "the tutorial's LSTM of 128", _TUTORIAL.about() | {"vocabulary": _WORDS},
