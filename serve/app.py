@@ -21,6 +21,7 @@ from serve import problems
 from serve.batching import Batcher
 from serve.champions import Champions
 from serve.deadlines import Deadline
+from serve.front import Front
 from serve.graph import Answer, Worker
 from serve.items import Item
 from serve.metrics import RayMetrics
@@ -155,6 +156,7 @@ class Tunesmith:
 
         _set_up_logs()
         self._handles = handles
+        self._front: Front | None = None
         self._service = Service(
             settings,
             remote=self._ask_node,
@@ -164,7 +166,11 @@ class Tunesmith:
         self._service.start()
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
-        return make_app(self._service, name_id=False)
+        listen = self._service.settings.listen
+        if listen is None:
+            return make_app(self._service, name_id=False)
+        self._front = Front(make_app(self._service), listen)
+        return self._front
 
     async def _ask_node(
         self, name: str, items: Sequence[Item], deadline: Deadline, detail: bool, canary: bool
@@ -198,6 +204,8 @@ class Tunesmith:
     def check_health(self) -> None:
         """Tell Serve whether the replica can still answer."""
         self._service.check()
+        if self._front is not None:
+            self._front.check()
 
 
 def build(settings: Settings) -> Application:

@@ -10,6 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
 __all__ = ["Traces"]
 
 _NOTHING = nullcontext()
@@ -25,11 +28,26 @@ class Traces:
         """Return what measures the block below it; a block that raises is marked as failed."""
         return _NOTHING if self._tracer is None else self._span(name, facts)
 
+    def taken_up(self, scope: Scope) -> AbstractContextManager[None]:
+        """Return what hangs the spans of the block below the one that a request's headers name."""
+        return _NOTHING if self._tracer is None else _below(scope)
+
     @contextmanager
     def _span(self, name: str, facts: Mapping[str, str | int]) -> Iterator[None]:
         attributes = {f"tunesmith.{key}": value for key, value in facts.items()}
         with self._tracer.start_as_current_span(name, attributes=attributes):
             yield
+
+
+@contextmanager
+def _below(scope: Scope) -> Iterator[None]:
+    from opentelemetry import context, propagate
+
+    token = context.attach(propagate.extract(Headers(scope=scope)))
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 def _find_tracer() -> Any:

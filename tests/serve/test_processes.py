@@ -61,12 +61,16 @@ def test_what_the_configuration_proposes_in_comments_is_valid_too() -> None:
     from serve.settings import Settings
 
     text = (ROOT / "serve" / "config.yaml").read_text()
-    said, proposed = re.subn(r"^( *)# (tracing_config|challenger):", r"\1\2:", text, flags=re.M)
-    assert proposed == 2
+    said, proposed = re.subn(
+        r"^( *)# (tracing_config|listen|challenger):", r"\1\2:", text, flags=re.M
+    )
+    assert proposed == 3
     config = yaml.safe_load(said)
     assert ServeDeploySchema.model_validate(config).tracing_config.enabled
     settings = Settings.model_validate(config["applications"][0]["args"])
     assert settings.challenged() == {"composer"}
+    assert settings.listen is not None
+    assert settings.listen.host == "127.0.0.1"
 
 
 def free_port() -> int:
@@ -77,15 +81,25 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def serve_run(
-    store: Store, folder: Path, change: Callable[[dict[str, Any]], None] = lambda _: None
+    store: Store,
+    folder: Path,
+    change: Callable[[dict[str, Any]], None] = lambda _: None,
+    *,
+    listen: bool = False,
 ) -> Iterator[str]:
-    """Run `serve run` with the shipped configuration, changed, on a free port, over the store."""
+    """Run `serve run` with the shipped configuration, changed, on a free port, over the store.
+
+    With `listen` the replicas answer there themselves.
+    """
     import ray
 
     port = free_port()
     config: dict[str, Any] = yaml.safe_load((ROOT / "serve" / "config.yaml").read_text())
     config["http_options"]["port"] = port
     config["applications"][0]["args"].update(store=store.uri, reload_s=0.2)
+    if listen:
+        config["proxy_location"] = "Disabled"
+        config["applications"][0]["args"]["listen"] = {"port": port}
     change(config["applications"][0])
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(config))
@@ -265,6 +279,32 @@ def test_promotions_and_a_killed_replica_under_load_in_a_spread_graph(
             os.kill(int(victims[0].name), signal.SIGKILL)
             before = load.answered
             load.until(lambda: load.answered > before + 100)
+        assert load.faults == []
+
+
+def two_replicas(application: dict[str, Any]) -> None:
+    application["deployments"][0] |= {"num_replicas": 2, "ray_actor_options": {"num_cpus": 0.5}}
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_replicas_that_listen_themselves_answer_while_one_is_killed(
+    store: Store,
+    ray_cluster: dict[str, float],
+    tmp_path: Path,
+    midi_factory: Callable[..., bytes],
+) -> None:
+    write_bundle(store)
+    midi = midi_factory(n_notes=100)
+    with serve_run(store, tmp_path, two_replicas, listen=True) as url:
+        victims = serving_processes()
+        assert len(victims) == 2
+        with Load(url, midi, tries=5) as load:  # what was in flight on it is asked again
+            load.until(lambda: load.answered > 20)
+            os.kill(int(victims[0].name), signal.SIGKILL)
+            before = load.answered
+            load.until(lambda: load.answered > before + 100)
+            load.until(lambda: len(serving_processes()) == 2)
         assert load.faults == []
 
 
