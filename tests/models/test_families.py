@@ -13,6 +13,7 @@ import pytest
 from tunesmith.datasets.examples import Examples
 from tunesmith.errors import UsageError
 from tunesmith.models import Family, family_names, get_family
+from tunesmith.models._keras import NetworkFamily
 from tunesmith.models.contract import class_weights
 
 # TensorFlow's variables predate NumPy 2's copy keyword.
@@ -152,6 +153,23 @@ def test_boosting_learns_what_can_be_learned(small_examples: Examples) -> None:
     *_, step = family.fit(family.default(), train, seed=0, max_steps=2)
     answers = step.model.predict_proba(test.view("features").x)
     assert (answers.argmax(axis=1) == test.y).mean() >= 0.8
+
+
+@pytest.mark.parametrize(
+    "family", [f for f in FAMILIES if not isinstance(f, NetworkFamily)], ids=lambda f: f.name
+)
+def test_of_two_classes_the_exported_graph_answers_the_same(
+    family: Family, small_examples: Examples, tmp_path: Path
+) -> None:
+    two = small_examples.take(np.flatnonzero(small_examples.y < 2))
+    two = replace(two, classes=two.classes[:2])
+    step = next(iter(family.fit(family.default(), two, seed=0, max_steps=1)))
+    step.model.export_onnx(tmp_path / "model.onnx")
+    rows = _rows(family, two)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (answers,) = session.run(None, {step.model.views[0]: rows})
+    assert answers.shape == (len(rows), 2)
+    np.testing.assert_allclose(answers, step.model.predict_proba(rows), atol=1e-5)
 
 
 def test_class_weights_even_classes_out() -> None:

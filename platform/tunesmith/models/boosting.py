@@ -37,7 +37,11 @@ class FittedBoosting(Fitted):
     def predict_proba(self, x: Any) -> Probabilities:
         """Return class probabilities of rows ``float32 [rows, features]``."""
         raw = self.booster.inplace_predict(np.ascontiguousarray(x, dtype=np.float32))
-        return np.asarray(raw, dtype=np.float32).reshape(len(x), len(self.classes))
+        answers = np.asarray(raw, dtype=np.float32)
+        if len(self.classes) == 2 and answers.size == len(x):
+            # The second class's alone.
+            return np.column_stack([1 - answers, answers])
+        return answers.reshape(len(x), len(self.classes))
 
     def save(self, folder: Path) -> None:
         """Write ``booster.ubj`` (XGBoost's own binary JSON) and the names."""
@@ -129,9 +133,15 @@ class Boosting(Family):
         x, y, weight = self.training_rows(params, train)
         settings = {key: value for key, value in params.items() if key in _TREES}
         data = xgb.DMatrix(x, label=y, weight=weight, nthread=threads)
+        n_classes = len(train.classes)
+        # ONNX Runtime adds up two classes of trees wrongly; one tree for both is half the work, too.
+        objective = (
+            {"objective": "binary:logistic"}
+            if n_classes == 2
+            else {"objective": "multi:softprob", "num_class": n_classes}
+        )
         fixed = {
-            "objective": "multi:softprob",
-            "num_class": len(train.classes),
+            **objective,
             "tree_method": "hist",
             "seed": seed,
             "nthread": threads,
