@@ -1,5 +1,6 @@
 """What the drills on Ray nodes of this machine share: nodes, music, jobs."""
 
+import contextlib
 import json
 import random
 import subprocess
@@ -66,6 +67,15 @@ class Cluster(Nodes):
         except (urllib.error.URLError, OSError, ValueError):
             return []
         return [row for row in told["data"]["result"]["result"] if row["state"] == "ALIVE"]
+
+    def working(self, name: str, what: bytes) -> list[int]:
+        """Return the processes of a node whose titles hold some words."""
+        found = []
+        for pid in self.pids(name):
+            with contextlib.suppress(FileNotFoundError):
+                if what in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        return found
 
     def ended(self, name: str) -> bool:
         """Return whether a node has ended by itself."""

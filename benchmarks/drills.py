@@ -11,6 +11,7 @@ network and filling a disk need root; the head that keeps its memory needs `redi
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,6 +41,7 @@ N_PIECES = 480
 SEARCH = Search("noise", "boosting,linear", 12, 1)
 _JOB_S = 300.0
 CUT_S = 30.0
+DISK_BYTES, ROOM_BYTES = 200_000_000, 100_000
 SONG = dict.fromkeys(FEATURES, 0.5)
 
 
@@ -131,9 +133,9 @@ def judge_search(process: subprocess.Popen[str], store: Path) -> Seen:
     return Seen(not wrong, f"{len(trials)} of {SEARCH.trials} trials, {told}, {took_s:.0f} s later")
 
 
-def until_results(process: subprocess.Popen[str], store: Path, wanted: int) -> None:
-    """Wait until a search has written so many results."""
-    while n_results(store) < wanted:
+def until_training(process: subprocess.Popen[str], store: Path, nodes: Cluster) -> None:
+    """Wait until a search has some results and ``b`` has a trial."""
+    while n_results(store) < 5 or not nodes.working("b", b"Trainable"):
         if process.poll() is not None:
             message = f"the search ended early: {process.communicate()[1][-3000:]}"
             raise click.ClickException(message)
@@ -154,7 +156,7 @@ def worker_search(folder: Path) -> Seen:
     """Kill a node while trials run."""
     with two_workers(folder) as nodes:
         process = start_search(nodes, folder / "store")
-        until_results(process, folder / "store", 5)
+        until_training(process, folder / "store", nodes)
         nodes.kill("b")
         return judge_search(process, folder / "store")
 
@@ -184,24 +186,23 @@ def spill(folder: Path) -> Seen:
         if holder.stdout is None or holder.stdout.readline() != "held\n":
             raise click.ClickException(holder.communicate()[1])
         seen = job.judge(job.start("disturbed"), "disturbed")
-        spilled = list((folder / "n" / "ray").glob("*/ray_spilled_objects*/*"))
+        spilled = sum(map(size_of, (folder / "n" / "ray").glob("session_2*/ray_spilled_objects*")))
         holder.communicate("")
-    n_bytes = sum(path.stat().st_size for path in spilled)
-    return Seen(seen.kept and bool(spilled), f"{n_bytes / 1e6:.0f} MB spilled; {seen.told}")
+    return Seen(seen.kept and spilled > 0, f"{spilled / 1e6:.0f} MB spilled; {seen.told}")
 
 
 @contextmanager
-def small_disk(folder: Path, n_bytes: int) -> Iterator[Callable[[int], None]]:
-    """Mount a disk of so many bytes; yields what makes it larger."""
+def disk(folder: Path) -> Iterator[Callable[[int], None]]:
+    """Mount a disk; yields what gives it another size."""
     folder.mkdir()
 
     def mount(*options: str) -> None:
         command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
         subprocess.run(command, check=True, capture_output=True)
 
-    mount(f"size={n_bytes}")
+    mount(f"size={DISK_BYTES}")
     try:
-        yield lambda larger: mount("remount", f"size={larger}")
+        yield lambda n_bytes: mount("remount", f"size={n_bytes}")
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)
 
@@ -212,6 +213,7 @@ def fails(process: subprocess.Popen[str]) -> str:
     if not process.returncode:
         message = f"the job was to fail and did not: {out[-500:]}"
         raise click.ClickException(message)
+    click.echo(errors[-3000:], err=True)
     return errors.strip().splitlines()[-1]
 
 
@@ -226,14 +228,14 @@ def disk_ingest(folder: Path) -> Seen:
                                "--store", str(folder / store), "--json")  # fmt: skip
 
         finish(start(half, "undisturbed"))
-        first = size_of(folder / "undisturbed")
         expected = finish(start(folder / "music", "undisturbed"))["content_hash"]
-        with small_disk(folder / "disk", first * 3 // 2) as enlarge:
+        with disk(folder / "disk") as resize:
             finish(start(half, "disk"))
             before = digest_of(folder / "disk")
+            resize(shutil.disk_usage(folder / "disk").used + ROOM_BYTES)
             said = fails(start(folder / "music", "disk"))
             whole = digest_of(folder / "disk") == before
-            enlarge(20 * first)
+            resize(DISK_BYTES)
             same = finish(start(folder / "music", "disk"))["content_hash"] == expected
     told = f"'{said}'; the old version {'whole' if whole else 'HURT'}; again: "
     return Seen(whole and same and "space" in said, told + ("the same" if same else "DIFFERENT"))
@@ -246,15 +248,12 @@ def size_of(folder: Path) -> int:
 
 def disk_search(folder: Path) -> Seen:
     """Let the store's disk fill under a search."""
-    with two_workers(folder) as nodes, small_disk(folder / "disk", 40_000_000) as enlarge:
+    with two_workers(folder) as nodes, disk(folder / "disk") as resize:
         process = start_search(nodes, folder / "disk")
-        until_results(process, folder / "disk", 5)
-        ballast = folder / "disk" / "ballast"
-        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as handle:
-            while True:
-                handle.write(b"x" * 4096)
+        until_training(process, folder / "disk", nodes)
+        resize(shutil.disk_usage(folder / "disk").used)
         said = fails(process)
-        enlarge(200_000_000)
+        resize(DISK_BYTES)
         seen = judge_search(start_search(nodes, folder / "disk", "--resume"), folder / "disk")
     return Seen(seen.kept and "space" in said, f"'{said}'; resumed: {seen.told}")
 
@@ -286,7 +285,7 @@ def head_jobs(folder: Path) -> Seen:
         check_visible(folder / "disturbed", job.expected)
         ingested = job.judge(job.start("disturbed"), "disturbed")
         search = start_search(nodes, folder / "store")
-        until_results(search, folder / "store", 5)
+        until_training(search, folder / "store", nodes)
         revive(nodes)
         fails(search)
         searched = judge_search(start_search(nodes, folder / "store", "--resume"), folder / "store")
@@ -324,7 +323,7 @@ def network_jobs(folder: Path) -> Seen:
         ingested = job.judge(process, "disturbed")
         replaced = replace(nodes, "b")
         search = start_search(nodes, folder / "store")
-        until_results(search, folder / "store", 5)
+        until_training(search, folder / "store", nodes)
         cut(nodes, "b")
         searched = judge_search(search, folder / "store")
     node = "Ray gave the node up" if replaced else "the node was back"
@@ -368,12 +367,7 @@ def served(nodes: Machines, folder: Path) -> Iterator[Callable[[str], str]]:
 
 def replicas(nodes: Cluster) -> list[int]:
     """Return the processes of replicas."""
-    return [
-        pid
-        for name in ("a", "b")
-        for pid in nodes.pids(name)
-        if b"ServeReplica" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    return nodes.working("a", b"ServeReplica") + nodes.working("b", b"ServeReplica")
 
 
 def answers(url: str) -> bool:
@@ -447,9 +441,49 @@ class Drill:
 
 DRILLS = {
     "worker-ingest": Drill(
-        "a worker node dies during ingest", "the version, byte for byte", worker_ingest
+        "a worker node dies during an ingest", "the version, byte for byte", worker_ingest
     ),
     "worker-search": Drill("a worker node dies during a search", "every trial once", worker_search),
+    "worker-serve": Drill(
+        "a worker node with a replica dies under load",
+        "a client that asks again gets every answer",
+        worker_serve,
+    ),
+    "head-jobs": Drill(
+        "the head dies under an ingest and under a search, and comes back (tables in Redis)",
+        "the jobs end; run again they lose nothing; the workers stay",
+        head_jobs,
+    ),
+    "head-serve": Drill(
+        "the head dies under load and comes back (tables in Redis)",
+        "a client that asks again gets every answer",
+        head_serve,
+    ),
+    "network-jobs": Drill(
+        f"a worker is cut off for {CUT_S:.0f} s during an ingest and during a search",
+        "the version, byte for byte; every trial once",
+        network_jobs,
+    ),
+    "network-serve": Drill(
+        f"a worker with a replica is cut off for {CUT_S:.0f} s under load",
+        "a client that asks again gets every answer",
+        network_serve,
+    ),
+    "disk-ingest": Drill(
+        "the store's disk fills during an ingest",
+        "an error that says so; the old version whole; with room the same command ends well",
+        disk_ingest,
+    ),
+    "disk-search": Drill(
+        "the store's disk fills during a search",
+        "an error that says so; with room `--resume` has every trial once",
+        disk_search,
+    ),
+    "spill": Drill(
+        "the object store of every node is full and spills during an ingest",
+        "the version, byte for byte",
+        spill,
+    ),
 }
 
 

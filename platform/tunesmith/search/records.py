@@ -1,6 +1,7 @@
 """Where searches keep their records, and reading them without Ray or Optuna."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ __all__ = [
     "ROOT",
     "STUDY",
     "UNFINISHED",
+    "mend",
     "parse_history",
     "read_history",
     "unfinished_run",
@@ -41,6 +43,19 @@ def parse_history(text: str) -> list[dict[str, Any]]:
 def read_history(path: Path) -> list[dict[str, Any]]:
     """Return the results in a file, none where there is no file; see `parse_history`."""
     return parse_history(path.read_text(encoding="utf-8")) if path.exists() else []
+
+
+def mend(path: Path) -> None:
+    """Cut off a last line that its writer did not finish, for what is appended next.
+
+    A killed process leaves one, and so does a disk that is full.
+    """
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
 
 
 def unfinished_run(store: Store, task: str) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from tunesmith.search.records import (
     ROOT,
     STUDY,
     UNFINISHED,
+    mend,
     read_history,
     unfinished_run,
     work_folder,
@@ -222,6 +223,8 @@ def open_session(
     folder.mkdir(parents=True, exist_ok=True)
     if plan.get("extends") and not (folder / STUDY).exists():
         _copy_run(store, task.name, plan["extends"], folder)
+    for name in (STUDY, _HISTORY):
+        mend(folder / name)
     staging.write_json(plan, PLAN)
     store.write_json({"run_id": plan["run_id"]}, ROOT, task.name, UNFINISHED)
 
