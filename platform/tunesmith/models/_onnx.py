@@ -79,10 +79,19 @@ def _drop_unused(graph: Any) -> None:
     keep = []
     for node in reversed(graph.node):
         if needed.intersection(node.output):
-            needed.update(node.input)
+            needed.update(_reads(node))
             keep.append(node)
     del graph.node[:]
     graph.node.extend(reversed(keep))
+
+
+def _reads(node: Any) -> set[str]:
+    """Return the values that a node reads; the body of a loop also reads those around it."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            names |= _reads(inner)
+    return names
 
 
 def merge(members: Sequence[tuple[bytes, float]]) -> bytes:

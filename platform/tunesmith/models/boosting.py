@@ -134,7 +134,7 @@ class Boosting(Family):
         settings = {key: value for key, value in params.items() if key in _TREES}
         data = xgb.DMatrix(x, label=y, weight=weight, nthread=threads)
         n_classes = len(train.classes)
-        # ONNX Runtime adds up two classes of trees wrongly; one tree for both is half the work, too.
+        # ONNX Runtime adds up two classes of trees wrongly; one tree for both is half the work.
         objective = (
             {"objective": "binary:logistic"}
             if n_classes == 2

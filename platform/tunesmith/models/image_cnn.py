@@ -63,7 +63,7 @@ class ImageCnn(NetworkFamily):
     name = "image_cnn"
     view = "image"
     resources = Resources(cpus=1, gpu_fraction=0.25, memory_bytes=1_500_000_000)
-    max_steps = 15
+    max_steps = 30
     patience = 6
     step_unit = f"epoch of at most {_ROWS_PER_STEP} images"
     rows_per_step = _ROWS_PER_STEP
