@@ -8,13 +8,15 @@ seconds each. `rate ratio` and `p50 ratio` compare the best turn of each: a neig
 only ever slows, so the best turn is the one it disturbed least.
 
 - ``plain``: this application under uvicorn in one process, without Ray;
-- ``inline``: Ray Serve, every node in the ingress replica, HAProxy and throughput mode;
-- ``inline-proxy``: the same with Serve's default proxy;
+- ``inline``: Ray Serve, every node in the one ingress replica, which listens itself;
+- ``inline-2``: the same with two replicas that share the port;
+- ``inline-haproxy``: one replica behind HAProxy, throughput mode; ``inline-proxy``: behind Serve's
+  default proxy;
 - ``spread``: the composer in a deployment of its own, HAProxy and throughput mode;
 - ``naive``: three deployments, pretty_midi, and `predict` of the Keras model (needs TensorFlow);
 - ``bentoml``: a BentoML service of the same ONNX model. BentoML wants an environment of its own:
-  ``python3.11 -m venv bento && bento/bin/pip install bentoml numpy onnxruntime symusic pretty_midi
-  mido pyarrow pydantic pyyaml``, then ``--bentoml bento/bin/bentoml``.
+  ``python3.11 -m venv bento && bento/bin/pip install bentoml mido numba numpy onnxruntime
+  pretty_midi pyarrow pydantic pyyaml symusic``, then ``--bentoml bento/bin/bentoml``.
 """
 
 import asyncio
@@ -29,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,8 +49,13 @@ from tunesmith.store import Store  # noqa: E402
 CLASSES = ["Bach", "Beethoven", "Chopin", "Mozart"]
 FEATURES = ["acousticness", "danceability", "energy", "loudness", "speechiness", "tempo", "valence"]
 KEY = "ts_benchmark"
-FAST = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+FAST = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # the replicas then count what HAProxy's log did
+}
 QUIET = {"RAY_AUTH_MODE": "disabled", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
+VARIANTS = "plain,inline,inline-2,inline-haproxy,inline-proxy,spread,naive,bentoml"
 P99_LIMIT_S = 0.1
 MOST_CONNECTIONS = 100  # of the open loop; what finds none free waits, and its waiting counts
 
@@ -304,16 +311,20 @@ api.add_route("/v1/composer", composer, methods=["POST"])
 
 
 def serve_config(
-    folder: Path, store: Store, port: int, change: Callable[[dict[str, Any]], None]
+    folder: Path,
+    store: Store,
+    port: int,
+    changes: Sequence[Callable[[dict[str, Any]], None] | None],
 ) -> Path:
-    """Write the shipped configuration with the benchmark's store and port."""
+    """Write the shipped configuration with the benchmark's store and port, and changes."""
     config = yaml.safe_load((ROOT / "serve" / "config.yaml").read_text())
     config["http_options"]["port"] = port
     application = config["applications"][0]
     application["args"]["store"] = store.uri
     application["args"]["limits"]["in_flight"] = 128
     application["deployments"][0]["max_ongoing_requests"] = 256
-    change(config)
+    for change in filter(None, changes):
+        change(config)
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
@@ -344,6 +355,15 @@ def spread_config(config: dict[str, Any]) -> None:
     )
 
 
+def listening_config(config: dict[str, Any], replicas: int = 1) -> None:
+    """Let the replicas listen themselves, each with its share of one machine."""
+    config["proxy_location"] = "Disabled"
+    application = config["applications"][0]
+    application["args"]["listen"] = {"port": config["http_options"]["port"]}
+    application["deployments"][0]["num_replicas"] = replicas
+    application["deployments"][0]["ray_actor_options"] = {"num_cpus": 1 / replicas}
+
+
 # Where BentoML's command is; it need not share this environment.
 BENTOML = Path(sys.executable).with_name("bentoml")
 
@@ -369,13 +389,14 @@ def start(  # noqa: PLR0917  where and what
         command += ["--host", "127.0.0.1", "--port", str(port), "--working-dir", str(folder)]
     else:
         changes: dict[str, Callable[[dict[str, Any]], None]] = {
+            "inline": listening_config,
+            "inline-2": lambda config: listening_config(config, 2),
             "spread": spread_config,
             "naive": lambda config: naive_config(config, folder),
         }
-        change = changes.get(variant, more or (lambda _: None))
-        if variant in ("inline", "spread"):
+        if variant in ("inline-haproxy", "spread"):
             environment |= FAST
-        path = serve_config(folder, store, port, change)
+        path = serve_config(folder, store, port, [changes.get(variant), more])
         command = [str(bin_folder / "serve"), "run", str(path), "--app-dir", str(folder)]
         if variant != "naive":
             command = command[:-2]
@@ -623,7 +644,7 @@ def measure(
 
 
 @click.command(help=__doc__)
-@click.option("--variants", default="plain,inline,inline-proxy,spread,naive,bentoml")
+@click.option("--variants", default=VARIANTS)
 @click.option("--clients", default="1,8,32", help="Numbers of clients.")
 @click.option("--seconds", default=3.0, help="Length of a turn.")
 @click.option("--turns", default=3, help="Turns a figure.")

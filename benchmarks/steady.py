@@ -2,6 +2,8 @@
 
     python benchmarks/steady.py --json steady.json
 
+Over replicas that listen themselves, or behind HAProxy: ``--variant inline-haproxy``.
+
 ``changes``: under steady load a promotion, a rollback, a bad bundle and a ``kill -9`` of a replica,
 with how many requests failed. For the first three the client asks once; the replica is killed
 twice, once with a client that asks once, and once with one that tries again.
@@ -145,7 +147,7 @@ def replicas(pid: int) -> list[int]:
     return [each for each, command in descendants(pid) if b"ServeReplica" in command]
 
 
-def changes(folder: Path, store: Store, seconds: float) -> list[Phase]:
+def changes(folder: Path, store: Store, variant: str, seconds: float) -> list[Phase]:
     """Measure every change, one after the other, over two replicas."""
     midi = make_midi(30)
     model = (folder / "model.onnx").read_bytes()
@@ -173,7 +175,7 @@ def changes(folder: Path, store: Store, seconds: float) -> list[Phase]:
                 raise click.ClickException(message)
             time.sleep(0.2)
 
-    with served("inline", folder, store, two_replicas) as (port, pid):
+    with served(variant, folder, store, two_replicas) as (port, pid):
         with under_load("nothing"):
             pass
         with under_load("promotion") as load:
@@ -264,9 +266,9 @@ async def flood(port: int, request: bytes, rate: float, seconds: float, pid: int
     return found
 
 
-def overload(folder: Path, store: Store, seconds: float) -> Overload:
+def overload(folder: Path, store: Store, variant: str, seconds: float) -> Overload:
     """Ask ten times as much as can be answered, then look how soon all is well again."""
-    with served("inline", folder, store, as_shipped) as (port, pid):
+    with served(variant, folder, store, as_shipped) as (port, pid):
         work = Workload("long piece", f"/v1/{TASK}", "audio/midi", make_midi(600))
         plain = work.request(port)
         asyncio.run(closed_loop(port, plain, 16, 3))  # warm
@@ -290,13 +292,16 @@ def overload(folder: Path, store: Store, seconds: float) -> Overload:
 
 
 @click.command(help=__doc__)
+@click.option("--variant", type=click.Choice(["inline", "inline-haproxy"]), default="inline")
 @click.option("--only", type=click.Choice(["changes", "overload"]), help="One of the two.")
 @click.option("--settle", default=3.0, help="Seconds of load after each change.")
 @click.option("--seconds", default=60.0, help="Length of the overload.")
 @click.option(
     "--json", "json_path", type=click.Path(path_type=Path), help="Write the figures here."
 )
-def main(only: str | None, settle: float, seconds: float, json_path: Path | None) -> None:
+def main(
+    variant: str, only: str | None, settle: float, seconds: float, json_path: Path | None
+) -> None:
     """Run the benchmark."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -304,10 +309,11 @@ def main(only: str | None, settle: float, seconds: float, json_path: Path | None
         click.echo("making the models", err=True)
         store = make_bundles(folder)
         if only != "overload":
-            results["changes"] = [asdict(phase) for phase in changes(folder, store, settle)]
+            phases = changes(folder, store, variant, settle)
+            results["changes"] = [asdict(phase) for phase in phases]
             store.write_json({"champion": 1}, "models", TASK, "aliases.json")
         if only != "changes":
-            results["overload"] = asdict(overload(folder, store, seconds))
+            results["overload"] = asdict(overload(folder, store, variant, seconds))
     if json_path:
         json_path.write_text(json.dumps(results, indent=1))
     click.echo(table(results))
