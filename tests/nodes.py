@@ -20,11 +20,11 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 BIN = Path(sys.executable).parent
 _START_S = 120.0
-_END_S = 20.0
+_END_S = 5.0
 # Of what `ray start` prints when the node stands.
 _STANDS = "Ray runtime started"
 # In the environment of every process of a node: its name.
@@ -131,17 +131,20 @@ class Nodes:
 
     def alive(self) -> int:
         """Return how many nodes the head believes alive; 0 while it does not answer."""
-        request = urllib.request.Request(  # noqa: S310 - loopback
-            f"{self.address}/api/v0/nodes?detail=true",
-            headers={"Authorization": f"Bearer {self.token}"},
-        )
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - loopback
-                told = json.loads(answer.read())
+            return sum(row["state"] == "ALIVE" for row in self.listed("nodes"))
         except (urllib.error.URLError, OSError, ValueError):
             return 0
-        rows = told["data"]["result"]["result"]
-        return sum(row["state"] == "ALIVE" for row in rows)
+
+    def listed(self, what: str) -> list[dict[str, Any]]:
+        """Return all the ``nodes``, ``tasks``, ``actors`` … that the dashboard knows."""
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{self.address}/api/v0/{what}?detail=true&limit=10000",
+            headers={"Authorization": f"Bearer {self.token}"},
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - loopback
+            rows: list[dict[str, Any]] = json.loads(answer.read())["data"]["result"]["result"]
+        return rows
 
     def _inside(self, name: str) -> list[str]:
         """Return what comes before a node's command: nothing, for all share this network."""
@@ -184,7 +187,10 @@ class Nodes:
     ) -> None:
         for process in reversed(self._processes.values()):
             process.send_signal(signal.SIGTERM)
+        for process in self._processes.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_END_S)
+            process.kill()
+            process.wait()
         _kill(_carrying(f"HOME={self.environment['HOME']}"))
         shutil.rmtree(self.folder, ignore_errors=True)
