@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tunesmith.midi.compiled import compiled
 from tunesmith.midi.score import Score
 
 __all__ = ["DuplicateRule", "duplicate_clusters", "fingerprint", "note_hash"]
@@ -77,18 +78,17 @@ def fingerprint(notes: NDArray[np.void]) -> NDArray[np.uint64]:
     pitched = notes[~notes["is_drum"]] if notes["is_drum"].any() else notes
     if pitched.size == 0:
         return np.empty(0, dtype=np.uint64)
-    pitch, onset_s = pitched["pitch"].astype(np.int64), pitched["onset_s"].copy()
     step = np.rint(pitched["onset_quarters"] * GRID_PER_QUARTER)
-    lines = []
-    for opens in (onset_s[1:] - onset_s[:-1] > CHORD_SPREAD_S, step[1:] > step[:-1]):
-        starts = np.concatenate([[0], 1 + np.flatnonzero(opens)])
-        lines += [np.maximum.reduceat(pitch, starts), np.minimum.reduceat(pitch, starts)]
-    hashes = _ngram_hashes(lines, salts=(1, 2, 1, 2))
+    hashes = _ngram_hashes(
+        pitched["pitch"].astype(np.int64), pitched["onset_s"].copy(), step.astype(np.float64)
+    )
     kept = _distinct(hashes[hashes < _KEPT_BELOW])
     return kept if kept.size >= SMALLEST_SKETCH else _distinct(hashes)[:SMALLEST_SKETCH]
 
 
 _KEPT_BELOW = np.uint64(2**64 // KEPT_SHARE)
+_SALT = np.uint64(257**LINE_NGRAM % 2**64)
+"""Tells the lines apart."""
 
 
 def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -99,23 +99,43 @@ def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return ordered[first]
 
 
-def _ngram_hashes(lines: Sequence[NDArray[np.int64]], salts: Sequence[int]) -> NDArray[np.uint64]:
-    """Hashes of the n-grams of every line's intervals, all lines in one pass."""
-    line = np.concatenate(lines)
-    n = line.size - LINE_NGRAM
-    if n <= 0:
-        return np.empty(0, dtype=np.uint64)
-    steps = (line[1:] - line[:-1] + 128).astype(np.uint64)
-    # Six steps of 257 fit 64 bits, so distinct n-grams differ.
-    pairs = steps[:-1] * np.uint64(257) + steps[1:]
-    value = pairs[:n] * np.uint64(257**4) + pairs[2 : n + 2] * np.uint64(257**2) + pairs[4:]
-    inside = np.ones(n, dtype=bool)
-    end = 0
-    for of_line, salt in zip(lines, salts, strict=True):
-        start, end = end, end + of_line.size
-        value[start:end] += np.uint64(salt * 257**LINE_NGRAM % 2**64)
-        inside[max(start, end - LINE_NGRAM) : end] = False  # reaches into the next line
-    return _mix(value[inside])
+@compiled
+def _ngram_hashes(
+    pitch: NDArray[np.int64], onset_s: NDArray[np.float64], step: NDArray[np.float64]
+) -> NDArray[np.uint64]:
+    """Hash the n-grams of the intervals of the top and the bottom line, by either kind of chord."""
+    n = pitch.size
+    line = np.empty(n, dtype=np.int64)
+    hashes = np.empty(4 * n, dtype=np.uint64)
+    n_hashes = 0
+    for chords in range(2):
+        for side in range(2):
+            length = 0
+            for i in range(n):
+                if chords == 0:
+                    begins = i == 0 or onset_s[i] - onset_s[i - 1] > CHORD_SPREAD_S
+                else:
+                    begins = i == 0 or step[i] > step[i - 1]
+                if begins:
+                    line[length] = pitch[i]
+                    length += 1
+                elif side == 0:
+                    line[length - 1] = max(line[length - 1], pitch[i])
+                else:
+                    line[length - 1] = min(line[length - 1], pitch[i])
+            for i in range(length - LINE_NGRAM):
+                # Six steps of 257 fit 64 bits, so distinct n-grams differ.
+                value = np.uint64(0)
+                for k in range(i, i + LINE_NGRAM):
+                    value = value * np.uint64(257) + np.uint64(line[k + 1] - line[k] + 128)
+                value += np.uint64(side + 1) * _SALT
+                value ^= value >> np.uint64(30)
+                value *= np.uint64(0xBF58476D1CE4E5B9)
+                value ^= value >> np.uint64(27)
+                value *= np.uint64(0x94D049BB133111EB)
+                hashes[n_hashes] = value ^ (value >> np.uint64(31))
+                n_hashes += 1
+    return hashes[:n_hashes]
 
 
 def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
