@@ -2,6 +2,7 @@
 
 python benchmarks/search.py race composer --dataset big4 --store STORE --families boosting,cnn1d
 python benchmarks/search.py study --dataset big4 --store STORE
+python benchmarks/search.py study-score --dataset big4 --store STORE
 python benchmarks/search.py overhead
 python benchmarks/search.py slots 8 64
 
@@ -64,7 +65,7 @@ STUDY_SPACE = {
     "epochs": [10, 20],
     "batch": [20, 30],
 }
-STUDY_BEST = {
+STUDY_BEST: dict[str, Any] = {
     "optimizer": "adam", "initializer": "glorot_uniform", "dropout": 0.4, "batch": 30, "epochs": 10,
 }  # fmt: skip
 
@@ -103,11 +104,16 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What a side came to; times in seconds since before its process began."""
+    """What a side came to; times in seconds since before its process began.
+
+    ``trained_s`` is what all steps took, judging included: what no side can save but by training
+    less. The rest of the cores' time is start-up, drawing settings, writing down and waiting.
+    """
 
     rises: list[tuple[float, float]] = field(default_factory=list)
     ended_s: list[float] = field(default_factory=list)
     idle: float = 0.0
+    trained_s: float = 0.0
     steps: dict[str, int] = field(default_factory=dict)
 
     def saw(self, at_s: float, score: float) -> None:
@@ -125,16 +131,18 @@ class Outcome:
 
 def training(
     seen: Material, family: str, params: Mapping[str, Any], seed: int
-) -> Iterator[tuple[float, bool]]:
-    """Yield the best score so far after every step, and whether the trial would end here."""
+) -> Iterator[tuple[float, bool, float]]:
+    """Yield the best so far after every step, whether the trial would end here, and its seconds."""
     kind = get_family(family)
     fits = [(kind.fit(params, train, seed=seed), held_out) for train, held_out in seen.splits()]
     best, best_step = -np.inf, 0
     for step in range(1, kind.max_steps + 1):
+        began = time.perf_counter()
         figures = [_judged(next(fit), held_out)[seen.metric] for fit, held_out in fits]
         if np.mean(figures) > best:
             best, best_step = float(np.mean(figures)), step
-        yield best, step == kind.max_steps or step - best_step >= kind.patience
+        is_over = step == kind.max_steps or step - best_step >= kind.patience
+        yield best, is_over, time.perf_counter() - began
 
 
 def _judged(step: Step, held_out: Any) -> dict[str, float]:
@@ -203,10 +211,10 @@ def _optuna_worker(job: Job, tickets: Any, told: Any, how: tuple[Path, str], num
     def objective(trial: Any) -> float:
         asked = space(trial)
         best = 0.0
-        for step, (best, is_over) in enumerate(
+        for step, (best, is_over, step_s) in enumerate(
             training(seen, asked[FAMILY], asked["params"], job.seed), 1
         ):
-            told.put(("score", time.time(), (best, asked[FAMILY])))
+            told.put(("score", time.time(), (best, asked[FAMILY], step_s)))
             trial.report(best, step)
             if is_over:
                 break
@@ -238,8 +246,8 @@ def _one_step_worker(job: Job, tickets: Any, told: Any, kept: int, number: int) 
     while (ticket := tickets.get()) is not None:
         asked, is_short = ticket
         best = 0.0
-        for best, is_over in training(seen, asked[FAMILY], asked["params"], job.seed):
-            told.put(("score", time.time(), (best, asked[FAMILY])))
+        for best, is_over, step_s in training(seen, asked[FAMILY], asked["params"], job.seed):
+            told.put(("score", time.time(), (best, asked[FAMILY], step_s)))
             if is_short or is_over:
                 break
         told.put(("end", time.time(), (best, asked)))
@@ -281,8 +289,9 @@ def _listen(told: Any, n_ends: int, outcome: Outcome, began: float) -> list[Any]
     while len(ended) < n_ends:
         kind, at, what = told.get(timeout=900)
         if kind == "score":
-            score, family = what
+            score, family, step_s = what
             outcome.saw(at - began, score)
+            outcome.trained_s += step_s
             outcome.steps[family] = outcome.steps.get(family, 0) + 1
         else:
             ended.append(what)
@@ -293,7 +302,7 @@ def _listen(told: Any, n_ends: int, outcome: Outcome, began: float) -> list[Any]
 def side_c(job: Job, began: float) -> Outcome:
     """Run this project's search, refits and the published run not counted."""
     from tunesmith import runtime
-    from tunesmith.search import Ask, search
+    from tunesmith.search import ENGINE, Ask, search
 
     outcome = Outcome()
     line_of = re.compile(r"(\d+)/\d+ done, .* best ([\d.]+) ")
@@ -314,10 +323,11 @@ def side_c(job: Job, began: float) -> Outcome:
             if "refitting" in line and not outcome.idle:
                 stop()
                 (history,) = Path(folder).glob("runs/*/.staging-*/history.jsonl")
-                families = (json.loads(row)["family"] for row in history.read_text().splitlines())
-                outcome.steps = dict(Counter(families))
+                rows = [json.loads(row) for row in history.read_text().splitlines()]
+                outcome.steps = dict(Counter(row["family"] for row in rows))
+                outcome.trained_s = sum(row["step_s"] for row in rows)
 
-        with runtime.session(None, num_cpus=job.workers):
+        with runtime.session(None, meanwhile=ENGINE, num_cpus=job.workers):
             ask = Ask(job.task, job.request(), job.families, trials=job.trials, seed=job.seed)
             search(store, [ask], say=say)
     return outcome
@@ -379,19 +389,20 @@ def race(target: float | None, only: str, target_file: Path | None, **options: A
         if done.returncode:
             raise SystemExit(done.stderr)
         outcome = outcomes[name] = Outcome(**json.loads(done.stdout.splitlines()[-1]))
-        click.echo(_line(name, outcome, target))
+        click.echo(_line(name, outcome, options["workers"], target))
     if target_file is not None:
         told = {name: outcome.__dict__ for name, outcome in outcomes.items()}
         target_file.write_text(json.dumps({"options": options, "sides": told}, indent=1))
 
 
-def _line(name: str, outcome: Outcome, target: float | None) -> str:
+def _line(name: str, outcome: Outcome, workers: int, target: float | None) -> str:
     end_s, n_trials = outcome.ended_s[-1], len(outcome.ended_s)
     at_s, best = outcome.rises[-1]
     text = (
         f"  {name}  {SIDES[name]:<34} {n_trials} trials in {end_s:6.1f} s, "
         f"{3600 * n_trials / end_s:6.0f} an hour; best {best:.4f} at {at_s:.1f} s; "
-        f"cores idle {outcome.idle:.0%}; steps {outcome.steps}"
+        f"cores idle {outcome.idle:.0%}; steps {outcome.steps} of {outcome.trained_s:.1f} s, "
+        f"{workers * end_s - outcome.trained_s:.1f} s of {workers} cores besides"
     )
     if target is None:
         return text
@@ -402,19 +413,28 @@ def _line(name: str, outcome: Outcome, target: float | None) -> str:
 # --- a: the study's way
 
 
+_DATA = [
+    click.option("--store", required=True, help="Store that holds the dataset."),
+    click.option("--dataset", required=True, help="Its name."),
+]
+
+
+def _with_data(function: Any) -> Any:
+    for decorate in reversed(_DATA):
+        function = decorate(function)
+    return function
+
+
 @main.command()
-@click.option("--store", required=True)
-@click.option("--dataset", required=True)
+@_with_data
 @click.option("--steps", default=8, show_default=True, help="Steps to time for each draw.")
-@click.option("--score-epochs", default=0, show_default=True, help="Epochs to score its best for.")
-def study(store: str, dataset: str, steps: int, score_epochs: int) -> None:
-    """Say how long the study's random search would take, and what its best setting scores."""
+def study(store: str, dataset: str, steps: int) -> None:
+    """Say how long the study's random search would take."""
     import keras
     from sklearn.model_selection import ParameterSampler
 
-    job = Job("composer", store, dataset, ("cnn2d",), 0, 1, 0)
-    seen = job.material()
-    train, held_out = next(seen.splits())
+    seen = Job("composer", store, dataset, ("cnn2d",), 0, 1, 0).material()
+    train, _ = next(seen.splits())
     view = train.view("chunks")
     n_chunks = len(seen.development.view("chunks"))
     y = train.y[view.item]
@@ -428,18 +448,32 @@ def study(store: str, dataset: str, steps: int, score_epochs: int) -> None:
         f"a: {DRAWS} draws x {FOLDS} folds on {n_chunks} chunks would take {total_s / 3600:.1f} h, "
         f"from {steps} measured steps a draw; validation not counted"
     )
-    network = _network(keras, STUDY_BEST, view.x, len(train.classes))
-    judged = held_out.view("chunks")
-    for epoch in range(1, score_epochs + 1):
-        network.fit(view.x, y, batch_size=STUDY_BEST["batch"], epochs=1, verbose=0)
-        from tunesmith.datasets.examples import aggregate
 
+
+@main.command("study-score")
+@_with_data
+@click.option("--epochs", default=STUDY_BEST["epochs"], show_default=True)
+def study_score(store: str, dataset: str, epochs: int) -> None:
+    """Train what the study's search found best and say what it scores after every epoch."""
+    import keras
+
+    from tunesmith.datasets.examples import aggregate
+
+    seen = Job("composer", store, dataset, ("cnn2d",), 0, 1, 0).material()
+    train, held_out = next(seen.splits())
+    view, judged = train.view("chunks"), held_out.view("chunks")
+    y = train.y[view.item]
+    network = _network(keras, STUDY_BEST, view.x, len(train.classes))
+    for epoch in range(1, epochs + 1):
+        began = time.perf_counter()
+        network.fit(view.x, y, batch_size=STUDY_BEST["batch"], epochs=1, verbose=0)
+        epoch_s = time.perf_counter() - began
         by_row = network.predict(judged.x, verbose=0)
         by_item = scores(aggregate(by_row, judged.item, len(held_out)), held_out.y)
         by_chunk = scores(by_row, held_out.y[judged.item])
         click.echo(
-            f"  epoch {epoch}: {seen.metric} {by_item[seen.metric]:.4f} a piece, "
-            f"accuracy {by_chunk['accuracy']:.4f} a chunk"
+            f"  epoch {epoch} on {len(view)} chunks in {epoch_s:.0f} s: {seen.metric} "
+            f"{by_item[seen.metric]:.4f} a piece, accuracy {by_chunk['accuracy']:.4f} a chunk"
         )
 
 

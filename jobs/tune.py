@@ -161,6 +161,7 @@ def _asks(names: Sequence[str], options: dict[str, Any]) -> "list[Ask]":
 def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str, Any]:
     """Search TASKS over model families and publish each winner as a run."""
     from tunesmith import runtime
+    from tunesmith.search import ENGINE
     from tunesmith.store import Store
     from tunesmith.tasks import get_task, task_names
 
@@ -171,7 +172,7 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
     for name in names:
         get_task(name)
     here = {"include_dashboard": options["dashboard"], "num_cpus": options["cpus"]}
-    with runtime.session(options["address"], **here) as cluster:
+    with runtime.session(options["address"], meanwhile=ENGINE, **here) as cluster:
         from tunesmith.search import on_machines, plan, search
         from tunesmith.search.records import CLUSTER
 

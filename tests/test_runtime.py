@@ -72,6 +72,15 @@ def test_a_session_inside_a_running_cluster_leaves_it_running(
 
 
 @pytest.mark.cluster
+def test_what_a_session_needs_is_imported_while_ray_starts(ray_cluster: dict[str, float]) -> None:
+    sys.modules.pop("colorsys", None)
+    with session(meanwhile=["colorsys"]):
+        assert "colorsys" in sys.modules
+    with pytest.raises(ModuleNotFoundError), session(meanwhile=["no_such_module"]):
+        pass
+
+
+@pytest.mark.cluster
 def test_connecting_twice_gives_the_same_cluster(ray_cluster: dict[str, float]) -> None:
     assert connect()["CPU"] == ray_cluster["CPU"]
 

@@ -6,8 +6,10 @@ Ray is imported inside the functions: a command's ``--help`` must not wait for i
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from tunesmith.errors import TunesmithError, UsageError
@@ -138,8 +140,18 @@ def _target(address: str | None) -> str | None:
 
 
 @contextmanager
-def session(address: str | None = None, **options: Any) -> Iterator[dict[str, float]]:
+def session(
+    address: str | None = None, *, meanwhile: Sequence[str] = (), **options: Any
+) -> Iterator[dict[str, float]]:
     """Connect for the length of a ``with`` block; what was running before stays.
+
+    Parameters
+    ----------
+    address, **options
+        As in `connect`.
+    meanwhile
+        Names of modules that the block will import: Ray's processes take seconds to start, in
+        which this one would only wait.
 
     Yields
     ------
@@ -150,8 +162,12 @@ def session(address: str | None = None, **options: Any) -> Iterator[dict[str, fl
     import ray
 
     was_running = ray.is_initialized()
-    resources = connect(address, **options)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        imported = [pool.submit(import_module, name) for name in meanwhile]
+        resources = connect(address, **options)
     try:
+        for one in imported:
+            one.result()
         yield resources
     finally:
         if not was_running:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tunesmith.search.trial import hide_gpus_not_given
 
 __all__ = [
+    "ENGINE",
     "Ask",
     "SearchInterruptedError",
     "hide_gpus_not_given",
@@ -23,6 +24,13 @@ __all__ = [
     "plan",
     "search",
 ]
+
+ENGINE = (
+    "tunesmith.search.driver",
+    # Ray Tune imports it to count which of its callbacks are in use, and with it MLflow.
+    "ray.air.integrations.mlflow",
+)
+"""What a search imports, for `tunesmith.runtime.session` to do while Ray starts."""
 
 _HOMES = {
     "Ask": "sessions",
