@@ -12,7 +12,7 @@ FOLDERS = ("platform", "jobs", "serve", "tests", "benchmarks")
 INDIRECT = {
     "tf2onnx": "keras, to export ONNX",
     "python-multipart": "fastapi, to take file uploads",
-    "optuna-dashboard": "make watch",
+    "optuna-dashboard": "make watch, and the tests of it",
     "tensorboard": "make watch",
     "flask": "moto's server",
     "flask-cors": "moto's server",
