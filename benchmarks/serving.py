@@ -605,7 +605,9 @@ def in_turns(
     found: dict[str, Any] = {}
     for name, figures in runs.items():
         every = [latency for run in figures for latency in run.latencies_s]
-        whole = Figures(every, sum(run.errors for run in figures), turns.seconds * turns.count)
+        # A turn lasts until its last answer, long after its end where the server is slow.
+        duration_s = sum(run.duration_s for run in figures)
+        whole = Figures(every, sum(run.errors for run in figures), duration_s)
         found[name] = whole.summary()
     if len(runs) == 2:
         (base, own), (one, other) = list(runs.values()), list(ports)
