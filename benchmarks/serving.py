@@ -3,9 +3,9 @@
     python benchmarks/serving.py --seconds 8 --json serving.json
 
 Every variant serves the same model (a 1-D CNN, exported to ONNX) to the same client on one
-machine. The plain server runs all the time and is measured in turns with each variant, a few
-seconds each. `rate ratio` and `p50 ratio` compare the best turn of each: a neighbour on the machine
-only ever slows, so the best turn is the one it disturbed least.
+machine, all of whose cores it may use. The plain server runs all the time and is measured in turns
+with each variant, a few seconds each. `rate ratio` and `p50 ratio` compare the best turn of each: a
+neighbour on the machine only ever slows, so the best turn is the one it disturbed least.
 
 - ``plain``: this application under uvicorn in one process, without Ray;
 - ``inline``: Ray Serve, every node in the one ingress replica, which listens itself;
@@ -56,6 +56,7 @@ FAST = {
 }
 QUIET = {"RAY_AUTH_MODE": "disabled", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
 VARIANTS = "plain,inline,inline-2,inline-haproxy,inline-proxy,spread,naive,bentoml"
+CPUS = os.cpu_count() or 1  # as many worker threads, in every variant of this application
 P99_LIMIT_S = 0.1
 MOST_CONNECTIONS = 100  # of the open loop; what finds none free waits, and its waiting counts
 
@@ -230,7 +231,9 @@ import uvicorn
 from serve.routes import make_app
 from serve.service import Service
 from serve.settings import shipped
-service = Service(shipped(store=sys.argv[1], limits={"in_flight": 128}))
+service = Service(
+    shipped(store=sys.argv[1], threads=int(sys.argv[3]), limits={"in_flight": 128})
+)
 service.start()
 uvicorn.run(make_app(service), host="127.0.0.1", port=int(sys.argv[2]), log_level="error",
             access_log=False)
@@ -321,6 +324,7 @@ def serve_config(
     config["http_options"]["port"] = port
     application = config["applications"][0]
     application["args"]["store"] = store.uri
+    application["args"]["threads"] = CPUS
     application["args"]["limits"]["in_flight"] = 128
     application["deployments"][0]["max_ongoing_requests"] = 256
     for change in filter(None, changes):
@@ -356,12 +360,13 @@ def spread_config(config: dict[str, Any]) -> None:
 
 
 def listening_config(config: dict[str, Any], replicas: int = 1) -> None:
-    """Let the replicas listen themselves, each with its share of one machine."""
+    """Let the replicas listen themselves, each with its share of the machine."""
     config["proxy_location"] = "Disabled"
     application = config["applications"][0]
     application["args"]["listen"] = {"port": config["http_options"]["port"]}
+    application["args"]["threads"] = max(1, CPUS // replicas)
     application["deployments"][0]["num_replicas"] = replicas
-    application["deployments"][0]["ray_actor_options"] = {"num_cpus": 1 / replicas}
+    application["deployments"][0]["ray_actor_options"] = {"num_cpus": CPUS / replicas}
 
 
 # Where BentoML's command is; it need not share this environment.
@@ -381,7 +386,7 @@ def start(  # noqa: PLR0917  where and what
     environment = {**os.environ, **QUIET, "PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}"}
     bin_folder = Path(sys.executable).parent
     if variant == "plain":
-        command = [sys.executable, "-c", PLAIN, store.uri, str(port)]
+        command = [sys.executable, "-c", PLAIN, store.uri, str(port), str(CPUS)]
     elif variant == "bentoml":
         (folder / "bento_service.py").write_text(BENTO)
         environment |= {"TUNESMITH_STORE": store.uri, "BENTOML_DO_NOT_TRACK": "true"}
