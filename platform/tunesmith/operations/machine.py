@@ -66,7 +66,7 @@ class Machine:
     proc: Path = Path("/proc")
     packages: Path = field(default_factory=lambda: Path(sysconfig.get_path("purelib")))
     list_gpus: Callable[[], tuple[Gpu, ...] | None] = field(default=lambda: list_gpus())  # noqa: PLW0108 - defined below
-    now_s: Callable[[], float] = time.time
+    now_s: Callable[[], float] = field(default_factory=lambda: time.time)
 
     def token_file(self) -> Path:
         """Return where Ray looks for the token of a cluster."""
