@@ -1,10 +1,15 @@
 """What a refitted winner leaves behind."""
 
 import io
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import pytest
 
 from tests import artefacts
+from tunesmith.models import get_family
+from tunesmith.models.contract import Step
 from tunesmith.registry.gate import LEAST_REFERENCE_ROWS
 from tunesmith.search.material import Material
 from tunesmith.search.refit import refit
@@ -24,3 +29,21 @@ def test_few_items_still_give_the_rows_that_promotion_compares() -> None:
     # Every number is one of its column.
     assert all(np.isin(rows[:, column], own[:, column]).all() for column in range(rows.shape[1]))
     assert len(np.unique(rows, axis=0)) >= LEAST_REFERENCE_ROWS
+
+
+def test_schedules_are_laid_out_for_as_long_as_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    boosting, lengths, steps = get_family("boosting"), [], []
+    fit = type(boosting).fit
+
+    def watched(self: Any, *arguments: Any, **options: Any) -> Iterator[Step]:
+        lengths.append(options["max_steps"])
+        for step in fit(self, *arguments, **options):
+            steps.append(step.step)
+            yield step
+
+    monkeypatch.setattr(type(boosting), "fit", watched)
+    refit(
+        Material(artefacts.make_examples(30), 20, "macro_f1"), "boosting", boosting.default(),
+        steps=3, seed=0, threads=1, views=("features",),
+    )  # fmt: skip
+    assert (lengths, steps) == ([3], [1, 2, 3])

@@ -60,10 +60,10 @@ def refit(
     hide_gpus_not_given()
     model = None
     development = material.development
-    for step in get_family(family).fit(params, development, seed=seed, threads=threads):
+    # Schedules are laid out for these steps: a rate that has not come down leaves a worse model.
+    fit = get_family(family).fit(params, development, seed=seed, max_steps=steps, threads=threads)
+    for step in fit:
         model = step.model
-        if step.step >= steps:
-            break
     if model is None:
         message = f"{family} ended before its first step."
         raise ModelError(message)
