@@ -123,7 +123,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 def test_the_tutorial_is_followed_to_the_letter(reader: Reader) -> None:
     reader.follow("tutorial.md")
-    for page in ("TensorBoard", "Optuna"):
+    for page in ("TensorBoard", "Optuna composer"):
         with urllib.request.urlopen(reader.shown(page), timeout=30) as answer:  # noqa: S310 - loopback
             assert answer.status == 200
 
