@@ -22,6 +22,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import queue
 import re
 import subprocess
 import sys
@@ -176,14 +177,24 @@ def _idleness(outcome: Outcome) -> Iterator[Callable[[], None]]:
 
 def side_b(job: Job, began: float, pruner: str = "median") -> Outcome:
     """Run `study.optimize` in every worker, on one study."""
-    from tunesmith.search.studies import open_study
+    import optuna
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "study.sqlite3"
-        study = open_study(path, job.task)
+        path = Path(folder) / "study.log"
+        study = optuna.create_study(
+            study_name=job.task, storage=_journal(path), direction="maximize"
+        )
         for point in job.points():
             study.enqueue_trial(point)
         return _over_processes(job, began, _optuna_worker, range(job.trials), (path, pruner))
+
+
+def _journal(path: Path) -> Any:
+    """Return what Optuna advises where several processes share a file."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    return JournalStorage(JournalFileBackend(str(path)))
 
 
 def side_h(job: Job, began: float) -> Outcome:
@@ -204,7 +215,7 @@ def _optuna_worker(job: Job, tickets: Any, told: Any, how: tuple[Path, str], num
         "halving": optuna.pruners.SuccessiveHalvingPruner(min_resource=3, reduction_factor=3),
     }
     study = optuna.load_study(
-        study_name=job.task, storage=f"sqlite:///{path}", sampler=sampler, pruner=pruners[rule]
+        study_name=job.task, storage=_journal(path), sampler=sampler, pruner=pruners[rule]
     )
     seen, space = job.material(), job.space()
 
@@ -270,12 +281,12 @@ def _over_processes(
         is_d = worker is _one_step_worker
         for one in work:
             tickets.put((one, True) if is_d else one)
-        ended = _listen(told, len(work), outcome, began)
+        ended = _listen(told, len(work), outcome, began, pool)
         if is_d:
             best = sorted(ended, key=lambda pair: -pair[0])[:extra]
             for _, asked in best:
                 tickets.put((asked, False))
-            _listen(told, len(best), outcome, began)
+            _listen(told, len(best), outcome, began, pool)
         stop()
         for _ in pool:
             tickets.put(None)
@@ -284,10 +295,18 @@ def _over_processes(
     return outcome
 
 
-def _listen(told: Any, n_ends: int, outcome: Outcome, began: float) -> list[Any]:
-    ended = []
+def _listen(
+    told: Any, n_ends: int, outcome: Outcome, began: float, pool: Sequence[Any]
+) -> list[Any]:
+    ended: list[Any] = []
     while len(ended) < n_ends:
-        kind, at, what = told.get(timeout=900)
+        try:
+            kind, at, what = told.get(timeout=5)
+        except queue.Empty:
+            if not all(process.is_alive() for process in pool):
+                message = "A process of the benchmark died; its error stands above."
+                raise SystemExit(message) from None
+            continue
         if kind == "score":
             score, family, step_s = what
             outcome.saw(at - began, score)
