@@ -7,7 +7,7 @@ python benchmarks/search.py overhead
 python benchmarks/search.py slots 8 64
 
     a  the study's way: scikit-learn's random search of its CNN, one process, 10 draws x 3 folds
-    b  plain Optuna (TPE, median pruning) over processes that share a SQLite file
+    b  plain Optuna (TPE, median pruning) over processes that share its journal
     h  the same with Optuna's successive halving: three steps of grace, a third survives
     c  this search: Ray Tune, Optuna, successive halving, ensembles; Ray's start-up included
     d  train every setting for one step, then the best of them to the end (Egele et al., 2023)
