@@ -1,11 +1,13 @@
 """The store's promises: whole artefacts or none, and clear errors."""
 
+import errno
 import os
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -252,6 +254,17 @@ def test_a_disk_that_fills_leaves_the_old_file_and_no_half_one(folder: Store) ->
     assert run.stdout.startswith("runs/alias.json cannot be written to the store")
     assert folder.read_bytes("runs", "alias.json") == b"old"
     assert _everything(folder) == ["runs/alias.json"]
+
+
+def test_a_full_disk_says_what_to_do(folder: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder.write_bytes(b"", "runs", "old")
+    monkeypatch.setattr(folder, "fs", SimpleNamespace(open_output_stream=refuse,
+                        delete_file=lambda _: None, create_dir=folder.fs.create_dir))  # fmt: skip
+    with pytest.raises(StoreError, match=r"No space left on device\. Free some room there"):
+        folder.write_bytes(b"", "runs", "new")
 
 
 def test_credentials_in_a_uri_are_not_told(s3_store: Store) -> None:

@@ -7,6 +7,7 @@ the files are copied and the artefact's `marker` file is written last, so a fold
 marker is not an artefact.
 """
 
+import errno
 import json
 import os
 import re
@@ -22,7 +23,14 @@ from pyarrow import fs as pafs
 
 from tunesmith.errors import StoreError
 
-__all__ = ["ENVIRONMENT_VARIABLE", "Staging", "Store", "default_uri", "without_credentials"]
+__all__ = [
+    "ENVIRONMENT_VARIABLE",
+    "Staging",
+    "Store",
+    "cannot_write",
+    "default_uri",
+    "without_credentials",
+]
 
 ENVIRONMENT_VARIABLE = "TUNESMITH_STORE"
 _CREDENTIALS = re.compile(r"://[^/@]+@")
@@ -39,6 +47,14 @@ def without_credentials(uri: str) -> str:
 def default_uri() -> str:
     """Return the store's URI from the environment, or the folder in the user's home."""
     return os.environ.get(ENVIRONMENT_VARIABLE) or str(Path.home() / ".tunesmith" / "store")
+
+
+def cannot_write(what: str, error: OSError) -> StoreError:
+    """Return what a person is told about an error of writing `what`, and what can be done."""
+    advice = ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        advice = " Free some room there; the same command then goes on from what is done."
+    return StoreError(f"{what}: {error}.{advice}")
 
 
 class Store:
@@ -203,8 +219,8 @@ class Store:
                 # A full disk is not helped by half a file.
                 with suppress(OSError):
                     self.fs.delete_file(target)
-            message = f"{'/'.join(parts)} cannot be written to the store {self.shown}: {error}."
-            raise StoreError(message) from error
+            what = f"{'/'.join(parts)} cannot be written to the store {self.shown}"
+            raise cannot_write(what, error) from error
 
     def write_json(self, value: Any, *parts: str) -> None:
         """Write `value` as indented JSON with sorted keys, in one step."""
@@ -329,8 +345,8 @@ class Staging:
             else:
                 self._copy(final, marker)
         except OSError as error:
-            message = f"{'/'.join(final)} cannot be published in {store.shown}: {error}."
-            raise StoreError(message) from error
+            what = f"{'/'.join(final)} cannot be published in {store.shown}"
+            raise cannot_write(what, error) from error
         # Only now: a folder with a name of its own must outlive a publication that failed.
         self.published = True
         return True

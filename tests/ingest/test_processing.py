@@ -1,3 +1,4 @@
+import errno
 import io
 import subprocess
 import sys
@@ -8,11 +9,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tunesmith.errors import StoreError
 from tunesmith.ingest import processing
 from tunesmith.ingest.parameters import IngestParameters, ReadLimits
 from tunesmith.ingest.planning import Batch
-from tunesmith.ingest.processing import process_batch
+from tunesmith.ingest.processing import process_batch, process_rows
 from tunesmith.ingest.sources import ContentReader
+from tunesmith.store import cannot_write
 
 
 def run(store, folder, parameters=None):
@@ -172,7 +175,7 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path, midi_factory):
         import pathlib, sys
         from tunesmith.ingest.parameters import IngestParameters
         from tunesmith.ingest.planning import Batch
-        from tunesmith.ingest.processing import process_batch
+        from tunesmith.ingest.processing import process_batch, process_rows
         from tunesmith.store import Store
         paths = sorted(pathlib.Path(sys.argv[1]).iterdir())[: int(sys.argv[3])]
         batch = Batch("k", [p.name for p in paths], [(str(p),) for p in paths])
@@ -233,3 +236,23 @@ def test_the_outermost_archive_stays_open_from_batch_to_batch(store, tmp_path, m
     assert reader.archive(outermost) is opened
     assert reader.archive(locations[1][:-1]) is not inside  # it would keep its memory
     reader.close()
+
+
+@pytest.mark.parametrize("kind", [OSError, StoreError])
+def test_a_full_disk_comes_as_a_row_that_says_what_to_do(store, monkeypatch, kind):
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def refuse(batch, *_):
+        if batch.key == "part-00001":
+            raise full if kind is OSError else cannot_write("part-00001", full)
+        return 3
+
+    monkeypatch.setattr(processing, "process_batch", refuse)
+    batches = [Batch(f"part-0000{n}", ["a.mid"], [("a.mid",)]).to_json() for n in range(2)]
+    done = process_rows(
+        {"batch": batches}, IngestParameters().model_dump_json(), store.uri, ["work"], "run"
+    )
+    assert list(done["n_files"]) == [3, 0]
+    assert done["error"][0] == ""
+    assert done["error"][1].startswith("part-00001")
+    assert "No space left on device. Free some room there" in done["error"][1]

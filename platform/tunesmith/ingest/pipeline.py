@@ -28,7 +28,7 @@ from tunesmith.datasets.manifest import (
 )
 from tunesmith.datasets.reader import Dataset
 from tunesmith.datasets.schema import REJECTS
-from tunesmith.errors import DatasetError
+from tunesmith.errors import DatasetError, StoreError
 from tunesmith.ingest import assembly
 from tunesmith.ingest.archives import ArchiveError
 from tunesmith.ingest.assembly import FileRow
@@ -221,7 +221,13 @@ def _unfinished(batches: Sequence[Batch], staging: Staging) -> list[Batch]:
 def _map_batches(
     batches: Sequence[Batch], parameters: IngestParameters, staging: Staging
 ) -> Iterator[int]:
-    """Yield the number of files of each batch as the cluster finishes it."""
+    """Yield the number of files of each batch as the cluster finishes it.
+
+    Raises
+    ------
+    StoreError
+        When a worker cannot write to the store.
+    """
     import ray.data
 
     with warnings.catch_warnings():
@@ -245,6 +251,8 @@ def _map_batches(
         num_cpus=1,
     )
     for row in dataset.iter_rows():
+        if row["error"]:
+            raise StoreError(row["error"])
         yield int(row["n_files"])
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tunesmith.datasets.schema import result_schema
-from tunesmith.errors import MidiError
+from tunesmith.errors import MidiError, StoreError
 from tunesmith.ingest.archives import ArchiveError
 from tunesmith.ingest.parameters import IngestParameters
 from tunesmith.ingest.planning import Batch
@@ -30,7 +30,7 @@ from tunesmith.midi.errors import MidiLimitExceeded
 from tunesmith.midi.features import musical_features
 from tunesmith.midi.fingerprints import fingerprint, note_hash
 from tunesmith.midi.statistics import piece_statistics
-from tunesmith.store import Store
+from tunesmith.store import Store, cannot_write
 
 __all__ = ["batch_file", "process_batch", "process_rows"]
 
@@ -112,13 +112,26 @@ def process_rows(rows: Any, parameters: str, store: str, staging: Sequence[str],
     Returns
     -------
     dict
-        Column ``n_files``: the number of files of each batch.
+        Column ``n_files``: the number of files of each batch; column ``error``: why a batch could
+        not be written, empty where it was. As an exception it would reach the driver as a page of
+        Ray's own.
     """
     made = IngestParameters.model_validate_json(parameters)
     batches = [Batch.from_json(str(text)) for text in rows["batch"]]
     reader = _reader_of(made, run)
-    done = [process_batch(batch, made, Store(store), staging, reader) for batch in batches]
-    return {"n_files": np.array(done, dtype=np.int64)}
+    target = Store(store)
+    done, errors = [], []
+    for batch in batches:
+        n_files, told = 0, ""
+        try:
+            n_files = process_batch(batch, made, target, staging, reader)
+        except StoreError as error:
+            told = str(error)
+        except OSError as error:
+            told = str(cannot_write(f"{batch.key} cannot be written to {target.shown}", error))
+        done.append(n_files)
+        errors.append(told)
+    return {"n_files": np.array(done, dtype=np.int64), "error": np.array(errors, dtype=object)}
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ import pandas as pd
 import ray
 from ray import tune
 from ray.tune import Callback
+from ray.tune.error import TuneError
 
 from tunesmith.errors import SearchError, UsageError
 from tunesmith.search.meters import Meters
@@ -183,7 +184,7 @@ def run_trials(
         scheduler.replay(session.task.name, session.ended_rows())
     # Ray Tune keeps its own state while it runs; what counts is in the studies and histories.
     with tempfile.TemporaryDirectory(prefix="tunesmith-tune-") as scratch:
-        tune.Tuner(
+        tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=portfolio,
@@ -206,17 +207,29 @@ def run_trials(
                 failure_config=tune.FailureConfig(max_failures=_MAX_RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
-        ).fit()
+        )
+        try:
+            tuner.fit()
+        except TuneError as error:
+            # What a callback or the study raised comes as the text of its traceback.
+            *_, cause = str(error).strip().splitlines()
+            message = f"The search broke off: {cause}. {_how_to_continue(sessions)}"
+            raise SearchError(message) from error
     ended = portfolio.n_left == 0 and all(s.n_running == 0 for s in portfolio.searches.values())
     if not ended and budget.reason is None:
-        names = " ".join(session.task.name for session in sessions)
-        done = sum(session.progress.ended for session in sessions)
-        message = (
-            f"Interrupted after {done} of {sum(s.progress.n_trials for s in sessions)} trials; "
-            f"all results are kept. Continue with: python jobs/tune.py {names} --resume"
-        )
+        message = f"Interrupted. {_how_to_continue(sessions)}"
         raise SearchInterruptedError(message)
     if budget.reason is not None:
         say(f"Search ended: {budget.reason}.")
     for session in sessions:
         session.search.close()
+
+
+def _how_to_continue(sessions: Sequence[Session]) -> str:
+    """Return what a person reads who is to bring a search to its end later."""
+    names = " ".join(session.task.name for session in sessions)
+    done = sum(session.progress.ended for session in sessions)
+    return (
+        f"{done} of {sum(session.progress.n_trials for session in sessions)} trials ended; all "
+        f"results are kept. Continue with: python jobs/tune.py {names} --resume"
+    )
