@@ -1,5 +1,9 @@
 """Studies continue where they ended, without losing or doubling a trial."""
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +12,13 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from tunesmith.models import get_family
-from tunesmith.search.studies import Portfolio, Space, StudySearch, starting_points
+from tunesmith.search.studies import (
+    Portfolio,
+    Space,
+    StudySearch,
+    open_study,
+    starting_points,
+)
 from tunesmith.search.trial import SCORE
 
 FAMILIES = ("boosting", "cnn1d")
@@ -177,3 +187,24 @@ def test_a_study_that_is_the_default_is_tried_once_and_another_family_s_not_at_a
     points = starting_points(FAMILIES, ("boosting", get_family("boosting").default()))
     assert len(points) == len(FAMILIES)
     assert starting_points(("cnn1d",), ("boosting", {})) == starting_points(("cnn1d",))
+
+
+def test_a_driver_that_was_killed_while_it_wrote_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "study.journal"
+    study = open_study(path, "t")
+    holds_the_lock = (
+        "import pathlib, signal, sys; from tunesmith.search.studies import _DriverLock; "
+        "_DriverLock(pathlib.Path(sys.argv[1])).acquire(); print('held', flush=True); "
+        "signal.pause()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holds_the_lock, str(path)], stdout=subprocess.PIPE, text=True
+    ) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "held\n"
+        driver.send_signal(signal.SIGKILL)
+    started = time.monotonic()
+    assert study.ask().number == 0
+    # Optuna's own locks wait half a minute for one that is dead.
+    assert time.monotonic() - started < 10
+    assert [trial.number for trial in open_study(path, "t").trials] == [0]
