@@ -31,6 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -589,6 +590,22 @@ def memory_mb(pid: int) -> dict[str, float]:
     return {name: round(value) for name, value in total.items()}
 
 
+def whole_graph(folder: Path, store: Store) -> str:
+    """Return what the shipped graph needs with a store's champions, and who has TensorFlow."""
+    with served("inline", folder, store) as (port, pid):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=60) as answer:
+            names = [model["name"] for model in json.load(answer)["models"]]
+        memory = memory_mb(pid)
+        trainers = 0
+        for each, _ in descendants(pid):
+            with contextlib.suppress(OSError):
+                trainers += "tensorflow" in Path(f"/proc/{each}/maps").read_text()
+    return (
+        f"{len(names)} champions ({', '.join(names)}): {memory['all']:.0f} MB in all, "
+        f"{memory['replicas']:.0f} MB replica; processes with TensorFlow: {trainers}"
+    )
+
+
 @dataclass(frozen=True)
 class Turns:
     """How each figure is taken."""
@@ -662,6 +679,7 @@ def measure(
     default=BENTOML,
     help="BentoML's command, perhaps of another environment.",
 )
+@click.option("--champions", help="Only serve the champions of this store and tell the memory.")
 @click.option(
     "--json", "json_path", type=click.Path(path_type=Path), help="Write the figures here."
 )
@@ -672,9 +690,14 @@ def main(  # noqa: PLR0917  the options
     turns: int,
     only: str,
     bentoml: Path,
+    champions: str | None,
     json_path: Path | None,
 ) -> None:
     """Run the benchmark."""
+    if champions:
+        with tempfile.TemporaryDirectory() as name:
+            click.echo(whole_graph(Path(name), Store(champions)))
+        return
     song = dict.fromkeys(FEATURES, 0.5)
     workloads = [
         Workload("short piece", "/v1/composer", "audio/midi", make_midi(30)),
