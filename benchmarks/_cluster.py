@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
@@ -97,6 +98,16 @@ class Cluster(Nodes):
             message = f"{' '.join(command)} ended with {process.returncode}:\n{errors[-4000:]}"
             raise click.ClickException(message)
         return out
+
+    def deploy(self, change: Callable[[dict[str, Any]], None]) -> int:
+        """Deploy the shipped server with changes; return its port."""
+        config = yaml.safe_load((ROOT / "serve" / "config.yaml").read_text())
+        config["http_options"]["port"] = free_port()
+        change(config)
+        path = self.folder / "serve.yaml"
+        path.write_text(yaml.safe_dump(config))
+        self.run(str(BIN / "serve"), "deploy", str(path), "--address", self.address)
+        return int(config["http_options"]["port"])
 
 
 def wait_for(condition: Callable[[], bool], what: str, most_s: float = 150.0) -> float:

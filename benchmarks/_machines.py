@@ -51,6 +51,7 @@ class Machines(Cluster):
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
         for room in self._rooms.values():
+            _ip("link", "del", room)
             _ip("netns", "del", room)
         _ip("link", "del", self.tag)
 

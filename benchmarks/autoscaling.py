@@ -23,7 +23,7 @@ from typing import Any, Self
 
 import click
 import yaml
-from _cluster import BIN, ROOT, Cluster, free_port, wait_for, write_music
+from _cluster import BIN, ROOT, Cluster, wait_for, write_music
 
 from tunesmith.client import Client, ClientError
 
@@ -144,16 +144,10 @@ class Expected:
         )
 
 
-def serve(nodes: Cluster, folder: Path) -> None:
-    """Deploy the shipped configuration on a port of its own; shut it down once it answers."""
-    config = yaml.safe_load((ROOT / "serve" / "config.yaml").read_text())
-    url = f"http://127.0.0.1:{free_port()}"
-    config["http_options"]["port"] = int(url.rsplit(":", 1)[1])
-    config["proxy_location"] = "HeadOnly"
-    path = folder / "serve.yaml"
-    path.write_text(yaml.safe_dump(config))
-    nodes.run(str(BIN / "serve"), "deploy", str(path), "--address", nodes.address)
-    with Client(url) as client:
+def serve(nodes: Cluster, _: Path) -> None:
+    """Deploy the shipped configuration; shut it down once it answers."""
+    port = nodes.deploy(lambda config: config.update(proxy_location="HeadOnly"))
+    with Client(f"http://127.0.0.1:{port}") as client:
         wait_for(lambda: lives(client), "the server answers")
     nodes.run(str(BIN / "serve"), "shutdown", "--address", nodes.address, "--yes")
 

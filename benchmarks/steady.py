@@ -73,17 +73,27 @@ class Phase:
 class Load:
     """Asks from several threads with the project's client and keeps what it saw."""
 
-    def __init__(self, url: str, item: Any, tries: int = 1, task: str = TASK) -> None:
+    def __init__(
+        self,
+        url: str,
+        item: Any,
+        tries: int = 1,
+        *,
+        task: str = TASK,
+        clients: int = CLIENTS,
+        pause_s: float = 0.0,
+    ) -> None:
         self.url, self.item, self.tries, self.task = url, item, tries, task
+        self.pause_s = pause_s
         self.versions: list[int] = []
         self.times_s: list[float] = []
         self.faults: list[str] = []
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
+        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
 
     def _ask(self) -> None:
         with Client(self.url, KEY, tries=self.tries, patience_s=30) as client:
-            while not self._stop.is_set():
+            while not self._stop.wait(self.pause_s):
                 started = time.perf_counter()
                 try:
                     version = client.predict(self.task, self.item).model.version

@@ -171,7 +171,10 @@ class Nodes:
         while not condition():
             ended = [name for name, p in self._processes.items() if p.poll() is not None]
             if ended or time.monotonic() > deadline:
-                logs = "\n".join(p.read_text(errors="replace") for p in self.folder.glob("*.log"))
+                names = ended or list(self._processes)
+                logs = "\n".join(
+                    (self.folder / f"{name}.log").read_text(errors="replace") for name in names
+                )
                 message = f"Waited for: {what}. Ended: {ended}.\n{logs[-4000:]}"
                 raise RuntimeError(message)
             time.sleep(0.3)

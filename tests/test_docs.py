@@ -93,3 +93,13 @@ def test_every_job_and_file_that_is_named_exists(page: Path) -> None:
         r"\b(?:jobs|benchmarks|kuberay|tests|platform/tunesmith)/[\w/]+\.\w+", text
     ):
         assert (ROOT / name).exists() or name in written, f"{page.name} names {name}"
+
+
+def test_every_drill_stands_on_the_page_of_promises() -> None:
+    source = (ROOT / "benchmarks" / "drills.py").read_text()
+    drills = re.findall(r'^    "([a-z-]+)": Drill\(', source, re.MULTILINE)
+    described = re.findall(
+        r"^\| `([a-z-]+)` \|", (DOCS / "reliability.md").read_text(), re.MULTILINE
+    )
+    assert drills
+    assert described == drills

@@ -12,6 +12,7 @@ import pytest
 
 from tunesmith.errors import SearchError, UsageError
 from tunesmith.search import Ask, search
+from tunesmith.search.studies import StudySearch
 from tunesmith.search.watching import Watch
 from tunesmith.store import Store
 from tunesmith.tasks import get_task
@@ -120,15 +121,20 @@ def test_a_search_where_every_trial_fails_says_why(
     assert not store.exists("runs", "noise", "latest.json")
 
 
+@pytest.mark.parametrize(("kind", "name"), [(Watch, "on_trial_result"), (StudySearch, "suggest")])
 def test_a_search_that_cannot_write_says_how_to_go_on(
-    ray_cluster: dict[str, float], store: Store, monkeypatch: pytest.MonkeyPatch
+    ray_cluster: dict[str, float],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type,
+    name: str,
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     ask = Ask("noise", trials=3, families=("linear",))
     with monkeypatch.context() as patch:
-        patch.setattr(Watch, "on_trial_result", refuse)
+        patch.setattr(kind, name, refuse)
         with pytest.raises(SearchError, match=r"No space left .* jobs/tune\.py noise --resume"):
             search(store, [ask])
     (run,) = search(store, [replace(ask, resume=True)])

@@ -210,8 +210,8 @@ def run_trials(
         )
         try:
             tuner.fit()
-        except TuneError as error:
-            # What a callback or the study raised comes as the text of its traceback.
+        except (TuneError, OSError) as error:
+            # What a callback raised comes as the text of its traceback, the study's as it is.
             *_, cause = str(error).strip().splitlines()
             message = f"The search broke off: {cause}. {_how_to_continue(sessions)}"
             raise SearchError(message) from error
