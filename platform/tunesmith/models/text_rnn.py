@@ -1,9 +1,10 @@
 """Recurrent networks over words: LSTM or GRU, one way or both."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models._keras import NetworkFamily
+from tunesmith.models._keras import NetworkFamily, Recipe, adamw
 from tunesmith.models.contract import Resources
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ class TextRnn(NetworkFamily):
     name = "text_rnn"
     view = "tokens"
     resources = Resources(cpus=1, gpu_fraction=0.25, memory_bytes=2_000_000_000)
-    max_steps = 5
-    patience = 2
+    max_steps = 3
+    patience = 3
     step_unit = "epoch"
 
     def space(self, trial: "optuna.Trial") -> dict[str, Any]:
@@ -34,6 +35,7 @@ class TextRnn(NetworkFamily):
             "masked": trial.suggest_categorical("masked", [True, False]),
             "dropout": trial.suggest_float("dropout", 0.0, 0.6),
             "learning_rate": trial.suggest_float("learning_rate", 5e-4, 5e-3, log=True),
+            "cooled": trial.suggest_categorical("cooled", [True, False]),
             "batch": trial.suggest_categorical("batch", [32, 64, 128]),
         }
 
@@ -49,6 +51,7 @@ class TextRnn(NetworkFamily):
             "masked": True,
             "dropout": 0.5,
             "learning_rate": 2e-3,
+            "cooled": True,
             "batch": 64,
         }
 
@@ -76,6 +79,13 @@ class TextRnn(NetworkFamily):
         h = layers.Dropout(params["dropout"])(h)
         model = keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(h))
         return model, model
+
+    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
+        """Return Adam, its rate constant as in the tutorial or cooled along a cosine."""
+        constant = super().recipe(keras, params)
+        if not params["cooled"]:
+            return constant
+        return replace(constant, optimizer=adamw(keras, params["learning_rate"], 0.0))
 
 
 FAMILY = TextRnn()

@@ -173,6 +173,7 @@ TASK = Task(
             "masked": False,
             "dropout": 0.0,
             "learning_rate": 1e-3,
+            "cooled": False,
             "batch": 64,
         },
         is_costly=True,
