@@ -11,12 +11,37 @@ from tunesmith.datasets.manifest import dataset_names
 from tunesmith.datasets.reader import Dataset, open_dataset
 from tunesmith.store import Store
 from tunesmith.studies.contract import Setting
-from tunesmith.studies.training import row_examples
+from tunesmith.studies.training import Plan, row_examples
 
-__all__ = ["FOUR", "ChunkRows", "chunk_rows", "collection", "missing_collection", "version_of"]
+__all__ = [
+    "EPOCHS",
+    "FOUR",
+    "SMALL_NETWORK",
+    "ChunkRows",
+    "chunk_rows",
+    "collection",
+    "missing_collection",
+    "version_of",
+]
 
 FOUR = ("Bach", "Beethoven", "Chopin", "Mozart")
 """The composers of the seed study's first part."""
+
+EPOCHS = 10
+"""How long the seed study trained its 2-D network."""
+
+# Every chunk counts the same and none is changed, as in the study.
+SMALL_NETWORK = Plan.default(
+    "cnn1d",
+    EPOCHS,
+    balance=0.0,
+    by_item=0.0,
+    transpose_semitones=0,
+    loudness=0.0,
+    dropout=0.2,
+    width=128,
+)
+"""A 1-D network, 35 times smaller than the study's."""
 
 
 @dataclass(frozen=True)

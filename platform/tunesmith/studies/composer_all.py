@@ -8,6 +8,7 @@ import numpy as np
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.splits import split_pieces
 from tunesmith.studies._music import (
+    SMALL_NETWORK,
     ChunkRows,
     chunk_rows,
     collection,
@@ -30,8 +31,6 @@ _TASK = "composer_all"
 _HELD_OUT = 0.2
 _SHARES = {"0": 0.0, "0.1": 0.001, "1": 0.01, "10": 0.1}
 _PUBLISHED = {"0": 0.4289, "0.1": 0.4953, "1": 0.5003, "10": 0.4996}
-_EPOCHS = 10
-_NETWORK = Plan.default("cnn1d", _EPOCHS, balance=0.0, by_item=0.0)
 _FEATURES = Plan.default("linear", 1)
 _AUGMENTED_SHARE = 0.36
 _SEMITONES = 2
@@ -58,7 +57,7 @@ def _by_chunk(setting: Setting, share: float) -> Result:
     """Judge as the study did: a random fifth of the chunks."""
     kept = _kept(chunk_rows(setting, _TASK, None), share)
     train, test = random_part(len(kept.examples), _HELD_OUT)
-    result = train_and_judge(setting, _NETWORK, kept.examples, train, test)
+    result = train_and_judge(setting, SMALL_NETWORK, kept.examples, train, test)
     return result | {"classes": len(kept.examples.classes)}
 
 
@@ -76,7 +75,7 @@ def _with_augmented(setting: Setting, share: float) -> Result:
     y = np.concatenate([kept.y, np.full(n_copies, len(kept.classes))])
     examples = row_examples(np.concatenate([x, moved]), y, (*kept.classes, "augmented"), "chunks")
     train, test = random_part(len(y), _HELD_OUT)
-    return train_and_judge(setting, _NETWORK, examples, train, test) | {
+    return train_and_judge(setting, SMALL_NETWORK, examples, train, test) | {
         "classes": len(examples.classes)
     }
 
@@ -156,13 +155,13 @@ STUDY = Study(
         *(
             Measurement(
                 f"chunk-{name}", f"1-D network, {name} % of chunks, over chunks",
-                _NETWORK.about() | {"share": share}, partial(_by_chunk, share=share), 400,
+                SMALL_NETWORK.about() | {"share": share}, partial(_by_chunk, share=share), 400,
             )
             for name, share in reversed(_SHARES.items())
         ),
         Measurement(
             "augmented-1", "1-D network with augmented files as a composer, 1 % of chunks",
-            _NETWORK.about() | {"share": 0.01, "augmented": _AUGMENTED_SHARE},
+            SMALL_NETWORK.about() | {"share": 0.01, "augmented": _AUGMENTED_SHARE},
             partial(_with_augmented, share=0.01), 500,
         ),
     ),

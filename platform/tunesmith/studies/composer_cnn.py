@@ -8,7 +8,9 @@ import numpy.typing as npt
 
 from tunesmith.datasets.splits import folds
 from tunesmith.studies._music import (
+    EPOCHS,
     FOUR,
+    SMALL_NETWORK,
     ChunkRows,
     chunk_rows,
     missing_collection,
@@ -29,20 +31,8 @@ __all__ = ["STUDY"]
 
 _TASK = "composer"
 _FOLDS = 3
-_EPOCHS = 10
 _REFERENCE = get_task(_TASK).reference
-_STUDY = Plan("cnn2d", dict(_REFERENCE.params) if _REFERENCE else {}, _EPOCHS)
-# Every chunk counts the same and none is changed, as in the study.
-_SMALL = Plan.default(
-    "cnn1d",
-    _EPOCHS,
-    balance=0.0,
-    by_item=0.0,
-    transpose_semitones=0,
-    loudness=0.0,
-    dropout=0.2,
-    width=128,
-)
+_STUDY = Plan("cnn2d", dict(_REFERENCE.params) if _REFERENCE else {}, EPOCHS)
 
 
 def _rows_of(setting: Setting) -> ChunkRows:
@@ -174,10 +164,10 @@ STUDY = Study(
     version=lambda setting: version_of(setting, _TASK),
     measurements=(
         # One fold of each tells most; the others make the mean.
-        *_folds_of("small", "1-D network", _SMALL, 180, range(1)),
+        *_folds_of("small", "1-D network", SMALL_NETWORK, 180, range(1)),
         *_folds_of("study", "the study's network", _STUDY, 1600, range(1)),
-        _refit_of("small", "1-D network", _SMALL, 270),
-        *_folds_of("small", "1-D network", _SMALL, 180, range(1, _FOLDS)),
+        _refit_of("small", "1-D network", SMALL_NETWORK, 270),
+        *_folds_of("small", "1-D network", SMALL_NETWORK, 180, range(1, _FOLDS)),
         *_folds_of("study", "the study's network", _STUDY, 1600, range(1, _FOLDS)),
         _refit_of("study", "the study's network", _STUDY, 2400),
     ),
