@@ -1,14 +1,10 @@
 """What the drills on Ray nodes of this machine share: nodes, music, jobs."""
 
 import contextlib
-import json
 import random
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,29 +41,6 @@ class Cluster(Nodes):
     def gcs(self) -> str:
         """Where drivers and nodes find the head."""
         return f"{self.addresses['head']}:{self.port}"
-
-    def start_head(self, cpus: int = 0, *options: str) -> None:
-        """Start the head, which takes no work, and wait until its dashboard answers."""
-        host = urllib.parse.urlsplit(self.address).hostname
-        self._start(
-            "head", "--head", f"--port={self.port}", f"--dashboard-host={host}",
-            f"--dashboard-port={self.dashboard_port}", f"--temp-dir={self.folder / 'ray'}",
-            f"--num-cpus={cpus}", f"--ray-client-server-port={free_port()}", *options,
-        )  # fmt: skip
-        self._until(lambda: bool(self.rows()), "the head's dashboard answers")
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return what the head says of the nodes that it believes alive; none while it is away."""
-        request = urllib.request.Request(  # noqa: S310 - loopback
-            f"{self.address}/api/v0/nodes?detail=true",
-            headers={"Authorization": f"Bearer {self.token}"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - loopback
-                told = json.loads(answer.read())
-        except (urllib.error.URLError, OSError, ValueError):
-            return []
-        return [row for row in told["data"]["result"]["result"] if row["state"] == "ALIVE"]
 
     def working(self, name: str, what: bytes) -> list[int]:
         """Return the processes of a node whose titles hold some words."""

@@ -94,7 +94,7 @@ class Watch:
 
     def _look(self) -> None:
         while not self._stop.wait(0.5):
-            rows = self.nodes.rows()
+            rows = self.nodes.alive()
             if not rows:
                 continue
             found = Counter(self._type(row) for row in rows if not row["is_head_node"])

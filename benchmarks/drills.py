@@ -59,7 +59,7 @@ def two_workers(
     """Start a head, which may keep its tables on disk, and the workers ``a`` and ``b`` of 1 CPU."""
     kept = {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": str(folder / "tables")}
     with kind(folder / "n", **(kept if keeps else {})) as nodes:
-        nodes.start_head()
+        nodes.start_head(cpus=0)
         nodes.start_worker("a")
         nodes.start_worker("b")
         yield nodes
@@ -283,16 +283,16 @@ def head_jobs(folder: Path) -> Seen:
 
 def revive(nodes: Cluster, *drivers: subprocess.Popen[str]) -> float:
     """Kill the head and what runs on it, start it again; return how long its workers took."""
-    before = {row["node_id"] for row in nodes.rows() if not row["is_head_node"]}
+    before = {row["node_id"] for row in nodes.alive() if not row["is_head_node"]}
     nodes.kill("head")
     for driver in drivers:
         driver.kill()
         driver.communicate()
     # On a machine of its own no raylet of another node would make Ray believe that it still runs.
     (nodes.folder / "ray" / "ray_current_cluster").unlink()
-    nodes.start_head()
+    nodes.start_head(cpus=0)
     return wait_for(
-        lambda: before <= {row["node_id"] for row in nodes.rows()}, "the workers are there again"
+        lambda: before <= {row["node_id"] for row in nodes.alive()}, "the workers are there again"
     )
 
 
@@ -390,7 +390,7 @@ def worker_serve(folder: Path) -> Seen:
 
         def happen() -> str:
             nodes.kill("b")
-            wait_for(lambda: len(nodes.rows()) == 2, "the head knows that b has gone")
+            wait_for(lambda: len(nodes.alive()) == 2, "the head knows that b has gone")
             nodes.start_worker("c")
             took_s = wait_for(lambda: len(replicas(nodes)) == 2, "there are two replicas again")
             return f"two replicas again {took_s:.0f} s after the new node; "

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -103,20 +104,21 @@ class Nodes:
         """Return the variables of a shell whose home holds nothing but the token."""
         return self.environment | {"RAY_API_SERVER_ADDRESS": self.address}
 
-    def start_head(self, cpus: int = 1) -> None:
+    def start_head(self, cpus: int, *options: str) -> None:
         """Start the head and wait until its dashboard answers; again after it was killed."""
+        host = urllib.parse.urlsplit(self.address).hostname
         self._start(
-            "head", "--head", f"--port={self.port}", "--dashboard-host=127.0.0.1",
+            "head", "--head", f"--port={self.port}", f"--dashboard-host={host}",
             f"--dashboard-port={self.dashboard_port}", f"--temp-dir={self.folder / 'ray'}",
-            f"--num-cpus={cpus}", f"--ray-client-server-port={free_port()}",
+            f"--num-cpus={cpus}", f"--ray-client-server-port={free_port()}", *options,
         )  # fmt: skip
-        self._until(lambda: self.alive() >= 1, "the head's dashboard answers")
+        self._until(lambda: bool(self.alive()), "the head's dashboard answers")
 
     def start_worker(self, name: str = "worker", cpus: int = 1) -> None:
         """Start a worker node and wait until the head knows it."""
-        before = self.alive()
+        before = len(self.alive())
         self._start(name, f"--address={self.addresses['head']}:{self.port}", f"--num-cpus={cpus}")
-        self._until(lambda: self.alive() > before, f"the head knows {name}")
+        self._until(lambda: len(self.alive()) > before, f"the head knows {name}")
 
     def kill(self, name: str) -> None:
         """End every process of a node at once, as a machine that loses its power does."""
@@ -129,12 +131,12 @@ class Nodes:
         """Return the processes of a node: what it started, and nobody else's."""
         return _carrying(f"HOME={self.environment['HOME']}", f"{_MARK}={name}")
 
-    def alive(self) -> int:
-        """Return how many nodes the head believes alive; 0 while it does not answer."""
+    def alive(self) -> list[dict[str, Any]]:
+        """Return what the head says of nodes that it believes alive; none while it is away."""
         try:
-            return sum(row["state"] == "ALIVE" for row in self.listed("nodes"))
+            return [row for row in self.listed("nodes") if row["state"] == "ALIVE"]
         except (urllib.error.URLError, OSError, ValueError):
-            return 0
+            return []
 
     def listed(self, what: str) -> list[dict[str, Any]]:
         """Return all the ``nodes``, ``tasks``, ``actors`` … that the dashboard knows."""

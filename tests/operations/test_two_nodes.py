@@ -78,7 +78,7 @@ def nodes(checkout: Path, bucket: Callable[[str], str]) -> Iterator[Nodes]:
         tempfile.TemporaryDirectory(prefix="tn-") as name,
         Nodes(Path(name) / "n", variables, working_dir=checkout) as made,
     ):
-        made.start_head()
+        made.start_head(cpus=1)
         made.start_worker()
         yield made
 

@@ -72,10 +72,9 @@ N_LENGTHS, N_LENGTHS_S = _LENGTH_EDGES_QUARTERS.size + 1, _LENGTH_EDGES_S.size +
 EVEN_RATIO = 0.1
 """Powers of 2 within which two gaps are the same."""
 
-_STEP_EDGES = np.array([-4.5, -2.5, -0.5, 0.5, 2.5, 4.5])
-"""Melodic steps in seven kinds: leap, third and step down, repetition, step, third and leap up."""
-
 N_STEPS = 7
+"""Kinds of melodic steps: leap, third and step down, repetition, step, third and leap up."""
+
 WIDEST_INTERVAL = 13
 """Semitones; wider ones count as this one."""
 
@@ -86,8 +85,10 @@ N_VALUES = 128
 """Pitches and velocities. Much is read off histograms over them, not off the notes again."""
 
 _CLASS_OF = np.arange(N_VALUES) % 12
-_STEP_KIND_OF = np.searchsorted(_STEP_EDGES, np.arange(1 - N_VALUES, N_VALUES))
-"""By step, from -127 on."""
+# By step, from -127 on.
+_STEP_KIND_OF = np.searchsorted(
+    [-4.5, -2.5, -0.5, 0.5, 2.5, 4.5], np.arange(1 - N_VALUES, N_VALUES)
+)
 
 
 def _fold(kinds: Ints, n_kinds: int) -> Floats:
@@ -98,8 +99,6 @@ def _fold(kinds: Ints, n_kinds: int) -> Floats:
 
 _DEGREE_TO_FIFTHS = _fold(np.minimum(np.arange(12) * 7 % 12, -np.arange(12) * 7 % 12), 7)
 _PITCH_TO_REGISTER = _fold(np.clip(np.arange(N_VALUES) // 6 - 4, 0, 12), 13)
-_SPAN_TO_CLASS = _fold(np.where(np.arange(N_VALUES) > 0, _CLASS_OF, -1), 12)
-_SPAN_TO_SIXTHS = _fold(np.clip(np.arange(N_VALUES) // 6, 0, 8), 9)
 
 
 def _chord_tables() -> tuple[Ints, Ints]:
