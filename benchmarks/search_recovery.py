@@ -182,7 +182,9 @@ def main(kills: int, trial_kills: int, seed: int, **options: Any) -> None:
             process = search.start(store)
             wanted = dice.randrange(1, n_all // 2)
             wait_for(process, store, wanted)
-            pids = trial_processes(process.pid)
+            # Between two families there is none for a moment.
+            while not (pids := trial_processes(process.pid)) and process.poll() is None:
+                time.sleep(0.02)
             if pids:
                 os.kill(dice.choice(pids), signal.SIGKILL)
             click.echo(f"trial killed {number + 1} after {wanted} results ({pids}):")
