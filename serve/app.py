@@ -23,7 +23,7 @@ from serve.champions import Champions
 from serve.deadlines import Deadline
 from serve.front import Front
 from serve.graph import Answer, Worker
-from serve.items import Item
+from serve.items import Item, prepare
 from serve.metrics import RayMetrics
 from serve.problems import ProblemError
 from serve.routes import make_app
@@ -100,6 +100,7 @@ class Node:
     def __init__(self, settings: Settings, name: str) -> None:
         _set_up_logs()
         node = settings.nodes[name]
+        prepare([node])
         metrics = RayMetrics()
         self._champions = Champions(
             Store(settings.store),

@@ -26,6 +26,7 @@ logger = logging.getLogger("tunesmith.serve")
 KEEP_ALIVE_S = 75
 # Below the replica's own `graceful_shutdown_timeout_s`, so that what is in work is answered.
 SHUTDOWN_S = 20
+_LOOK_S = 0.01
 
 
 class Front:
@@ -54,7 +55,10 @@ class Front:
             When the server has ended by itself.
         """
         if self._serving is not None and self._serving.done():
-            message = "The HTTP server has ended by itself; the replica must be replaced."
+            message = (
+                f"The HTTP server has ended by itself: {_why(self._serving)}. "
+                "The replica must be replaced."
+            )
             raise TunesmithError(message)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,12 +92,26 @@ class Front:
                 )
             )
             self._serving = asyncio.create_task(server.serve([listener]))
+            while not (server.started or self._serving.done()):
+                await asyncio.sleep(_LOOK_S)
+            if self._serving.done():
+                text = f"The HTTP server did not start: {_why(self._serving)}."
+                await send({"type": "lifespan.startup.failed", "message": text})
+                return
             await send({"type": "lifespan.startup.complete"})
             logger.info("listening on %s:%s", self._listen.host, self._listen.port)
             await receive()
             server.should_exit = True
-            await self._serving
+            await asyncio.wait([self._serving])
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _why(ended: asyncio.Task[None]) -> str:
+    """Return in words why a server ended."""
+    if ended.cancelled():
+        return "it was cancelled"
+    error = ended.exception()
+    return "it returned" if error is None else repr(error)
 
 
 def _bind(listen: ListenSettings) -> socket.socket:

@@ -14,6 +14,7 @@ from serve import problems
 from serve.access import Access
 from serve.champions import Champions
 from serve.graph import Graph, Remote, Worker
+from serve.items import prepare
 from serve.metrics import Metrics
 from serve.problems import ProblemError
 from serve.settings import NodeSettings, Settings
@@ -68,7 +69,8 @@ class Service:
         self.graph = Graph(settings.nodes, workers, self.in_thread, remote, self.metrics)
 
     def start(self) -> None:
-        """Load the champions and begin to follow promotions."""
+        """Prepare the nodes, load the champions and begin to follow promotions."""
+        prepare(self.settings.nodes.values())
         self.champions.start()
 
     def _look(self) -> None:

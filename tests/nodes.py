@@ -2,7 +2,9 @@
 
 For drills and for the test that runs the commands of docs/cluster.md. Nothing but what was started
 here is ever stopped: other clusters may run on the same machine. Linux only: each node has an
-address of its own of 127.0.0.0/8, so that Ray, Serve and a firewall take them for machines.
+address of its own of 127.0.0.0/8, so that Ray, Serve and a firewall take them for machines. Ray
+knows 127.0.0.1 alone as loopback: while such nodes run, their ports answer on every interface,
+with the token but for those of the metrics. That is asked for here, and nowhere else.
 """
 
 import contextlib

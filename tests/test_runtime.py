@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -72,10 +73,21 @@ def test_a_session_inside_a_running_cluster_leaves_it_running(
 
 
 @pytest.mark.cluster
-def test_what_a_session_needs_is_imported_while_ray_starts(ray_cluster: dict[str, float]) -> None:
-    sys.modules.pop("colorsys", None)
-    with session(meanwhile=["colorsys"]):
-        assert "colorsys" in sys.modules
+def test_what_a_session_needs_is_imported_while_ray_starts(
+    ray_cluster: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: str | None) -> dict[str, float]:
+        deadline = time.monotonic() + 10
+        while "colorsys" not in sys.modules:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return {}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runtime, "connect", start)
+        sys.modules.pop("colorsys", None)
+        with session(meanwhile=["colorsys"]) as resources:
+            assert resources == {}
     with pytest.raises(ModuleNotFoundError), session(meanwhile=["no_such_module"]):
         pass
 

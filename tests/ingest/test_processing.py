@@ -175,7 +175,7 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path, midi_factory):
         import pathlib, sys
         from tunesmith.ingest.parameters import IngestParameters
         from tunesmith.ingest.planning import Batch
-        from tunesmith.ingest.processing import process_batch, process_rows
+        from tunesmith.ingest.processing import process_batch
         from tunesmith.store import Store
         paths = sorted(pathlib.Path(sys.argv[1]).iterdir())[: int(sys.argv[3])]
         batch = Batch("k", [p.name for p in paths], [(str(p),) for p in paths])

@@ -4,6 +4,7 @@ import io
 import tracemalloc
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pretty_midi
@@ -29,6 +30,7 @@ from tunesmith.midi.errors import (
     TruncatedMidi,
     UnreadableMidi,
 )
+from tunesmith.midi.events import _pair
 
 
 def reference(data: bytes) -> pretty_midi.PrettyMIDI:
@@ -251,3 +253,11 @@ def test_every_event_of_tracks_of_any_length_is_found(counts: list[int]) -> None
     score = read_score(data, reader="events")
     assert score.notes.size == sum(counts)
     assert score.n_tracks == len(counts)
+
+
+def test_a_file_without_events_is_read_by_the_machine_code_of_all_others() -> None:
+    read_score(midi_file(scale_notes(3)), reader="events")
+    with pytest.raises(NoNotes):
+        read_score(midi_file(b""), reader="events")
+    dispatcher: Any = _pair
+    assert len(dispatcher.signatures) == 1

@@ -42,8 +42,8 @@ def test_a_trial_asks_for_what_the_live_cluster_has(
 
 def _two_machines() -> list[dict[str, Any]]:
     return [
-        {"Alive": True, "Resources": {"CPU": 6.0}},
-        {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0}},
+        {"Alive": True, "Resources": {"CPU": 6.0, "memory": 3e9}},
+        {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0, "memory": 2e9}},
         {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
     ]
 
@@ -59,10 +59,16 @@ def test_what_a_trial_asks_for_fits_one_machine(
     monkeypatch: pytest.MonkeyPatch, wanted: Resources, expected: dict[str, float]
 ) -> None:
     monkeypatch.setattr("ray.nodes", _two_machines)
-    cluster = {"CPU": 8.0, "GPU": 1.0}
+    cluster = {"CPU": 8.0, "GPU": 1.0, "memory": 5e9}
     assert resolve(wanted, on_machines(cluster), 1) == expected
-    # Of those that are still to come nothing is known but how many cores they have together.
-    grown = {"CPU": 120.0, "GPU": 3.0}
+    assert larger_share({"CPU": 1.0}, 2_000_000_000, on_machines(cluster))["memory"] == 3e9
+
+
+@pytest.mark.parametrize("grown", [{"CPU": 120.0, "GPU": 3.0}, {"CPU": 8.0, "GPU": 3.0}])
+def test_of_machines_to_come_nothing_is_known_but_what_they_have_together(
+    monkeypatch: pytest.MonkeyPatch, grown: dict[str, float]
+) -> None:
+    monkeypatch.setattr("ray.nodes", _two_machines)
     assert on_machines(grown) == grown
 
 

@@ -11,8 +11,10 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from serve import items
 from serve.routes import make_app
 from serve.service import Service
+from serve.settings import NodeSettings
 from tests.serve.conftest import COMPOSERS, local_client, write_bundle
 from tunesmith.store import Store
 
@@ -229,6 +231,18 @@ def test_limits_of_notes_and_duration(
     with local_client(make_service(limits={"midi_notes": 10})) as client:
         response = client.post("/v1/composer", content=midi_factory(n_notes=11), headers=MIDI)
     assert assert_problem(response, 422, "midi-limit")["limit"]
+
+
+@pytest.mark.parametrize(("reads", "bodies"), [("midi", 1), ("song", 0)])
+def test_what_a_first_midi_file_would_wait_for_is_done_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, reads: Any, bodies: int
+) -> None:
+    read: list[Any] = []
+    real = items.decode_midi
+    monkeypatch.setattr(items, "decode_midi", lambda *given: read.append(real(*given)) or read[-1])
+    items.prepare([NodeSettings(reads=reads)])
+    assert [piece.n_notes for piece in read] == [1] * bodies
+    assert all("features" in vars(piece) for piece in read)
 
 
 def test_without_a_champion_the_answer_says_what_to_do(

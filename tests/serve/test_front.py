@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx2
 import pytest
@@ -15,17 +16,12 @@ from serve.front import Front
 from serve.routes import make_app
 from serve.service import Service
 from serve.settings import ListenSettings
+from tests.nodes import free_port
 from tests.serve.conftest import SONG_FEATURES, write_bundle
 from tunesmith.errors import TunesmithError
 from tunesmith.store import Store
 
 SONG = dict.fromkeys(SONG_FEATURES, 0.5)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Life:
@@ -157,18 +153,41 @@ def test_a_taken_port_is_told_and_stops_the_replica() -> None:
 def test_a_server_that_ends_by_itself_makes_the_replica_unhealthy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def end(*_: object) -> None:
-        return
+    gone = asyncio.Event()
+
+    async def end(server: Any, _: object) -> None:
+        server.started = True
+        await gone.wait()
+        raise OSError("no memory")
 
     monkeypatch.setattr("uvicorn.Server.serve", end)
 
     async def run() -> None:
         async with listening(named("nobody"), free_port()) as (front, _):
-            await asyncio.sleep(0)
-            with pytest.raises(TunesmithError, match="ended by itself"):
+            gone.set()
+            while not (serving := front._serving) or not serving.done():
+                await asyncio.sleep(0)
+            with pytest.raises(TunesmithError, match=r"ended by itself: .*no memory"):
                 front.check()
 
     asyncio.run(run())
+
+
+def test_a_server_that_does_not_start_stops_the_replica(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def end(*_: object) -> None:
+        raise OSError("no memory")
+
+    monkeypatch.setattr("uvicorn.Server.serve", end)
+
+    async def run() -> Message:
+        life = Life(Front(named("nobody"), ListenSettings(port=free_port())))
+        said = await life.event("startup")
+        await life.task
+        return said
+
+    said = asyncio.run(run())
+    assert said["type"] == "lifespan.startup.failed"
+    assert "no memory" in said["message"]
 
 
 def test_a_trace_of_the_asker_is_taken_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ import httpx2
 import pytest
 import yaml
 
+from tests.nodes import free_port
 from tests.serve.conftest import write_bundle
 from tunesmith.client import Client, ClientError
 from tunesmith.store import Store
@@ -71,12 +71,6 @@ def test_what_the_configuration_proposes_in_comments_is_valid_too() -> None:
     assert settings.challenged() == {"composer"}
     assert settings.listen is not None
     assert settings.listen.host == "127.0.0.1"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

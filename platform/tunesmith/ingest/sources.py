@@ -33,6 +33,7 @@ __all__ = ["MIDI_SUFFIXES", "ContentReader", "Entry", "Listing", "Reject", "list
 
 MIDI_SUFFIXES = (".mid", ".midi", ".smf", ".kar", ".rmi")
 # Scheme with any credentials, path, options: a ? before NAME= begins these, any other is a glob's.
+# So an object whose own name holds ?NAME= cannot be read; it is accounted for as missing.
 _URI = re.compile(r"(\w+://(?:[^/@]*@)?)(.*?)(\?\w+=.*)?", re.DOTALL)
 # Where a path is the same in the URI and to the file system, once the bucket is known.
 _PLAIN = ("s3://", "gs://", "gcs://", "file://")
@@ -384,7 +385,7 @@ def _parts(uri: str) -> tuple[str, str, str]:
     """Return scheme and credentials, path, and options of a URI."""
     found = _URI.fullmatch(uri)
     if found is None:
-        msg = f"The source {uri!r} is no URI such as s3://bucket/prefix."
+        msg = f"The source {without_credentials(uri)!r} is no URI such as s3://bucket/prefix."
         raise UsageError(msg)
     before, path, options = found.groups(default="")
     return before, path, options

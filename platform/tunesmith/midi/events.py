@@ -141,11 +141,11 @@ def decode_events(data: bytes, tracks: Sequence[tuple[int, int]]) -> Events:
             "Download or export the file again."
         )
         raise TruncatedMidi(msg)
+    # All of it: a view would be of another type where it is empty, and compiled once more.
+    paired = _pair(source, table, n_events)
     table = table[:, :n_events]
     is_meta = table[_STATUS] == META
-    return Events(
-        *_pair(source, table), table[:, is_meta], source, int(table[_TICK].max(initial=0))
-    )
+    return Events(*paired, table[:, is_meta], source, int(table[_TICK].max(initial=0)))
 
 
 @compiled
@@ -220,12 +220,11 @@ def _fault(source: Bytes, status: int, data: int, following: int) -> int:
 
 
 @compiled
-def _pair(source: Bytes, table: Ints) -> tuple[Ints, Ints, Ints]:  # noqa: C901, PLR0912, PLR0915
-    """Find notes, instruments and controllers of the events, as `Events` has them.
+def _pair(source: Bytes, table: Ints, n: int) -> tuple[Ints, Ints, Ints]:  # noqa: C901, PLR0912, PLR0915
+    """Find notes, instruments and controllers of the first `n` events, as `Events` has them.
 
     One long loop: handing arrays to another compiled function costs more than pairing a note.
     """
-    n = table.shape[1]
     notes, n_notes = np.empty((5, n), np.int64), 0
     instruments, n_instruments = np.empty((5, n), np.int64), 0
     controllers, n_controllers = np.empty((4, n), np.int64), 0

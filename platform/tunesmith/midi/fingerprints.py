@@ -11,6 +11,7 @@ so its cost grows with the number of shared hashes and not with the number of pa
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +101,16 @@ def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 @compiled
+def _mix(value: Any) -> Any:
+    """Spread an integer, or an array of them, evenly over 64 bits (the finaliser of SplitMix64)."""
+    value = value ^ (value >> np.uint64(30))
+    value = value * np.uint64(0xBF58476D1CE4E5B9)
+    value = value ^ (value >> np.uint64(27))
+    value = value * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@compiled
 def _ngram_hashes(
     pitch: NDArray[np.int64], onset_s: NDArray[np.float64], step: NDArray[np.float64]
 ) -> NDArray[np.uint64]:
@@ -128,23 +139,9 @@ def _ngram_hashes(
                 value = np.uint64(0)
                 for k in range(i, i + LINE_NGRAM):
                     value = value * np.uint64(257) + np.uint64(line[k + 1] - line[k] + 128)
-                value += np.uint64(side + 1) * _SALT
-                value ^= value >> np.uint64(30)
-                value *= np.uint64(0xBF58476D1CE4E5B9)
-                value ^= value >> np.uint64(27)
-                value *= np.uint64(0x94D049BB133111EB)
-                hashes[n_hashes] = value ^ (value >> np.uint64(31))
+                hashes[n_hashes] = _mix(value + np.uint64(side + 1) * _SALT)
                 n_hashes += 1
     return hashes[:n_hashes]
-
-
-def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Spread integers evenly over 64 bits (the finaliser of SplitMix64)."""
-    value = value ^ (value >> np.uint64(30))
-    value = value * np.uint64(0xBF58476D1CE4E5B9)
-    value = value ^ (value >> np.uint64(27))
-    value = value * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
 
 
 @dataclass(frozen=True, slots=True)

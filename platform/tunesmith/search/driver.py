@@ -212,7 +212,7 @@ def run_trials(
             tuner.fit()
         except (TuneError, OSError) as error:
             # What a callback raised comes as the text of its traceback, the study's as it is.
-            *_, cause = str(error).strip().splitlines()
+            cause = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             message = f"The search broke off: {cause}. {_how_to_continue(sessions)}"
             raise SearchError(message) from error
     ended = portfolio.n_left == 0 and all(s.n_running == 0 for s in portfolio.searches.values())

@@ -70,6 +70,6 @@ def unfinished_run(store: Store, task: str) -> dict[str, Any] | None:
 def work_folder(run_id: str) -> Path:
     """Return the folder of this machine where a run grows whose store is elsewhere.
 
-    SQLite and event files need real files.
+    The study's journal and event files need real files.
     """
     return Path.home() / ".tunesmith" / "work" / run_id

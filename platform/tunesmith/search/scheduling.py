@@ -27,9 +27,10 @@ __all__ = [
 _GRACE_STEPS = 3
 _REDUCTION = 3
 _MOST_CPUS = 8
-# Beside the names of resources: the CPUs of the largest machine, and of the largest with a GPU.
+# Beside the names of resources: what the largest machine has.
 _CPU_OF_ONE = "CPU of one machine"
 _CPU_BESIDE_GPU = "CPU of one machine with a GPU"
+_MEMORY_OF_ONE = "memory of one machine"
 # How Ray, TensorFlow on a GPU, CUDA and Python say it.
 _OUT_OF_MEMORY = (
     "OutOfMemoryError",
@@ -56,13 +57,15 @@ def on_machines(cluster: Mapping[str, float]) -> dict[str, float]:
         The same, for `resolve`.
     """
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if sum(machine.get("CPU", 0.0) for machine in machines) < cluster.get("CPU", 0.0):
-        return dict(cluster)
+    for name in ("CPU", "GPU"):
+        if sum(machine.get(name, 0.0) for machine in machines) < cluster.get(name, 0.0):
+            return dict(cluster)
     cpus = [(machine.get("CPU", 0.0), machine.get("GPU", 0.0)) for machine in machines]
     return {
         **cluster,
         _CPU_OF_ONE: max((n for n, _ in cpus), default=1.0),
         _CPU_BESIDE_GPU: max((n for n, gpus in cpus if gpus), default=1.0),
+        _MEMORY_OF_ONE: max((machine.get("memory", 0.0) for machine in machines), default=0.0),
     }
 
 
@@ -118,13 +121,14 @@ def larger_share(
     """Return what a trial asks for after it ran out of memory.
 
     Twice its share of a GPU, and twice the memory its family declares, so that fewer trials stand
-    beside it; never more than the cluster has.
+    beside it; never more than one machine has.
     """
     larger = dict(share)
     if "GPU" in larger:
         larger["GPU"] = min(2 * larger["GPU"], 1.0)
-    if cluster.get("memory"):
-        larger["memory"] = min(2.0 * memory_bytes, float(cluster["memory"]))
+    most = cluster.get(_MEMORY_OF_ONE, cluster.get("memory"))
+    if most:
+        larger["memory"] = min(2.0 * memory_bytes, float(most))
     return larger
 
 

@@ -223,6 +223,8 @@ def open_session(
     folder.mkdir(parents=True, exist_ok=True)
     if plan.get("extends") and not (folder / STUDY).exists():
         _copy_run(store, task.name, plan["extends"], folder)
+    if (folder / _HISTORY).exists() and not (folder / STUDY).exists():
+        raise SearchError(_begun_before(task.name, plan["run_id"]))
     for name in (STUDY, _HISTORY):
         mend(folder / name)
     staging.write_json(plan, PLAN)
@@ -281,6 +283,8 @@ def _extended_plan(store: Store, task: str, trials: int) -> dict[str, Any]:
         )
         raise SearchError(message)
     run_id = store.read_json(ROOT, task, "latest.json")["run_id"]
+    if not store.exists(ROOT, task, run_id, STUDY):
+        raise SearchError(_begun_before(task, run_id))
     plan: dict[str, Any] = store.read_json(ROOT, task, run_id, PLAN)
     if trials <= plan["trials"]:
         message = (
@@ -292,10 +296,18 @@ def _extended_plan(store: Store, task: str, trials: int) -> dict[str, Any]:
     return plan | new | {"trials": trials}
 
 
+def _begun_before(task: str, run_id: str) -> str:
+    return (
+        f"Run {run_id} of {task} holds no {STUDY}: an earlier version made it, and this one cannot "
+        f"go on with it. Start a new search: python jobs/tune.py {task}."
+    )
+
+
 def _copy_run(store: Store, task: str, run_id: str, folder: Path) -> None:
     """Copy a published run's study, history and answers into the folder of a new one."""
-    names = [STUDY, _HISTORY, *(f"{ANSWERS}/{n}" for n in store.list(ROOT, task, run_id, ANSWERS))]
-    for name in names:
+    answers = (f"{ANSWERS}/{name}" for name in store.list(ROOT, task, run_id, ANSWERS))
+    # The study last: where it stands, all of the rest does.
+    for name in (_HISTORY, *answers, STUDY):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(store.read_bytes(ROOT, task, run_id, *name.split("/")))
