@@ -23,6 +23,7 @@ import json
 import multiprocessing
 import os
 import queue
+import random
 import re
 import subprocess
 import sys
@@ -59,6 +60,7 @@ SIDES = {
     "d": "one step of each, best of them on",
 }
 FOLDS, DRAWS = 3, 10
+_OPEN_S = 300
 STUDY_SPACE = {
     "optimizer": ["adam", "sgd"],
     "initializer": ["glorot_uniform", "he_normal"],
@@ -660,14 +662,24 @@ class Asleep(Fitted):
 
 
 class Sleep(Family):
-    """A family whose step is a sleep."""
+    """A family whose step is a sleep.
+
+    Parameters
+    ----------
+    step_s
+        Its length.
+    gate
+        The first trial of a process waits until so many processes stand in this folder: what is
+        asked is how well open slots are kept busy, not how fast a machine starts processes.
+    """
 
     name = "sleep"
     view = "features"
     max_steps = 4
 
-    def __init__(self, step_s: float) -> None:
+    def __init__(self, step_s: float, gate: tuple[Path, int]) -> None:
         self._step_s = step_s
+        self._folder, self._count = gate
 
     def space(self, trial: Any) -> dict[str, Any]:
         """Suggest a number that changes nothing."""
@@ -680,23 +692,38 @@ class Sleep(Family):
     def fit(self, params: Any, train: Any, **options: Any) -> Iterator[Step]:
         """Sleep."""
         del params, options
+        self._wait_for_all()
         for number in range(1, self.max_steps + 1):
             time.sleep(self._step_s)
             yield Step(number, Asleep(len(train.classes)))
+
+    def _wait_for_all(self) -> None:
+        own = self._folder / str(os.getpid())
+        if own.exists():
+            return
+        own.touch()
+        deadline = time.monotonic() + _OPEN_S
+        while len(list(self._folder.iterdir())) < self._count:
+            if time.monotonic() > deadline:
+                message = f"{self._count} processes did not start within {_OPEN_S} s."
+                raise SystemExit(message)
+            time.sleep(0.5)
+        # Real trials do not march in step.
+        time.sleep(random.Random(os.getpid()).uniform(0.0, self.max_steps * self._step_s))
 
     def load(self, folder: Path) -> Fitted:
         """Return nothing of use."""
         raise NotImplementedError
 
 
-def add_sleep(step_s: float) -> None:
+def add_sleep(step_s: float, gate: tuple[Path, int]) -> None:
     """Make the sleeping family known to this process, and to the noise task."""
     from dataclasses import replace
 
     from tunesmith.models import registry
     from tunesmith.tasks import noise
 
-    registry._families()["sleep"] = Sleep(step_s)
+    registry._families()["sleep"] = Sleep(step_s, gate)
     noise.TASK = replace(noise.TASK, families=("sleep",))
 
 
@@ -725,32 +752,35 @@ def asleep(count: int, step_s: float, rounds: int) -> None:
     """Measure one number of slots.
 
     The efficiency is the time that trials slept, over slots times the time from the moment every
-    slot had its first trial to the moment the last trial was handed out: before it processes
-    start, after it slots run empty.
+    slot was open to the moment the last trial was handed out: before it processes start, after it
+    slots run empty.
     """
     hook = {"worker_process_setup_hook": f"{Path(__file__).stem}.add_sleep_as_told"}
     os.environ["BENCHMARK_STEP_S"] = str(step_s)
     folders = [str(Path(__file__).parent), str(ROOT / "platform")]
     os.environ["PYTHONPATH"] = os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")])
     job = Job("noise", "", None, ("sleep",), count * rounds, count, 0)
-    with contextlib.redirect_stdout(sys.stderr):
-        log = _traced_search(job, lambda: add_sleep(step_s), runtime_env=hook)
-    first, last = sorted(log.starts)[count - 1], max(log.starts)
+    with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as folder:
+        os.environ["BENCHMARK_GATE"] = f"{folder}:{count}"
+        gate = (Path(folder), count)
+        log = _traced_search(job, lambda: add_sleep(step_s, gate), runtime_env=hook)
+        opened = max(path.stat().st_mtime for path in gate[0].iterdir())
+        first = opened - (time.time() - (time.perf_counter() - log.began))
+    last = max(log.starts)
     slept = sum(
         max(0.0, min(end, last) - max(end - duration, first)) for end, duration in log.steps
     )
-    end = max(end for end, _ in log.steps)
-    whole = sum(duration for _, duration in log.steps) / (count * end)
     click.echo(
         f"{count} slots, {len(log.trials)} trials of up to {Sleep.max_steps} x {step_s:g} s: "
         f"efficiency {slept / (count * (last - first)):.3f} over {last - first:.0f} s with all "
-        f"slots open; {whole:.3f} over all {end:.0f} s, start of {count} processes included"
+        f"slots open, after {first:.0f} s in which {count} processes started"
     )
 
 
 def add_sleep_as_told() -> None:
     """Do what every worker process does first."""
-    add_sleep(float(os.environ["BENCHMARK_STEP_S"]))
+    folder, _, count = os.environ["BENCHMARK_GATE"].rpartition(":")
+    add_sleep(float(os.environ["BENCHMARK_STEP_S"]), (Path(folder), int(count)))
 
 
 if __name__ == "__main__":
