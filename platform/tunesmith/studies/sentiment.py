@@ -19,6 +19,7 @@ from tunesmith.tasks import Request, find_file, get_task
 __all__ = ["STUDY"]
 
 _FILES = ("imdb.npz",)
+_PUBLISHED = 0.8564
 _WORDS = 10_000
 _LEFT_OUT = 2
 _REFERENCE = get_task("sentiment").reference
@@ -49,7 +50,7 @@ def _missing(setting: Setting) -> str | None:
 def _rows(results: Mapping[str, Result]) -> list[Row]:
     better, bags = mean_of(results, "better"), mean_of(results, "bags")
     said = ["The official test is fair."]
-    if better is not None:
+    if better is not None and better > _PUBLISHED:
         said.append(
             "Gained by reading 300 words both ways, padding zeroed, and the strongest of the "
             "states in place of the last."
@@ -64,7 +65,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     return [
         Row(
             protocol="accuracy on the official 25,000 test reviews",
-            published=0.8564,
+            published=_PUBLISHED,
             same=mean_of(results, "tutorial"),
             better=None if better is None else (better, "two-way GRU of 64"),
             difference=" ".join(said),
