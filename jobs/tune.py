@@ -24,12 +24,15 @@ def _show(result: dict[str, Any]) -> None:
     if "plan" in result:
         _show_plan(result)
         return
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    # Settings are long: in 80 columns they would be a word a line.
+    console = Console(width=max(140, Console().width))
     for run in result["runs"]:
-        table = Table(title=f"{run['task']} {run['run_id']}: {run['metric']} on validation")
+        title = f"{run['task']} {run['run_id']}: {run['metric']} on validation"
+        table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
         for column in ("trial", "family", "state", "score", "steps", "seconds"):
             table.add_column(column, no_wrap=True)
         table.add_column("settings", overflow="fold")
