@@ -7,12 +7,13 @@ python benchmarks/search.py overhead
 python benchmarks/search.py slots 8 64
 
     a  the study's way: scikit-learn's random search of its CNN, one process, 10 draws x 3 folds
-    b  plain Optuna (TPE, median pruning) over processes that share its journal
+    p  plain Optuna (TPE) over processes that share its journal, nothing pruned
+    b  the same with Optuna's default pruning, by the median from the first step on
     h  the same with Optuna's successive halving: three steps of grace, a third survives
     c  this search: Ray Tune, Optuna, successive halving, ensembles; Ray's start-up included
     d  train every setting for one step, then the best of them to the end (Egele et al., 2023)
 
-``race`` runs b, h, c and d from the same first settings, each a process of its own, timed from
+``race`` runs p, b, h, c and d from the same first settings, each a process of its own, timed from
 before its start; every trial has one core. ``study`` measures the steps of a on this machine and
 says how long all of it would take. ``overhead`` trains the settings of a search again in a bare
 loop. ``slots`` runs trials that only sleep on as many logical cores as it is told.
@@ -54,6 +55,7 @@ QUIET = {
     "ignore", "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE",
 }  # fmt: skip
 SIDES = {
+    "p": "plain Optuna, nothing pruned",
     "b": "plain Optuna, median pruning",
     "h": "plain Optuna, successive halving",
     "c": "this search, start-up included",
@@ -199,6 +201,11 @@ def _journal(path: Path) -> Any:
     return JournalStorage(JournalFileBackend(str(path)))
 
 
+def side_p(job: Job, began: float) -> Outcome:
+    """Run b without stopping anybody."""
+    return side_b(job, began, "nothing")
+
+
 def side_h(job: Job, began: float) -> Outcome:
     """Run b with another rule of whom to stop."""
     return side_b(job, began, "halving")
@@ -213,6 +220,7 @@ def _optuna_worker(job: Job, tickets: Any, told: Any, how: tuple[Path, str], num
     )
     path, rule = how
     pruners = {
+        "nothing": optuna.pruners.NopPruner(),
         "median": optuna.pruners.MedianPruner(),
         "halving": optuna.pruners.SuccessiveHalvingPruner(min_resource=3, reduction_factor=3),
     }
@@ -386,7 +394,7 @@ def _job(options: Mapping[str, Any]) -> Job:
 def side(name: str, **options: Any) -> None:
     """Run one side and print what it came to as JSON."""
     began = float(os.environ["BENCHMARK_BEGAN"])
-    run = {"b": side_b, "h": side_h, "c": side_c, "d": side_d}[name]
+    run = {"p": side_p, "b": side_b, "h": side_h, "c": side_c, "d": side_d}[name]
     with contextlib.redirect_stdout(sys.stderr):
         outcome = run(_job(options), began)
     click.echo(json.dumps(outcome.__dict__))
@@ -395,7 +403,7 @@ def side(name: str, **options: Any) -> None:
 @main.command()
 @_with_job
 @click.option("--target", type=float, help="Score to reach, such as the best of a.")
-@click.option("--only", default="bhcd", show_default=True, help="Sides to run.")
+@click.option("--only", default="pbhcd", show_default=True, help="Sides to run.")
 @click.option("--json", "target_file", type=click.Path(path_type=Path), help="Write figures here.")
 def race(target: float | None, only: str, target_file: Path | None, **options: Any) -> None:
     """Run the sides one after the other on TASK."""
