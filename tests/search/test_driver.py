@@ -1,6 +1,8 @@
 """A whole search on a real Ray: what it publishes, and what it does when it cannot."""
 
+import errno
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 
 from tunesmith.errors import SearchError, UsageError
 from tunesmith.search import Ask, search
+from tunesmith.search.studies import StudySearch
+from tunesmith.search.watching import Watch
 from tunesmith.store import Store
 from tunesmith.tasks import get_task
 
@@ -115,6 +119,26 @@ def test_a_search_where_every_trial_fails_says_why(
     with pytest.raises(SearchError, match=r"No trial of noise gave a score: .*max_depth"):
         search(store, [ask])
     assert not store.exists("runs", "noise", "latest.json")
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Watch, "on_trial_result"), (StudySearch, "suggest")])
+def test_a_search_that_cannot_write_says_how_to_go_on(
+    ray_cluster: dict[str, float],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type,
+    name: str,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    ask = Ask("noise", trials=3, families=("linear",))
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, name, refuse)
+        with pytest.raises(SearchError, match=r"No space left .* jobs/tune\.py noise --resume"):
+            search(store, [ask])
+    (run,) = search(store, [replace(ask, resume=True)])
+    assert sorted(row["trial"] for row in run["table"]) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
