@@ -26,7 +26,6 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -45,6 +44,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "platform"), str(ROOT)]
 
 from serve.access import PARTS as KEYS  # noqa: E402
+from tests.nodes import free_port  # noqa: E402
 from tunesmith.store import Store  # noqa: E402
 
 CLASSES = ["Bach", "Beethoven", "Chopin", "Mozart"]
@@ -420,9 +420,7 @@ def served(
     bentoml: Path = BENTOML,
 ) -> Iterator[tuple[int, int]]:
     """Serve a variant, its configuration changed by `more`; yields its port and the process id."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     log_path = folder / f"{variant}.log"
     with log_path.open("wb") as log:
         process = start(variant, folder, store, port, log, more, bentoml)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tunesmith.commands import command, echo
+from tunesmith.commands import command, echo, wide_console
 
 
 def _cell(figure: dict[str, float]) -> str:
@@ -13,7 +13,6 @@ def _cell(figure: dict[str, float]) -> str:
 
 def _show(result: dict[str, Any]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     unit = result["unit"]
@@ -23,7 +22,7 @@ def _show(result: dict[str, Any]) -> None:
     }
     columns |= {name: by[unit] for name, by in result["baseline"].items()}
     # Columns of figures do not fit into the 80 of a pipe.
-    console = Console(width=max(124, Console().width))
+    console = wide_console(124)
     title = (
         f"{result['task']} {result['run_id']}: {result[f'n_test_{unit}s']} {unit}s "
         "the search never saw"

@@ -4,12 +4,11 @@ from typing import Any
 
 import click
 
-from tunesmith.commands import command, echo
+from tunesmith.commands import command, echo, wide_console
 
 
 def _show(result: dict[str, Any]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("when", "who", "what", "version", "replaced", "why", box=box.SIMPLE_HEAD)
@@ -22,7 +21,7 @@ def _show(result: dict[str, Any]) -> None:
             str(record["replaced"] or ""),
             record["reason"] or _better(record),
         )
-    Console(width=max(100, Console().width)).print(table)
+    wide_console(100).print(table)
     named = ", ".join(f"{name} {number}" for name, number in result["aliases"].items() if number)
     click.echo(f"{result['task']}: {named or 'nothing was promoted yet'}.")
     if told := result["mlflow"]:

@@ -4,15 +4,14 @@ from typing import Any
 
 import click
 
-from tunesmith.commands import command
+from tunesmith.commands import command, wide_console
 
 
 def _show(result: dict[str, Any]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=max(130, Console().width))
+    console = wide_console(130)
     if not result["rows"]:
         console.print("Nothing was searched yet: python jobs/tune.py TASK.")
         return

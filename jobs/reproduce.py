@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from tunesmith.commands import DURATION, command, echo
+from tunesmith.commands import DURATION, command, echo, wide_console
 from tunesmith.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ _FOLDER = "studies"
 
 def _show(result: dict[str, Any]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, title="The studies, side by side", title_justify="left")
@@ -38,7 +37,7 @@ def _show(result: dict[str, Any]) -> None:
         for note in (line["ran"], line["difference"]):
             if note:
                 table.add_row("", f"[dim]{note}[/dim]")
-    Console(width=max(140, Console().width)).print(table)
+    wide_console(140).print(table)
     for failure in result["failures"]:
         click.echo(f"Failed: {failure}")
     click.echo(f"{result['done']} of {result['planned']} measurements. Table: {result['markdown']}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tunesmith.commands import DURATION, command, echo
+from tunesmith.commands import DURATION, command, echo, wide_console
 from tunesmith.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,11 +25,10 @@ def _show(result: dict[str, Any]) -> None:
         _show_plan(result)
         return
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     # Settings are long: in 80 columns they would be a word a line.
-    console = Console(width=max(140, Console().width))
+    console = wide_console(140)
     for run in result["runs"]:
         title = f"{run['task']} {run['run_id']}: {run['metric']} on validation"
         table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")

@@ -1,7 +1,7 @@
 """What every command line of the project has in common.
 
 A job is a function decorated with `command`: it gets a `Store`, returns a JSON-serialisable result
-and prints for people through `Console`. Logs and progress go to stderr, the answer to stdout; with
+and prints for people. Logs and progress go to stderr, the answer to stdout; with
 ``--json`` stdout holds exactly one JSON object.
 """
 
@@ -12,13 +12,16 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import click
 
 from tunesmith.errors import TunesmithError, UsageError
 
-__all__ = ["DURATION", "command", "echo", "parse_duration"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["DURATION", "command", "echo", "parse_duration", "wide_console"]
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)([smhd]))")
@@ -68,6 +71,13 @@ DURATION = _Duration()
 def echo(text: str = "") -> None:
     """Print a line for people: progress and notes, on stderr."""
     click.echo(text, err=True)
+
+
+def wide_console(least_columns: int) -> "Console":
+    """Return a console for tables that are unreadable in less than so many columns."""
+    from rich.console import Console
+
+    return Console(width=max(least_columns, Console().width))
 
 
 _Job = Callable[..., Mapping[str, Any] | None]

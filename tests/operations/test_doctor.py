@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.nodes import free_port
 from tunesmith.operations import checks, doctor
 from tunesmith.operations.checks import Finding, Question, examine, gpu_of_a_worker
 from tunesmith.operations.machine import Gpu, Machine
@@ -175,9 +176,7 @@ def _no_ray(q: Question, patch: pytest.MonkeyPatch) -> Question:
 
 
 def _nobody_answers(q: Question, _: pytest.MonkeyPatch) -> Question:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return replace(q, address=f"http://127.0.0.1:{probe.getsockname()[1]}")
+    return replace(q, address=f"http://127.0.0.1:{free_port()}")
 
 
 PLANTED = {

@@ -1,6 +1,7 @@
 """The seed study's 2-D network on chunks of four composers, and a smaller one beside it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -73,21 +74,16 @@ def _refitted(setting: Setting, plan: Plan) -> Result:
 
 def _sentence(results: Mapping[str, Result], key: str, name: str) -> list[str]:
     """Return what splitting by cluster takes from a network's figure, on folds run both ways."""
-    split = {
-        how: {name.rpartition("-")[2] for name in results if name.startswith(f"{key}-{how}-")}
-        for how in ("chunk", "cluster")
-    }
-    both = sorted(split["chunk"] & split["cluster"])
+    both = [
+        (results[f"{key}-chunk-{number}"], results[f"{key}-cluster-{number}"])
+        for number in range(_FOLDS)
+        if {f"{key}-chunk-{number}", f"{key}-cluster-{number}"} <= results.keys()
+    ]
     if not both:
         return []
-    by_chunk, by_cluster, by_piece = (
-        np.mean([results[f"{key}-{how}-{number}"][figure] for number in both])
-        for how, figure in (
-            ("chunk", "accuracy"),
-            ("cluster", "accuracy"),
-            ("cluster", "piece_accuracy"),
-        )
-    )
+    by_chunk = np.mean([over_chunks["accuracy"] for over_chunks, _ in both])
+    by_cluster = np.mean([clustered["accuracy"] for _, clustered in both])
+    by_piece = np.mean([clustered["piece_accuracy"] for _, clustered in both])
     folds_said = f" on {len(both)} of {_FOLDS} folds" if len(both) < _FOLDS else ""
     said = (
         f"{name}{folds_said}: {by_chunk:.4f} with chunks of a piece on both sides, "
@@ -144,35 +140,38 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     return rows
 
 
-def _folds_of(
-    key: str, name: str, plan: Plan, cost_s: float, *, over_chunks: range, by_cluster: range
-) -> list[Measurement]:
-    return [
-        Measurement(
-            f"{key}-{'cluster' if clustered else 'chunk'}-{number}",
-            f"{name}, fold {number + 1} of {_FOLDS} {'by cluster' if clustered else 'over chunks'}",
-            plan.about() | {"fold": number, "by_cluster": clustered},
-            partial(_fold, plan=plan, number=number, by_cluster=clustered),
-            cost_s,
+@dataclass(frozen=True)
+class _Network:
+    """What is trained on the folds, under which key and name, and the seconds of a fold."""
+
+    key: str
+    name: str
+    plan: Plan
+    fold_s: float
+
+    def fold(self, number: int, *, by_cluster: bool) -> Measurement:
+        return Measurement(
+            f"{self.key}-{'cluster' if by_cluster else 'chunk'}-{number}",
+            f"{self.name}, fold {number + 1} of {_FOLDS} "
+            f"{'by cluster' if by_cluster else 'over chunks'}",
+            self.plan.about() | {"fold": number, "by_cluster": by_cluster},
+            partial(_fold, plan=self.plan, number=number, by_cluster=by_cluster),
+            self.fold_s,
         )
-        for clustered, numbers in ((False, over_chunks), (True, by_cluster))
-        for number in numbers
-    ]
+
+    def refitted(self) -> Measurement:
+        return Measurement(
+            f"{self.key}-refitted",
+            f"{self.name}, refitted on the rows it is judged on",
+            self.plan.about(),
+            partial(_refitted, plan=self.plan),
+            # It learns from all folds, where the others leave one out.
+            self.fold_s * _FOLDS / (_FOLDS - 1),
+        )
 
 
-def _refit_of(key: str, name: str, plan: Plan, cost_s: float) -> Measurement:
-    return Measurement(
-        f"{key}-refitted",
-        f"{name}, refitted on the rows it is judged on",
-        plan.about(),
-        partial(_refitted, plan=plan),
-        cost_s,
-    )
-
-
-_FIRST, _OTHERS = range(1), range(1, _FOLDS)
-_SMALL = ("small", "1-D network", SMALL_NETWORK)
-_LARGE = ("study", "the study's network", _STUDY)
+_SMALL = _Network("small", "1-D network", SMALL_NETWORK, 180)
+_LARGE = _Network("study", "the study's network", _STUDY, 1600)
 
 STUDY = Study(
     name="composer_cnn",
@@ -181,14 +180,13 @@ STUDY = Study(
     missing=lambda setting: missing_collection(setting, _TASK, "midi-big4.zip"),
     version=lambda setting: version_of(setting, _TASK),
     measurements=(
-        # One fold of each tells most; the others make the mean of the study's own protocol.
-        *_folds_of(*_SMALL, 180, over_chunks=_FIRST, by_cluster=_FIRST),
-        *_folds_of(*_LARGE, 1600, over_chunks=_FIRST, by_cluster=_FIRST),
-        _refit_of(*_SMALL, 270),
-        *_folds_of(*_SMALL, 180, over_chunks=_OTHERS, by_cluster=_OTHERS),
-        # By cluster one fold is enough: each is half an hour.
-        *_folds_of(*_LARGE, 1600, over_chunks=_OTHERS, by_cluster=range(0)),
-        _refit_of(*_LARGE, 2400),
+        # One fold of each tells most; the others make the mean of the study's own protocol. The
+        # large network has one fold by cluster: each is half an hour.
+        *(n.fold(0, by_cluster=c) for n in (_SMALL, _LARGE) for c in (False, True)),
+        _SMALL.refitted(),
+        *(_SMALL.fold(k, by_cluster=c) for c in (False, True) for k in range(1, _FOLDS)),
+        *(_LARGE.fold(k, by_cluster=False) for k in range(1, _FOLDS)),
+        _LARGE.refitted(),
     ),
     rows=_rows,
 )
