@@ -11,7 +11,7 @@ from ray.tune.schedulers import TrialScheduler
 
 from tunesmith.models import Resources, get_family
 from tunesmith.search.scheduling import (
-    AshaByFamily,
+    EarlyStopping,
     larger_share,
     on_machines,
     placement,
@@ -107,7 +107,7 @@ def _result(score: float, step: int, *, finished: bool = False) -> dict[str, Any
     return {SCORE: score, "training_iteration": step, "finished": finished}
 
 
-def _run(scheduler: AshaByFamily, trial: Any, score: float, steps: int) -> str:
+def _run(scheduler: EarlyStopping, trial: Any, score: float, steps: int) -> str:
     scheduler.on_trial_add(None, trial)
     decision = str(TrialScheduler.CONTINUE)
     for step in range(1, steps + 1):
@@ -118,7 +118,7 @@ def _run(scheduler: AshaByFamily, trial: Any, score: float, steps: int) -> str:
 
 
 def test_bad_trials_are_stopped_once_a_few_came_as_far() -> None:
-    scheduler = AshaByFamily({"CPU": 2.0})
+    scheduler = EarlyStopping({"CPU": 2.0})
     for number, score in enumerate((0.9, 0.8, 0.7)):
         assert _run(scheduler, _Trial(f"{number}"), score, 5) == TrialScheduler.CONTINUE
     assert _run(scheduler, _Trial("bad"), 0.1, 3) == TrialScheduler.STOP
@@ -126,32 +126,67 @@ def test_bad_trials_are_stopped_once_a_few_came_as_far() -> None:
 
 
 def test_of_few_the_worst_is_stopped_once_it_had_time() -> None:
-    scheduler = AshaByFamily({"CPU": 2.0})
+    scheduler = EarlyStopping({"CPU": 2.0})
     assert _length(scheduler, 0, [0.5] * 20) == 20
     assert _length(scheduler, 1, [0.1] * 8 + [0.6] * 12) == 20
     assert _length(scheduler, 2, [0.4] * 20) == 9
 
 
 def test_nothing_is_stopped_before_the_grace_period() -> None:
-    scheduler = AshaByFamily({"CPU": 2.0})
+    scheduler = EarlyStopping({"CPU": 2.0})
     for number in range(6):
         _run(scheduler, _Trial(f"{number}"), 0.9, 5)
     assert _run(scheduler, _Trial("bad"), 0.0, 2) == TrialScheduler.CONTINUE
 
 
 def test_a_slow_family_is_not_compared_with_a_quick_one() -> None:
-    scheduler = AshaByFamily({"CPU": 2.0})
+    scheduler = EarlyStopping({"CPU": 2.0})
     for number in range(6):
         _run(scheduler, _Trial(f"{number}"), 0.9, 5)
     assert _run(scheduler, _Trial("slow", family="cnn1d"), 0.3, 5) == TrialScheduler.CONTINUE
 
 
-def test_a_trial_that_says_it_is_finished_ends() -> None:
-    scheduler = AshaByFamily({"CPU": 2.0})
-    trial: Any = _Trial("a")
-    scheduler.on_trial_add(None, trial)
-    result = _result(0.5, 1, finished=True)
-    assert scheduler.on_trial_result(None, trial, result) == TrialScheduler.STOP
+def _known_gains(scheduler: EarlyStopping, family: str = "cnn1d") -> None:
+    """Two trials of a family, of which one gains 0.3 from the first step on and 0.1 after."""
+    _length(scheduler, 0, [0.5, 0.7, 0.8], family)
+    _length(scheduler, 1, [0.6, 0.6, 0.6], family)
+
+
+def test_a_trial_stops_once_the_best_of_another_family_is_out_of_reach() -> None:
+    scheduler = EarlyStopping({"CPU": 2.0})
+    _length(scheduler, 9, [0.9], "svm")
+    _known_gains(scheduler)
+    assert _length(scheduler, 2, [0.55, 0.85, 0.88], "cnn1d") == 1
+    assert _length(scheduler, 3, [0.6, 0.75, 0.88], "cnn1d") == 2
+    assert _length(scheduler, 4, [0.62, 0.85, 0.88], "cnn1d") == 3
+
+
+def test_what_other_families_gain_says_nothing() -> None:
+    scheduler = EarlyStopping({"CPU": 2.0})
+    _length(scheduler, 9, [0.9], "svm")
+    _known_gains(scheduler)
+    assert _length(scheduler, 2, [0.1, 0.2, 0.3], "boosting") == 3
+    assert _length(scheduler, 3, [0.1, 0.2, 0.3], "boosting") == 3
+    assert _length(scheduler, 4, [0.1, 0.2, 0.3], "boosting") == 1
+
+
+def test_a_trial_that_went_further_than_any_of_its_family_goes_on() -> None:
+    scheduler = EarlyStopping({"CPU": 2.0})
+    _length(scheduler, 9, [0.9], "svm")
+    _known_gains(scheduler)
+    assert _length(scheduler, 2, [0.7, 0.8, 0.895, 0.895, 0.895], "cnn1d") == 5
+
+
+def test_a_trial_that_failed_is_judged_by_its_second_run() -> None:
+    scheduler = EarlyStopping({"CPU": 2.0})
+    _length(scheduler, 9, [0.9], "svm")
+    _known_gains(scheduler)
+    failed: Any = _Trial("2", "cnn1d")
+    scheduler.on_trial_add(None, failed)
+    for step, score in ((1, 0.65), (2, 0.65), (1, 0.65), (2, 0.85)):
+        decision = scheduler.on_trial_result(None, failed, _result(score, step))
+    assert decision == TrialScheduler.CONTINUE
+    assert _length(scheduler, 3, [0.7, 0.85, 0.88, 0.89], "cnn1d") == 3
 
 
 @given(
@@ -163,12 +198,18 @@ def test_a_trial_that_says_it_is_finished_ends() -> None:
 def test_a_search_that_continues_stops_whom_it_would_have_stopped(
     data: st.DataObject, scores: list[list[float]]
 ) -> None:
-    undisturbed = AshaByFamily({"CPU": 2.0})
+    undisturbed = EarlyStopping({"CPU": 2.0})
     lengths = [_length(undisturbed, number, row) for number, row in enumerate(scores)]
     n_ended = data.draw(st.integers(0, len(scores)))
-    continued = AshaByFamily({"CPU": 2.0})
+    continued = EarlyStopping({"CPU": 2.0})
     rows = [
-        {"trial": number, "family": "boosting", "step": step, SCORE: scores[number][step - 1]}
+        {
+            "trial": number,
+            "family": "boosting",
+            "step": step,
+            SCORE: scores[number][step - 1],
+            "finished": step == len(scores[number]),
+        }
         for number in range(n_ended)
         for step in range(1, lengths[number] + 1)
     ]
@@ -177,12 +218,17 @@ def test_a_search_that_continues_stops_whom_it_would_have_stopped(
     assert again == lengths[n_ended:]
 
 
-def _length(scheduler: AshaByFamily, number: int, scores: list[float]) -> int:
+def _length(
+    scheduler: EarlyStopping, number: int, scores: list[float], family: str = "boosting"
+) -> int:
     """Run a trial as Ray Tune does; return after how many steps it ended."""
-    trial: Any = _Trial(f"{number}")
+    trial: Any = _Trial(f"{number}", family)
     scheduler.on_trial_add(None, trial)
     for step, score in enumerate(scores, 1):
         result = _result(score, step, finished=step == len(scores))
+        # Ray Tune does not ask about a trial that says itself that it is done.
+        if result["finished"]:
+            break
         if scheduler.on_trial_result(None, trial, result) == TrialScheduler.STOP:
             break
     scheduler.on_trial_complete(None, trial, result)
@@ -210,7 +256,7 @@ def test_no_failure_is_no_lack_of_memory(tmp_path: Path) -> None:
 
 def test_a_trial_without_memory_is_tried_again_with_a_larger_share(tmp_path: Path) -> None:
     cluster = {"CPU": 4.0, "GPU": 1.0, "memory": 10e9}
-    scheduler = AshaByFamily(cluster)
+    scheduler = EarlyStopping(cluster)
     trial: Any = _Trial("a")
     scheduler.on_trial_add(None, trial)
     assert trial.placement == placement(trial.config)

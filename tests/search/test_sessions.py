@@ -1,9 +1,11 @@
 """Opening a search again: what an earlier version left is told, never mixed with a new study."""
 
+import json
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from optuna.trial import TrialState
 
 from tunesmith.errors import SearchError
 from tunesmith.search.sessions import Ask, Session, open_session
@@ -29,6 +31,20 @@ def test_a_search_whose_study_this_version_cannot_read_is_not_continued(store: S
     (session.folder / "study.journal").unlink()
     with pytest.raises(SearchError, match=f"{session.run_id}.*an earlier version"):
         opened(store, Ask("noise", resume=True))
+
+
+def test_results_say_which_trials_were_not_stopped(store: Store) -> None:
+    session = opened(store, BEGIN)
+    study = session.search.study
+    for score in (0.5, None):
+        state = TrialState.PRUNED if score is None else TrialState.COMPLETE
+        study.tell(study.ask(), score, state=state)
+    still_running = study.ask().number
+    rows = [{"trial": trial, "step": step} for trial in range(still_running + 1) for step in (1, 2)]
+    session.history.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [(row["trial"], row["step"], row["finished"]) for row in session.ended_rows()] == [
+        (0, 1, False), (0, 2, True), (1, 1, False), (1, 2, False)
+    ]  # fmt: skip
 
 
 def test_a_run_whose_study_this_version_cannot_read_is_not_extended(store: Store) -> None:

@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import optuna
+import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
@@ -97,6 +99,30 @@ def test_a_trial_that_was_running_runs_again_with_its_number_and_settings(tmp_pa
         _end(again, trial_id, 0.5)
     states = [trial.state for trial in again.study.get_trials()]
     assert states == [TrialState.COMPLETE] * 6
+
+
+def _drawn(folder: Path, n_trials: int, score: Callable[[str], float], seed: int = 0) -> list[str]:
+    search = _search(folder, n_trials, seed)
+    families = []
+    for number in range(n_trials):
+        configuration = search.suggest(f"id{number}")
+        assert configuration is not None
+        families.append(configuration["family"])
+        _end(search, f"id{number}", score(families[-1]))
+    return families
+
+
+def test_families_take_turns_before_tpe_begins(tmp_path: Path) -> None:
+    families = _drawn(tmp_path, 30, lambda family: 0.9 if family == "cnn1d" else 0.1)
+    assert families[:10] == [*FAMILIES] * 5
+
+
+@pytest.mark.parametrize("seed", [0, 3_000_000_000])
+def test_a_family_with_the_best_trials_is_drawn_most_but_not_always(
+    tmp_path: Path, seed: int
+) -> None:
+    later = _drawn(tmp_path, 60, lambda family: 0.9 if family == "cnn1d" else 0.1, seed)[10:]
+    assert 30 < later.count("cnn1d") < 50
 
 
 def test_an_interrupted_search_draws_what_an_undisturbed_one_draws(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ray.tune.error import TuneError
 
 from tunesmith.errors import SearchError, UsageError
 from tunesmith.search.meters import Meters
-from tunesmith.search.scheduling import AshaByFamily, on_machines, placement, slots
+from tunesmith.search.scheduling import EarlyStopping, on_machines, placement, slots
 from tunesmith.search.sessions import Ask, Session, check, open_session
 from tunesmith.search.studies import Portfolio
 from tunesmith.search.tensorboard import EventFiles
@@ -179,7 +179,7 @@ def run_trials(
     trainable = tune.with_resources(
         tune.with_parameters(SearchTrial, materials=dict(materials)), placement
     )
-    scheduler = AshaByFamily(cluster)
+    scheduler = EarlyStopping(cluster)
     for session in sessions:
         scheduler.replay(session.task.name, session.ended_rows())
     # Ray Tune keeps its own state while it runs; what counts is in the studies and histories.

@@ -1,5 +1,6 @@
 """Who gets which share of the cluster, and who is stopped early."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from tunesmith.models import Resources, get_family
 from tunesmith.search.trial import SCORE
 
 __all__ = [
-    "AshaByFamily",
+    "EarlyStopping",
     "larger_share",
     "on_machines",
     "placement",
@@ -26,6 +27,10 @@ __all__ = [
 
 _GRACE_STEPS = 3
 _REDUCTION = 3
+# Before this many of a family trained to their ends nobody knows what one gains on the way.
+_ENOUGH_ENDS = 2
+# Scores of a few hundred items differ by as much from luck alone.
+_LUCK = 0.01
 _MOST_CPUS = 8
 # Beside the names of resources: what the largest machine has.
 _CPU_OF_ONE = "CPU of one machine"
@@ -132,13 +137,49 @@ def larger_share(
     return larger
 
 
-class AshaByFamily(FIFOScheduler):
-    """Asynchronous successive halving among trials of one task and one family.
+class _Family:
+    """What the trials of one family of one task scored by step, best so far."""
 
-    Three blocks of boosting rounds and three epochs of a network say nothing about each other, so
-    a family that starts slowly is compared with its own kind only. Before a few of them came as far
-    nothing is halved, because that would keep whichever began first; then a trial only stops once
-    it had three times the grace and is worse than all before it.
+    def __init__(self) -> None:
+        self._curves: defaultdict[str, list[float]] = defaultdict(list)
+        self._gains: dict[int, float] = {}
+        self._n_ended = 0
+
+    def enter(self, trial_id: str, step: int, score: float, *, is_end: bool) -> None:
+        """Take a result in; a trial that begins again after a failure takes its old ones back."""
+        curve = self._curves[trial_id]
+        del curve[step - 1 :]
+        for earlier, value in enumerate(curve, 1):
+            self._gains[earlier] = max(self._gains.get(earlier, 0.0), score - value)
+        curve.append(score)
+        if is_end:
+            self._gains.setdefault(step, 0.0)
+            self._n_ended += 1
+
+    def others_at(self, trial_id: str, step: int) -> list[float]:
+        """Return what the other trials had after as many steps."""
+        curves = (curve for other, curve in self._curves.items() if other != trial_id)
+        return [curve[step - 1] for curve in curves if len(curve) >= step]
+
+    def within_reach(self, step: int, score: float) -> float:
+        """Return what a trial can hope for: what it has, and the most that any gained from here."""
+        if self._n_ended < _ENOUGH_ENDS or step not in self._gains:
+            return math.inf
+        return score + self._gains[step] + _LUCK
+
+
+class EarlyStopping(FIFOScheduler):
+    """Who is stopped early: by halving in each family, and when the task's best is out of reach.
+
+    Three blocks of boosting rounds and three epochs of a network say nothing about each other.
+    Asynchronous successive halving (Li et al., 2020) therefore acts among trials of one task and
+    one family. Before a few of them came as far nothing is halved, because that would keep
+    whichever began first; then a trial only stops once it had three times the grace and is worse
+    than all before it.
+
+    Families meet in what their trials can still become: a trial stops when it would have to gain
+    more than any of its family gained from the same step on to reach the best score of the task.
+    A family that starts slowly and rises is so left to rise.
 
     Parameters
     ----------
@@ -149,13 +190,14 @@ class AshaByFamily(FIFOScheduler):
     def __init__(self, cluster: Mapping[str, float]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._cluster = dict(cluster)
-        self._schedulers: dict[tuple[str, str], ASHAScheduler] = {}
-        self._scores: defaultdict[tuple[str, str, int], list[float]] = defaultdict(list)
+        self._halving: dict[tuple[str, str], ASHAScheduler] = {}
+        self._families: defaultdict[tuple[str, str], _Family] = defaultdict(_Family)
+        self._best: dict[str, float] = {}
 
     def _of(self, trial: Trial) -> ASHAScheduler:
         key = (trial.config["task"], trial.config["family"])
-        if key not in self._schedulers:
-            self._schedulers[key] = ASHAScheduler(
+        if key not in self._halving:
+            self._halving[key] = ASHAScheduler(
                 metric=SCORE,
                 mode="max",
                 grace_period=_GRACE_STEPS,
@@ -163,7 +205,7 @@ class AshaByFamily(FIFOScheduler):
                 max_t=max(get_family(key[1]).max_steps, _GRACE_STEPS),
                 stop_last_trials=False,
             )
-        return self._schedulers[key]
+        return self._halving[key]
 
     def replay(self, task: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Enter trials that ended in an earlier session, so that later ones meet what they met.
@@ -173,7 +215,8 @@ class AshaByFamily(FIFOScheduler):
         task
             Theirs.
         rows
-            Every result of theirs, as the history of a search holds them.
+            Every result of theirs, by trial and step, as the history of a search holds them; the
+            last of a trial that was not stopped is ``finished``.
         """
         seen: dict[int, Any] = {}
         no_controller: Any = None
@@ -185,7 +228,13 @@ class AshaByFamily(FIFOScheduler):
                 self._of(seen[number]).on_trial_add(no_controller, seen[number])
             result = {"training_iteration": row["step"], SCORE: row[SCORE]}
             self._of(seen[number]).on_trial_result(no_controller, seen[number], result)
-            self._scores[task, family, row["step"]].append(row[SCORE])
+            self._enter(seen[number], row["step"], row[SCORE], is_end=row["finished"])
+
+    def _enter(self, trial: Any, step: int, score: float, *, is_end: bool) -> _Family:
+        task, family = trial.config["task"], trial.config["family"]
+        self._best[task] = max(self._best.get(task, -math.inf), score)
+        self._families[task, family].enter(trial.trial_id, step, score, is_end=is_end)
+        return self._families[task, family]
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Enter the trial among its kind; one that ran out of memory gets a larger share."""
@@ -197,21 +246,23 @@ class AshaByFamily(FIFOScheduler):
         self._of(trial).on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Say whether the trial goes on."""
-        step = result["training_iteration"]
-        peers = self._scores[trial.config["task"], trial.config["family"], step]
-        is_last = bool(peers) and result[SCORE] < min(peers)
-        peers.append(result[SCORE])
-        if result["finished"]:
-            return str(TrialScheduler.STOP)
+        """Say whether the trial goes on; one that says itself that it is done is not asked for."""
+        step, score = result["training_iteration"], result[SCORE]
+        family = self._enter(trial, step, score, is_end=False)
         decision = str(self._of(trial).on_trial_result(tune_controller, trial, result))
-        if len(peers) > _REDUCTION:
-            return decision
-        is_hopeless = is_last and step >= _GRACE_STEPS * _REDUCTION
-        return str(TrialScheduler.STOP if is_hopeless else TrialScheduler.CONTINUE)
+        others = family.others_at(trial.trial_id, step)
+        if len(others) < _REDUCTION:
+            is_last = bool(others) and score < min(others)
+            is_hopeless = is_last and step >= _GRACE_STEPS * _REDUCTION
+            decision = str(TrialScheduler.STOP if is_hopeless else TrialScheduler.CONTINUE)
+        if family.within_reach(step, score) < self._best[trial.config["task"]]:
+            decision = str(TrialScheduler.STOP)
+        return decision
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Record where the trial ended."""
+        if result.get("finished"):
+            self._enter(trial, result["training_iteration"], result[SCORE], is_end=True)
         self._of(trial).on_trial_complete(tune_controller, trial, result)
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
@@ -220,4 +271,4 @@ class AshaByFamily(FIFOScheduler):
 
     def debug_string(self) -> str:
         """Return one line."""
-        return f"successive halving in {len(self._schedulers)} groups"
+        return f"successive halving in {len(self._halving)} families"

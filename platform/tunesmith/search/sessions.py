@@ -114,10 +114,22 @@ class Session:
         return self.folder / _HISTORY
 
     def ended_rows(self) -> list[dict[str, Any]]:
-        """Return the results of all trials that ended, by trial and step."""
+        """Return the results of all trials that ended, by trial and step.
+
+        The last one of a trial that was not stopped is ``finished``.
+        """
         trials = self.search.study.get_trials(deepcopy=False)
-        ended = {trial.number for trial in trials if trial.state.is_finished()}
-        return [row for row in read_history(self.history) if row["trial"] in ended]
+        states = {trial.number: trial.state for trial in trials if trial.state.is_finished()}
+        rows = [row for row in read_history(self.history) if row["trial"] in states]
+        last = {row["trial"]: row["step"] for row in rows}
+        return [
+            {
+                **row,
+                "finished": states[row["trial"]] == TrialState.COMPLETE
+                and row["step"] == last[row["trial"]],
+            }
+            for row in rows
+        ]
 
     def answers(self, trial: int) -> str | None:
         """Return a trial's packed answers to held-out items, None where none were kept."""
