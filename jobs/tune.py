@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tunesmith.search import Ask
 
 _TABLE_TASKS = ("genre", "emotion")
+# What NumPy, scikit-learn and Keras take.
+_LARGEST_SEED = 2**32 - 1
 
 
 def _settings(text: str) -> str:
@@ -144,7 +146,13 @@ def _asks(names: Sequence[str], options: dict[str, Any]) -> "list[Ask]":
 @click.option("--trials", default=12, show_default=True, type=click.IntRange(1), help="Trials.")
 @click.option("--time-budget", type=DURATION, help="End within this time: 90s, 15m, 1h30m.")
 @click.option("--families", metavar="A,B", help="Families to search over [the task's own].")
-@click.option("--seed", default=0, show_default=True, help="Fixes split, sampler and weights.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, _LARGEST_SEED),
+    help="Fixes split, sampler and weights.",
+)
 @click.option("--max-failed", type=click.IntRange(0), help="Give up after more failed trials.")
 @click.option("--resume", is_flag=True, help="Finish the search that was interrupted.")
 @click.option("--extend", is_flag=True, help="Add to the latest run until it has --trials.")

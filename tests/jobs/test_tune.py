@@ -42,6 +42,8 @@ def test_help_is_quick_and_starts_no_engine() -> None:
     [
         (["digitz"], "Did you mean digits"),
         (["noise", "--trials", "0"], "0 is not in the range"),
+        (["noise", "--seed", "-1"], "-1 is not in the range"),
+        (["noise", "--seed", str(2**32)], "is not in the range"),
         (["noise", "--time-budget", "soon"], "not a length of time"),
         ([], "Name the tasks, or give --all"),
     ],
