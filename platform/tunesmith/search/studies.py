@@ -30,8 +30,6 @@ __all__ = [
 ]
 
 FAMILY = "family"
-# Random numbers for the choice of a family that no trial uses for anything else.
-_FAMILY_STREAM = 2**31
 
 
 class _Prefixed:
@@ -121,11 +119,8 @@ class SeededTpe(optuna.samplers.BaseSampler):
     """TPE whose random numbers depend on the seed and the trial's number alone.
 
     A search that is interrupted and continued therefore draws what it would have drawn undisturbed,
-    as far as the results it had seen by then were the same.
-
-    TPE takes the likeliest of many candidates. Of a handful of families that is the same one again
-    and again, as soon as it had the best trials, however few the others had. So families take turns
-    before TPE begins, and then the family is one draw from what TPE thinks of them.
+    as far as the results it had seen by then were the same. Before TPE begins, families take turns:
+    it keeps to the family with the best trials and would not come back to one it hardly tried.
 
     Parameters
     ----------
@@ -140,25 +135,22 @@ class SeededTpe(optuna.samplers.BaseSampler):
         self._n_startup_trials = n_startup_trials
         self._samplers: dict[int, optuna.samplers.TPESampler] = {}
 
-    def _tpe(self, number: int, stream: int, **options: Any) -> optuna.samplers.TPESampler:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return optuna.samplers.TPESampler(
-                seed=(self._seed * 1_000_003 + number + stream) % 2**32,
-                n_startup_trials=self._n_startup_trials,
-                multivariate=True,
-                **options,
-            )
-
     def _of(self, number: int) -> optuna.samplers.TPESampler:
         if number not in self._samplers:
-            self._samplers[number] = self._tpe(number, 0, group=True, constant_liar=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._samplers[number] = optuna.samplers.TPESampler(
+                    seed=(self._seed * 1_000_003 + number) % 2**32,
+                    n_startup_trials=self._n_startup_trials,
+                    multivariate=True,
+                    group=True,
+                    constant_liar=True,
+                )
         return self._samplers[number]
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
-        """Delegate to the trial's own sampler, but for the family."""
-        space = self._of(trial.number).infer_relative_search_space(study, trial)
-        return {name: values for name, values in space.items() if name != FAMILY}
+        """Delegate to the trial's own sampler."""
+        return self._of(trial.number).infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Any, trial: Any, search_space: dict[str, Any]
@@ -169,19 +161,12 @@ class SeededTpe(optuna.samplers.BaseSampler):
     def sample_independent(
         self, study: Any, trial: Any, param_name: str, param_distribution: Any
     ) -> Any:
-        """Delegate to the trial's own sampler, but for the family."""
+        """Return the family tried least; delegate all else to the trial's own sampler."""
         if param_name == FAMILY:
-            return self._family(study, trial, param_distribution)
+            tried = Counter(other.params.get(FAMILY) for other in study.get_trials(deepcopy=False))
+            return min(param_distribution.choices, key=tried.__getitem__)
         sampler = self._of(trial.number)
         return sampler.sample_independent(study, trial, param_name, param_distribution)
-
-    def _family(self, study: Any, trial: Any, families: Any) -> str:
-        sampler = self._tpe(trial.number, _FAMILY_STREAM, n_ei_candidates=1)
-        drawn = sampler.sample_relative(study, trial, {FAMILY: families})
-        if drawn:
-            return str(drawn[FAMILY])
-        tried = Counter(other.params.get(FAMILY) for other in study.get_trials(deepcopy=False))
-        return str(min(families.choices, key=tried.__getitem__))
 
     def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
         """Delegate to the trial's own sampler, which is needed no more."""

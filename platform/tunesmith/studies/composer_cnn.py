@@ -119,13 +119,15 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
             ran="; ".join(notes),
         )
     ]
-    refitted = mean_of(results, "study-refitted")
-    fair, small_refitted = mean_of(results, "study-chunk"), mean_of(results, "small-refitted")
+    refitted, small_refitted = (mean_of(results, f"{key}-refitted") for key in ("study", "small"))
+    # What a refit is judged on are the rows held out of the first fold.
+    fair, small_fair = (mean_of(results, f"{key}-chunk-0") for key in ("study", "small"))
     words = ["The study's model was refitted on all rows, those it is judged on included."]
     if refitted is not None and fair is not None:
         words.append(f"The very same rows before that: {fair:.4f}.")
-    if small_refitted is not None and small is not None:
-        words.append(f"The 1-D network goes from {small:.4f} to {small_refitted:.4f} likewise.")
+    if small_refitted is not None and small_fair is not None:
+        said = f"from {small_fair:.4f} to {small_refitted:.4f}"
+        words.append(f"The 1-D network goes {said} likewise.")
     rows.append(
         Row(
             protocol="accuracy on validation after a refit on everything",
