@@ -2,6 +2,7 @@
 
 import errno
 import io
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from tunesmith.errors import SearchError, UsageError
 from tunesmith.search import Ask, search
+from tunesmith.search.scheduling import EarlyStopping
 from tunesmith.search.studies import StudySearch
 from tunesmith.search.watching import Watch
 from tunesmith.store import Store
@@ -25,6 +27,14 @@ def _table(store: Store, run: dict[str, Any], name: str) -> pd.DataFrame:
     return pd.read_parquet(io.BytesIO(data))
 
 
+SCHEDULERS: list[EarlyStopping] = []
+
+
+def _scheduler(cluster: Mapping[str, float]) -> EarlyStopping:
+    SCHEDULERS.append(EarlyStopping(cluster))
+    return SCHEDULERS[-1]
+
+
 @pytest.fixture(scope="module")
 def searched(
     ray_cluster: dict[str, float], tmp_path_factory: pytest.TempPathFactory
@@ -34,7 +44,9 @@ def searched(
     lines: list[str] = []
     asks = [Ask("noise", trials=5, families=("boosting",)), Ask("digits", trials=2,
             families=("boosting",))]  # fmt: skip
-    return store, search(store, asks, say=lines.append), lines
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tunesmith.search.driver.EarlyStopping", _scheduler)
+        return store, search(store, asks, say=lines.append), lines
 
 
 def test_every_trial_is_accounted_for(searched: Any) -> None:
@@ -52,6 +64,23 @@ def test_every_trial_is_accounted_for(searched: Any) -> None:
         best = history.groupby("trial")["score"].max()
         np.testing.assert_allclose(table.set_index("trial")["score"], best)
         assert history.groupby("trial")["score"].apply(lambda s: s.is_monotonic_increasing).all()
+
+
+def test_a_search_that_continues_judges_by_what_the_first_had_seen(searched: Any) -> None:
+    store, runs, _ = searched
+    (live,) = SCHEDULERS
+    continued = EarlyStopping({"CPU": 2.0})
+    for run in runs:
+        table = _table(store, run, "trials").set_index("trial")
+        history = _table(store, run, "history").sort_values(["trial", "step"])
+        is_last = ~history.duplicated("trial", keep="last")
+        history["finished"] = is_last & (history["trial"].map(table["state"]) == "COMPLETE")
+        continued.replay(run["task"], history.to_dict("records"))
+        kind = (run["task"], "boosting")
+        assert live._families[kind]._n_ended == run["counts"]["completed"] > 0
+        assert live._families[kind]._n_ended == continued._families[kind]._n_ended
+        assert live._families[kind]._gains == continued._families[kind]._gains
+    assert live._best == continued._best
 
 
 def test_the_run_says_what_it_is(searched: Any) -> None:

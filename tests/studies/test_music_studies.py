@@ -29,6 +29,15 @@ def test_folds_over_chunks_part_pieces_and_folds_by_cluster_do_not(setting: Sett
     assert max(parted) > 1
 
 
+def test_a_refit_stands_beside_what_the_rows_it_is_judged_on_scored_before() -> None:
+    scores = {"study-chunk-0": 0.5, "study-chunk-1": 0.9, "study-refitted": 0.99}
+    results = {key: {"accuracy": score} for key, score in scores.items()}
+    by_fold, refitted = composer_cnn.STUDY.rows(results)
+    assert by_fold.same == pytest.approx(0.7)
+    assert "2 of 3 folds" in by_fold.ran
+    assert "The very same rows before that: 0.5000." in refitted.difference
+
+
 def test_windows_of_files_in_order_and_shuffled_hold_the_same_files(setting: Setting) -> None:
     values, y = composer_lstm._numbers(setting)
     assert values.shape == (42, 2)

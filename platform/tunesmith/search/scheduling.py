@@ -161,7 +161,7 @@ class _Family:
         curves = (curve for other, curve in self._curves.items() if other != trial_id)
         return [curve[step - 1] for curve in curves if len(curve) >= step]
 
-    def within_reach(self, step: int, score: float) -> float:
+    def reach(self, step: int, score: float) -> float:
         """Return what a trial can hope for: what it has, and the most that any gained from here."""
         if self._n_ended < _ENOUGH_ENDS or step not in self._gains:
             return math.inf
@@ -255,7 +255,7 @@ class EarlyStopping(FIFOScheduler):
             is_last = bool(others) and score < min(others)
             is_hopeless = is_last and step >= _GRACE_STEPS * _REDUCTION
             decision = str(TrialScheduler.STOP if is_hopeless else TrialScheduler.CONTINUE)
-        if family.within_reach(step, score) < self._best[trial.config["task"]]:
+        if family.reach(step, score) < self._best[trial.config["task"]]:
             decision = str(TrialScheduler.STOP)
         return decision
 
