@@ -1,10 +1,13 @@
 """A whole search on a real Ray: what it publishes, and what it does when it cannot."""
 
+import copy
 import errno
 import io
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import onnxruntime
@@ -27,12 +30,27 @@ def _table(store: Store, run: dict[str, Any], name: str) -> pd.DataFrame:
     return pd.read_parquet(io.BytesIO(data))
 
 
-SCHEDULERS: list[EarlyStopping] = []
+class _Recorded(EarlyStopping):
+    """The scheduler of a search, and what it knew before its first trial."""
+
+    made: ClassVar[list["_Recorded"]] = []
+
+    def __init__(self, cluster: Mapping[str, float]) -> None:
+        super().__init__(cluster)
+        self.at_first: Any = {}
+        self.made.append(self)
+
+    def replay(self, task: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        super().replay(task, rows)
+        self.at_first = known(self)
 
 
-def _scheduler(cluster: Mapping[str, float]) -> EarlyStopping:
-    SCHEDULERS.append(EarlyStopping(cluster))
-    return SCHEDULERS[-1]
+def known(scheduler: EarlyStopping) -> dict[Any, Any]:
+    """Return what a scheduler judges by, by task and family."""
+    return {
+        key: (sorted(family._curves.values()), sorted(family._ends.values()), family._gains)
+        for key, family in copy.deepcopy(scheduler._families).items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +63,7 @@ def searched(
     asks = [Ask("noise", trials=5, families=("boosting",)), Ask("digits", trials=2,
             families=("boosting",))]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tunesmith.search.driver.EarlyStopping", _scheduler)
+        patch.setattr("tunesmith.search.driver.EarlyStopping", _Recorded)
         return store, search(store, asks, say=lines.append), lines
 
 
@@ -66,21 +84,22 @@ def test_every_trial_is_accounted_for(searched: Any) -> None:
         assert history.groupby("trial")["score"].apply(lambda s: s.is_monotonic_increasing).all()
 
 
-def test_a_search_that_continues_judges_by_what_the_first_had_seen(searched: Any) -> None:
-    store, runs, _ = searched
-    (live,) = SCHEDULERS
-    continued = EarlyStopping({"CPU": 2.0})
-    for run in runs:
-        table = _table(store, run, "trials").set_index("trial")
-        history = _table(store, run, "history").sort_values(["trial", "step"])
-        is_last = ~history.duplicated("trial", keep="last")
-        history["finished"] = is_last & (history["trial"].map(table["state"]) == "COMPLETE")
-        continued.replay(run["task"], history.to_dict("records"))
-        kind = (run["task"], "boosting")
-        assert live._families[kind]._n_ended == run["counts"]["completed"] > 0
-        assert live._families[kind]._n_ended == continued._families[kind]._n_ended
-        assert live._families[kind]._gains == continued._families[kind]._gains
-    assert live._best == continued._best
+def test_a_search_that_is_extended_judges_by_what_the_first_had_seen(
+    searched: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, (run, _), _ = searched
+    (first,) = _Recorded.made
+    copied = Store(tmp_path)
+    shutil.copytree(store.local_path("runs"), copied.local_path("runs"))
+    monkeypatch.setattr("tunesmith.search.driver.EarlyStopping", _Recorded)
+    (extended,) = search(copied, [Ask("noise", trials=6, extend=True)], say=str)
+    assert extended["counts"]["planned"] == 6
+    kind = ("noise", "boosting")
+    curves, ends, _ = known(first)[kind]
+    assert (len(curves), len(ends)) == (5, run["counts"]["completed"])
+    assert ends
+    assert _Recorded.made[1].at_first == {kind: known(first)[kind]}
+    assert len(known(_Recorded.made[1])[kind][0]) == 6
 
 
 def test_the_run_says_what_it_is(searched: Any) -> None:

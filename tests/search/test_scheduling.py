@@ -132,7 +132,7 @@ def test_of_few_the_worst_is_stopped_once_it_had_time() -> None:
     assert _length(scheduler, 2, [0.4] * 20) == 9
 
 
-def test_nothing_is_stopped_before_the_grace_period() -> None:
+def test_nothing_is_halved_before_the_grace_period() -> None:
     scheduler = EarlyStopping({"CPU": 2.0})
     for number in range(6):
         _run(scheduler, _Trial(f"{number}"), 0.9, 5)
@@ -177,16 +177,41 @@ def test_a_trial_that_went_further_than_any_of_its_family_goes_on() -> None:
     assert _length(scheduler, 2, [0.7, 0.8, 0.895, 0.895, 0.895], "cnn1d") == 5
 
 
-def test_a_trial_that_failed_is_judged_by_its_second_run() -> None:
+def test_a_trial_beyond_where_most_of_its_family_ended_goes_on() -> None:
     scheduler = EarlyStopping({"CPU": 2.0})
     _length(scheduler, 9, [0.9], "svm")
     _known_gains(scheduler)
+    ahead: Any = _Trial("2", "cnn1d")
+    scheduler.on_trial_add(None, ahead)
+    for step in range(1, 9):
+        scheduler.on_trial_result(None, ahead, _result(0.8 + step / 1000, step))
+    assert _length(scheduler, 3, [0.8] * 6, "cnn1d") == 3
+    assert _length(scheduler, 4, [0.7, 0.8, 0.89, 0.89, 0.89, 0.89], "cnn1d") == 6
+
+
+def test_nobody_is_measured_by_a_trial_that_failed() -> None:
+    scheduler = EarlyStopping({"CPU": 2.0})
+    _length(scheduler, 9, [0.8], "svm")
+    _known_gains(scheduler)
     failed: Any = _Trial("2", "cnn1d")
     scheduler.on_trial_add(None, failed)
-    for step, score in ((1, 0.65), (2, 0.65), (1, 0.65), (2, 0.85)):
-        decision = scheduler.on_trial_result(None, failed, _result(score, step))
-    assert decision == TrialScheduler.CONTINUE
-    assert _length(scheduler, 3, [0.7, 0.85, 0.88, 0.89], "cnn1d") == 3
+    scheduler.on_trial_result(None, failed, _result(0.95, 1))
+    assert _length(scheduler, 3, [0.5, 0.71, 0.8], "cnn1d") == 1
+    scheduler.on_trial_error(None, failed)
+    assert _length(scheduler, 4, [0.5, 0.71, 0.8], "cnn1d") == 3
+
+
+def test_a_trial_that_begins_again_stands_where_it_is_now() -> None:
+    scheduler = EarlyStopping({"CPU": 2.0})
+    trial: Any = _Trial("0")
+    scheduler.on_trial_add(None, trial)
+    for step, score in ((1, 0.9), (2, 0.9)):
+        scheduler.on_trial_result(None, trial, _result(score, step))
+    scheduler.on_trial_error(None, trial)
+    scheduler.on_trial_add(None, trial)
+    scheduler.on_trial_result(None, trial, _result(0.2, 1))
+    family = scheduler._families["t", "boosting"]
+    assert (family.others_at("another", 1), family.others_at("another", 2)) == ([0.2], [])
 
 
 @given(

@@ -36,14 +36,16 @@ def test_a_search_whose_study_this_version_cannot_read_is_not_continued(store: S
 def test_results_say_which_trials_were_not_stopped(store: Store) -> None:
     session = opened(store, BEGIN)
     study = session.search.study
-    for score in (0.5, None):
-        state = TrialState.PRUNED if score is None else TrialState.COMPLETE
-        study.tell(study.ask(), score, state=state)
+    for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.COMPLETE):
+        trial = study.ask()
+        # The last trial began again and ended a step earlier than the first time.
+        trial.set_user_attr("training_iteration", 2 if trial.number < 3 else 1)
+        study.tell(trial, 0.5 if state == TrialState.COMPLETE else None, state=state)
     still_running = study.ask().number
     rows = [{"trial": trial, "step": step} for trial in range(still_running + 1) for step in (1, 2)]
     session.history.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert [(row["trial"], row["step"], row["finished"]) for row in session.ended_rows()] == [
-        (0, 1, False), (0, 2, True), (1, 1, False), (1, 2, False)
+        (0, 1, False), (0, 2, True), (1, 1, False), (1, 2, False), (3, 1, True)
     ]  # fmt: skip
 
 

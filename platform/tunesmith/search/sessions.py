@@ -1,5 +1,6 @@
 """One task's part of a search: its plan, its data, its study; begun, continued or extended."""
 
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -114,22 +115,22 @@ class Session:
         return self.folder / _HISTORY
 
     def ended_rows(self) -> list[dict[str, Any]]:
-        """Return the results of all trials that ended, by trial and step.
+        """Return the results of all trials that ended well, by trial and step.
 
-        The last one of a trial that was not stopped is ``finished``.
+        The last one of a trial that was not stopped is ``finished``. Where a trial began again and
+        ended earlier than before, what it left of the first time is no result.
         """
-        trials = self.search.study.get_trials(deepcopy=False)
-        states = {trial.number: trial.state for trial in trials if trial.state.is_finished()}
-        rows = [row for row in read_history(self.history) if row["trial"] in states]
-        last = {row["trial"]: row["step"] for row in rows}
-        return [
-            {
-                **row,
-                "finished": states[row["trial"]] == TrialState.COMPLETE
-                and row["step"] == last[row["trial"]],
-            }
-            for row in rows
-        ]
+        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        ended = {t.number: t for t in self.search.study.get_trials(deepcopy=False, states=states)}
+        rows = []
+        for row in read_history(self.history):
+            if (trial := ended.get(row["trial"])) is None:
+                continue
+            last = trial.user_attrs.get("training_iteration", math.inf)
+            if row["step"] <= last:
+                is_end = row["step"] == last and trial.state == TrialState.COMPLETE
+                rows.append({**row, "finished": is_end})
+        return rows
 
     def answers(self, trial: int) -> str | None:
         """Return a trial's packed answers to held-out items, None where none were kept."""

@@ -127,7 +127,7 @@ class SeededTpe(optuna.samplers.BaseSampler):
     seed
         Any number that is not negative.
     n_startup_trials
-        Drawn at random before TPE begins.
+        TPE begins when so many ended.
     """
 
     def __init__(self, seed: int, n_startup_trials: int) -> None:
@@ -297,10 +297,14 @@ class StudySearch(OptunaSearch):
         return self._ot_trials[trial_id]
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Report the best so far; a step reported before an interruption is kept as it was."""
+        """Report the best so far."""
+        self._report(self._ot_trials[trial_id], result)
+
+    def _report(self, trial: Any, result: Mapping[str, Any]) -> None:
+        # A step reported before an interruption is kept as it was.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The reported value is ignored")
-            super().on_trial_result(trial_id, result)
+            trial.report(result[SCORE], result["training_iteration"])
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -314,6 +318,8 @@ class StudySearch(OptunaSearch):
         if error or not scored:
             self.study.tell(trial, state=TrialState.FAIL)
         elif result is not None and not result["finished"]:
+            # Ray Tune keeps the result by which a trial was stopped to itself.
+            self._report(trial, result)
             self.study.tell(trial, state=TrialState.PRUNED)
         else:
             self.study.tell(trial, result[SCORE] if result else None)

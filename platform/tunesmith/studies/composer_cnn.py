@@ -126,8 +126,8 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     if refitted is not None and fair is not None:
         words.append(f"The very same rows before that: {fair:.4f}.")
     if small_refitted is not None and small_fair is not None:
-        said = f"from {small_fair:.4f} to {small_refitted:.4f}"
-        words.append(f"The 1-D network goes {said} likewise.")
+        rise = f"from {small_fair:.4f} to {small_refitted:.4f}"
+        words.append(f"The 1-D network goes {rise} likewise.")
     rows.append(
         Row(
             protocol="accuracy on validation after a refit on everything",
