@@ -10,7 +10,7 @@ python benchmarks/search.py slots 8 64
     p  plain Optuna (TPE) over processes that share its journal, nothing pruned
     b  the same with Optuna's default pruning, by the median from the first step on
     h  the same with Optuna's successive halving: three steps of grace, a third survives
-    c  this search: Ray Tune, Optuna, successive halving, ensembles; Ray's start-up included
+    c  this search, which stops trials by rules of its own; Ray's start-up included
     d  train every setting for one step, then the best of them to the end (Egele et al., 2023)
 
 ``race`` runs p, b, h, c and d from the same first settings, each a process of its own, timed from
