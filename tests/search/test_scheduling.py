@@ -146,41 +146,39 @@ def test_a_slow_family_is_not_compared_with_a_quick_one() -> None:
     assert _run(scheduler, _Trial("slow", family="cnn1d"), 0.3, 5) == TrialScheduler.CONTINUE
 
 
-def _known_gains(scheduler: EarlyStopping, family: str = "cnn1d") -> None:
-    """Two trials of a family, of which one gains 0.3 from the first step on and 0.1 after."""
-    _length(scheduler, 0, [0.5, 0.7, 0.8], family)
-    _length(scheduler, 1, [0.6, 0.6, 0.6], family)
+def _with_known_gains(best: float = 0.9) -> EarlyStopping:
+    """Return what has seen an SVM as good as that, and what two of ``cnn1d`` gained on their way.
+
+    Of these one gains 0.3 from the first step on and 0.1 after the second.
+    """
+    scheduler = EarlyStopping({"CPU": 2.0})
+    _length(scheduler, 9, [best], "svm")
+    _length(scheduler, 0, [0.5, 0.7, 0.8], "cnn1d")
+    _length(scheduler, 1, [0.6, 0.6, 0.6], "cnn1d")
+    return scheduler
 
 
 def test_a_trial_stops_once_the_best_of_another_family_is_out_of_reach() -> None:
-    scheduler = EarlyStopping({"CPU": 2.0})
-    _length(scheduler, 9, [0.9], "svm")
-    _known_gains(scheduler)
+    scheduler = _with_known_gains()
     assert _length(scheduler, 2, [0.55, 0.85, 0.88], "cnn1d") == 1
     assert _length(scheduler, 3, [0.6, 0.75, 0.88], "cnn1d") == 2
     assert _length(scheduler, 4, [0.62, 0.85, 0.88], "cnn1d") == 3
 
 
 def test_what_other_families_gain_says_nothing() -> None:
-    scheduler = EarlyStopping({"CPU": 2.0})
-    _length(scheduler, 9, [0.9], "svm")
-    _known_gains(scheduler)
+    scheduler = _with_known_gains()
     assert _length(scheduler, 2, [0.1, 0.2, 0.3], "boosting") == 3
     assert _length(scheduler, 3, [0.1, 0.2, 0.3], "boosting") == 3
     assert _length(scheduler, 4, [0.1, 0.2, 0.3], "boosting") == 1
 
 
 def test_a_trial_that_went_further_than_any_of_its_family_goes_on() -> None:
-    scheduler = EarlyStopping({"CPU": 2.0})
-    _length(scheduler, 9, [0.9], "svm")
-    _known_gains(scheduler)
+    scheduler = _with_known_gains()
     assert _length(scheduler, 2, [0.7, 0.8, 0.895, 0.895, 0.895], "cnn1d") == 5
 
 
 def test_a_trial_beyond_where_most_of_its_family_ended_goes_on() -> None:
-    scheduler = EarlyStopping({"CPU": 2.0})
-    _length(scheduler, 9, [0.9], "svm")
-    _known_gains(scheduler)
+    scheduler = _with_known_gains()
     ahead: Any = _Trial("2", "cnn1d")
     scheduler.on_trial_add(None, ahead)
     for step in range(1, 9):
@@ -190,9 +188,7 @@ def test_a_trial_beyond_where_most_of_its_family_ended_goes_on() -> None:
 
 
 def test_nobody_is_measured_by_a_trial_that_failed() -> None:
-    scheduler = EarlyStopping({"CPU": 2.0})
-    _length(scheduler, 9, [0.8], "svm")
-    _known_gains(scheduler)
+    scheduler = _with_known_gains(best=0.8)
     failed: Any = _Trial("2", "cnn1d")
     scheduler.on_trial_add(None, failed)
     scheduler.on_trial_result(None, failed, _result(0.95, 1))

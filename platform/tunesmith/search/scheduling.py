@@ -240,9 +240,12 @@ class EarlyStopping(FIFOScheduler):
             self._enter(seen[number], row["step"], row[SCORE], is_end=row["finished"])
 
     def _enter(self, trial: Any, step: int, score: float, *, is_end: bool) -> _Family:
-        family = self._families[trial.config["task"], trial.config["family"]]
+        family = self._family(trial)
         family.enter(trial.trial_id, step, score, is_end=is_end)
         return family
+
+    def _family(self, trial: Any) -> _Family:
+        return self._families[trial.config["task"], trial.config["family"]]
 
     def _best(self, task: str) -> float:
         return max(family.best for (of, _), family in self._families.items() if of == task)
@@ -279,7 +282,7 @@ class EarlyStopping(FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Let nobody be measured by a trial that failed, whether it begins again or not."""
         del tune_controller
-        self._families[trial.config["task"], trial.config["family"]].forget(trial.trial_id)
+        self._family(trial).forget(trial.trial_id)
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
         """Forget the trial."""
