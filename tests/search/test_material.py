@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tunesmith.datasets.examples import Examples, View
-from tunesmith.search.material import head_and_tail, material
+from tunesmith.search.material import material, stretch
 from tunesmith.store import Store
 from tunesmith.tasks import Request, get_task
 
@@ -20,19 +20,19 @@ def _examples() -> Examples:
     )
 
 
-@pytest.mark.parametrize("n_head", range(6))
-def test_head_and_tail_are_the_items_taken_and_share_their_memory(n_head: int) -> None:
+@pytest.mark.parametrize("first", range(6))
+@pytest.mark.parametrize("stop", range(6))
+def test_a_stretch_is_the_items_taken_and_shares_their_memory(first: int, stop: int) -> None:
     examples = _examples()
-    head, tail = head_and_tail(examples, n_head)
-    for part, indices in ((head, range(n_head)), (tail, range(n_head, 5))):
-        expected = examples.take(np.array(indices, dtype=int))
-        assert part.ids == expected.ids
-        np.testing.assert_array_equal(part.y, expected.y)
-        view, wanted = part.view("chunks"), expected.view("chunks")
-        np.testing.assert_array_equal(view.x, wanted.x)
-        np.testing.assert_array_equal(view.item, wanted.item)
-        if len(view):
-            assert np.shares_memory(view.x, examples.view("chunks").x)
+    part = stretch(examples, first, stop)
+    expected = examples.take(np.arange(first, stop))
+    assert part.ids == expected.ids
+    np.testing.assert_array_equal(part.y, expected.y)
+    view, wanted = part.view("chunks"), expected.view("chunks")
+    np.testing.assert_array_equal(view.x, wanted.x)
+    np.testing.assert_array_equal(view.item, wanted.item)
+    if len(view):
+        assert np.shares_memory(view.x, examples.view("chunks").x)
 
 
 @pytest.mark.parametrize("name", ["noise", "digits"])
@@ -53,8 +53,22 @@ def test_folds_cover_development_once_and_keep_groups_whole(store: Store) -> Non
     assert len(pairs) == task.folds
     every = [identity for _, validation in pairs for identity in validation.ids]
     assert sorted(every) == sorted(seen.development.ids)
+    np.testing.assert_array_equal(
+        np.concatenate([validation.y for _, validation in pairs]), seen.judged_y
+    )
     for train, validation in pairs:
         assert not set(train.groups) & set(validation.groups)
+        assert sorted([*train.ids, *validation.ids]) == sorted(seen.development.ids)
+    learned = np.mean([len(train) for train, _ in pairs])
+    assert seen.growth == pytest.approx(len(seen.development) / learned)
+
+
+def test_folds_share_one_copy_of_the_data(store: Store) -> None:
+    task = get_task("digits")
+    seen = material(task, task.read(store, Request()), seed=0)
+    (name,) = seen.ring.views
+    for part in (seen.development, *(part for pair in seen.splits() for part in pair)):
+        assert np.shares_memory(part.view(name).x, seen.ring.view(name).x)
 
 
 def test_hold_out_is_the_validation_part(store: Store) -> None:

@@ -65,7 +65,14 @@ def test_features_are_named_and_a_run_finds_its_items_again(music_store: Store) 
 
 
 def test_a_store_without_a_dataset_says_what_to_do(store: Store) -> None:
-    with pytest.raises(UsageError, match=r"holds none: python jobs/ingest\.py"):
+    with pytest.raises(UsageError, match=r"holds no dataset; python jobs/ingest\.py"):
+        get_task("composer").read(store, Request())
+
+
+def test_a_store_with_several_datasets_says_how_to_choose(store: Store) -> None:
+    for name in ("bach", "folk"):
+        store.write_json({}, "datasets", name, "0123", "manifest.json")
+    with pytest.raises(UsageError, match=r"bach, folk.*--dataset NAME.*--dataset TASK=NAME"):
         get_task("composer").read(store, Request())
 
 

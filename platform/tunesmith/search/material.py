@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -10,80 +11,98 @@ from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.splits import folds
 from tunesmith.tasks import Task, TaskData
 
-__all__ = ["Material", "head_and_tail", "material"]
+__all__ = ["Material", "material", "stretch"]
 
 
 @dataclass(frozen=True)
 class Material:
-    """Items of the parts train and validation, in this order.
+    """Items of the parts train and validation.
+
+    What a split trains on and what it holds out are stretches of one ring of items, so that the
+    processes of a machine share one copy of the data, however many folds there are.
 
     Attributes
     ----------
-    development
-        All of them; the test part was left out before.
-    n_train
-        How many of the first items are the train part.
+    ring
+        All items once, and behind the last as many of the first again as a stretch needs that
+        goes beyond it; the test part was left out before.
+    held_out
+        First item and the one behind the last of what each split holds out, in ascending order; the
+        last ends where the items do.
     metric
         Figure that is maximised.
-    fold
-        Fold of each item where the task is scored by folds, ``int [items]``.
     keeps_answers
         Whether answers to held-out items are kept, to weigh an ensemble by.
     """
 
-    development: Examples
-    n_train: int
+    ring: Examples
+    held_out: tuple[tuple[int, int], ...]
     metric: str
-    fold: npt.NDArray[np.int64] | None = None
     keeps_answers: bool = False
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return self.held_out[-1][1]
+
+    @property
+    def development(self) -> Examples:
+        """All items, each once."""
+        return stretch(self.ring, 0, self.n_items)
 
     @property
     def judged_y(self) -> npt.NDArray[np.int64]:
         """Classes of the items that answers are kept of, in the order of the answers."""
-        return np.concatenate([validation.y for _, validation in self.splits()])
+        return np.concatenate([self.ring.y[first:stop] for first, stop in self.held_out])
+
+    @property
+    def growth(self) -> float:
+        """How many times as many items a refit learns from as a trial does."""
+        learned = [self.n_items - (stop - first) for first, stop in self.held_out]
+        return self.n_items / float(np.mean(learned))
 
     def splits(self) -> Iterator[tuple[Examples, Examples]]:
-        """Yield (train, validation): one pair, or one a fold."""
-        if self.fold is None:
-            yield head_and_tail(self.development, self.n_train)
-            return
-        for number in range(int(self.fold.max()) + 1):
-            held_out = self.fold == number
+        """Yield (train, validation): one pair, or one a fold; arrays are views, not copies."""
+        for first, stop in self.held_out:
+            n_learned = self.n_items - (stop - first)
+            after = stop % self.n_items
             yield (
-                self.development.take(np.flatnonzero(~held_out)),
-                self.development.take(np.flatnonzero(held_out)),
+                stretch(self.ring, after, after + n_learned),
+                stretch(self.ring, first, stop),
             )
 
 
 def material(task: Task, data: TaskData, seed: int) -> Material:
     """Return what a search of `task` may see of `data`."""
     train = np.flatnonzero(data.parts == "train")
-    validation = np.flatnonzero(data.parts == "validation")
-    development = data.examples.take(np.concatenate([train, validation]))
-    fold = None
+    items = np.concatenate([train, np.flatnonzero(data.parts == "validation")])
+    held_out = [(len(train), len(items))]
     if task.folds > 1:
-        fold = folds(development.y, development.groups, k=task.folds, seed=seed)
-    return Material(development, len(train), task.metric, fold, task.ensemble)
+        seen = data.examples
+        fold = folds(seen.y[items], seen.groups[items], k=task.folds, seed=seed)
+        items = items[np.argsort(fold, kind="stable")]
+        bounds = [0, *np.cumsum(np.bincount(fold)).tolist()]
+        held_out = list(pairwise(bounds))
+        # Training around fold k takes what is behind it and then the folds before it. The last has
+        # nothing behind it.
+        items = np.concatenate([items, items[: held_out[-2][0]]])
+    ring = data.examples.take(items)
+    return Material(ring, tuple(held_out), task.metric, task.ensemble)
 
 
-def head_and_tail(examples: Examples, n_head: int) -> tuple[Examples, Examples]:
-    """Return the first `n_head` items and the rest; arrays are views, not copies.
+def stretch(examples: Examples, first: int, stop: int) -> Examples:
+    """Return the items from `first` to before `stop`; arrays are views, not copies.
 
     Rows must be grouped by item in the items' order, as `Examples.take` leaves them.
     """
-
-    def part(items: slice, first: int) -> Examples:
-        views = {}
-        for name, view in examples.views.items():
-            bounds = np.searchsorted(view.item, [items.start, items.stop])
-            rows = slice(*bounds)
-            views[name] = View(view.x[rows], view.item[rows] - first)
-        return Examples(
-            y=examples.y[items],
-            classes=examples.classes,
-            groups=examples.groups[items],
-            ids=examples.ids[items],
-            views=views,
-        )
-
-    return part(slice(0, n_head), 0), part(slice(n_head, len(examples)), n_head)
+    views = {}
+    for name, view in examples.views.items():
+        rows = slice(*np.searchsorted(view.item, [first, stop]))
+        views[name] = View(view.x[rows], view.item[rows] - first)
+    return Examples(
+        y=examples.y[first:stop],
+        classes=examples.classes,
+        groups=examples.groups[first:stop],
+        ids=examples.ids[first:stop],
+        views=views,
+    )

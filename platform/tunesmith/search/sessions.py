@@ -356,9 +356,7 @@ def _study_search(
 def _progress(
     plan: Mapping[str, Any], seen: Material, search: StudySearch, folder: Path
 ) -> Progress:
-    n_items = len(seen.development)
-    n_learned = seen.n_train if seen.fold is None else n_items * (1 - 1 / (seen.fold.max() + 1))
-    progress = Progress(plan["trials"], growth=n_items / n_learned, mixes=seen.keeps_answers)
+    progress = Progress(plan["trials"], growth=seen.growth, mixes=seen.keeps_answers)
     for row in read_history(folder / _HISTORY):
         progress.saw(row["trial"], row["family"], row)
     for trial in search.study.get_trials(deepcopy=False):

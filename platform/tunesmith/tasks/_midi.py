@@ -95,8 +95,13 @@ def _only_dataset(store: Store) -> str:
     names = dataset_names(store)
     if len(names) == 1:
         return names[0]
-    known = f"It holds {', '.join(names)}." if names else "It holds none: python jobs/ingest.py."
-    message = f"Name the dataset with --dataset. {known}"
+    if not names:
+        message = "The store holds no dataset; python jobs/ingest.py FOLDER --name NAME makes one."
+        raise UsageError(message)
+    message = (
+        f"The store holds the datasets {', '.join(names)}. Choose with --dataset NAME; with "
+        "several tasks each may have its own, --dataset TASK=NAME."
+    )
     raise UsageError(message)
 
 
