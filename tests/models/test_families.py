@@ -12,7 +12,7 @@ import pytest
 
 from tunesmith.datasets.examples import Examples
 from tunesmith.errors import UsageError
-from tunesmith.models import Family, family_names, get_family
+from tunesmith.models import Family, family_names, get_family, merge
 from tunesmith.models._keras import NetworkFamily
 from tunesmith.models.contract import class_weights
 
@@ -126,12 +126,16 @@ def test_a_saved_model_answers_the_same(family: Family, trained: Trained, tmp_pa
 
 
 @every_family
+@pytest.mark.parametrize("members", [1, 2], ids=["alone", "as an ensemble of its kind"])
 def test_the_exported_graph_answers_the_same(
-    family: Family, trained: Trained, tmp_path: Path
+    family: Family, members: int, trained: Trained, tmp_path: Path
 ) -> None:
     model = trained.of(family)[-1][2]
     model.export_onnx(tmp_path / "model.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    graph = (tmp_path / "model.onnx").read_bytes()
+    session = onnxruntime.InferenceSession(
+        graph if members == 1 else merge([(graph, 1 / members)] * members)
+    )
     (put,), (out,) = session.get_inputs(), session.get_outputs()
     assert put.name == family.view
     assert (out.name, out.type) == ("probabilities", "tensor(float)")

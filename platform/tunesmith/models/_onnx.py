@@ -25,6 +25,9 @@ def finish(
 ) -> None:
     """Rename inputs and output, drop every other output, check the graph and write it.
 
+    The graph may use ONNX's own operators whether it came with any or not: boosted trees come
+    without, and what is put around them later, such as weights or a temperature, needs them.
+
     Parameters
     ----------
     model
@@ -65,6 +68,8 @@ def finish(
     del graph.output[:]
     graph.output.append(probabilities)
     _drop_unused(graph)
+    if not any(entry.domain in {"", "ai.onnx"} for entry in model.opset_import):
+        model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
