@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,6 +109,10 @@ class Progress:
 class Budget(Stopper):
     """Ends a search early enough that its winners are refitted within the time given.
 
+    Until then each task has an equal share of that time on all slots. A trial keeps its slot while
+    it runs, so those of large data would hold all slots to the end: once a task has used up its
+    share, its trials stop at their next result as long as another that has not waits for a slot.
+
     Parameters
     ----------
     deadline
@@ -117,7 +122,7 @@ class Budget(Stopper):
     max_failed
         Failed trials after which the search gives up, None for no limit.
     n_slots
-        Refits that can run at once.
+        Trials and refits that can run at once.
     """
 
     def __init__(
@@ -133,12 +138,24 @@ class Budget(Stopper):
         self._progress = progress
         self._max_failed = max_failed
         self._n_slots = n_slots
+        self._used_s: defaultdict[str, dict[str, float]] = defaultdict(dict)
         self.reason: str | None = None
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Stop no single trial."""
-        del trial_id, result
-        return False
+        """Return whether the trial ends now, because its task keeps others waiting."""
+        task = result["config"]["task"]
+        self._used_s[task][trial_id] = result["time_total_s"]
+        return self._has_used_up(task) and any(
+            len(progress.last) < progress.n_trials and not self._has_used_up(other)
+            for other, progress in self._progress.items()
+        )
+
+    def _has_used_up(self, task: str) -> bool:
+        """Return whether the task's trials of this session took its share of the time."""
+        if self._deadline is None:
+            return False
+        share_s = self._total_s * self._n_slots / len(self._progress)
+        return sum(self._used_s[task].values()) > share_s
 
     def stop_all(self) -> bool:
         """Return whether the whole search ends now."""
