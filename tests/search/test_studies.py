@@ -178,6 +178,8 @@ def test_no_study_starves_another(tmp_path: Path) -> None:
         configuration = portfolio.suggest(f"{number}")
         order.append(configuration["task"])
         assert portfolio.n_left == 11 - number
+        for name, planned in (("small", 3), ("large", 9)):
+            assert portfolio.waits(name) == (order.count(name) < planned)
         portfolio.on_trial_complete(f"{number}", _result(0.5))
     assert portfolio.suggest("more") == Searcher.FINISHED
     assert order[:2] == ["small", "large"]
@@ -192,6 +194,15 @@ def test_no_more_is_handed_out_than_can_run(tmp_path: Path) -> None:
     assert portfolio.suggest("c") is None
     portfolio.on_trial_complete("a", _result(0.5))
     assert portfolio.suggest("c")["trial"] == 2
+
+
+def test_a_study_whose_trials_all_failed_waits_no_longer(tmp_path: Path) -> None:
+    portfolio = Portfolio({"t": _search(tmp_path)}, n_slots=1)
+    for number in range(portfolio.n_left):
+        assert portfolio.waits("t")
+        portfolio.suggest(f"{number}")
+        portfolio.on_trial_complete(f"{number}", error=True)
+    assert not portfolio.waits("t")
 
 
 def test_starting_points_are_settings_of_the_space_the_study_first() -> None:

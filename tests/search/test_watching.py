@@ -18,9 +18,11 @@ def _progress(n_trials: int = 4, results: int = 0) -> Progress:
     return progress
 
 
-def _budget(*, total_s: float | None = _TOTAL_S, n_slots: int = 2, **tasks: Progress) -> Budget:
+def _budget(
+    *, total_s: float | None = _TOTAL_S, all_wait: bool = True, **tasks: Progress
+) -> Budget:
     deadline = None if total_s is None else time.monotonic() + total_s
-    return Budget(deadline, tasks, max_failed=None, n_slots=n_slots)
+    return Budget(deadline, tasks, max_failed=None, n_slots=2, waits=lambda task: all_wait)
 
 
 def _result(task: str, total_s: float) -> dict[str, Any]:
@@ -37,18 +39,18 @@ def test_a_trial_of_a_task_that_used_up_its_share_makes_room() -> None:
 
 
 @pytest.mark.parametrize(
-    ("others", "total_s"),
+    ("others", "total_s", "all_wait"),
     [
-        ({}, _TOTAL_S),
-        ({"digits": _progress(results=4)}, _TOTAL_S),
-        ({"digits": _progress()}, None),
+        ({}, _TOTAL_S, True),
+        ({"digits": _progress()}, _TOTAL_S, False),
+        ({"digits": _progress()}, None, True),
     ],
     ids=["alone", "nobody waits", "no time is given"],
 )
 def test_it_goes_on_where_nobody_loses_by_it(
-    others: dict[str, Progress], total_s: float | None
+    others: dict[str, Progress], total_s: float | None, all_wait: bool
 ) -> None:
-    budget = _budget(total_s=total_s, composer=_progress(), **others)
+    budget = _budget(total_s=total_s, all_wait=all_wait, composer=_progress(), **others)
     assert not budget("a", _result("composer", 2000.0))
 
 
@@ -75,7 +77,7 @@ def test_a_task_without_a_score_is_waited_for() -> None:
 
 def test_too_many_failures_end_the_search() -> None:
     progress = _progress()
-    budget = Budget(None, {"digits": progress}, max_failed=1, n_slots=1)
+    budget = Budget(None, {"digits": progress}, max_failed=1, n_slots=1, waits=lambda task: False)
     progress.failed = 1
     assert not budget.stop_all()
     progress.failed = 2

@@ -173,7 +173,9 @@ def run_trials(
     os.environ.update({name: os.environ.get(name, value) for name, value in settings.items()})
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     progress = {session.task.name: session.progress for session in sessions}
-    budget = Budget(deadline, progress, max_failed=max_failed, n_slots=n_slots)
+    budget = Budget(
+        deadline, progress, max_failed=max_failed, n_slots=n_slots, waits=portfolio.waits
+    )
     history = {session.task.name: session.history for session in sessions}
     events = {session.task.name: session.folder / "tensorboard" for session in sessions}
     trainable = tune.with_resources(

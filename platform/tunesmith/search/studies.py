@@ -369,6 +369,10 @@ class Portfolio(Searcher):
         """Trials still to be handed out, over all studies."""
         return sum(s.n_trials - s.n_started for s in self.searches.values())
 
+    def waits(self, name: str) -> bool:
+        """Return whether the study of this name has trials that were not handed out yet."""
+        return not self.searches[name].is_exhausted
+
     def suggest(self, trial_id: str) -> Any:
         """Return the next configuration, None while the cluster is full, or that none is left."""
         open_searches = [s for s in self.searches.values() if not s.is_exhausted]

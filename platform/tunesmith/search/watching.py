@@ -1,6 +1,7 @@
 """What a search shows and keeps while it runs."""
 
 import json
+import math
 import re
 import time
 from collections import defaultdict
@@ -123,6 +124,8 @@ class Budget(Stopper):
         Failed trials after which the search gives up, None for no limit.
     n_slots
         Trials and refits that can run at once.
+    waits
+        Whether the task of this name has trials that have not begun.
     """
 
     def __init__(
@@ -132,12 +135,16 @@ class Budget(Stopper):
         *,
         max_failed: int | None,
         n_slots: int,
+        waits: Callable[[str], bool],
     ) -> None:
         self._deadline = deadline
         self._total_s = deadline - time.monotonic() if deadline is not None else 0.0
         self._progress = progress
         self._max_failed = max_failed
         self._n_slots = n_slots
+        self._waits = waits
+        share_s = self._total_s * n_slots / len(progress)
+        self._share_s = math.inf if deadline is None else share_s
         self._used_s: defaultdict[str, dict[str, float]] = defaultdict(dict)
         self.reason: str | None = None
 
@@ -146,16 +153,12 @@ class Budget(Stopper):
         task = result["config"]["task"]
         self._used_s[task][trial_id] = result["time_total_s"]
         return self._has_used_up(task) and any(
-            len(progress.last) < progress.n_trials and not self._has_used_up(other)
-            for other, progress in self._progress.items()
+            self._waits(other) and not self._has_used_up(other) for other in self._progress
         )
 
     def _has_used_up(self, task: str) -> bool:
         """Return whether the task's trials of this session took its share of the time."""
-        if self._deadline is None:
-            return False
-        share_s = self._total_s * self._n_slots / len(self._progress)
-        return sum(self._used_s[task].values()) > share_s
+        return sum(self._used_s[task].values()) > self._share_s
 
     def stop_all(self) -> bool:
         """Return whether the whole search ends now."""
