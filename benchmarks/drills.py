@@ -28,11 +28,11 @@ from _cluster import Cluster, wait_for, write_music
 from _machines import Machines
 from recovery import NAME, check_visible, digest_of, writers
 from search_recovery import Search, faults, n_results
-from serving import FEATURES, KEY, make_linear, write_bundle, write_key
 from steady import Load
 
+from serving import FEATURES, KEY, make_linear, write_bundle, write_key
+from tunesmith.artifacts.store import Store
 from tunesmith.client import Client, ClientError
-from tunesmith.store import Store
 
 AnyCluster = TypeVar("AnyCluster", bound=Cluster)
 

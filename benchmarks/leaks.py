@@ -13,13 +13,13 @@ from collections.abc import Callable
 import click
 import numpy as np
 
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.evaluation.audit import Finding, audit
 from tunesmith.evaluation.music import Pieces
 from tunesmith.midi.fingerprints import fingerprint
 from tunesmith.midi.transforms import transpose_chunks, transpose_notes
-from tunesmith.store import Store
 from tunesmith.tasks import Request, get_task
 
 SEMITONES = 3

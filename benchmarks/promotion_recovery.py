@@ -24,11 +24,12 @@ from typing import Any
 
 import click
 
+from tunesmith.artifacts.runs import Run, open_run
+from tunesmith.artifacts.store import Store
+from tunesmith.artifacts.tracking import open_client, tracking_uri
 from tunesmith.evaluation import ensure_report
-from tunesmith.registry import Run, aliases, bundles, champion, history, open_run
-from tunesmith.registry.catalogue import model_name
-from tunesmith.store import Store
-from tunesmith.tracking import open_client, tracking_uri
+from tunesmith.registry import aliases, bundles, champion, history
+from tunesmith.registry.mlflow_registry import model_name
 
 ROOT = Path(__file__).resolve().parent.parent
 

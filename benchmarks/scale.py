@@ -104,7 +104,7 @@ def duplicates(n: int) -> Callable[[], Any]:
 
 def manifest(n: int) -> Callable[[], Any]:
     """Write and read a manifest whose tables lie in `n` files."""
-    from tunesmith.datasets.manifest import TableFile
+    from tunesmith.artifacts.manifest import TableFile
 
     rows = [
         TableFile(path=f"chunks/part-{i:05d}.parquet", rows=3000, bytes=1_000_000) for i in range(n)
@@ -121,7 +121,7 @@ def manifest(n: int) -> Callable[[], Any]:
 
 def store_listing(n: int) -> Callable[[], Any]:
     """List the runs of a task that has `n`."""
-    from tunesmith.store import Store
+    from tunesmith.artifacts.store import Store
 
     store = Store(tempfile.mkdtemp(prefix="scale-"))
     for _ in range(n):
@@ -133,8 +133,8 @@ def leaderboard(n: int) -> Callable[[], Any]:
     """Draw up the leaderboard of `n` trials in runs of 50."""
     import pandas as pd
 
-    from tunesmith.search.board import leaderboard as draw
-    from tunesmith.store import Store
+    from tunesmith.artifacts.store import Store
+    from tunesmith.tuning.leaderboard import leaderboard as draw
 
     store = Store(tempfile.mkdtemp(prefix="scale-"))
     rng = np.random.default_rng(0)

@@ -42,13 +42,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "platform")]
 
+from tunesmith.artifacts.store import Store  # noqa: E402
 from tunesmith.models import Family, Fitted, Step, get_family  # noqa: E402
-from tunesmith.search.material import Material, material  # noqa: E402
-from tunesmith.search.scoring import scores  # noqa: E402
-from tunesmith.search.sessions import read, study_setting  # noqa: E402
-from tunesmith.search.studies import FAMILY, Space, starting_points  # noqa: E402
-from tunesmith.store import Store  # noqa: E402
 from tunesmith.tasks import Request, get_task  # noqa: E402
+from tunesmith.tuning.optuna_search import FAMILY, Space, starting_points  # noqa: E402
+from tunesmith.tuning.scoring import scores  # noqa: E402
+from tunesmith.tuning.session import read, study_setting  # noqa: E402
+from tunesmith.tuning.trial_data import Material, material  # noqa: E402
 
 QUIET = {
     "RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "PYTHONWARNINGS":
@@ -330,8 +330,8 @@ def _listen(
 
 def side_c(job: Job, began: float) -> Outcome:
     """Run this project's search, refits and the published run not counted."""
-    from tunesmith import runtime
-    from tunesmith.search import ENGINE, Ask, search
+    from tunesmith.cluster import connection
+    from tunesmith.tuning import ENGINE, Ask, search
 
     outcome = Outcome()
     line_of = re.compile(r"(\d+)/\d+ done, .* best ([\d.]+) ")
@@ -356,7 +356,7 @@ def side_c(job: Job, began: float) -> Outcome:
                 outcome.steps = dict(Counter(row["family"] for row in rows))
                 outcome.trained_s = sum(row["step_s"] for row in rows)
 
-        with runtime.session(None, meanwhile=ENGINE, num_cpus=job.workers):
+        with connection.session(None, meanwhile=ENGINE, num_cpus=job.workers):
             ask = Ask(job.task, job.request(), job.families, trials=job.trials, seed=job.seed)
             search(store, [ask], say=say)
     return outcome
@@ -620,14 +620,14 @@ def _traced_search(job: Job, prepare: Callable[[], None], **ray_options: Any) ->
     """Run the trials of a search, without refits, and return when what happened."""
     import ray
 
-    from tunesmith import runtime
-    from tunesmith.search.driver import run_trials
-    from tunesmith.search.sessions import Ask, open_session
-    from tunesmith.search.watching import silent
+    from tunesmith.cluster import connection
+    from tunesmith.tuning.driver import run_trials
+    from tunesmith.tuning.progress import silent
+    from tunesmith.tuning.session import Ask, open_session
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        runtime.session(None, num_cpus=job.workers, **ray_options) as cluster,
+        connection.session(None, num_cpus=job.workers, **ray_options) as cluster,
         contextlib.ExitStack() as stack,
     ):
         prepare()

@@ -43,9 +43,9 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "platform"), str(ROOT)]
 
-from serve.access import PARTS as KEYS  # noqa: E402
 from tests.nodes import free_port  # noqa: E402
-from tunesmith.store import Store  # noqa: E402
+from tunesmith.artifacts.store import Store  # noqa: E402
+from tunesmith.serving.http.auth import PARTS as KEYS  # noqa: E402
 
 CLASSES = ["Bach", "Beethoven", "Chopin", "Mozart"]
 FEATURES = ["acousticness", "danceability", "energy", "loudness", "speechiness", "tempo", "valence"]
@@ -229,9 +229,9 @@ def write_bundle(  # noqa: PLR0917  what a bundle is
 PLAIN = """
 import sys
 import uvicorn
-from serve.routes import make_app
-from serve.service import Service
-from serve.settings import shipped
+from tunesmith.serving.http.routes import make_app
+from tunesmith.serving.service import Service
+from tunesmith.serving.settings import shipped
 service = Service(
     shipped(store=sys.argv[1], threads=int(sys.argv[3]), limits={"in_flight": 128})
 )
@@ -291,7 +291,7 @@ from starlette.responses import JSONResponse
 from starlette.applications import Starlette
 from tunesmith.midi import chunk_roll, read_score, velocity_roll
 from tunesmith.registry import champion
-from tunesmith.store import Store
+from tunesmith.artifacts.store import Store
 
 api = Starlette()
 

@@ -29,6 +29,7 @@ from typing import Any, Self
 
 import click
 import numpy as np
+
 from serving import (
     CLASSES,
     KEY,
@@ -42,11 +43,10 @@ from serving import (
     served,
     write_bundle,
 )
-
+from tunesmith.artifacts.store import Store
 from tunesmith.client import Client, ClientError
 from tunesmith.registry import history, rollback
 from tunesmith.registry.history import move_champion
-from tunesmith.store import Store
 
 TASK = "composer"
 CLIENTS = 8

@@ -5,7 +5,7 @@ python benchmarks/watching.py --pictures FOLDER --mlflow ENVIRONMENT/bin/mlflow 
 A search is started as a user starts it and `jobs/watch.py` opens what it opens. Every page is
 opened twice, some seconds apart: what it shows is counted and a picture is kept, and both must have
 changed. MLflow's page and Prometheus are programs of their own; without them they are left out.
-The queries of `grafana/search.json` are asked of Prometheus, panel by panel, as Grafana would.
+The queries of `serve/grafana-search.json` are asked of Prometheus, panel by panel.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
 from tests.nodes import free_port  # noqa: E402 - after the path that leads there
-from tests.serve.browser import Browser  # noqa: E402
+from tests.serving.browser import Browser  # noqa: E402
 
 _READY_S = 120.0
 _PROMETHEUS = """

@@ -12,12 +12,12 @@ import pandas as pd
 import pyarrow as pa
 from onnx import TensorProto, helper, numpy_helper
 
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.reader import Chunks
 from tunesmith.midi.features import musical_features
 from tunesmith.midi.fingerprints import fingerprint
 from tunesmith.midi.score import NOTE_DTYPE
-from tunesmith.store import Store
 
 CLASSES = ("bach", "chopin", "mozart")
 FRAMES = 20

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tunesmith.store import Store
+from tunesmith.artifacts.store import Store
 
 # Before any test module imports Ray: no token, every port on loopback.
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
@@ -72,7 +72,7 @@ def s3_store(s3_server: str) -> Store:
 @pytest.fixture(scope="session")
 def mlflow_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a SQLite file with MLflow's empty tables, to copy: making them takes seconds."""
-    from tunesmith.tracking import open_client
+    from tunesmith.artifacts.tracking import open_client
 
     path: Path = tmp_path_factory.mktemp("mlflow") / "mlflow.sqlite3"
     with warnings.catch_warnings():
@@ -96,7 +96,7 @@ def ray_cluster() -> Iterator[dict[str, float]]:
     """Ray for the whole test session: two CPUs, no GPU, loopback only."""
     import ray
 
-    from tunesmith.runtime import connect
+    from tunesmith.cluster.connection import connect
 
     yield connect(num_cpus=2, object_store_memory=300_000_000)
     ray.shutdown()

@@ -67,7 +67,7 @@ def test_what_the_page_adds_keeps_every_promise(
 def test_the_added_task_and_family_can_be_planned(checkout: Path, tmp_path: Path) -> None:
     code = (
         "from tunesmith.models import get_family; from tunesmith.tasks import get_task, Request;"
-        "from tunesmith.store import Store; import sys, numpy as np;"
+        "from tunesmith.artifacts.store import Store; import sys, numpy as np;"
         "data = get_task('wine').read(Store(sys.argv[1]), Request());"
         "part = lambda name: data.examples.take(np.flatnonzero(data.parts == name));"
         "train, test = part('train'), part('test');"

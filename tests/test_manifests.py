@@ -125,7 +125,7 @@ def test_serve_accepts_the_servers_configuration() -> None:
         from ray.serve.schema import ServeDeploySchema
     config = yaml.safe_load(_written("service.yaml")["spec"]["serveConfigV2"])
     accepted = ServeDeploySchema.model_validate(config)
-    assert accepted.applications[0].import_path == "serve.app:build"
+    assert accepted.applications[0].import_path == "tunesmith.serving.app:build"
 
 
 def _instructions() -> list[tuple[str, str]]:

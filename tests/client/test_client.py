@@ -8,15 +8,16 @@ from typing import Any
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 
 import tunesmith.client
-from serve.routes import make_app
-from serve.service import Service
-from serve.settings import shipped
-from tests.serve.conftest import SONG_FEATURES, TASKS, write_bundle
+from tests.serving.conftest import SONG_FEATURES, TASKS, write_bundle
+from tunesmith.artifacts.store import Store
+from tunesmith.cli.predict import main
 from tunesmith.client import AsyncClient, Client, RequestRefused, ServerUnavailable
-from tunesmith.client.__main__ import main
-from tunesmith.store import Store
+from tunesmith.serving.http.routes import make_app
+from tunesmith.serving.service import Service
+from tunesmith.serving.settings import shipped
 
 SONG = dict.fromkeys(SONG_FEATURES, 0.5)
 
@@ -186,14 +187,14 @@ def test_the_command_prints_a_line_a_file(
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments, transport=transport)
 
-    monkeypatch.setattr("tunesmith.client.__main__.Client", Scripted)
+    monkeypatch.setattr("tunesmith.client.Client", Scripted)
     files = [tmp_path / "a.mid", tmp_path / "b.mid"]
     for file in files:
         file.write_bytes(b"MThd")
-    assert main([str(file) for file in files]) == 1
-    printed = capsys.readouterr()
-    assert printed.out == f"{files[0]}: Bach 100%\n"
-    assert "no music" in printed.err
+    result = CliRunner().invoke(main, [str(file) for file in files])
+    assert result.exit_code == 1
+    assert result.stdout == f"{files[0]}: Bach 100%\n"
+    assert "no music" in result.stderr
 
 
 def test_the_command_says_why(
@@ -212,14 +213,15 @@ def test_the_command_says_why(
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments, transport=transport)
 
-    monkeypatch.setattr("tunesmith.client.__main__.Client", Scripted)
+    monkeypatch.setattr("tunesmith.client.Client", Scripted)
     file = tmp_path / "a.mid"
     file.write_bytes(b"MThd")
-    assert main(["--why", str(file)]) == 0
-    printed = capsys.readouterr().out.splitlines()[1:]
-    assert printed == [
-        "    Rhythm: for it; without, 70%",
-        "    Loud and soft: against it; without, 100%",
+    result = CliRunner().invoke(main, ["--why", str(file)])
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1:] == [
+        "    Rhythm: for it; 70% without it",
+        "    Loud and soft: against it; 100% without it",
     ]
-    assert main(["--why", "--json", str(file)]) == 0
-    assert json.loads(capsys.readouterr().out)["why"] == why["reasons"]
+    result = CliRunner().invoke(main, ["--why", "--json", str(file)])
+    (answer,) = json.loads(result.stdout)["answers"]
+    assert answer["why"] == why["reasons"]

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.ingest import pipeline
 from tunesmith.ingest.parameters import IngestParameters
 from tunesmith.ingest.processing import process_batch
-from tunesmith.store import Store
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from tunesmith.errors import ModelError
 from tunesmith.evaluation.behaviour import CHANGES, Change, behaviour
 from tunesmith.evaluation.music import Pieces
 from tunesmith.evaluation.predictions import predict
+from tunesmith.inference.classifier import Classifier
 from tunesmith.midi.features import FEATURE_NAMES
-from tunesmith.registry.classifier import Classifier
 
 RATE = 10.0
 

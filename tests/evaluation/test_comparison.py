@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from tests import artefacts
-from tunesmith.evaluation import evaluating
+from tunesmith.artifacts.runs import open_run
+from tunesmith.evaluation import evaluator
 from tunesmith.evaluation.comparison import against_champion
-from tunesmith.evaluation.evaluating import evaluate, parts_of
+from tunesmith.evaluation.evaluator import evaluate, parts_of
 from tunesmith.evaluation.metrics import compare
 from tunesmith.evaluation.predictions import predict
-from tunesmith.registry import open_run, promote
+from tunesmith.registry import promote
 
 
 @pytest.fixture
@@ -18,9 +19,9 @@ def examples():
 @pytest.fixture
 def with_champion(store, examples, monkeypatch):
     """Return a store with a champion from run r1, and a function that adds a challenger."""
-    monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
-    monkeypatch.setattr(evaluating, "_draw", lambda *arguments: {})
+    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
+    monkeypatch.setattr(evaluator, "_draw", lambda *arguments: {})
     artefacts.write_run(
         store, examples, artefacts.chunk_model(artefacts.register_weights()), run_id="r1"
     )

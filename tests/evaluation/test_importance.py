@@ -4,7 +4,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests import artefacts
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.evaluation.importance import importance
-from tunesmith.registry.classifier import Classifier
+from tunesmith.inference.classifier import Classifier
 
 
 def ask(model, examples, columns=()):

@@ -5,7 +5,7 @@ from tests import artefacts
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.errors import ModelError, UsageError
 from tunesmith.evaluation.predictions import predict, rows_of
-from tunesmith.registry.classifier import Classifier
+from tunesmith.inference.classifier import Classifier
 
 
 def test_a_view_of_items_stands_beside_every_chunk():

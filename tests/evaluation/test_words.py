@@ -4,7 +4,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.evaluation.words import word_effects
-from tunesmith.registry import Classifier
+from tunesmith.inference.classifier import Classifier
 
 WORDS = [f"word{i}" for i in range(40)]
 RULES = {"words": WORDS, "first": 4, "unknown": 2}

@@ -11,6 +11,7 @@ from collections import Counter
 import pyarrow.parquet as pq
 import pytest
 
+from tunesmith.artifacts.store import Staging
 from tunesmith.ingest import archives
 from tunesmith.ingest.assembly import account_for
 from tunesmith.ingest.labels import label_entries
@@ -21,7 +22,6 @@ from tunesmith.ingest.publishing import file_rows
 from tunesmith.ingest.sources import list_sources
 from tunesmith.midi import errors
 from tunesmith.midi.composers import ComposerTable
-from tunesmith.store import Staging
 
 STAGES = {"read", "limits", "parse", "archive"}
 INTERESTING = [0, 1, 0x7F, 0x80, 0x8F, 0x90, 0xB0, 0xC0, 0xE0, 0xF0, 0xF7, 0xFF]
@@ -119,7 +119,7 @@ FUZZ = textwrap.dedent("""
     from pathlib import Path
     sys.path.insert(0, sys.argv[3])
     from tests.ingest.test_fuzz import account_of, check_rejects
-    from tunesmith.store import Store
+    from tunesmith.artifacts.store import Store
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     listing, account = account_of(Store(sys.argv[1]), Path(sys.argv[2]))
     check_rejects(account)

@@ -5,7 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-from tunesmith.datasets.manifest import dataset_versions
+from tunesmith.artifacts.manifest import dataset_versions
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.ingest import pipeline
@@ -14,7 +15,6 @@ from tunesmith.ingest.parameters import IngestParameters
 from tunesmith.ingest.pipeline import ingest
 from tunesmith.ingest.processing import process_batch
 from tunesmith.midi import chunk_roll, read_score, velocity_roll
-from tunesmith.store import Store
 
 
 @pytest.fixture(autouse=True)

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tunesmith.artifacts.store import cannot_write
 from tunesmith.errors import StoreError
 from tunesmith.ingest import processing
 from tunesmith.ingest.parameters import IngestParameters, ReadLimits
 from tunesmith.ingest.planning import Batch
 from tunesmith.ingest.processing import process_batch, process_rows
 from tunesmith.ingest.sources import ContentReader
-from tunesmith.store import cannot_write
 
 
 def run(store, folder, parameters=None):
@@ -176,7 +176,7 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path, midi_factory):
         from tunesmith.ingest.parameters import IngestParameters
         from tunesmith.ingest.planning import Batch
         from tunesmith.ingest.processing import process_batch
-        from tunesmith.store import Store
+        from tunesmith.artifacts.store import Store
         paths = sorted(pathlib.Path(sys.argv[1]).iterdir())[: int(sys.argv[3])]
         batch = Batch("k", [p.name for p in paths], [(str(p),) for p in paths])
         process_batch(batch, IngestParameters(), Store(sys.argv[2]), ("w",))

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunesmith.models._augment import RollAugment, shift_pitch
+from tunesmith.models.support.augment import RollAugment, shift_pitch
 
 
 def _rolls(seed: int, rows: int = 4) -> np.ndarray:

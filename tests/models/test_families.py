@@ -13,8 +13,8 @@ import pytest
 from tunesmith.datasets.examples import Examples
 from tunesmith.errors import UsageError
 from tunesmith.models import Family, family_names, get_family, merge
-from tunesmith.models._keras import NetworkFamily
 from tunesmith.models.contract import class_weights
+from tunesmith.models.support.networks import NetworkFamily
 
 # TensorFlow's variables predate NumPy 2's copy keyword.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -194,7 +194,7 @@ def test_class_weights_even_out_long_pieces() -> None:
 
 
 def test_cnn2d_is_the_network_of_the_study() -> None:
-    from tunesmith.models._keras import keras_in
+    from tunesmith.models.support.networks import keras_in
 
     family = get_family("cnn2d")
     chunks = np.zeros((1, 150, 128), dtype=np.uint8)

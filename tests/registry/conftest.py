@@ -1,9 +1,9 @@
 import pytest
 
 from tests import artefacts
-from tunesmith.evaluation import evaluating
-from tunesmith.evaluation.evaluating import evaluate
-from tunesmith.store import Store
+from tunesmith.artifacts.store import Store
+from tunesmith.evaluation import evaluator
+from tunesmith.evaluation.evaluator import evaluate
 
 
 @pytest.fixture
@@ -14,9 +14,9 @@ def examples():
 @pytest.fixture
 def add_run(store: Store, examples, monkeypatch):
     """Return a function that writes a run of a model of some strength and evaluates it."""
-    monkeypatch.setattr(evaluating, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluating, "load_pieces", lambda run, test: None)
-    monkeypatch.setattr(evaluating, "_draw", lambda *arguments: {})
+    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
+    monkeypatch.setattr(evaluator, "_draw", lambda *arguments: {})
 
     def add(run_id: str, model: bytes | None = None, *, evaluated: bool = True) -> None:
         model = model or artefacts.chunk_model(artefacts.register_weights())

@@ -16,8 +16,8 @@ PROGRAM = """
 import sys
 import onnxruntime, pyarrow.parquet
 from tunesmith.registry import promote, promotion
-from tunesmith.registry.smoke import Smoke
-from tunesmith.store import Store
+from tunesmith.inference.smoke import Smoke
+from tunesmith.artifacts.store import Store
 
 facts = {"load_s": 0.0, "predict_s": 0.0, "peak_bytes": 1, "rows": 1}
 promotion.try_out = lambda model, run, bounds: Smoke(None, facts=facts)

@@ -8,7 +8,8 @@ from onnx import numpy_helper
 
 from tests import artefacts
 from tunesmith.errors import StoreError, UsageError
-from tunesmith.evaluation.evaluating import evaluate
+from tunesmith.evaluation.evaluator import evaluate
+from tunesmith.inference.smoke import Bounds
 from tunesmith.registry import (
     Refused,
     aliases,
@@ -18,7 +19,6 @@ from tunesmith.registry import (
     open_bundle,
     promote,
 )
-from tunesmith.registry.smoke import Bounds
 
 
 def refusal(store, **options) -> dict[str, str]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from tunesmith.artifacts.store import Store
 from tunesmith.ingest import pipeline
 from tunesmith.ingest.parameters import IngestParameters
 from tunesmith.ingest.processing import process_batch
-from tunesmith.store import Store
 
 
 @pytest.fixture(scope="module")

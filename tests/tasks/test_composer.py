@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.datasets.splits import leaked
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.models import get_family
-from tunesmith.store import Store
 from tunesmith.tasks import Request, get_task, load_for_run
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunesmith.errors import DatasetError
-from tunesmith.tasks._keras_files import read_arrays, read_integer_lists
+from tunesmith.tasks.support.keras_files import read_arrays, read_integer_lists
 
 
 def _write(path: Path, rows: list[list[int]], protocol: int = 4) -> None:

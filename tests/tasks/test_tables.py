@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunesmith.artifacts.store import Store
 from tunesmith.errors import DatasetError, UsageError
-from tunesmith.store import Store
 from tunesmith.tasks import Request, get_task, sentiment
-from tunesmith.tasks._tables import Table, _components, read_table, table_examples
+from tunesmith.tasks.support.tables import Table, _components, read_table, table_examples
 
 
 def _songs(n: int = 60) -> pd.DataFrame:

@@ -7,10 +7,10 @@ import optuna
 import pytest
 
 import tunesmith.tasks
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.splits import leaked
 from tunesmith.errors import UsageError
 from tunesmith.models import get_family
-from tunesmith.store import Store
 from tunesmith.tasks import METRICS, Request, Task, TaskData, get_task, load_for_run, task_names
 from tunesmith.tasks.contract import PARTS
 

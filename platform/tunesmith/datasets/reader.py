@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tunesmith.datasets.manifest import ROOT, Manifest, read_manifest
+from tunesmith.artifacts.manifest import ROOT, Manifest, read_manifest
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.schema import N_PITCHES
 from tunesmith.errors import DatasetError
 from tunesmith.midi.score import NOTE_DTYPE
-from tunesmith.store import Store
 
 if TYPE_CHECKING:  # Arrow imports pandas when a frame is asked for.
     import pandas as pd

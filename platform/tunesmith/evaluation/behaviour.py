@@ -20,7 +20,7 @@ from tunesmith.midi.features import musical_features
 from tunesmith.midi.transforms import scale_tempo_notes, transpose_chunks, transpose_notes
 
 if TYPE_CHECKING:
-    from tunesmith.registry.classifier import Classifier
+    from tunesmith.inference.classifier import Classifier
 
 __all__ = ["CHANGES", "Change", "behaviour"]
 

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.runs import Run, open_run
 from tunesmith.datasets.examples import Examples
 from tunesmith.errors import UsageError
 from tunesmith.evaluation.metrics import compare
 from tunesmith.evaluation.predictions import predict
 from tunesmith.registry.bundles import Bundle, champion
-from tunesmith.registry.runs import Run, open_run
 
 __all__ = ["LEAST_COMPARED", "against_champion"]
 

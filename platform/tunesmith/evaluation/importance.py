@@ -13,7 +13,7 @@ from tunesmith.evaluation.predictions import Predictions, predict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tunesmith.registry.classifier import Classifier
+    from tunesmith.inference.classifier import Classifier
 
 __all__ = ["importance"]
 

@@ -14,7 +14,7 @@ from tunesmith.errors import ModelError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tunesmith.registry.classifier import Classifier
+    from tunesmith.inference.classifier import Classifier
 
 __all__ = ["Predictions", "Rows", "batch_of", "predict", "predict_rows", "rows_of"]
 

@@ -10,7 +10,7 @@ from tunesmith.datasets.examples import Examples, View
 from tunesmith.evaluation.predictions import Predictions, predict
 
 if TYPE_CHECKING:
-    from tunesmith.registry.classifier import Classifier
+    from tunesmith.inference.classifier import Classifier
 
 __all__ = ["word_effects"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tunesmith.datasets.manifest import Counts, LeakReport
+from tunesmith.artifacts.manifest import Counts, LeakReport
 from tunesmith.datasets.schema import DUPLICATES, FINGERPRINTS, REJECTS, piece_schema
 from tunesmith.datasets.splits import leaked, split_pieces
 from tunesmith.errors import DatasetError

@@ -19,13 +19,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from tunesmith.datasets.manifest import (
+from tunesmith.artifacts.manifest import (
     ROOT,
     Manifest,
     check_name,
     dataset_versions,
     read_manifest,
 )
+from tunesmith.artifacts.store import Staging, Store
 from tunesmith.datasets.reader import Dataset
 from tunesmith.datasets.schema import REJECTS
 from tunesmith.errors import DatasetError, StoreError
@@ -38,7 +39,6 @@ from tunesmith.ingest.planning import Batch, plan_batches, plan_key
 from tunesmith.ingest.processing import process_rows
 from tunesmith.ingest.publishing import Version, file_rows, point_latest
 from tunesmith.ingest.sources import ContentReader, Entry, Reject
-from tunesmith.store import Staging, Store
 
 __all__ = ["Progress", "ingest"]
 

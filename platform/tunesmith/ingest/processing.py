@@ -17,20 +17,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tunesmith.artifacts.store import Store, cannot_write
 from tunesmith.datasets.schema import result_schema
 from tunesmith.errors import MidiError, StoreError
 from tunesmith.ingest.archives import ArchiveError
+from tunesmith.ingest.isolation import MAX_DEATHS, Watch
 from tunesmith.ingest.parameters import IngestParameters
 from tunesmith.ingest.planning import Batch
 from tunesmith.ingest.shards import ChunkWriter, NoteWriter, Shard, list_column
 from tunesmith.ingest.sources import ContentReader, Reject
-from tunesmith.ingest.watch import MAX_DEATHS, Watch
 from tunesmith.midi import Score, chunk_roll, read_score, velocity_roll
 from tunesmith.midi.errors import MidiLimitExceeded
 from tunesmith.midi.features import musical_features
 from tunesmith.midi.fingerprints import fingerprint, note_hash
 from tunesmith.midi.statistics import piece_statistics
-from tunesmith.store import Store, cannot_write
 
 __all__ = ["batch_file", "process_batch", "process_rows"]
 

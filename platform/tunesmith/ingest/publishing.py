@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector
 
-from tunesmith.datasets.manifest import (
+from tunesmith.artifacts.manifest import (
     LATEST,
     MANIFEST,
     ROOT,
@@ -18,6 +18,7 @@ from tunesmith.datasets.manifest import (
     TableFile,
     read_manifest,
 )
+from tunesmith.artifacts.store import Staging, Store
 from tunesmith.datasets.reader import Dataset
 from tunesmith.datasets.schema import result_schema
 from tunesmith.ingest import assembly
@@ -28,7 +29,6 @@ from tunesmith.ingest.planning import Batch, Part, group_parts, plan_batches
 from tunesmith.ingest.shards import place_shard
 from tunesmith.ingest.sources import Reject
 from tunesmith.midi.features import FEATURE_NAMES
-from tunesmith.store import Staging, Store
 
 __all__ = ["Version", "file_rows", "point_latest", "read_table"]
 

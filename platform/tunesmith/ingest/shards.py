@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.schema import N_PITCHES, chunk_schema, note_schema
 from tunesmith.ingest.planning import Part
 from tunesmith.midi.score import NOTE_DTYPE
-from tunesmith.store import Store
 
 __all__ = ["ChunkWriter", "NoteWriter", "Shard", "list_column", "place_shard"]
 

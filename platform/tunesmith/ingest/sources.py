@@ -17,7 +17,8 @@ from typing import IO, Any
 
 from pyarrow import fs as pafs
 
-from tunesmith.datasets.manifest import SourceSummary
+from tunesmith.artifacts.manifest import SourceSummary
+from tunesmith.artifacts.store import without_credentials
 from tunesmith.errors import UsageError
 from tunesmith.ingest.archives import (
     Archive,
@@ -27,7 +28,6 @@ from tunesmith.ingest.archives import (
     open_archive,
 )
 from tunesmith.ingest.parameters import ArchiveLimits
-from tunesmith.store import without_credentials
 
 __all__ = ["MIDI_SUFFIXES", "ContentReader", "Entry", "Listing", "Reject", "list_sources"]
 

@@ -5,8 +5,8 @@ itself to ONNX with its preprocessing inside. Keras, scikit-learn and XGBoost ar
 functions: looking a family up costs nothing.
 """
 
-from tunesmith.models._onnx import merge
 from tunesmith.models.contract import Family, Fitted, Resources, Step
 from tunesmith.models.registry import family_names, get_family
+from tunesmith.models.support.onnx_graphs import merge
 
 __all__ = ["Family", "Fitted", "Resources", "Step", "family_names", "get_family", "merge"]

@@ -7,9 +7,9 @@ descent with momentum, and descent on all rows at once; min-max or standard scal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models._keras import NetworkFamily, Recipe, centred
-from tunesmith.models._scaling import min_max_scale, standard_scale
 from tunesmith.models.contract import Resources
+from tunesmith.models.support.networks import NetworkFamily, Recipe, centred
+from tunesmith.models.support.scaling import min_max_scale, standard_scale
 
 if TYPE_CHECKING:
     import optuna

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.models._onnx import OPSET, finish
 from tunesmith.models.contract import Family, Fitted, Probabilities, Resources, Step, class_weights
+from tunesmith.models.support.onnx_graphs import OPSET, finish
 
 if TYPE_CHECKING:
     import optuna

@@ -7,9 +7,9 @@ because a kernel sees all 128 pitches of a few frames at once instead of a 3 x 3
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models._augment import RollAugment
-from tunesmith.models._keras import NetworkFamily, Recipe, adamw
 from tunesmith.models.contract import Resources
+from tunesmith.models.support.augment import RollAugment
+from tunesmith.models.support.networks import NetworkFamily, Recipe, adamw
 
 if TYPE_CHECKING:
     import optuna

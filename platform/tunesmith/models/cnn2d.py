@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models._augment import RollAugment
-from tunesmith.models._keras import NetworkFamily, Recipe
 from tunesmith.models.contract import Resources
+from tunesmith.models.support.augment import RollAugment
+from tunesmith.models.support.networks import NetworkFamily, Recipe
 
 if TYPE_CHECKING:
     import optuna

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.models._keras import NetworkFamily, Recipe, adamw
 from tunesmith.models.contract import Resources
+from tunesmith.models.support.networks import NetworkFamily, Recipe, adamw
 
 if TYPE_CHECKING:
     import optuna

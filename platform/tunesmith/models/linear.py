@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from tunesmith.models._numeric import ArrayModel, Graph, at_most, softmax_regression
-from tunesmith.models._scaling import standard_scale, standardise
 from tunesmith.models.contract import Family, Resources, Step, class_weights
+from tunesmith.models.support.numeric import ArrayModel, Graph, at_most, softmax_regression
+from tunesmith.models.support.scaling import standard_scale, standardise
 
 if TYPE_CHECKING:
     import optuna

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.models._keras import NetworkFamily, Recipe, adamw, centred
-from tunesmith.models._scaling import standard_scale
 from tunesmith.models.contract import Resources
+from tunesmith.models.support.networks import NetworkFamily, Recipe, adamw, centred
+from tunesmith.models.support.scaling import standard_scale
 
 if TYPE_CHECKING:
     import optuna

@@ -15,7 +15,7 @@ _NOT_FAMILIES = {"contract", "registry"}
 
 @cache
 def _families() -> dict[str, Family]:
-    names = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    names = [module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg]
     modules = [
         import_module(f"{package.__name__}.{name}")
         for name in names

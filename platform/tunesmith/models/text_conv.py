@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models._keras import NetworkFamily
 from tunesmith.models.contract import Resources
+from tunesmith.models.support.networks import NetworkFamily
 
 if TYPE_CHECKING:
     import optuna

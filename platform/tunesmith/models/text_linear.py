@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.models._numeric import ArrayModel, Graph, at_most
 from tunesmith.models.contract import Family, Resources, Step
+from tunesmith.models.support.numeric import ArrayModel, Graph, at_most
 
 if TYPE_CHECKING:
     import optuna

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models._keras import NetworkFamily, Recipe, adamw
 from tunesmith.models.contract import Resources
+from tunesmith.models.support.networks import NetworkFamily, Recipe, adamw
 
 if TYPE_CHECKING:
     import optuna

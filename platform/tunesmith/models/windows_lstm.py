@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models._keras import NetworkFamily, centred
-from tunesmith.models._scaling import standard_scale
 from tunesmith.models.contract import Resources
+from tunesmith.models.support.networks import NetworkFamily, centred
+from tunesmith.models.support.scaling import standard_scale
 
 if TYPE_CHECKING:
     import optuna

@@ -11,9 +11,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from tunesmith.artifacts.store import Store
 from tunesmith.errors import StoreError, unknown
-from tunesmith.registry.classifier import Classifier
-from tunesmith.store import Store
+from tunesmith.inference.classifier import Classifier
 
 __all__ = [
     "ALIASES",

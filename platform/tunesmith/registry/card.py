@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from tunesmith.artifacts.runs import Run
+from tunesmith.inference.classifier import OUTPUT, Classifier
 from tunesmith.registry.bundles import sha256
-from tunesmith.registry.classifier import OUTPUT, Classifier
-from tunesmith.registry.runs import Run
 
 __all__ = ["make_card"]
 

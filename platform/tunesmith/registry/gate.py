@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.runs import Run
 from tunesmith.errors import ModelError, PromotionError
+from tunesmith.inference.classifier import Classifier
+from tunesmith.inference.smoke import Bounds, Smoke, smoke
 from tunesmith.registry.bundles import sha256
-from tunesmith.registry.classifier import Classifier
-from tunesmith.registry.runs import Run
-from tunesmith.registry.smoke import Bounds, Smoke, smoke
 
 __all__ = [
     "LARGEST_DIFFERENCE",

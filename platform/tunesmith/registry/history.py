@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from tunesmith.artifacts.store import Store
 from tunesmith.errors import PromotionError
 from tunesmith.registry.bundles import ALIASES, FOLDER, Aliases, aliases, folder_name, open_bundle
-from tunesmith.store import Store
 
 __all__ = ["Record", "history", "move_champion", "rollback"]
 

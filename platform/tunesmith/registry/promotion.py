@@ -3,8 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tunesmith.artifacts.runs import Run, open_run
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.probabilities import temper
 from tunesmith.errors import UsageError
+from tunesmith.inference.calibration import with_temperature
+from tunesmith.inference.classifier import Classifier
+from tunesmith.inference.smoke import Bounds
+from tunesmith.inference.variants import VARIANTS
 from tunesmith.registry.bundles import (
     CARD,
     CARD_TEXT,
@@ -19,10 +25,8 @@ from tunesmith.registry.bundles import (
     variant_file,
     versions,
 )
-from tunesmith.registry.calibration import with_temperature
 from tunesmith.registry.card import make_card
 from tunesmith.registry.card_text import card_text
-from tunesmith.registry.classifier import Classifier
 from tunesmith.registry.gate import (
     NOISE_TASK,
     Refused,
@@ -38,10 +42,6 @@ from tunesmith.registry.gate import (
     unevaluated,
 )
 from tunesmith.registry.history import move_champion, name_challenger
-from tunesmith.registry.runs import Run, open_run
-from tunesmith.registry.smoke import Bounds
-from tunesmith.registry.variants import VARIANTS
-from tunesmith.store import Store
 
 __all__ = ["promote"]
 

@@ -3,9 +3,9 @@
 Adding a task is adding one file that holds a ``TASK``.
 """
 
-from tunesmith.tasks._tables import data_folder, find_file
 from tunesmith.tasks.contract import METRICS, Reference, Request, Task, TaskData
 from tunesmith.tasks.registry import get_task, load_for_run, task_names
+from tunesmith.tasks.support.tables import data_folder, find_file
 
 __all__ = [
     "METRICS",

@@ -1,7 +1,7 @@
 """Composer of a piece, among the composers of a MIDI dataset: four in the seed study."""
 
-from tunesmith.tasks._midi import LICENCE, PROTOCOL, read_pieces
 from tunesmith.tasks.contract import Reference, Task
+from tunesmith.tasks.support.pieces import LICENCE, PROTOCOL, read_pieces
 
 __all__ = ["TASK"]
 

@@ -5,8 +5,8 @@ and 2-class models on the 49-class frame by mistake. Here augmentation happens w
 every threshold has data of its own.
 """
 
-from tunesmith.tasks._midi import LICENCE, PROTOCOL, read_pieces
 from tunesmith.tasks.contract import Reference, Task
+from tunesmith.tasks.support.pieces import LICENCE, PROTOCOL, read_pieces
 
 __all__ = ["TASK"]
 

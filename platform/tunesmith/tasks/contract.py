@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples
-from tunesmith.store import Store
 
 __all__ = ["METRICS", "PARTS", "Reference", "Request", "Task", "TaskData"]
 

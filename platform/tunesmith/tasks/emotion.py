@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.splits import split_pieces
-from tunesmith.store import Store
-from tunesmith.tasks._songs import Songs, song_table
-from tunesmith.tasks._tables import Table
 from tunesmith.tasks.contract import Reference, Request, Task, TaskData
+from tunesmith.tasks.support.songs import Songs, song_table
+from tunesmith.tasks.support.tables import Table
 
 __all__ = ["SONGS", "TASK"]
 

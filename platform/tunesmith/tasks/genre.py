@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from tunesmith.store import Store
-from tunesmith.tasks._parts import split
-from tunesmith.tasks._songs import Songs, song_table
-from tunesmith.tasks._tables import Table
+from tunesmith.artifacts.store import Store
 from tunesmith.tasks.contract import Reference, Request, Task, TaskData
+from tunesmith.tasks.support.songs import Songs, song_table
+from tunesmith.tasks.support.splitting import split
+from tunesmith.tasks.support.tables import Table
 
 __all__ = ["SONGS", "TASK"]
 

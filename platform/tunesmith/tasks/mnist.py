@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.splits import split_pieces
-from tunesmith.store import Store
-from tunesmith.tasks._keras_files import read_arrays
-from tunesmith.tasks._parts import content_version, equal_rows
-from tunesmith.tasks._tables import data_folder, find_file
 from tunesmith.tasks.contract import Reference, Request, Task, TaskData
+from tunesmith.tasks.support.keras_files import read_arrays
+from tunesmith.tasks.support.splitting import content_version, equal_rows
+from tunesmith.tasks.support.tables import data_folder, find_file
 
 __all__ = ["TASK"]
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
-from tunesmith.store import Store
-from tunesmith.tasks._parts import content_version
 from tunesmith.tasks.contract import PARTS, Reference, Request, Task, TaskData
+from tunesmith.tasks.support.splitting import content_version
 
 __all__ = ["TASK"]
 

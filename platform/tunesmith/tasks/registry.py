@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import Any
 
 import tunesmith.tasks as package
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples
 from tunesmith.errors import unknown
-from tunesmith.store import Store
 from tunesmith.tasks.contract import Request, Task
 
 __all__ = ["get_task", "load_for_run", "task_names"]
@@ -19,7 +19,7 @@ _NOT_TASKS = {"contract", "registry"}
 
 @cache
 def _modules() -> dict[str, str]:
-    names = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    names = [module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg]
     return {
         name: f"{package.__name__}.{name}"
         for name in names

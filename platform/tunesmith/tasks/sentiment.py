@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.splits import split_pieces
 from tunesmith.errors import DatasetError
-from tunesmith.store import Store
-from tunesmith.tasks._keras_files import read_arrays, read_integer_lists
-from tunesmith.tasks._parts import content_version
-from tunesmith.tasks._tables import data_folder, find_file
 from tunesmith.tasks.contract import Reference, Request, Task, TaskData
+from tunesmith.tasks.support.keras_files import read_arrays, read_integer_lists
+from tunesmith.tasks.support.splitting import content_version
+from tunesmith.tasks.support.tables import data_folder, find_file
 
 __all__ = ["TASK"]
 

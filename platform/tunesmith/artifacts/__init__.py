@@ -1,0 +1,1 @@
+"""The store: its layout, and a typed model for every JSON file in it."""

@@ -1,0 +1,221 @@
+"""The manifest: what a dataset version is, where it came from, and that its counts reconcile."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tunesmith.artifacts.store import Store
+from tunesmith.errors import DatasetError, StoreError, UsageError, unknown
+
+__all__ = [
+    "LATEST",
+    "MANIFEST",
+    "ROOT",
+    "Counts",
+    "LeakReport",
+    "Manifest",
+    "SourceSummary",
+    "TableFile",
+    "check_name",
+    "dataset_names",
+    "dataset_versions",
+    "latest_version",
+    "read_manifest",
+    "remove_version",
+]
+
+ROOT = "datasets"
+MANIFEST = "manifest.json"
+LATEST = "latest.json"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Counts(_Record):
+    """How many of what. `found` files are all accounted for: kept, duplicate or rejected."""
+
+    found: int = Field(ge=0, description="Files that claim to be MIDI, nested archives included.")
+    kept: int = Field(ge=0, description="Pieces: one a distinct content that could be read.")
+    duplicate: int = Field(ge=0, description="Files with the very bytes of a kept one.")
+    rejected: int = Field(ge=0, description="Files that could not be read; see `rejects`.")
+    ignored: int = Field(default=0, ge=0, description="Files that do not claim to be MIDI.")
+    unlabelled: int = Field(
+        default=0, ge=0, description="Kept pieces whose label is unknown or empty."
+    )
+    chunks: int = Field(ge=0, description="Rows of `chunks`.")
+    notes: int = Field(ge=0, description="Notes of all kept pieces.")
+    clusters: int = Field(
+        default=0, ge=0, description="Distinct duplicate clusters among the pieces."
+    )
+    byte_duplicate_groups: int = Field(
+        default=0, ge=0, description="Kept pieces that have byte-identical copies."
+    )
+
+    @model_validator(mode="after")
+    def _reconcile(self) -> "Counts":
+        if self.found != self.kept + self.duplicate + self.rejected:
+            msg = (
+                f"found {self.found} is not kept {self.kept} + duplicate {self.duplicate} "
+                f"+ rejected {self.rejected}"
+            )
+            raise ValueError(msg)
+        return self
+
+
+class SourceSummary(_Record):
+    """One source and what it held."""
+
+    uri: str
+    found: int
+    ignored: int = 0
+
+
+class LeakReport(_Record):
+    """What a split that ignores duplicate clusters would have leaked."""
+
+    held_out: int = Field(description="Pieces in the held-out fifth of a random stratified split.")
+    leaked: int = Field(description="Those among them with a duplicate on the other side.")
+    in_clusters: int = Field(description="Pieces that share a cluster with another one.")
+
+
+class TableFile(_Record):
+    """One Parquet file of a table."""
+
+    path: str
+    rows: int
+    bytes: int
+
+
+class Manifest(_Record):
+    """`manifest.json` of a dataset version."""
+
+    format: int = 1
+    name: str
+    version: str
+    created: str
+    parameters: dict[str, Any]
+    sources: list[SourceSummary]
+    content_hash: str
+    inputs_hash: str = ""
+    counts: Counts
+    labels: dict[str, int] = Field(default_factory=dict, description="Kept pieces a label.")
+    feature_names: list[str] = Field(default_factory=list)
+    leak: LeakReport | None = None
+    tables: dict[str, list[TableFile]]
+    columns: dict[str, dict[str, str]] = Field(description="Arrow type of each column.")
+    code_version: str
+    processing_key: str = Field(
+        default="", description="Digest of all that decides what bytes become."
+    )
+
+    @property
+    def chunk_frames(self) -> int:
+        """Frames of a chunk."""
+        return int(self.parameters["chunk_frames"])
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames a second of the stored rolls."""
+        return float(self.parameters["frames_per_second"])
+
+
+def dataset_names(store: Store) -> list[str]:
+    """Return the names of all datasets that have a version."""
+    return [name for name in store.list(ROOT) if dataset_versions(store, name)]
+
+
+def dataset_versions(store: Store, name: str) -> list[str]:
+    """Return the versions of a dataset, in alphabetical order."""
+    return [v for v in store.list(ROOT, name) if store.exists(ROOT, name, v, MANIFEST)]
+
+
+def latest_version(store: Store, name: str) -> str:
+    """Return the version that `latest.json` names.
+
+    Raises
+    ------
+    UsageError
+        When there is no dataset of that name; the message lists those that exist.
+    """
+    if not store.exists(ROOT, name, LATEST):
+        kind = "dataset"
+        raise unknown(kind, name, dataset_names(store))
+    return str(store.read_json(ROOT, name, LATEST)["version"])
+
+
+def read_manifest(store: Store, name: str, version: str | None = None) -> Manifest:
+    """Return the manifest of a version, of the latest one when none is given.
+
+    Raises
+    ------
+    UsageError
+        When the dataset or the version does not exist.
+    DatasetError
+        When the manifest is damaged.
+    """
+    version = version or latest_version(store, name)
+    try:
+        content = store.read_json(ROOT, name, version, MANIFEST)
+    except StoreError:
+        kind = f"version of dataset {name!r}"
+        raise unknown(kind, version, dataset_versions(store, name)) from None
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        msg = f"{MANIFEST} of {name} {version} in {store.uri} is damaged: {error}. Ingest again."
+        raise DatasetError(msg) from error
+
+
+def remove_version(store: Store, name: str, version: str) -> str | None:
+    """Remove one version; a reader sees it whole or not at all.
+
+    Parameters
+    ----------
+    store, name, version
+        Which one.
+
+    Returns
+    -------
+    str | None
+        The version that `latest.json` names afterwards; None when the dataset is gone.
+
+    Raises
+    ------
+    UsageError
+        When it does not exist.
+    """
+    versions = dataset_versions(store, name)
+    if version not in versions:
+        kind = f"version of dataset {name!r}"
+        raise unknown(kind, version, versions)
+    left = [v for v in versions if v != version]
+    latest = latest_version(store, name)
+    if latest == version and left:
+        latest = max(left, key=lambda v: read_manifest(store, name, v).created)
+        store.write_json({"version": latest}, ROOT, name, LATEST)
+    if not left:
+        store.remove(ROOT, name, LATEST)
+    # Without its manifest a folder is not a version: it goes first.
+    store.remove(ROOT, name, version, MANIFEST)
+    store.remove(ROOT, name, version)
+    if not left:
+        store.remove(ROOT, name)
+        return None
+    return latest
+
+
+def check_name(name: str) -> str:
+    """Return `name` when it can name a dataset, which is a folder of the store.
+
+    Raises
+    ------
+    UsageError
+        When it holds anything but letters, digits, ``-``, ``_`` and ``.``, or starts with a dot.
+    """
+    plain = name.replace("-", "").replace("_", "").replace(".", "")
+    if not (plain.isascii() and plain.isalnum()) or name.startswith("."):
+        msg = f"{name!r} cannot name a dataset: use letters, digits, '-', '_' and '.'."
+        raise UsageError(msg)
+    return name

@@ -1,0 +1,274 @@
+"""The whole road on real scores: export, ingest, search, evaluate, promote, serve, ask.
+
+Every stage leaves its artefact in the store, so running the demo again goes straight to serving.
+"""
+
+import logging
+import math
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tunesmith.cli.command import command, echo
+from tunesmith.errors import UsageError
+
+TASK, DATASET = "composer", "demo"
+PIECES = {"bach": 80, "palestrina": 80, "monteverdi": 48, "trecento": 60}
+N_ASKED = 12
+# Families that train in seconds; `jobs/tune.py` searches over all of the task's.
+FAMILIES = ("boosting", "linear", "cnn1d")
+SEARCH_BUDGET_S = 100.0
+WHY_FORCED = "the demo serves the model that it has just evaluated"
+# Seconds each stage took on an idle machine of 2 cores; the first guess at the time left.
+TYPICAL_S = {
+    "start": 12,
+    "scores": 75,
+    "ingest": 10,
+    "search": 75,
+    "evaluate": 8,
+    "promote": 4,
+    "serve": 15,
+    "ask": 3,
+}
+
+
+class Progress:
+    """Announces stages with the time they took and the time left."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._left = dict(TYPICAL_S)
+        self._pace = 1.0
+
+    @contextmanager
+    def stage(self, name: str, what: str) -> Iterator[None]:
+        """Announce a stage, and afterwards how long it took."""
+        number = len(TYPICAL_S) - len(self._left) + 1
+        left_s = self._pace * sum(self._left.values())
+        echo(f"[{number}/{len(TYPICAL_S)}] {what}  (about {_clock(left_s)} left)")
+        began = time.monotonic()
+        yield
+        took_s = time.monotonic() - began
+        typical_s = self._left.pop(name)
+        # A stage whose artefact was there says nothing about this machine's speed.
+        if took_s > typical_s / 4:
+            self._pace = (self._pace + took_s / typical_s) / 2
+        echo(f"      {took_s:.0f} s")
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the demo began."""
+        return time.monotonic() - self._began
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{math.ceil(seconds / 60)} min"
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            message = (
+                f"Port {port} of 127.0.0.1 is taken by another program ({error.strerror}). "
+                "Stop it, or choose another with --port."
+            )
+            raise UsageError(message) from error
+
+
+def _counter(done: int, total: int) -> None:
+    if sys.stderr.isatty() or done == total:
+        click.echo(f"\r      {done} of {total}", err=True, nl=done == total)
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print what was asked, what came back and what was true."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE_HEAD, title="Held-out pieces, asked over HTTP", title_justify="left"
+    )
+    for column in ("asked", "answered", "probability", "true", ""):
+        table.add_column(column, justify="right" if column == "probability" else "left")
+    for row in result["asked"]:
+        right = row["answered"] == row["true"]
+        table.add_row(
+            row["piece"],
+            row["answered"],
+            f"{row['probability']:.2f}",
+            row["true"],
+            "" if right else "wrong",
+        )
+    console = Console(width=max(80, min(120, Console().width)))
+    console.print(table)
+    accuracy, baseline = result["accuracy"], result["baseline"]
+    console.print(
+        f"Held-out piece accuracy {accuracy['value']:.3f} "
+        f"(95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f}) "
+        f"on {result['n_test_pieces']} pieces the search never saw; "
+        f"always answering the commonest class gives {baseline:.3f}."
+    )
+    for note in result["notes"]:
+        console.print(note)
+    console.print(f"{result['elapsed_s']:.0f} s in all. Artefacts: {result['store']}")
+
+
+def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) -> dict[str, Any]:
+    from tunesmith.evaluation.evaluator import evaluate, open_report
+    from tunesmith.ingest.corpus import export_scores
+    from tunesmith.ingest.pipeline import ingest
+    from tunesmith.registry import champion, promote
+    from tunesmith.tasks import Request
+    from tunesmith.tuning import Ask, search
+
+    with progress.stage("scores", f"Writing {sum(PIECES.values())} music21 scores out as MIDI"):
+        exported = export_scores(scores, PIECES, on_progress=_counter)
+        for path, why in exported.refused:
+            echo(f"      left out {path}: {why}")
+    with progress.stage("ingest", "Ingesting them: rolls, notes, features, duplicates"):
+        manifest = ingest(store, [str(scores)], DATASET)
+        counts = manifest.counts
+        echo(
+            f"      {counts.found} found = {counts.kept} kept + {counts.duplicate} duplicate + "
+            f"{counts.rejected} rejected; {counts.chunks} chunks"
+        )
+    with progress.stage("search", f"Searching {trials} trials over the composer families"):
+        run = _finished_run(store, manifest.version)
+        if run is None:
+            ask = Ask(TASK, Request(dataset=DATASET), FAMILIES, trials)
+            (run,) = search(store, [ask], time_budget_s=SEARCH_BUDGET_S, say=_indent)
+        best = run["best"]
+        echo(f"      best of validation: {best['family']}, {run['metric']} {best['score']:.3f}")
+    run_id = run["run_id"]
+    with progress.stage("evaluate", "Evaluating the winner on pieces the search never saw"):
+        report = open_report(store, TASK, run_id) or evaluate(store, TASK, run_id)
+    with progress.stage("promote", "Promoting it"):
+        current = champion(store, TASK)
+        if current is None or current.card["run_id"] != run_id:
+            current = promote(store, TASK, run_id, force=WHY_FORCED)
+        echo(f"      champion: {TASK} version {current.version}")
+    with progress.stage("serve", f"Serving it on http://127.0.0.1:{port}"):
+        _serve(store.uri, port)
+    with progress.stage("ask", f"Asking about {N_ASKED} held-out pieces"):
+        asked = _ask(port, _held_out(store, run_id, scores))
+    facts = report.facts
+    return {
+        "asked": asked,
+        "accuracy": facts["metrics"]["piece"]["accuracy"],
+        "baseline": facts["baseline"]["majority"]["piece"]["accuracy"]["value"],
+        "n_test_pieces": facts["n_test_pieces"],
+        "notes": facts["notes"],
+        "run_id": run_id,
+        "store": store.uri,
+        "elapsed_s": progress.elapsed_s,
+    }
+
+
+def _finished_run(store: Any, version: str) -> dict[str, Any] | None:
+    """Return the champion's run, else the latest one, where it was made from this version."""
+    from tunesmith.artifacts.runs import open_run
+    from tunesmith.errors import StoreError
+    from tunesmith.registry import champion
+
+    current = champion(store, TASK)
+    try:
+        facts = open_run(store, TASK, None if current is None else current.card["run_id"]).facts
+    except StoreError:
+        return None
+    made_from = facts["dataset"]
+    return facts if (made_from["name"], made_from["version"]) == (DATASET, version) else None
+
+
+def _indent(line: str) -> None:
+    echo(f"      {line}")
+
+
+def _serve(store_uri: str, port: int) -> None:
+    """Start the application of serve/config.yaml in this process's Ray, on loopback."""
+    import yaml
+    from ray import serve
+    from ray.serve.schema import LoggingConfig
+
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    from tunesmith.serving.app import build
+    from tunesmith.serving.settings import CONFIG, Settings
+
+    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    (application,) = config["applications"]
+    settings = Settings.model_validate({**application["args"], "store": store_uri})
+    quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
+    serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config=quiet)
+    serve.run(build(settings), name=application["name"], logging_config=quiet)
+
+
+def _held_out(store: Any, run_id: str, folder: Path) -> list[tuple[str, Path, str]]:
+    """Return (id, file, label) of test pieces, chosen before anything is asked, evenly by class."""
+    from tunesmith.artifacts.runs import open_run
+    from tunesmith.datasets.reader import open_dataset
+
+    split = open_run(store, TASK, run_id).table("split")
+    held = split[split["part"] == "test"].sort_values("id")
+    paths = open_dataset(store, DATASET).pieces().set_index("piece_id")["path"]
+    per_class = math.ceil(N_ASKED / held["label"].nunique())
+    chosen = held.groupby("label").head(per_class)
+    chosen = chosen.sort_values(["label", "id"])
+    return [
+        (str(piece_id), folder.parent / str(paths.loc[piece_id]), str(label))
+        for piece_id, label in zip(chosen["id"], chosen["label"], strict=True)
+    ]
+
+
+def _ask(port: int, pieces: list[tuple[str, Path, str]]) -> list[dict[str, Any]]:
+    import httpx2 as httpx
+
+    rows = []
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        for _, path, true in pieces:
+            response = client.post(f"/v1/{TASK}", files={"file": (path.name, path.read_bytes())})
+            response.raise_for_status()
+            answer = response.json()
+            rows.append(
+                {
+                    "piece": path.stem,
+                    "answered": answer["composer"],
+                    "probability": answer["probabilities"][answer["composer"]],
+                    "true": true,
+                    "model": answer["model"],
+                }
+            )
+    return rows
+
+
+@command(show=show)
+@click.option("--once", is_flag=True, help="Exit after the answers instead of serving on.")
+@click.option("--port", default=8000, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--trials", default=6, show_default=True, help="Trials of the search.")
+def main(*, store: str | None, once: bool, port: int, trials: int) -> dict[str, Any]:
+    """Walk the whole road on real scores, from MIDI files to answers over HTTP."""
+    from tunesmith.artifacts.store import Store
+
+    _require_free(port)
+    home = Path.home() / ".tunesmith" / "demo"
+    artefacts = Store(store or home / "store")
+    progress = Progress()
+    with progress.stage("start", "Starting Ray on this machine"):
+        from tunesmith.cluster.connection import connect
+
+        connect()
+    result = _walk(artefacts, home / "scores", progress, port, trials)
+    if not once:
+        show(result)
+        echo(f"Serving on http://127.0.0.1:{port} (OpenAPI at /docs). Ctrl-C ends it.")
+        while True:
+            time.sleep(3600)
+    return result

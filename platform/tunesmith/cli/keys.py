@@ -1,0 +1,59 @@
+"""``tunesmith keys``: add, list and revoke API keys."""
+
+from typing import Any
+
+import click
+
+from tunesmith.cli.command import command
+
+__all__ = ["main"]
+
+
+@click.group()
+def main() -> None:
+    """Add, list and revoke the API keys of a store's servers."""
+
+
+@command(show=lambda result: click.echo(result["key"]))
+@click.argument("name")
+@click.option(
+    "--per-minute", default=600, show_default=True, help="Requests per minute and replica."
+)
+def _add(*, store: str | None, name: str, per_minute: int) -> dict[str, Any]:
+    """Add a key called NAME and print it, this once."""
+    from tunesmith.artifacts.store import Store
+    from tunesmith.serving.http.auth import add_key
+
+    return {"name": name, "key": add_key(Store(store), name, per_minute)}
+
+
+def _show_list(result: dict[str, Any]) -> None:
+    for key in result["keys"]:
+        click.echo(f"{key['name']}\t{key['requests_per_minute']}/min\t{key['sha256'][:12]}")
+    if not result["keys"]:
+        click.echo("No key yet. Add one: tunesmith keys add NAME")
+
+
+@command(show=_show_list)
+def _list(*, store: str | None) -> dict[str, Any]:
+    """List the keys by name, with the start of each hash."""
+    from tunesmith.artifacts.store import Store
+    from tunesmith.serving.http.auth import Keys
+
+    return {"keys": [key.model_dump() for key in Keys.read(Store(store)).keys]}
+
+
+@command(show=lambda result: click.echo(f"{result['revoked']} is revoked."))
+@click.argument("name")
+def _revoke(*, store: str | None, name: str) -> dict[str, Any]:
+    """Revoke the key called NAME."""
+    from tunesmith.artifacts.store import Store
+    from tunesmith.serving.http.auth import revoke_key
+
+    revoke_key(Store(store), name)
+    return {"revoked": name}
+
+
+main.add_command(_add, "add")
+main.add_command(_list, "list")
+main.add_command(_revoke, "revoke")

@@ -1,0 +1,57 @@
+"""``tunesmith predict FILE…``: classify files with a running server."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tunesmith.cli.command import command, echo
+
+__all__ = ["main"]
+
+
+def _show(result: dict[str, Any]) -> None:
+    for answer in result["answers"]:
+        unsure = " (unsure)" if answer["unsure"] else ""
+        click.echo(f"{answer['file']}: {answer['label']} {answer['probability']:.0%}{unsure}")
+        for reason in answer.get("why", [])[:5]:
+            side = "for it" if reason["effect"] > 0 else "against it"
+            without = reason["probability_without"]
+            click.echo(f"    {reason['part']}: {side}; {without:.0%} without it")
+
+
+@command(show=_show, code=lambda result: 1 if result["failed"] else 0, uses_store=False)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
+@click.option("--task", default="composer", show_default=True, help="Task to answer.")
+@click.option("--url", metavar="URL", help="The server  [http://127.0.0.1:8000]")
+@click.option("--key", metavar="KEY", help="API key  [TUNESMITH_KEY]")
+@click.option("--why", is_flag=True, help="Also print what spoke for and against each answer.")
+def main(
+    *, files: tuple[Path, ...], task: str, url: str | None, key: str | None, why: bool
+) -> dict[str, Any]:
+    """Classify FILEs (MIDI, PNG or text) with a running server.
+
+    \b
+    Examples:
+      tunesmith predict piece.mid --why
+      tunesmith predict --task digits three.png
+    """
+    from tunesmith.client import Client, ClientError
+    from tunesmith.client._clients import DEFAULT_URL
+
+    answers: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    with Client(url or DEFAULT_URL, key or os.environ.get("TUNESMITH_KEY")) as client:
+        for file in files:
+            try:
+                answer = client.predict(task, file)
+                reasons = client.why(task, file) if why else ()
+            except (ClientError, OSError) as error:
+                echo(f"{file}: {error}")
+                failed.append({"file": str(file), "error": str(error)})
+                continue
+            row = {"file": str(file), "probability": answer.probability, **asdict(answer)}
+            answers.append(row | ({"why": [asdict(r) for r in reasons]} if why else {}))
+    return {"answers": answers, "failed": failed}

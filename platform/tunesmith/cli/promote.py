@@ -1,0 +1,75 @@
+"""Make a run's model the champion, if the gate lets it through."""
+
+from typing import Any
+
+import click
+
+from tunesmith.cli.command import command, echo
+
+_MARKS = {True: "passed", False: "REFUSED", None: "warning"}
+
+
+def _lines(verdicts: list[dict[str, Any]]) -> list[str]:
+    return [f"  {_MARKS[v['passed']]:<7}  {v['rule']:<9}  {v['message']}" for v in verdicts]
+
+
+def _show(result: dict[str, Any]) -> None:
+    replaced = result["replaced"]
+    if not result["moved"]:
+        click.echo(f"{result['task']}: version {result['version']} is the champion already.")
+        return
+    click.echo("\n".join(_lines(result["verdicts"])))
+    instead = f", replacing version {replaced}" if replaced else ""
+    click.echo(f"{result['task']}: version {result['version']} is the champion{instead}.")
+    click.echo(f"Bundle: {result['bundle']}")
+    if told := result["mlflow"]:
+        version = told["versions"][str(result["version"])]
+        click.echo(f"MLflow: {told['name']} version {version} in {told['uri']}")
+    click.echo(f"Undo: python jobs/rollback.py {result['task']}")
+
+
+@command(show=_show)
+@click.argument("task")
+@click.option("--run", "run_id", metavar="ID", help="Which run [the latest].")
+@click.option(
+    "--force",
+    metavar="REASON",
+    help="Overrule the rules of judgement (better, noise); the history keeps the reason.",
+)
+@click.option(
+    "--memory-mb", default=1000, show_default=True, help="Memory that a serving process can spare."
+)
+def main(
+    store: str | None, task: str, run_id: str | None, force: str | None, memory_mb: int
+) -> dict[str, Any]:
+    """Make the winner of TASK the champion, if the gate lets it through."""
+    from tunesmith.artifacts.store import Store
+    from tunesmith.evaluation import ensure_report
+    from tunesmith.inference.smoke import Bounds
+    from tunesmith.registry import Refused, aliases, catalogue_or_say, history, promote
+
+    artefacts = Store(store)
+    before = aliases(artefacts, task)
+    report, made = ensure_report(artefacts, task, run_id)
+    if made:
+        echo(f"Evaluated run {report.run_id} first.")
+    bounds = Bounds(memory_bytes=memory_mb * 1_000_000)
+    try:
+        bundle = promote(artefacts, task, report.run_id, force=force, bounds=bounds)
+    except Refused as refused:
+        echo("\n".join(_lines([verdict.as_dict() for verdict in refused.verdicts])))
+        catalogue_or_say(artefacts, task, echo)
+        raise
+    moved = aliases(artefacts, task).record != before.record
+    told = catalogue_or_say(artefacts, task, echo)
+    return {
+        "task": task,
+        "version": bundle.version,
+        "moved": moved,
+        "replaced": before.champion if moved else None,
+        "run_id": report.run_id,
+        "sha256": bundle.card["sha256"],
+        "verdicts": list(history(artefacts, task)[0].verdicts) if moved else [],
+        "bundle": artefacts.path(*bundle.parts),
+        "mlflow": told.as_dict() if told else None,
+    }

@@ -1,0 +1,1 @@
+"""Helpers for family files: networks, numeric models, scaling, ONNX graphs."""

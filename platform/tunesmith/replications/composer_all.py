@@ -1,0 +1,169 @@
+"""The seed study's sweep of thresholds over all composers, without its two mistakes."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+
+from tunesmith.datasets.examples import Examples, View
+from tunesmith.datasets.splits import split_pieces
+from tunesmith.replications.contract import Measurement, Result, Row, Setting, Study
+from tunesmith.replications.music import (
+    SMALL_NETWORK,
+    ChunkRows,
+    chunk_rows,
+    collection,
+    missing_collection,
+    version_of,
+)
+from tunesmith.replications.training import (
+    Plan,
+    cut_note,
+    interval,
+    random_part,
+    row_examples,
+    train_and_judge,
+)
+
+__all__ = ["STUDY"]
+
+_TASK = "composer_all"
+_HELD_OUT = 0.2
+_SHARES = {"0": 0.0, "0.1": 0.001, "1": 0.01, "10": 0.1}
+_PUBLISHED = {"0": 0.4289, "0.1": 0.4953, "1": 0.5003, "10": 0.4996}
+_FEATURES = Plan.default("linear", 1)
+_AUGMENTED_SHARE = 0.36
+_SEMITONES = 2
+
+
+def _kept(rows: ChunkRows, share: float) -> ChunkRows:
+    """Return the chunks of composers who have at least this share of all chunks."""
+    examples = rows.examples
+    count = np.bincount(examples.y, minlength=len(examples.classes))
+    labels = np.flatnonzero(count >= share * count.sum())
+    chosen = np.flatnonzero(np.isin(examples.y, labels))
+    index = np.full(len(count), -1)
+    index[labels] = np.arange(len(labels))
+    whole = len(chosen) == len(examples.y)
+    x = examples.view("chunks").x if whole else examples.view("chunks").x[chosen]
+    classes = [examples.classes[label] for label in labels]
+    y = index[examples.y[chosen]]
+    return ChunkRows(
+        row_examples(x, y, classes, "chunks", examples.groups[chosen]), rows.pieces[chosen]
+    )
+
+
+def _by_chunk(setting: Setting, share: float) -> Result:
+    """Judge as the study did: a random fifth of the chunks."""
+    kept = _kept(chunk_rows(setting, _TASK, None), share)
+    train, test = random_part(len(kept.examples), _HELD_OUT)
+    result = train_and_judge(setting, SMALL_NETWORK, kept.examples, train, test)
+    return result | {"classes": len(kept.examples.classes)}
+
+
+def _with_augmented(setting: Setting, share: float) -> Result:
+    """Count transposed copies as one more composer, as the study did by mistake."""
+    kept = _kept(chunk_rows(setting, _TASK, None), share).examples
+    x = kept.view("chunks").x
+    rng = np.random.default_rng(42)
+    n_copies = round(len(x) * _AUGMENTED_SHARE / (1 - _AUGMENTED_SHARE))
+    copied = x[np.sort(rng.choice(len(x), n_copies, replace=False))]
+    moved = np.zeros_like(copied)
+    half = n_copies // 2
+    moved[:half, :, _SEMITONES:] = copied[:half, :, :-_SEMITONES]
+    moved[half:, :, :-_SEMITONES] = copied[half:, :, _SEMITONES:]
+    y = np.concatenate([kept.y, np.full(n_copies, len(kept.classes))])
+    examples = row_examples(np.concatenate([x, moved]), y, (*kept.classes, "augmented"), "chunks")
+    train, test = random_part(len(y), _HELD_OUT)
+    return train_and_judge(setting, SMALL_NETWORK, examples, train, test) | {
+        "classes": len(examples.classes)
+    }
+
+
+def _by_cluster(setting: Setting, share: float) -> Result:
+    """Judge pieces by their musical features, duplicate clusters on one side."""
+    dataset = collection(setting, _TASK)
+    pieces = dataset.pieces()
+    pieces = pieces[pieces["label"].isin(dataset.labels)]
+    chunks = pieces.groupby("label")["n_chunks"].sum()
+    classes = sorted(chunks[chunks >= share * chunks.sum()].index)
+    pieces = pieces[pieces["label"].isin(classes)].reset_index(drop=True)
+    index = {label: number for number, label in enumerate(classes)}
+    y = pieces["label"].map(index).to_numpy(dtype=np.int64)
+    groups = pieces["cluster"].to_numpy(dtype=np.int64)
+    ids = pieces["piece_id"].tolist()
+    view = View.one_row_each(dataset.features(ids))
+    examples = Examples(y, tuple(classes), groups, ids, {"features": view})
+    parts = split_pieces(y, groups, {"train": 1 - _HELD_OUT, "test": _HELD_OUT}, seed=0)
+    train, test = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "test")
+    result = train_and_judge(setting, _FEATURES, examples, train, test)
+    return result | {"classes": len(classes)}
+
+
+def _rows(results: Mapping[str, Result]) -> list[Row]:
+    rows = []
+    fake, plain = results.get("augmented-1"), results.get("chunk-1")
+    for name in _SHARES:
+        by_chunk, by_cluster = results.get(f"chunk-{name}"), results.get(f"cluster-{name}")
+        one = by_chunk or by_cluster
+        whom = f"composers with {name} % of all or more"
+        if one:
+            whom += f" ({one['classes']} classes here)"
+        said = []
+        if by_chunk:
+            said.append(f"Naming the commonest composer scores {by_chunk['majority']:.4f} a chunk.")
+        if name in {"1", "10"}:
+            said.append("The study trained this on its 49 classes by mistake.")
+        if name == "0":
+            said.append("One of the study's 145 classes was its folder of augmented files.")
+        if name == "1" and fake and plain:
+            said.append(
+                f"With transposed copies as one more composer (36 % of all chunks): "
+                f"{fake['accuracy']:.4f} against {plain['accuracy']:.4f} without."
+            )
+        text = "a piece, linear on musical features, by cluster"
+        rows.append(
+            Row(
+                protocol=f"a random fifth of the chunks of {whom}",
+                published=_PUBLISHED[name],
+                same=None,
+                better=(by_chunk["accuracy"], "1-D network") if by_chunk else None,
+                difference=" ".join(said),
+                ran=cut_note(results, f"chunk-{name}") if by_chunk else "not run",
+                honest=interval(by_cluster["accuracy"], by_cluster["n"]) | {"text": text}
+                if by_cluster
+                else None,
+            )
+        )
+    return rows
+
+
+STUDY = Study(
+    name="composer_all",
+    title="Study 2024: all composers, by share of chunks",
+    task=_TASK,
+    missing=lambda setting: missing_collection(setting, _TASK, "midi-classical.zip"),
+    version=lambda setting: version_of(setting, _TASK),
+    measurements=(
+        *(
+            Measurement(
+                f"cluster-{name}", f"linear on features, {name} % of chunks, by cluster",
+                _FEATURES.about() | {"share": share}, partial(_by_cluster, share=share), 20,
+            )
+            for name, share in _SHARES.items()
+        ),
+        *(
+            Measurement(
+                f"chunk-{name}", f"1-D network, {name} % of chunks, over chunks",
+                SMALL_NETWORK.about() | {"share": share}, partial(_by_chunk, share=share), 400,
+            )
+            for name, share in reversed(_SHARES.items())
+        ),
+        Measurement(
+            "augmented-1", "1-D network with augmented files as a composer, 1 % of chunks",
+            SMALL_NETWORK.about() | {"share": 0.01, "augmented": _AUGMENTED_SHARE},
+            partial(_with_augmented, share=0.01), 500,
+        ),
+    ),
+    rows=_rows,
+)  # fmt: skip

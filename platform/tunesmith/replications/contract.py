@@ -1,0 +1,187 @@
+"""What every study promises."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.artifacts.store import Store
+
+__all__ = [
+    "CUT_DOWN",
+    "DATASETS",
+    "QUICK",
+    "Effort",
+    "Measurement",
+    "Result",
+    "Row",
+    "Setting",
+    "Study",
+]
+
+Result = dict[str, Any]
+"""Figures of a measurement, as JSON."""
+
+CUT_DOWN = "CUT DOWN"
+"""Stands before what of a study was not run."""
+
+DATASETS: Mapping[str, str] = {"composer": "big4", "composer_all": "classical"}
+"""Names that the studies' MIDI collections are looked for under, by task."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much of a study's training is done.
+
+    Attributes
+    ----------
+    rows
+        At most this many rows to learn from, and as many to be judged on; None for all.
+    epochs_share
+        Share of the study's epochs.
+    """
+
+    rows: int | None = None
+    epochs_share: float = 1.0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing is cut."""
+        return self.rows is None and self.epochs_share >= 1
+
+    def covers(self, other: "Effort") -> bool:
+        """Whether what was done with this effort answers for `other` too."""
+        enough = self.rows is None or (other.rows is not None and self.rows >= other.rows)
+        return enough and self.epochs_share >= other.epochs_share
+
+    def epochs(self, full: int) -> int:
+        """Return how many of `full` epochs are run, at least one."""
+        return max(1, math.ceil(full * self.epochs_share - 1e-9))
+
+    def some(self, rows: npt.NDArray[Any], seed: int = 0) -> npt.NDArray[Any]:
+        """Return `rows`, or as many of them as are allowed, in their order."""
+        if self.rows is None or len(rows) <= self.rows:
+            return rows
+        chosen = np.random.default_rng(seed).choice(len(rows), self.rows, replace=False)
+        return rows[np.sort(chosen)]
+
+
+QUICK = Effort(rows=1000, epochs_share=0.1)
+"""What a first look takes."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a study finds its data and how much of it is run.
+
+    Attributes
+    ----------
+    store
+        Holds the datasets of MIDI studies.
+    effort
+        How much is trained.
+    datasets
+        Dataset of the store by task.
+    threads
+        Cores of a training.
+    """
+
+    store: Store
+    effort: Effort = field(default_factory=Effort)
+    datasets: Mapping[str, str] = field(default_factory=lambda: dict(DATASETS))
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One training, or a few small ones, with its judgement.
+
+    Attributes
+    ----------
+    key
+        Name inside the study, also of its record.
+    title
+        What is measured, for the line of progress.
+    about
+        Everything that decides the figures but data and effort; a record about something else is
+        measured again.
+    run
+        Does it.
+    cost_s
+        Rough seconds on one core, to tell the time left.
+    """
+
+    key: str
+    title: str
+    about: Mapping[str, Any]
+    run: Callable[[Setting], Result]
+    cost_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    Attributes
+    ----------
+    protocol
+        How the study judged.
+    published
+        Its figure.
+    same
+        Ours with the study's own setting by its protocol, None where it was not measured.
+    better
+        Ours with a better model by the same protocol, and which.
+    difference
+        What lies between that and an honest figure.
+    ran
+        What of the study's training was run.
+    honest
+        An honest figure of this line's own: ``value``, ``low``, ``high`` and ``text``; without one
+        the newest evaluation of the task stands here.
+    metric
+        Which figure of that evaluation.
+    """
+
+    protocol: str
+    published: float
+    same: float | None = None
+    better: tuple[float, str] | None = None
+    difference: str = ""
+    ran: str = ""
+    honest: Mapping[str, Any] | None = None
+    metric: str = "accuracy"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A published study.
+
+    Attributes
+    ----------
+    name
+        What users type.
+    title
+        What it is, with its year.
+    task
+        The task whose evaluation is the honest figure beside it.
+    missing
+        Returns what to do to get its data, None where it is there.
+    version
+        Returns what changes when the data does.
+    measurements
+        What is measured, the most telling first.
+    rows
+        Returns its lines from the results there are, by key of measurement.
+    """
+
+    name: str
+    title: str
+    task: str
+    missing: Callable[[Setting], str | None]
+    version: Callable[[Setting], str]
+    measurements: Sequence[Measurement]
+    rows: Callable[[Mapping[str, Result]], list[Row]]

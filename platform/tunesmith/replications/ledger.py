@@ -1,0 +1,86 @@
+"""Results of measurements, kept in the store as soon as they are there."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from tunesmith.artifacts.store import Store
+from tunesmith.replications.contract import Effort, Measurement, Result, Study
+
+__all__ = ["ROOT", "Ledger"]
+
+ROOT = "studies"
+
+
+def _is_whole(result: Result) -> bool:
+    names = ("epochs", "rows")
+    return all(name in result and result[name] >= result[f"{name}_planned"] for name in names)
+
+
+class Ledger:
+    """The records of one study on one version of its data, ``studies/<study>/<key>.json``.
+
+    Parameters
+    ----------
+    store
+        Where they are.
+    study
+        Whose they are.
+    version
+        Of its data.
+    """
+
+    def __init__(self, store: Store, study: Study, version: str) -> None:
+        self.store = store
+        self.study = study
+        self.version = version
+
+    def find(self, measurement: Measurement, effort: Effort) -> Result | None:
+        """Return what is recorded of a measurement with at least this effort."""
+        record = self._read(measurement)
+        if record is None or not Effort(**record["effort"]).covers(effort):
+            return None
+        result: Result = record["result"]
+        return result
+
+    def keep(
+        self, measurement: Measurement, result: Result, effort: Effort, seconds: float
+    ) -> Result:
+        """Record a result, whole or not at all, and return it with its seconds."""
+        # Some trainings are too small for a lower effort to cut anything.
+        done = Effort() if _is_whole(result) else effort
+        whole = {**result, "seconds": round(seconds, 1), "is_full": done.is_full}
+        record = {
+            "study": self.study.name,
+            "key": measurement.key,
+            "title": measurement.title,
+            "fingerprint": self._fingerprint(measurement),
+            "about": dict(measurement.about),
+            "data": self.version,
+            "effort": {"rows": done.rows, "epochs_share": done.epochs_share},
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "result": whole,
+        }
+        self.store.write_json(record, *self._place(measurement))
+        return whole
+
+    def results(self) -> dict[str, Result]:
+        """Return what is recorded of all measurements of the study, by key, whatever its effort."""
+        found = {m.key: self._read(m) for m in self.study.measurements}
+        return {key: dict(record["result"]) for key, record in found.items() if record is not None}
+
+    def _read(self, measurement: Measurement) -> Mapping[str, Any] | None:
+        place = self._place(measurement)
+        if not self.store.exists(*place):
+            return None
+        record: Mapping[str, Any] = self.store.read_json(*place)
+        return record if record["fingerprint"] == self._fingerprint(measurement) else None
+
+    def _place(self, measurement: Measurement) -> tuple[str, str, str]:
+        return (ROOT, self.study.name, f"{measurement.key}.json")
+
+    def _fingerprint(self, measurement: Measurement) -> str:
+        text = json.dumps([self.version, dict(measurement.about)], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

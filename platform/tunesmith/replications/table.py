@@ -1,0 +1,132 @@
+"""The studies side by side: published, ours by the study's protocol, ours honestly."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tunesmith.artifacts.store import Store
+from tunesmith.replications.contract import CUT_DOWN, Result, Row, Setting, Study
+
+__all__ = ["honest_figure", "markdown", "table"]
+
+_COLUMNS = (
+    "study",
+    "protocol",
+    "published",
+    "ours by the study's protocol",
+    "ours by the honest protocol",
+    "what the difference is made of",
+    "what ran",
+)
+_NOTHING = "-"
+
+
+def honest_figure(store: Store, task: str, metric: str = "accuracy") -> dict[str, Any] | None:
+    """Return a figure of the newest evaluation of a task on real data, None without one.
+
+    Returns
+    -------
+    dict or None
+        ``value``, ``low``, ``high``, ``text`` and ``run_id``.
+    """
+    found = []
+    for run_id in store.list("reports", task):
+        if store.exists("reports", task, run_id, "report.json"):
+            facts = store.read_json("reports", task, run_id, "report.json")
+            if not facts["dataset"].get("is_sample"):
+                found.append(facts)
+    if not found:
+        return None
+    facts = max(found, key=lambda report: str(report["created"]))
+    figure = facts["metrics"][facts["unit"]][metric]
+    family = (facts.get("model") or {}).get("family", "model")
+    return {
+        **{name: figure[name] for name in ("value", "low", "high")},
+        "text": f"{family}, {facts['n_test']:,} {facts['unit']}s",
+        "run_id": facts["run_id"],
+    }
+
+
+def table(
+    studies: Sequence[tuple[Study, Mapping[str, Result], str | None]], setting: Setting
+) -> list[dict[str, Any]]:
+    """Return the lines of the table as JSON.
+
+    Parameters
+    ----------
+    studies
+        Each study, its results, and what is missing to run it.
+    setting
+        Where evaluations are, and what was asked for.
+    """
+    lines = []
+    for study, results, missing in studies:
+        for row in study.rows(results):
+            evaluated = honest_figure(setting.store, study.task, row.metric)
+            lines.append(_line(study, row, evaluated, missing))
+    return lines
+
+
+def _line(
+    study: Study, row: Row, evaluated: Mapping[str, Any] | None, missing: str | None
+) -> dict[str, Any]:
+    honest = row.honest or evaluated
+    command = None
+    if honest is None:
+        command = f"python jobs/tune.py {study.task} && python jobs/evaluate.py {study.task}"
+    nothing = row.same is None and row.better is None
+    ran = (
+        row.ran
+        if not nothing
+        else (missing or "not run yet: python jobs/reproduce.py --only " + study.name)
+    )
+    return {
+        "study": study.name,
+        "title": study.title,
+        "protocol": row.protocol,
+        "published": row.published,
+        "ours": row.same,
+        "ours_better": {"value": row.better[0], "model": row.better[1]} if row.better else None,
+        "honest": dict(honest) if honest else None,
+        "honest_command": command,
+        "difference": row.difference,
+        "ran": ran,
+    }
+
+
+def markdown(lines: Sequence[Mapping[str, Any]], seconds: float) -> str:
+    """Return the table as Markdown, what was cut down said above it and in its lines."""
+    head = ["# The studies, side by side", ""]
+    if any(CUT_DOWN in line["ran"] for line in lines):
+        note = (
+            f"**{CUT_DOWN}** marks lines whose training was shorter than the study's: such figures "
+            "show that it runs, not what it reaches."
+        )
+        head += [note, ""]
+    head += [f"Trainings took {seconds:,.0f} s in all.", ""]
+    body = [_cells(_COLUMNS), _cells("---" for _ in _COLUMNS)]
+    return "\n".join([*head, *body, *(_cells(_texts(line)) for line in lines)]) + "\n"
+
+
+def _texts(line: Mapping[str, Any]) -> list[str]:
+    ours = [] if line["ours"] is None else [f"{line['ours']:.4f} (its own setting)"]
+    if line["ours_better"]:
+        ours.append(f"{line['ours_better']['value']:.4f} ({line['ours_better']['model']})")
+    honest = line["honest"]
+    if honest:
+        said = f"{honest['value']:.4f} [{honest['low']:.4f}, {honest['high']:.4f}]"
+        said += f" ({honest['text']})"
+    else:
+        said = f"{_NOTHING} `{line['honest_command']}`"
+    return [
+        line["title"],
+        line["protocol"],
+        f"{line['published']:.4f}",
+        ", ".join(ours) or _NOTHING,
+        said,
+        line["difference"] or _NOTHING,
+        line["ran"] or "all of it",
+    ]
+
+
+def _cells(texts: Any) -> str:
+    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"

@@ -1,0 +1,245 @@
+"""The Serve application, `import_path: tunesmith.serving.app:build` in serve/config.yaml."""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve import Application
+from ray.serve._private.logging_utils import get_serve_logs_dir
+from ray.serve.exceptions import BackPressureError, RayServeException
+from ray.serve.handle import DeploymentHandle
+from starlette.types import ASGIApp
+
+from tunesmith.artifacts.store import Store
+from tunesmith.serving.batching import Batcher
+from tunesmith.serving.champions import Champions
+from tunesmith.serving.deadlines import Deadline
+from tunesmith.serving.graph import Answer, Worker
+from tunesmith.serving.http import problems
+from tunesmith.serving.http.listener import Front
+from tunesmith.serving.http.problems import ProblemError
+from tunesmith.serving.http.routes import make_app
+from tunesmith.serving.items import Item, prepare
+from tunesmith.serving.metrics import RayMetrics
+from tunesmith.serving.service import Service
+from tunesmith.serving.settings import Settings
+from tunesmith.serving.tracing import Traces
+
+__all__ = ["Node", "Tunesmith", "build"]
+
+logger = logging.getLogger("tunesmith.serve")
+
+LOG_BYTES, LOG_FILES = 50_000_000, 3
+LINES_A_LOOK = 256
+
+
+class _Log(RotatingFileHandler):
+    """Looks at its size now and then: looking costs as much as writing a line."""
+
+    _lines = 0
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  the library's name
+        """Whether to begin the next file."""
+        self._lines += 1
+        return self._lines % LINES_A_LOOK == 0 and bool(super().shouldRollover(record))
+
+
+def _set_up_logs() -> None:
+    """Write this application's logs beside Serve's own, warnings to the terminal too.
+
+    Not through `sys.stderr`: Serve puts a logger behind it that looks for its caller at every line,
+    which costs more than a small request.
+    """
+    root = logging.getLogger("tunesmith")
+    if root.handlers:
+        return
+    try:
+        context = serve.get_replica_context()
+    except RayServeException:  # Serve's local testing mode: the test's own logging is right
+        return
+    name = f"tunesmith_{context.deployment}_{context.replica_id.unique_id}.log"
+    file = _Log(Path(get_serve_logs_dir()) / name, "a", LOG_BYTES, LOG_FILES)
+    terminal = logging.StreamHandler(sys.__stderr__)
+    terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    root.addHandler(file)
+    root.addHandler(terminal)
+    root.setLevel(logging.INFO)
+    root.propagate = False
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request to a node: decoded items, the time left, and how to answer."""
+
+    items: Sequence[Item]
+    left_s: float
+    detail: bool
+    canary: bool
+
+
+@serve.deployment
+class Node:
+    """Replicas of one node: its champions alone, requests that arrive together in one batch.
+
+    Parameters
+    ----------
+    settings
+        The application's arguments.
+    name
+        The node.
+    """
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        _set_up_logs()
+        node = settings.nodes[name]
+        prepare([node])
+        metrics = RayMetrics()
+        self._champions = Champions(
+            Store(settings.store),
+            settings.reload_s,
+            metrics,
+            only=node.ensemble or (name,),
+            challenged=settings.challenged(),
+        )
+        self._champions.start()
+        self._worker = Worker(name, node, self._champions, metrics)
+        pool = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._traces = Traces()
+        self._batcher = Batcher(
+            self._answer, pool, node.batch_requests, lambda wait_s: metrics.batch(name, wait_s)
+        )
+
+    async def __call__(
+        self, items: Sequence[Item], left_s: float, detail: bool, canary: bool = False
+    ) -> list[Answer] | ProblemError:
+        """Answer about items that were decoded elsewhere; problems are returned, not raised."""
+        with self._traces.span(f"batch {self._worker.name}", items=len(items)):
+            return await self._batcher.ask(_Asked(items, left_s, detail, canary))
+
+    def _answer(self, requests: Sequence[_Asked]) -> list[list[Answer] | ProblemError]:
+        """Judge the items of all requests in one go and deal the answers out again."""
+        said: dict[int, list[Answer] | ProblemError] = {}
+        for canary in (False, True):
+            own = [(n, asked) for n, asked in enumerate(requests) if asked.canary is canary]
+            if own:
+                told = self._answer_alike([asked for _, asked in own], canary)
+                said |= {n: one for (n, _), one in zip(own, told, strict=True)}
+        return [said[n] for n in range(len(requests))]
+
+    def _answer_alike(
+        self, requests: Sequence[_Asked], canary: bool
+    ) -> list[list[Answer] | ProblemError]:
+        items = [item for asked in requests for item in asked.items]
+        detail = any(asked.detail for asked in requests)
+        deadline = Deadline.after(max(asked.left_s for asked in requests), self._worker.name)
+        try:
+            said = iter(self._worker.answer(items, deadline, detail, canary))
+        except ProblemError as problem:
+            return [problem] * len(requests)
+        return [[next(said) for _ in asked.items] for asked in requests]
+
+    def check_health(self) -> None:
+        """Tell Serve whether the replica still follows promotions."""
+        self._champions.check()
+
+
+@serve.deployment(max_ongoing_requests=64)
+@serve.ingress()
+class Tunesmith:
+    """One ingress replica: HTTP in front, decoding and the inline nodes inside.
+
+    Parameters
+    ----------
+    settings
+        The application's arguments.
+    handles
+        Of the nodes that are placed in deployments.
+    """
+
+    def __init__(self, settings: Settings, handles: Mapping[str, DeploymentHandle[Any]]) -> None:
+        from ray.serve._private.constants import RAY_SERVE_ENABLE_HA_PROXY
+
+        _set_up_logs()
+        self._handles = handles
+        self._front: Front | None = None
+        self._service = Service(
+            settings,
+            remote=self._ask_node,
+            metrics=RayMetrics(),
+            all_interfaces=RAY_SERVE_ENABLE_HA_PROXY,
+        )
+        self._service.start()
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:
+        listen = self._service.settings.listen
+        if listen is None:
+            return make_app(self._service, name_id=False)
+        self._front = Front(make_app(self._service), listen)
+        return self._front
+
+    async def _ask_node(
+        self, name: str, items: Sequence[Item], deadline: Deadline, detail: bool, canary: bool
+    ) -> list[Answer]:
+        return await self.ask_node(name, items, deadline.left_s, detail, canary)
+
+    async def ask_node(
+        self,
+        name: str,
+        items: Sequence[Item],
+        left_s: float,
+        detail: bool,
+        canary: bool = False,
+    ) -> list[Answer]:
+        """Ask the deployment of a node; its trouble becomes a problem that names the node."""
+        retry = {"Retry-After": "1"}
+        try:
+            said: Any = await self._handles[name].remote(items, left_s, detail, canary)
+        except BackPressureError:
+            text = f"The node {name!r} has as much to do as it can."
+            raise ProblemError(problems.OVERLOADED, text, retry, node=name) from None
+        except (RayError, RayServeException) as error:
+            logger.warning("node %s: %s", name, error)
+            text = f"The node {name!r} failed."
+            raise ProblemError(problems.NODE_FAILED, text, retry, node=name) from error
+        if isinstance(said, ProblemError):
+            raise said
+        answers: list[Answer] = said
+        return answers
+
+    def check_health(self) -> None:
+        """Tell Serve whether the replica can still answer."""
+        self._service.check()
+        if self._front is not None:
+            self._front.check()
+
+
+def build(settings: Settings) -> Application:
+    """Return the application for the arguments in serve/config.yaml.
+
+    Parameters
+    ----------
+    settings
+        Validated `args`; unknown keys are refused.
+
+    Returns
+    -------
+    Application
+        For `serve.run`.
+    """
+    nodes: Any = Node
+    ingress: Any = Tunesmith
+    handles = {
+        name: nodes.options(name=name).bind(settings, name)
+        for name, node in settings.nodes.items()
+        if node.placement == "deployment"
+    }
+    application: Application = ingress.bind(settings, handles)
+    return application

@@ -1,0 +1,288 @@
+"""The champions a replica answers from: looked for, checked and warmed beside, then swapped.
+
+The store's alias is polled by one thread, so a promotion or a rollback reaches every replica
+without a restart and without a request waiting. A bundle that cannot be loaded leaves the former
+champion serving.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tunesmith.artifacts.store import Store
+from tunesmith.errors import ModelError, TunesmithError
+from tunesmith.inference.classifier import Classifier
+from tunesmith.registry import aliases, open_bundle
+from tunesmith.serving.drift import ALARM, Drift
+from tunesmith.serving.http import problems
+from tunesmith.serving.http.problems import ProblemError
+from tunesmith.serving.metrics import Metrics
+
+__all__ = ["Champion", "Champions"]
+
+logger = logging.getLogger("tunesmith.serve")
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A loaded model with what the answers say about it."""
+
+    task: str
+    version: int
+    classifier: Classifier
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """The model's card."""
+        return self.classifier.card
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the columns of a prediction."""
+        return tuple(self.classifier.classes)
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns of the input `features`; () where the card has none."""
+        places = (self.card, self.card.get("parameters"), self.card.get("dataset"))
+        for place in places:
+            if isinstance(place, Mapping) and isinstance(place.get("features"), list):
+                return tuple(place["features"])
+        return ()
+
+    @cached_property
+    def drift(self) -> Drift:
+        """How far what it is asked has drifted from what it was trained on."""
+        summary = self.card.get("summary") or {}
+        return Drift({name: of for name, of in summary.items() if name in self.classifier.inputs})
+
+    @cached_property
+    def words(self) -> dict[str, int]:
+        """Number of each word that a model of texts knows."""
+        rules = self.card.get("text") or {}
+        first = rules.get("first", 0)
+        return {word: first + index for index, word in enumerate(rules.get("words", ()))}
+
+    def public_card(self) -> dict[str, Any]:
+        """Return the card without its vocabulary and summary, which are long."""
+        card = {name: fact for name, fact in self.card.items() if name != "summary"}
+        if isinstance(card.get("text"), Mapping):
+            card["text"] = {k: v for k, v in card["text"].items() if k != "words"}
+        return card
+
+    def describe(self) -> dict[str, Any]:
+        """Return the `model` member of an answer."""
+        dataset = self.card.get("dataset") or {}
+        return {
+            "name": self.task,
+            "version": self.version,
+            "dataset": "@".join(filter(None, (dataset.get("name"), dataset.get("version")))),
+        }
+
+
+def _warm(classifier: Classifier) -> None:
+    """Predict once on zeros: the first request must not pay for memory and kernels."""
+    classifier.predict(
+        {
+            name: np.zeros([1, *(size or 1 for size in schema.shape[1:])], dtype=schema.dtype)
+            for name, schema in classifier.inputs.items()
+        }
+    )
+
+
+class Champions:
+    """The loaded champions of tasks in the store.
+
+    Parameters
+    ----------
+    store
+        Where the model bundles are.
+    reload_s
+        Seconds between two looks at the aliases.
+    metrics
+        Where versions and refusals are shown.
+    beside
+        Called at every look, for what else is followed in the store.
+    only
+        The tasks to follow.
+    challenged
+        The tasks whose challenger is followed, too.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        reload_s: float,
+        metrics: Metrics,
+        beside: Callable[[], None] | None = None,
+        *,
+        only: Iterable[str],
+        challenged: Iterable[str] = (),
+    ) -> None:
+        self._store = store
+        self._reload_s = reload_s
+        self._metrics = metrics
+        self._beside = beside
+        self._only = tuple(only)
+        self._challenged = frozenset(challenged)
+        self._loaded: dict[str, Champion] = {}
+        self._challengers: dict[str, Champion] = {}
+        self._challenger_refused: dict[str, int] = {}
+        self._drifted: dict[str, bool] = {}
+        self._refused: dict[str, int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="champions", daemon=True)
+
+    def start(self) -> None:
+        """Load what is there and keep looking for what comes."""
+        self.refresh()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking; what is loaded keeps answering."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def check(self) -> None:
+        """Raise when promotions are followed no more.
+
+        Raises
+        ------
+        ModelError
+            When the thread has ended.
+        """
+        if not self._thread.is_alive():
+            message = "The thread that follows promotions has ended; the replica must be replaced."
+            raise ModelError(message)
+
+    def loaded(self) -> dict[str, Champion]:
+        """Return the champions by task."""
+        return dict(self._loaded)
+
+    def refused(self) -> dict[str, int]:
+        """Return the version of each task that was promoted but could not be loaded."""
+        return dict(self._refused)
+
+    def get(self, task: str) -> Champion:
+        """Return the champion of a task.
+
+        Raises
+        ------
+        ProblemError
+            ``no-champion`` when none has been promoted, or the first one cannot be loaded.
+        """
+        found = self._loaded.get(task)
+        if found is None:
+            if task in self._refused:
+                detail = f"The champion of {task!r} cannot be loaded; the server's log says why."
+            else:
+                detail = (
+                    f"No model of {task!r} has been promoted. Run: python jobs/tune.py {task}, "
+                    f"then python jobs/promote.py {task}."
+                )
+            raise ProblemError(problems.NO_CHAMPION, detail, {"Retry-After": "10"}, task=task)
+        return found
+
+    def challenger(self, task: str) -> Champion | None:
+        """Return the challenger of a task, None where none is followed or loaded."""
+        return self._challengers.get(task)
+
+    def refresh(self) -> None:
+        """Look at every alias once and load what changed."""
+        if self._beside is not None:
+            self._beside()
+        for task in self._only:
+            self._refresh(task)
+            if task in self._challenged:
+                self._refresh_challenger(task)
+        for found in tuple(self._loaded.values()):
+            self._measure_drift(found)
+
+    def _refresh(self, task: str) -> None:
+        version = 0
+        try:
+            version = aliases(self._store, task).champion or 0
+            if not version:
+                return
+            current = self._loaded.get(task)
+            if current is not None and current.version == version:
+                self._accept(task)
+                return
+            found = self._load(task, version)
+        except (TunesmithError, OSError, KeyError, ValueError):
+            if self._refused.get(task) != version:
+                self._refused[task] = version
+                self._metrics.refused(task, version)
+                logger.exception("champion refused: task=%s version=%s", task, version)
+            return
+        self._loaded[task] = found
+        self._metrics.champion(task, version)
+        self._refused.pop(task, None)
+        self._metrics.refused(task, 0)  # from the first champion on there is a series to watch
+        logger.info("champion loaded: task=%s version=%s", task, version)
+
+    def _refresh_challenger(self, task: str) -> None:
+        """Follow the alias `challenger`; it goes when it has become champion."""
+        version = 0
+        try:
+            version = aliases(self._store, task).challenger or 0
+            current = self._challengers.get(task)
+            if version == (current.version if current is not None else 0):
+                return
+            if not version:
+                del self._challengers[task]
+                self._metrics.challenger(task, 0)
+                return
+            if self._challenger_refused.get(task) == version:
+                return
+            self._challengers[task] = self._load(task, version)
+        except (TunesmithError, OSError, KeyError, ValueError) as error:
+            self._challenger_refused[task] = version
+            if self._challengers.pop(task, None) is not None:
+                self._metrics.challenger(task, 0)
+            logger.warning("challenger refused: task=%s version=%s %s", task, version, error)
+            return
+        self._metrics.challenger(task, version)
+        logger.info("challenger loaded: task=%s version=%s", task, version)
+
+    def _load(self, task: str, version: int) -> Champion:
+        """Load a version beside what answers, and ask it once."""
+        former = (self._loaded.get(task), self._challengers.get(task))
+        for one in former:
+            if one is not None and one.version == version:
+                return one
+        classifier = open_bundle(self._store, task, version).load()
+        _warm(classifier)
+        return Champion(task, version, classifier)
+
+    def _measure_drift(self, found: Champion) -> None:
+        """Show how far the inputs of a champion have drifted; tell once where to."""
+        by_column = found.drift.measure()
+        if not by_column:
+            return
+        shares = sorted(by_column.items(), key=lambda pair: -pair[1])
+        largest = shares[0][1]
+        self._metrics.drift(found.task, sum(by_column.values()) / len(by_column), largest)
+        drifted = largest > ALARM
+        if drifted and not self._drifted.get(found.task):
+            worst = ", ".join(f"{name} {index:.2f}" for name, index in shares[:5])
+            logger.warning("inputs have drifted: task=%s %s", found.task, worst)
+        self._drifted[found.task] = drifted
+
+    def _accept(self, task: str) -> None:
+        """Take back the alert about a version that could not be loaded."""
+        if self._refused.pop(task, None) is not None:
+            self._metrics.refused(task, 0)
+
+    def _poll(self) -> None:
+        while not self._stop.wait(self._reload_s):
+            try:
+                self.refresh()
+            except (TunesmithError, OSError) as error:
+                logger.warning("the store cannot be read, old champions stay: %s", error)

@@ -1,0 +1,182 @@
+"""Why a model says what it says: how its answer moves when a part of the input says nothing.
+
+A part of a table, such as everything about the melody's steps, is put to the median of the
+training data (on the card), an octave of a piano roll is silenced, and the model is asked again.
+It needs nothing of the model but its answers, so it holds for every family and for ensembles.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.errors import ModelError
+from tunesmith.midi.features import FEATURE_NAMES
+from tunesmith.serving.champions import Champion
+from tunesmith.serving.deadlines import Deadline
+from tunesmith.serving.items import Item, Piece
+from tunesmith.serving.predict import cut, numbers_of, predict
+
+__all__ = ["THEMES", "Reason", "reasons"]
+
+# Blocks of musical features that a listener would name together.
+THEMES: Mapping[str, tuple[str, ...]] = {
+    "Notes of the scale": (
+        "pitch_class", "degree_by_duration", "degree_by_count", "fifths_distance", "key",
+    ),
+    "How high and how low": ("pitch_summary", "register"),
+    "Steps and leaps of the melody": ("top_degree", "top_interval", "top_bigram", "top_shape"),
+    "Steps and leaps of the bass": (
+        "bottom_degree", "bottom_interval", "bottom_bigram", "bottom_shape",
+    ),
+    "Melody against bass": ("outer_interval", "outer_span", "outer_motion"),
+    "Kinds of chords": (
+        "chord_type", "chord_classes", "major_chord_degree", "minor_chord_degree", "chord_interval",
+    ),
+    "How chords follow each other": ("root_motion", "harmony_summary"),
+    "How many notes at once": ("chord_size", "polyphony", "texture_summary"),
+    "Note values": ("gap_quarters", "duration_quarters"),
+    "Speed": ("gap_seconds", "duration_seconds"),
+    "Rhythm": ("gap_ratio", "place_in_quarter", "rhythm_summary"),
+    "Loud and soft": ("velocity_summary", "dynamics_summary"),
+}  # fmt: skip
+_THEME_OF = {block: theme for theme, blocks in THEMES.items() for block in blocks}
+_PART_OF = {name: _THEME_OF[re.sub(r"_\d+$", "", name)] for name in FEATURE_NAMES}
+# Chunks that stand for a piece, spread over it: more would only cost time.
+_MOST_CHUNKS = 8
+_OCTAVE = 12
+_MEDIAN = 4  # the fifth of nine tenths
+_LEAST = 1e-6
+
+Inputs = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A part of the input and what it does to the probability of the answered class.
+
+    Attributes
+    ----------
+    part
+        In a listener's words, or the name of a feature.
+    effect
+        Log-odds of the class with the part less those without it: above 0 it speaks for the class.
+        Log-odds, because near certainty probabilities hardly move.
+    without
+        Probability of the class without the part.
+    """
+
+    part: str
+    effect: float
+    without: float
+
+
+def reasons(
+    item: Item, members: Sequence[tuple[Champion, float]], label: str, deadline: Deadline
+) -> list[Reason]:
+    """Return what spoke for and against a class, the strongest first.
+
+    Parameters
+    ----------
+    item
+        A piece or a song.
+    members
+        The models that answered, each with its weight.
+    label
+        The class.
+    deadline
+        When it is of no use any more.
+
+    Returns
+    -------
+    list of Reason
+        Empty where nothing can be taken out of what the models read.
+    """
+    total = sum(weight for _, weight in members)
+    asked = [(weight / total, *_asked(item, model, label, deadline)) for model, weight in members]
+    whole = sum(weight * share for weight, share, _ in asked)
+    parts = dict.fromkeys(part for _, _, without in asked for part in without)
+    found = []
+    for part in parts:
+        share = sum(weight * without.get(part, own) for weight, own, without in asked)
+        found.append(Reason(part, _log_odds(whole) - _log_odds(share), share))
+    return sorted(found, key=lambda reason: -abs(reason.effect))
+
+
+def _log_odds(share: float) -> float:
+    bounded = min(max(share, _LEAST), 1 - _LEAST)
+    return math.log(bounded / (1 - bounded))
+
+
+def _asked(
+    item: Item, champion: Champion, label: str, deadline: Deadline
+) -> tuple[float, dict[str, float]]:
+    """Return the probability of a class, and that without each part."""
+    inputs, changed = _material(item, champion)
+    rows = len(next(iter(inputs.values())))
+    every = {
+        name: np.concatenate([array, *(variant[name] for variant in changed.values())])
+        for name, array in inputs.items()
+    }
+    column = predict(champion, every, deadline)[:, champion.classes.index(label)]
+    whole, *without = column.reshape(-1, rows).mean(axis=1).tolist()
+    return whole, dict(zip(changed, without, strict=True))
+
+
+def _material(item: Item, champion: Champion) -> tuple[Inputs, dict[str, Inputs]]:
+    """Return what the model reads, and the same once for each part without that part."""
+    if isinstance(item, Piece):
+        inputs = _piece_inputs(item, champion)
+    elif isinstance(item, Mapping):
+        (name,) = champion.classifier.inputs
+        dtype = champion.classifier.inputs[name].dtype
+        inputs = {name: np.array([numbers_of(item, champion.feature_names)], dtype=dtype)}
+    else:
+        message = "Reasons are given for pieces and songs."
+        raise ModelError(message)
+    changed: dict[str, Inputs] = {}
+    for name, rows in inputs.items():
+        parts = _octaves(rows) if name == "chunks" else _columns(name, rows, champion)
+        changed |= {part: {**inputs, name: variant} for part, variant in parts.items()}
+    return inputs, changed
+
+
+def _piece_inputs(piece: Piece, champion: Champion) -> Inputs:
+    """Return the row of the whole piece, or some rows spread over it."""
+    whole = cut(piece, champion)
+    last = len(whole.starts_s) - 1
+    few = np.unique(np.linspace(0, last, _MOST_CHUNKS).round().astype(int))
+    return {name: rows[few if whole.by_chunks else [0]] for name, rows in whole.inputs.items()}
+
+
+def _octaves(chunks: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    """Return chunks with one sounding octave after the other silenced; C4 is middle C."""
+    found = {}
+    for low in range(0, chunks.shape[2], _OCTAVE):
+        if chunks[:, :, low : low + _OCTAVE].any():
+            silent = chunks.copy()
+            silent[:, :, low : low + _OCTAVE] = 0
+            found[f"Notes from C{low // _OCTAVE - 1} to B{low // _OCTAVE - 1}"] = silent
+    return found
+
+
+def _columns(name: str, rows: npt.NDArray[Any], champion: Champion) -> dict[str, npt.NDArray[Any]]:
+    """Return a table with one part after the other at the training data's median."""
+    summary = (champion.card.get("summary") or {}).get(name)
+    names = champion.feature_names or FEATURE_NAMES
+    if not summary or {len(summary["edges"]), len(names)} != {rows.shape[1]}:
+        return {}
+    medians = np.array([edges[_MEDIAN] for edges in summary["edges"]], dtype=rows.dtype)
+    places: dict[str, list[int]] = {}
+    for place, column in enumerate(names):
+        places.setdefault(_PART_OF.get(column, column.partition("=")[0]), []).append(place)
+    found = {}
+    for part, columns in places.items():
+        usual = rows.copy()
+        usual[:, columns] = medians[columns]
+        found[part] = usual
+    return found

@@ -1,0 +1,262 @@
+"""From a request's body to items: which media types a node reads, and how."""
+
+import base64
+import binascii
+import json
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from starlette.requests import Request
+
+from tunesmith.serving.http import problems
+from tunesmith.serving.http.bodies import Part, media_type, parse_multipart, read_body
+from tunesmith.serving.http.problems import ProblemError
+from tunesmith.serving.items import (
+    Item,
+    as_list,
+    decode_image,
+    decode_midi,
+    decode_png,
+    decode_song,
+    decode_song_table,
+    decode_text,
+    too_many,
+)
+from tunesmith.serving.settings import LimitSettings, NodeSettings
+
+__all__ = [
+    "MEDIA_TYPES",
+    "MIDI_TYPES",
+    "Reading",
+    "decode_item",
+    "decode_mixture",
+    "parse_json",
+    "read_request",
+]
+
+FORM = "multipart/form-data"
+JSON = "application/json"
+MIDI_TYPES = (
+    "audio/midi",
+    "audio/mid",
+    "audio/x-midi",
+    "audio/sp-midi",
+    "application/x-midi",
+    "application/octet-stream",
+)
+MEDIA_TYPES: dict[str, tuple[str, ...]] = {
+    "midi": (FORM, *MIDI_TYPES),
+    "song": (JSON, "text/csv"),
+    "image": (JSON, "image/png", FORM),
+    "text": (JSON, "text/plain"),
+}
+"""What a node of each kind reads; a body without a declared type is taken for the raw one."""
+_UNDECLARED = {"midi": "audio/midi", "song": JSON, "image": "image/png", "text": "text/plain"}
+
+
+class Reading:
+    """A received body that can be decoded, in a worker thread, into items.
+
+    Parameters
+    ----------
+    node
+        What reads it.
+    limits
+        What it may hold.
+    kind
+        Its media type.
+    content_type
+        The whole header, for the boundary of a form.
+    body
+        The bytes.
+
+    Attributes
+    ----------
+    is_list
+        After decoding: whether a list was sent, and a list is to be answered.
+    """
+
+    def __init__(
+        self, node: NodeSettings, limits: LimitSettings, kind: str, content_type: str, body: bytes
+    ) -> None:
+        self._node = node
+        self._limits = limits
+        self._kind = kind
+        self._content_type = content_type
+        self._body = body
+        self.is_list = False
+
+    def __call__(self) -> Sequence[Item | ProblemError]:
+        """Decode. In a list a faulty item stays in its place as its problem."""
+        given: Sequence[Any] | None
+        if self._kind == FORM:
+            files = _files(self._content_type, self._body, self._limits)
+            given = files if len(files) > 1 else None
+            single: Any = files[0]
+        elif self._kind == JSON:
+            single = parse_json(self._body)
+            given = as_list(single, self._limits)
+        elif self._kind == "text/csv":
+            given = decode_song_table(self._body, self._limits)
+            single = None
+        elif self._kind == "text/plain":
+            single, given = _utf8(self._body), None
+        else:
+            single, given = self._body, None
+        if given is None:
+            return [self._decode(single)]
+        self.is_list = True
+        return [self._decode_softly(item) for item in given]
+
+    def _decode(self, given: Any) -> Item:
+        return decode_item(given, self._node, self._limits)
+
+    def _decode_softly(self, given: Any) -> Item | ProblemError:
+        try:
+            return self._decode(given)
+        except ProblemError as problem:
+            return problem
+
+
+def decode_item(given: Any, node: NodeSettings, limits: LimitSettings) -> Item:
+    """Decode one thing of the kind that a node reads.
+
+    Raises
+    ------
+    ProblemError
+        Saying what is wrong with it.
+    """
+    if node.reads == "midi":
+        return decode_midi(given, limits)
+    if node.reads == "song":
+        return decode_song(given)
+    if node.image is not None:
+        if isinstance(given, bytes):
+            return decode_png(given, node.image)
+        return decode_image(given, node.image)
+    return decode_text(given, limits)
+
+
+async def read_request(request: Request, node: NodeSettings, limits: LimitSettings) -> Reading:
+    """Receive a request's body.
+
+    Raises
+    ------
+    ProblemError
+        ``unsupported-media-type``, ``too-large`` or ``empty-body``.
+    """
+    kind = media_type(request) or _UNDECLARED[node.reads]
+    accepted = MEDIA_TYPES[node.reads]
+    if kind not in accepted:
+        detail = f"The body is declared as {kind[:100]!r}; this route reads {', '.join(accepted)}."
+        raise ProblemError(problems.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": ", ".join(accepted)})
+    body = await read_body(request, limits.body_bytes)
+    return Reading(node, limits, kind, request.headers.get("content-type", ""), body)
+
+
+def _files(content_type: str, body: bytes, limits: LimitSettings) -> list[bytes]:
+    """Return the files of a form; at least one."""
+    parts = parse_multipart(content_type, body)
+    files = [part for part in parts if part.filename is not None or part.name == "file"]
+    if not files:
+        detail = "The form has no file; send one in the field 'file'."
+        raise ProblemError(problems.MALFORMED_BODY, detail)
+    if len(files) > limits.items:
+        raise too_many(limits)
+    if not files[0].data and len(files) == 1:
+        raise ProblemError(problems.EMPTY_BODY, "The file in the form is empty (0 bytes).")
+    return [bytes(part.data) for part in files]
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse a JSON body.
+
+    Raises
+    ------
+    ProblemError
+        ``malformed-body`` when it is none.
+    """
+    try:
+        return json.loads(body, parse_constant=_no_constant)
+    except RecursionError:
+        detail = "The JSON is nested too deeply."
+        raise ProblemError(problems.MALFORMED_BODY, detail) from None
+    except ValueError as error:
+        detail = f"The body is not JSON: {error}." if str(error) else "The body is not JSON."
+        raise ProblemError(problems.MALFORMED_BODY, detail[:300]) from None
+
+
+def _no_constant(name: str) -> None:
+    message = f"{name} is no JSON number; send null for what is not known"
+    raise ValueError(message)
+
+
+def _utf8(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ProblemError(problems.MALFORMED_BODY, "The text is not UTF-8.") from None
+
+
+def decode_mixture(
+    kind: str, content_type: str, body: bytes, limits: LimitSettings
+) -> dict[str, Callable[[NodeSettings], Item]]:
+    """Split the body of /v1/classify: for each kind of item sent, how a node decodes it.
+
+    Raises
+    ------
+    ProblemError
+        When the body is neither a form nor a JSON object of known members.
+    """
+    given: dict[str, Any]
+    if kind == FORM:
+        given = {part.name: _value(part) for part in parse_multipart(content_type, body)}
+        if "file" in given:
+            given["midi"] = given.pop("file")
+    else:
+        parsed = parse_json(body)
+        if not isinstance(parsed, dict):
+            raise ProblemError(problems.INVALID_INPUT, "The body is not a JSON object.")
+        given = parsed
+        if "midi" in given:
+            given["midi"] = _base64(given["midi"])
+    if unknown := given.keys() - MEDIA_TYPES.keys():
+        detail = f"Unknown: {', '.join(sorted(unknown))[:200]}; known: {', '.join(MEDIA_TYPES)}."
+        raise ProblemError(problems.INVALID_INPUT, detail)
+    if not given:
+        raise ProblemError(problems.EMPTY_BODY, f"Send at least one of {', '.join(MEDIA_TYPES)}.")
+    return {name: _decoder(value, limits) for name, value in given.items()}
+
+
+def _decoder(given: Any, limits: LimitSettings) -> Callable[[NodeSettings], Item]:
+    """Return what decodes a thing for a node: a MIDI file once, however many nodes judge it."""
+    lock = threading.Lock()
+    decoded: list[Item] = []
+
+    def decode(node: NodeSettings) -> Item:
+        if node.reads != "midi":
+            return decode_item(given, node, limits)
+        with lock:
+            if not decoded:
+                decoded.append(decode_item(given, node, limits))
+        return decoded[0]
+
+    return decode
+
+
+def _value(part: Part) -> Any:
+    data = bytes(part.data)
+    if part.name == "song":
+        return parse_json(data)
+    if part.name == "text":
+        return _utf8(data)
+    return data
+
+
+def _base64(given: Any) -> bytes:
+    try:
+        return base64.b64decode(given, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        detail = "`midi` is not the Base64 of a file."
+        raise ProblemError(problems.INVALID_INPUT, detail) from None

@@ -1,0 +1,128 @@
+"""A replica's own HTTP server, for one machine alone: no proxy between the asker and the graph.
+
+Serve's proxies spread requests over machines and know every replica; on one machine they cost more
+than a small request does. Here each replica listens itself, all of them on one port: the kernel
+deals the connections out, and one that dies takes no other's with it. Serve still starts, watches,
+updates and replaces the replicas.
+"""
+
+import asyncio
+import logging
+import socket
+from contextlib import closing
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tunesmith.errors import TunesmithError
+from tunesmith.serving.settings import ListenSettings
+from tunesmith.serving.tracing import Traces
+
+__all__ = ["Front"]
+
+logger = logging.getLogger("tunesmith.serve")
+
+# Browsers and proxies keep a connection for about a minute; closing first would cost them a try.
+KEEP_ALIVE_S = 75
+# Below the replica's own `graceful_shutdown_timeout_s`, so that what is in work is answered.
+SHUTDOWN_S = 20
+_LOOK_S = 0.01
+
+
+class Front:
+    """ASGI application that serves another one over HTTP from its start-up to its shutdown.
+
+    Parameters
+    ----------
+    app
+        What answers.
+    listen
+        Where to listen.
+    """
+
+    def __init__(self, app: ASGIApp, listen: ListenSettings) -> None:
+        self._app = app
+        self._listen = listen
+        self._traces = Traces()
+        self._serving: asyncio.Task[None] | None = None
+
+    def check(self) -> None:
+        """Raise when nobody listens any more; Serve then replaces the replica.
+
+        Raises
+        ------
+        TunesmithError
+            When the server has ended by itself.
+        """
+        if self._serving is not None and self._serving.done():
+            message = (
+                f"The HTTP server has ended by itself: {_why(self._serving)}. "
+                "The replica must be replaced."
+            )
+            raise TunesmithError(message)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request of this server's own; Serve's proxies take up traces themselves."""
+        with self._traces.taken_up(scope):
+            await self._app(scope, receive, send)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that came through Serve's proxy, or live from start-up to shutdown."""
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        await receive()
+        try:
+            listener = _bind(self._listen)
+        except OSError as error:
+            text = f"Cannot listen on {self._listen.host}:{self._listen.port}: {error.strerror}."
+            await send({"type": "lifespan.startup.failed", "message": text})
+            return
+        with closing(listener):
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    self._answer,
+                    interface="asgi3",
+                    lifespan="off",
+                    log_config=None,
+                    access_log=False,  # the application writes its own, with request ids
+                    proxy_headers=False,  # nobody's word for who asks is taken
+                    timeout_keep_alive=KEEP_ALIVE_S,
+                    timeout_graceful_shutdown=SHUTDOWN_S,
+                )
+            )
+            self._serving = asyncio.create_task(server.serve([listener]))
+            while not (server.started or self._serving.done()):
+                await asyncio.sleep(_LOOK_S)
+            if self._serving.done():
+                text = f"The HTTP server did not start: {_why(self._serving)}."
+                await send({"type": "lifespan.startup.failed", "message": text})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            logger.info("listening on %s:%s", self._listen.host, self._listen.port)
+            await receive()
+            server.should_exit = True
+            await asyncio.wait([self._serving])
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _why(ended: asyncio.Task[None]) -> str:
+    """Return in words why a server ended."""
+    if ended.cancelled():
+        return "it was cancelled"
+    error = ended.exception()
+    return "it returned" if error is None else repr(error)
+
+
+def _bind(listen: ListenSettings) -> socket.socket:
+    """Return a socket on the port that every replica of this machine shares."""
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind((listen.host, listen.port))
+    except OSError:
+        made.close()
+        raise
+    return made

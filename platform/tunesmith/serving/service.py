@@ -1,0 +1,166 @@
+"""What a replica owns: champions, worker threads, the graph. Knows nothing of HTTP routes."""
+
+import asyncio
+import contextvars
+import functools
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from tunesmith.artifacts.store import Store
+from tunesmith.serving.champions import Champions
+from tunesmith.serving.graph import Graph, Remote, Worker
+from tunesmith.serving.http import problems
+from tunesmith.serving.http.auth import Access
+from tunesmith.serving.http.problems import ProblemError
+from tunesmith.serving.items import prepare
+from tunesmith.serving.metrics import Metrics
+from tunesmith.serving.settings import NodeSettings, Settings
+
+__all__ = ["Admission", "Service"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Service:
+    """One ingress replica's state.
+
+    Parameters
+    ----------
+    settings
+        The application's arguments.
+    remote
+        Asks the nodes that are placed in deployments.
+    metrics
+        Where everything is counted.
+    all_interfaces
+        Whether Serve listens on every interface whatever it was told (HAProxy mode).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        remote: Remote | None = None,
+        metrics: Metrics | None = None,
+        all_interfaces: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.metrics = metrics or Metrics()
+        store = Store(settings.store)
+        self.access = Access(settings.access, store, all_interfaces)
+        self.admission = Admission(settings.limits.in_flight, self.metrics)
+        self.champions = Champions(
+            store,
+            settings.reload_s,
+            self.metrics,
+            self._look,
+            only=settings.tasks(),
+            challenged=settings.challenged(),
+        )
+        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="model")
+        workers = {
+            name: Worker(name, node, self.champions, self.metrics)
+            for name, node in settings.nodes.items()
+        }
+        self.graph = Graph(settings.nodes, workers, self.in_thread, remote, self.metrics)
+
+    def start(self) -> None:
+        """Prepare the nodes, load the champions and begin to follow promotions."""
+        prepare(self.settings.nodes.values())
+        self.champions.start()
+
+    def _look(self) -> None:
+        """Do what is due whenever the champions are looked for."""
+        self.access.refresh()
+        self.admission.report()
+
+    def stop(self) -> None:
+        """End the threads."""
+        self.champions.stop()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def describe_nodes(self) -> list[dict[str, Any]]:
+        """Return the nodes and whether each has a model."""
+        loaded = self.champions.loaded()
+        return [
+            {
+                "name": name,
+                "title": node.title,
+                "reads": node.reads,
+                "placement": node.placement,
+                "failure": node.failure,
+                "image": node.image.model_dump() if node.image else None,
+                "ready": any(member in loaded for member in node.ensemble or (name,)),
+                "challenger": self._describe_challenger(name, node),
+            }
+            for name, node in self.settings.nodes.items()
+        ]
+
+    def _describe_challenger(self, name: str, node: NodeSettings) -> dict[str, Any] | None:
+        if node.challenger is None:
+            return None
+        tried = {
+            member: found.version
+            for member in node.ensemble or (name,)
+            if (found := self.champions.challenger(member)) is not None
+        }
+        return {**node.challenger.model_dump(), "versions": tried}
+
+    async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run blocking work in a worker thread, off the event loop, in the request's context."""
+        work = functools.partial(contextvars.copy_context().run, call, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def check(self) -> None:
+        """Raise when the replica cannot answer any more; Serve then replaces it."""
+        self.champions.check()
+
+
+class Admission:
+    """Lets a bounded number of classification requests in, and tells the others when to return."""
+
+    def __init__(self, in_flight: int, metrics: Metrics) -> None:
+        self._limit = in_flight
+        self._metrics = metrics
+        self._inside = 0
+        self._mean_s = 0.05
+
+    def check(self) -> None:
+        """Refuse when there is no place; before any work is done for a request.
+
+        Raises
+        ------
+        ProblemError
+            ``overloaded``.
+        """
+        if self._inside >= self._limit:
+            # By the mean time of late, those inside will have left.
+            retry = {"Retry-After": str(max(1, math.ceil(self._mean_s)))}
+            detail = f"{self._inside} requests are being worked on; this replica takes no more."
+            raise ProblemError(problems.OVERLOADED, detail, retry)
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Hold a place for one request. Belongs on the event loop alone.
+
+        Raises
+        ------
+        ProblemError
+            ``overloaded`` when there is none.
+        """
+        self.check()
+        self._inside += 1
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            self._mean_s += 0.05 * (time.monotonic() - started - self._mean_s)
+
+    def report(self) -> None:
+        """Show how many are inside; from time to time, as a record costs more than a request."""
+        self._metrics.in_flight(self._inside)

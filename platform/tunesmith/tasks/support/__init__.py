@@ -1,0 +1,1 @@
+"""Helpers for task files: splits, tables of songs, pieces of a MIDI dataset, Keras files."""

@@ -1,0 +1,115 @@
+"""What the two song tasks share: finding the table, or making a sample that stands in for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tunesmith.errors import UsageError
+from tunesmith.tasks.contract import Request, TaskData
+from tunesmith.tasks.support.tables import (
+    Table,
+    data_folder,
+    find_file,
+    read_table,
+    table_examples,
+    version_of,
+)
+
+__all__ = ["Songs", "song_table"]
+
+_SAMPLE_ROWS_PER_CLASS = 300
+
+
+@dataclass(frozen=True)
+class Songs:
+    """Where a song set is to be had and what is in it.
+
+    Attributes
+    ----------
+    files
+        Names it goes by.
+    source
+        Where to get it, for a sentence.
+    table
+        How it is read.
+    sample_classes, sample_features
+        What a generated sample has in place of it.
+    """
+
+    files: Sequence[str]
+    source: str
+    table: Table
+    sample_classes: Sequence[str]
+    sample_features: Sequence[str]
+
+
+def song_table(songs: Songs, request: Request) -> tuple[TaskData, pd.DataFrame]:
+    """Read the user's own table, the real set, or else a generated sample.
+
+    Returns
+    -------
+    tuple
+        The data without parts, and the table it came from.
+
+    Raises
+    ------
+    UsageError
+        When a column is named but no table, or a table without a target.
+    """
+    options = dict(request.options)
+    table, is_sample = songs.table, False
+    notes: tuple[str, ...] = ()
+    if options.get("csv"):
+        path = Path(options["csv"]).expanduser()
+        if not options.get("target"):
+            message = f"Name the column of {path.name} that holds the classes: --target COLUMN."
+            raise UsageError(message)
+        table = Table(
+            target=options["target"],
+            groups=tuple(options.get("groups", ())),
+            leave_out=tuple(options.get("leave_out", ())),
+        )
+        frame = read_table(path)
+        name = path.name
+    elif options.get("target"):
+        message = "--target names a column of your own table: give it with --csv FILE."
+        raise UsageError(message)
+    else:
+        found = find_file(songs.files)
+        if found is None:
+            frame, name, is_sample = _sample(songs, request.seed), "generated-sample", True
+            table = replace(table, groups=(), leave_out=(), names={})
+            absent = (
+                f"{songs.files[0]} is not in {data_folder()}: get it from {songs.source}. "
+                "A GENERATED SAMPLE stands in for it; its figures say nothing about music."
+            )
+            notes = (absent,)
+        else:
+            frame, name = read_table(found), found.name
+    examples, parameters, remarks = table_examples(frame, table)
+    data = TaskData(
+        examples,
+        np.full(len(examples), "train"),
+        name=name,
+        version=version_of(examples),
+        parameters=parameters,
+        notes=(*notes, *remarks),
+        is_sample=is_sample,
+    )
+    return data, frame
+
+
+def _sample(songs: Songs, seed: int) -> pd.DataFrame:
+    """Return rows of overlapping clouds, one a class."""
+    rng = np.random.default_rng(seed)
+    rows: list[pd.DataFrame] = []
+    for label in songs.sample_classes:
+        centre = rng.normal(0, 1.2, len(songs.sample_features))
+        cloud: Any = rng.normal(centre, 1.0, (_SAMPLE_ROWS_PER_CLASS, len(centre)))
+        frame = pd.DataFrame(cloud, columns=list(songs.sample_features))
+        rows.append(frame.assign(**{songs.table.target: label}))
+    return pd.concat(rows, ignore_index=True)

@@ -1,0 +1,258 @@
+"""Tables of songs: any CSV or Parquet with a target column becomes examples.
+
+Numbers stay numbers with NaN where they are missing or not a number; a text column of few values
+becomes one column of 0 and 1 for each value; a text column of many values, such as a name, is left
+out and said so. A value that was never seen leaves all columns of its kind at 0.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tunesmith.datasets.examples import Examples, View
+from tunesmith.errors import DatasetError, unknown
+from tunesmith.tasks.support.splitting import content_version
+
+__all__ = ["DATA_VARIABLE", "Table", "data_folder", "find_file", "read_table", "table_examples"]
+
+DATA_VARIABLE = "TUNESMITH_DATA"
+_MOST_CATEGORIES = 40
+_LEAST_NUMBERS = 0.5
+_SEPARATORS = {".tsv": "\t"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a table is read.
+
+    Attributes
+    ----------
+    target
+        Column of the classes.
+    groups
+        Columns whose equal values keep rows on one side of a split: the first that is not missing
+        decides.
+    leave_out
+        Columns that are no features.
+    least_rows
+        Classes with fewer rows are left out.
+    missing
+        Text that stands for a missing value, besides what pandas knows.
+    stands_for_missing
+        By column, a number that stands for a missing one.
+    names
+        Class names by what stands in the target column.
+    """
+
+    target: str
+    groups: Sequence[str] = ()
+    leave_out: Sequence[str] = ()
+    least_rows: int = 10
+    missing: Sequence[str] = ("?",)
+    stands_for_missing: Mapping[str, float] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+def data_folder() -> Path:
+    """Return the folder where data that users fetch themselves is looked for."""
+    return Path(os.environ.get(DATA_VARIABLE) or Path.home() / ".tunesmith" / "data")
+
+
+def find_file(names: Sequence[str]) -> Path | None:
+    """Return the first of `names`, or of their compressed forms, in the data folder."""
+    for name in names:
+        for candidate in (name, f"{name}.gz"):
+            path = data_folder() / candidate
+            if path.is_file():
+                return path
+    return None
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV, TSV or Parquet file, compressed or not.
+
+    Raises
+    ------
+    DatasetError
+        When there is no such file or it is not such a table.
+    """
+    suffixes = path.suffixes
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        separator = next((_SEPARATORS[s] for s in suffixes if s in _SEPARATORS), ",")
+        return pd.read_csv(path, sep=separator, low_memory=False)
+    except FileNotFoundError as error:
+        message = f"There is no table {path}."
+        raise DatasetError(message) from error
+    except (ValueError, OSError, UnicodeDecodeError) as error:
+        message = f"{path} cannot be read as a table: {error}. Give a CSV, TSV or Parquet file."
+        raise DatasetError(message) from error
+
+
+def table_examples(
+    frame: pd.DataFrame, table: Table
+) -> tuple[Examples, dict[str, Any], tuple[str, ...]]:
+    """Turn a table into examples with one view, ``features``.
+
+    Returns
+    -------
+    tuple
+        The examples; ``features`` (names of the view's columns) and ``columns`` (how each came
+        from the table's own columns); sentences on what was left out or filled.
+
+    Raises
+    ------
+    UsageError
+        When a column that was named does not exist.
+    DatasetError
+        When fewer than two classes or no features are left.
+    """
+    for name in (table.target, *table.groups, *table.leave_out):
+        if name not in frame.columns:
+            kind = "column"
+            raise unknown(kind, name, frame.columns)
+    notes: list[str] = []
+    blank = frame[table.target].isna() | (frame.drop(columns=[table.target]).isna().all(axis=1))
+    if blank.any():
+        notes.append(f"{blank.sum()} blank rows or rows without {table.target} are left out.")
+    frame = frame[~blank].reset_index(drop=True)
+    labels = frame[table.target].map(lambda value: table.names.get(_text(value), _text(value)))
+    count = labels.value_counts()
+    rare = sorted(count[count < table.least_rows].index)
+    if rare:
+        notes.append(f"Classes with fewer than {table.least_rows} rows are left out: {rare}.")
+        keep = ~labels.isin(rare)
+        frame, labels = frame[keep].reset_index(drop=True), labels[keep].reset_index(drop=True)
+    classes = tuple(sorted(set(labels)))
+    if len(classes) < 2:
+        message = (
+            f"Column {table.target!r} has {len(classes)} classes with {table.least_rows} rows or "
+            "more; 2 are needed. Is it the target?"
+        )
+        raise DatasetError(message)
+    other = {table.target, *table.groups, *table.leave_out}
+    # A table written with its row numbers comes back with a column of this name.
+    given = [c for c in frame.columns if c not in other and not str(c).startswith("Unnamed:")]
+    x, columns = _features(frame, given, table, notes)
+    names = [name for column in columns for name in column["features"]]
+    groups = _groups(frame, table.groups, x)
+    repeats = len(groups) - len(np.unique(groups))
+    if repeats:
+        notes.append(f"{repeats} rows share a group with another and stay on its side of a split.")
+    index = {label: number for number, label in enumerate(classes)}
+    examples = Examples(
+        y=np.array([index[label] for label in labels]),
+        classes=classes,
+        groups=groups,
+        ids=[f"row-{number}" for number in range(len(frame))],
+        views={"features": View.one_row_each(x)},
+    )
+    return examples, {"features": names, "columns": columns}, tuple(notes)
+
+
+def version_of(examples: Examples) -> str:
+    """Return a hash of the examples' content."""
+    return content_version(examples.view("features").x, examples.y, examples.groups)
+
+
+def _text(value: object) -> str:
+    """Return a label as text; 3.0 and 3 are the same class."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _features(
+    frame: pd.DataFrame, given: Sequence[str], table: Table, notes: list[str]
+) -> tuple[npt.NDArray[np.float32], list[dict[str, Any]]]:
+    """Return ``float32 [rows, features]`` and where each feature comes from."""
+    parts: list[npt.NDArray[np.float32]] = []
+    columns: list[dict[str, Any]] = []
+    for name in given:
+        values = frame[name]
+        if not pd.api.types.is_numeric_dtype(values) or values.dtype == bool:
+            text = values.astype("string").str.strip()
+            text = text.mask(text.isin(list(table.missing)))
+            numbers = pd.to_numeric(text, errors="coerce")
+            known = text.notna().sum()
+            if known and numbers.notna().sum() < _LEAST_NUMBERS * known:
+                categories = sorted(text.dropna().unique())
+                if len(categories) > _MOST_CATEGORIES:
+                    notes.append(f"{name} has {len(categories)} different texts and is left out.")
+                    continue
+                parts += [(text == c).fillna(value=False).to_numpy(np.float32) for c in categories]
+                columns.append(
+                    {
+                        "name": name,
+                        "kind": "category",
+                        "categories": categories,
+                        "features": [f"{name}={category}" for category in categories],
+                    }
+                )
+                continue
+            unread = int(known - numbers.notna().sum() + (len(text) - known))
+            if unread:
+                notes.append(f"{name} is not a number in {unread} rows; they count as missing.")
+            values = numbers
+        if name in table.stands_for_missing:
+            absent = values == table.stands_for_missing[name]
+            notes.append(f"{name} is missing in {int(absent.sum())} rows.")
+            values = values.mask(absent)
+        numeric = values.to_numpy(dtype=np.float32, na_value=np.nan)
+        parts.append(np.where(np.isfinite(numeric), numeric, np.nan))
+        columns.append({"name": name, "kind": "number", "features": [name]})
+    if not parts:
+        message = f"No column is left to learn from; {', '.join(given) or 'none'} was given."
+        raise DatasetError(message)
+    return np.stack(parts, axis=1).astype(np.float32), columns
+
+
+def _groups(
+    frame: pd.DataFrame, names: Sequence[str], x: npt.NDArray[np.float32]
+) -> npt.NDArray[np.int64]:
+    """Return a group a row: rows of one name, or with the very same features, share one."""
+    # Rows with the same numbers are the same song, whatever it is called.
+    same = pd.util.hash_pandas_object(pd.DataFrame(x), index=False).to_numpy()
+    return _components([same, _named(frame, names)] if names else [same])
+
+
+def _named(frame: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[Any]:
+    """Return the first name of each row that is not missing, or something of its own."""
+    key = pd.Series([f"row {number}" for number in range(len(frame))], dtype="string")
+    for name in reversed(names):
+        text = frame[name].astype("string").str.strip()
+        present = text.notna() & (text != "") & (text != "empty_field")
+        key = key.mask(present, name + ": " + text.str.casefold())
+    return key.to_numpy(dtype=object)
+
+
+def _components(keys: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
+    """Return connected components of rows that share any key, numbered by first appearance."""
+    n_rows = len(keys[0])
+    parent = np.arange(n_rows)
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = int(parent[row])
+        return row
+
+    for key in keys:
+        codes, _ = pd.factorize(key)
+        first = np.full(codes.max() + 1, -1)
+        for row, code in enumerate(codes):
+            if first[code] < 0:
+                first[code] = row
+            else:
+                one, other = root(int(first[code])), root(row)
+                parent[max(one, other)] = min(one, other)
+    roots = np.array([root(row) for row in range(n_rows)])
+    codes, _ = pd.factorize(roots)
+    return codes.astype(np.int64)

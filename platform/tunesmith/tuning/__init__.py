@@ -1,0 +1,47 @@
+"""The search: Ray Tune and Optuna over families, for one task or many on one cluster.
+
+Names are imported when they are first used: reading results needs neither Ray nor Optuna.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tunesmith.tuning.driver import SearchInterruptedError, search
+    from tunesmith.tuning.planning import plan
+    from tunesmith.tuning.scheduler import on_machines
+    from tunesmith.tuning.session import Ask
+    from tunesmith.tuning.trial import hide_gpus_not_given
+
+__all__ = [
+    "ENGINE",
+    "Ask",
+    "SearchInterruptedError",
+    "hide_gpus_not_given",
+    "on_machines",
+    "plan",
+    "search",
+]
+
+ENGINE = (
+    "tunesmith.tuning.driver",
+    # Ray Tune imports it to count which of its callbacks are in use, and with it MLflow.
+    "ray.air.integrations.mlflow",
+)
+"""What a search imports, for `tunesmith.cluster.connection.session` to do while Ray starts."""
+
+_HOMES = {
+    "Ask": "session",
+    "SearchInterruptedError": "driver",
+    "hide_gpus_not_given": "trial",
+    "on_machines": "scheduler",
+    "plan": "planning",
+    "search": "driver",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,234 @@
+"""The pages that show a search while it runs: TensorBoard, Optuna's and Ray's dashboards, MLflow.
+
+Reads files alone: neither Ray nor Optuna nor MLflow is imported. The tools run as processes of
+their own and stay optional.
+"""
+
+import importlib.util
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tunesmith.artifacts.searches import CLUSTER, ROOT, STUDY, unfinished_run, work_folder
+from tunesmith.artifacts.store import Store
+from tunesmith.errors import SearchError, UsageError
+
+__all__ = ["Page", "Watched", "open_pages", "others", "watched"]
+
+_LOOPBACK = "127.0.0.1"
+_TENSORBOARD_PORT, _OPTUNA_PORT = 6006, 8090
+_READY_S = 90.0
+_MLFLOW_PORT = 5000
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A run to watch.
+
+    Attributes
+    ----------
+    task, run_id
+        Which.
+    is_running
+        Whether it is not published yet.
+    folder
+        Where its files are on this machine.
+    """
+
+    task: str
+    run_id: str
+    is_running: bool
+    folder: Path
+
+
+@dataclass
+class Page:
+    """A tool that was started.
+
+    Attributes
+    ----------
+    name
+        What it shows.
+    url
+        Where, on loopback.
+    command
+        What starts it.
+    process
+        It.
+    """
+
+    name: str
+    url: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes]
+
+    def close(self) -> None:
+        """End the tool."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+def watched(store: Store, tasks: Sequence[str] = ()) -> list[Watched]:
+    """Return the runs to watch: a task's unfinished one, else its latest.
+
+    Without tasks these are all unfinished searches, else the newest run of all.
+
+    Raises
+    ------
+    SearchError
+        When a task was never searched, or nothing was.
+    """
+    every = [one for one in (_of(store, task) for task in tasks or store.list(ROOT)) if one]
+    missing = sorted(set(tasks) - {one.task for one in every})
+    if missing or not every:
+        what = " and ".join(missing) or "anything"
+        message = (
+            f"There is no search of {what} in {store.uri}. Start one: python jobs/tune.py TASK."
+        )
+        raise SearchError(message)
+    if tasks:
+        return every
+    running = [one for one in every if one.is_running]
+    return running or [max(every, key=lambda one: one.run_id)]
+
+
+def _of(store: Store, task: str) -> Watched | None:
+    plan = unfinished_run(store, task)
+    if plan is not None:
+        run_id = str(plan["run_id"])
+        return Watched(task, run_id, True, _folder(store, task, f".staging-{run_id}", run_id))
+    if not store.exists(ROOT, task, "latest.json"):
+        return None
+    run_id = str(store.read_json(ROOT, task, "latest.json")["run_id"])
+    return Watched(task, run_id, False, _folder(store, task, run_id, run_id))
+
+
+def _folder(store: Store, task: str, name: str, run_id: str) -> Path:
+    return store.local_path(ROOT, task, name) if store.is_local else work_folder(run_id)
+
+
+def open_pages(runs: Sequence[Watched]) -> tuple[list[Page], list[str]]:
+    """Start TensorBoard on all runs and Optuna's dashboard on each, on loopback.
+
+    Returns
+    -------
+    list of Page
+        What was started and answers.
+    list of str
+        What could not be started and why, a sentence each.
+
+    Raises
+    ------
+    UsageError
+        When neither tool is installed.
+    """
+    pages, notes = [], []
+    if importlib.util.find_spec("tensorboard") is None:
+        notes.append(_missing("TensorBoard", "tensorboard"))
+    else:
+        folders = ",".join(f"{run.task}:{run.folder / 'tensorboard'}" for run in runs)
+        port = _free_port(_TENSORBOARD_PORT)
+        flags = ["--host", _LOOPBACK, "--port", str(port), "--reload_interval", "5"]
+        command = [sys.executable, "-m", "tensorboard.main", "--logdir_spec", folders, *flags]
+        pages.append(_start("TensorBoard", command, port))
+    tool = shutil.which("optuna-dashboard", path=str(Path(sys.executable).parent))
+    if tool is None:
+        notes.append(_missing("optuna-dashboard", "optuna-dashboard"))
+    else:
+        for run in runs:
+            port = _free_port(_OPTUNA_PORT)
+            where = ["--port", str(port), str(run.folder / STUDY)]
+            command = [tool, "--quiet", "--host", _LOOPBACK, *where]
+            pages.append(_start(f"Optuna {run.task}", command, port))
+    if not pages:
+        raise UsageError(" ".join(notes))
+    for page in [page for page in pages if not _answers(page)]:
+        notes.append(f"{page.name} did not start: run it by hand, {' '.join(page.command)}.")
+        page.close()
+        pages.remove(page)
+    return pages, notes
+
+
+def others(store: Store, tracked: str) -> dict[str, Any]:
+    """Return what is not started here: Ray's pages and how to open MLflow's.
+
+    Parameters
+    ----------
+    store
+        Where searches write down the cluster that they run on.
+    tracked
+        MLflow's URI.
+
+    Returns
+    -------
+    dict
+        ``dashboard``: URL of Ray's dashboard, None where the cluster has none or is gone;
+        ``metrics``: URLs of its metrics in Prometheus format; ``mlflow``: a URL, or the command
+        that opens its page.
+    """
+    found: dict[str, Any] = {"dashboard": None, "metrics": []}
+    if store.exists(*CLUSTER):
+        told = store.read_json(*CLUSTER)
+        found["metrics"] = [url for url in told["metrics"] if _is_open(url)]
+        if told["dashboard"] and _is_open(told["dashboard"]):
+            found["dashboard"] = told["dashboard"]
+    if tracked.startswith("http"):
+        return {**found, "mlflow": tracked}
+    version = metadata.version("mlflow-skinny")
+    page = f"uvx --from mlflow=={version} mlflow ui --backend-store-uri {tracked}"
+    return {**found, "mlflow": f"{page} --host {_LOOPBACK} --port {_MLFLOW_PORT} --workers 1"}
+
+
+def _missing(name: str, package: str) -> str:
+    return f"{name} is not installed: `make watch` installs it, or pip install {package}."
+
+
+def _start(name: str, command: Sequence[str], port: int) -> Page:
+    process = subprocess.Popen(  # noqa: S603 (a list of our own, no shell)
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    return Page(name, f"http://{_LOOPBACK}:{port}", command, process)
+
+
+def _answers(page: Page) -> bool:
+    """Wait until a tool accepts connections; return whether it does."""
+    deadline = time.monotonic() + _READY_S
+    while page.process.poll() is None and time.monotonic() < deadline:
+        if _is_open(page.url):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _is_open(url: str) -> bool:
+    place = urlsplit(url)
+    try:
+        with socket.create_connection((place.hostname, place.port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _free_port(first: int) -> int:
+    """Return `first`, or the next port that nobody listens on."""
+    for port in range(first, first + 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    message = f"No free port between {first} and {first + 99} on {_LOOPBACK}."
+    raise SearchError(message)

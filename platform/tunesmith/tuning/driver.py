@@ -1,0 +1,237 @@
+"""A search from the question to the published run."""
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import pandas as pd
+import ray
+from ray import tune
+from ray.tune import Callback
+from ray.tune.error import TuneError
+
+from tunesmith.artifacts.store import Store
+from tunesmith.artifacts.tracking import tracking_uri
+from tunesmith.errors import SearchError, UsageError
+from tunesmith.tuning.mlflow_trials import TrackedTrials
+from tunesmith.tuning.optuna_search import Portfolio
+from tunesmith.tuning.progress import Budget, Say, Watch, silent
+from tunesmith.tuning.prometheus import Meters
+from tunesmith.tuning.scheduler import EarlyStopping, on_machines, placement, slots
+from tunesmith.tuning.selection import publish
+from tunesmith.tuning.session import Ask, Session, check, open_session
+from tunesmith.tuning.tensorboard import EventFiles
+from tunesmith.tuning.trial import SearchTrial
+
+__all__ = ["SearchInterruptedError", "run_trials", "search"]
+
+_MAX_RETRIES = 1
+_QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+class SearchInterruptedError(SearchError):
+    """The search was stopped by its user; what it found so far is kept."""
+
+    exit_code = 130
+
+
+def search(
+    store: Store,
+    asks: Sequence[Ask],
+    *,
+    cluster: Mapping[str, float] | None = None,
+    time_budget_s: float | None = None,
+    max_failed: int | None = None,
+    track: bool = False,
+    say: Say = silent,
+) -> list[dict[str, Any]]:
+    """Search one task or many on the cluster that is connected, and publish a run of each.
+
+    Parameters
+    ----------
+    store
+        Where data is read and runs are written.
+    asks
+        What to search, one a task.
+    cluster
+        What it has or grows to, by resource name; by default what it has now.
+    time_budget_s
+        Everything, refits included, should end within this time.
+    max_failed
+        Give up after more failed trials than this.
+    track
+        Write every trial as a run of MLflow: to the server that ``MLFLOW_TRACKING_URI`` names, else
+        into a SQLite file of the store.
+    say
+        Prints a line of progress.
+
+    Returns
+    -------
+    list of dict
+        The content of each ``run.json``, and under ``table`` a mapping for each trial.
+
+    Raises
+    ------
+    UsageError
+        When a task or family does not exist or a task is asked for twice.
+    SearchError
+        When no trial of a task ended with a score.
+    SearchInterruptedError
+        When the user stopped it; the same search continues with ``resume``.
+    """
+    started = time.monotonic()
+    deadline = None if time_budget_s is None else started + time_budget_s
+    names = [ask.task for ask in asks]
+    if len(set(names)) < len(names) or not names:
+        message = f"Every task once, at least one: {', '.join(names) or 'none'} was asked for."
+        raise UsageError(message)
+    for ask in asks:
+        check(ask)
+    cluster = on_machines(ray.cluster_resources() if cluster is None else cluster)
+    n_trials = sum(ask.trials for ask in asks)
+    with ExitStack() as stack:
+        sessions = []
+        for ask in asks:
+            session = open_session(store, stack, ask, cluster=cluster, n_trials=n_trials)
+            sessions.append(session)
+            for note in session.data.notes:
+                say(f"{session.task.name}: {note}")
+            say(_describe(session))
+        materials = {session.task.name: ray.put(session.material) for session in sessions}
+        tracked = _tracked(stack, store, sessions, say) if track else None
+        run_trials(
+            sessions,
+            materials,
+            cluster=cluster,
+            callbacks=[] if tracked is None else [tracked],
+            deadline=deadline,
+            max_failed=max_failed,
+            say=say,
+        )
+        if tracked is not None:
+            tracked.catch_up()
+        return publish(
+            store,
+            sessions,
+            materials,
+            cluster=cluster,
+            time_budget_s=time_budget_s,
+            deadline=deadline,
+            say=say,
+        )
+
+
+def _describe(session: Session) -> str:
+    examples = session.data.examples
+    counts = pd.Series(session.data.parts).value_counts()
+    parts = ", ".join(f"{count} {part}" for part, count in counts.items())
+    families = ", ".join(session.plan["families"])
+    return (
+        f"{session.task.name}: {len(examples)} {session.task.unit}s of {len(examples.classes)} "
+        f"classes from {session.data.name} {session.data.version} ({parts}); "
+        f"{session.search.n_trials - session.search.n_started} trials over {families}; "
+        f"run {session.run_id}"
+    )
+
+
+def _tracked(
+    stack: ExitStack, store: Store, sessions: Sequence[Session], say: Say
+) -> TrackedTrials:
+    tracked = TrackedTrials(sessions, tracking_uri(store), say)
+    stack.callback(tracked.close)
+    return tracked
+
+
+def run_trials(
+    sessions: Sequence[Session],
+    materials: Mapping[str, Any],
+    *,
+    cluster: Mapping[str, float],
+    callbacks: Sequence[Callback],
+    deadline: float | None,
+    max_failed: int | None,
+    say: Say,
+) -> None:
+    """Run every trial that is left, as the cluster has room."""
+    bundles = [
+        bundle["resources"] for s in sessions for bundle in s.search.space.by_family.values()
+    ]
+    n_slots = slots(cluster, bundles)
+    portfolio = Portfolio({session.task.name: session.search for session in sessions}, n_slots)
+    if portfolio.n_left == 0:
+        return
+    settings = {**_QUIET, "TUNE_MAX_PENDING_TRIALS_PG": str(n_slots)}
+    os.environ.update({name: os.environ.get(name, value) for name, value in settings.items()})
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    progress = {session.task.name: session.progress for session in sessions}
+    budget = Budget(
+        deadline, progress, max_failed=max_failed, n_slots=n_slots, waits=portfolio.waits
+    )
+    history = {session.task.name: session.history for session in sessions}
+    events = {session.task.name: session.folder / "tensorboard" for session in sessions}
+    trainable = tune.with_resources(
+        tune.with_parameters(SearchTrial, materials=dict(materials)), placement
+    )
+    scheduler = EarlyStopping(cluster)
+    for session in sessions:
+        scheduler.replay(session.task.name, session.ended_rows())
+    # Ray Tune keeps its own state while it runs; what counts is in the studies and histories.
+    with tempfile.TemporaryDirectory(prefix="tunesmith-tune-") as scratch:
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=portfolio,
+                scheduler=scheduler,
+                num_samples=portfolio.n_left,
+                # TensorFlow gives GPU memory back only when its process ends.
+                reuse_actors=not any("GPU" in bundle for bundle in bundles),
+            ),
+            run_config=tune.RunConfig(
+                name="search",
+                storage_path=scratch,
+                callbacks=[
+                    Watch(progress, history, say, deadline),
+                    EventFiles(events),
+                    Meters(progress),
+                    *callbacks,
+                ],
+                stop=budget,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=_MAX_RETRIES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        try:
+            tuner.fit()
+        except (TuneError, OSError) as error:
+            # What a callback raised comes as the text of its traceback, the study's as it is.
+            cause = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            message = f"The search broke off: {cause}. {_how_to_continue(sessions)}"
+            raise SearchError(message) from error
+    ended = portfolio.n_left == 0 and all(s.n_running == 0 for s in portfolio.searches.values())
+    if not ended and budget.reason is None:
+        message = f"Interrupted. {_how_to_continue(sessions)}"
+        raise SearchInterruptedError(message)
+    if budget.reason is not None:
+        say(f"Search ended: {budget.reason}.")
+    for session in sessions:
+        session.search.close()
+
+
+def _how_to_continue(sessions: Sequence[Session]) -> str:
+    """Return what a person reads who is to bring a search to its end later."""
+    names = " ".join(session.task.name for session in sessions)
+    done = sum(session.progress.ended for session in sessions)
+    return (
+        f"{done} of {sum(session.progress.n_trials for session in sessions)} trials ended; all "
+        f"results are kept. Continue with: python jobs/tune.py {names} --resume"
+    )

@@ -1,0 +1,276 @@
+"""What a search shows and keeps while it runs."""
+
+import json
+import math
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback, Stopper
+
+from tunesmith.models import get_family
+from tunesmith.tuning.trial import ANSWERS, SCORE
+
+__all__ = ["REFIT_MARGIN", "Budget", "Progress", "Say", "Watch", "clock", "figures", "silent"]
+
+Say = Callable[[str], None]
+"""Prints a line for people."""
+
+_QUIET_S = 2.0
+_KEEP_FREE_S = 20.0
+REFIT_MARGIN = 1.3
+"""A refit takes this many times what its trial lets one expect, at most."""
+_SPARED = 0.2
+_ERROR_LINE = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b.*:")
+# Ray Tune adds these to every result; they describe its own bookkeeping.
+_NOT_FIGURES = {
+    "config", "date", "done", "finished", "hostname", "iterations_since_restore", "node_ip", "pid",
+    "time_since_restore", "time_this_iter_s", "timestamp", "training_iteration", "trial_id",
+    "checkpoint_dir_name", "episodes_total", "timesteps_total", "experiment_tag",
+    "should_checkpoint", ANSWERS,
+}  # fmt: skip
+
+
+def silent(line: str) -> None:
+    """Print nothing."""
+    del line
+
+
+def clock(seconds: float) -> str:
+    """Return ``m:ss`` or ``h:mm:ss``."""
+    minutes, second = divmod(int(max(seconds, 0)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
+
+
+def figures(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a result says of its trial, without Ray Tune's own bookkeeping."""
+    return {name: value for name, value in result.items() if name not in _NOT_FIGURES}
+
+
+@dataclass
+class Progress:
+    """Where one task stands.
+
+    Attributes
+    ----------
+    n_trials
+        Trials planned, those of earlier sessions included.
+    growth
+        Items a refit learns from, as a multiple of those that a trial learns from.
+    mixes
+        Whether the best of every family may be refitted, or only the best of all.
+    """
+
+    n_trials: int
+    growth: float = 1.0
+    mixes: bool = False
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+    best: float = float("-inf")
+    best_text: str = ""
+    best_by_family: dict[str, tuple[float, float]] = field(default_factory=dict)
+    last: dict[int, dict[str, Any]] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> int:
+        """Trials that ended, however."""
+        return self.complete + self.pruned + self.failed
+
+    def saw(self, trial: int, family: str, result: Mapping[str, Any]) -> bool:
+        """Take a result in; return whether it is the best so far."""
+        self.last[trial] = dict(result)
+        score, refit_s = result[SCORE], result["fit_s"] * self.growth
+        if score > self.best_by_family.get(family, (float("-inf"), 0.0))[0]:
+            self.best_by_family[family] = (score, refit_s)
+        if score <= self.best:
+            return False
+        self.best = score
+        self.best_text = f"{family} #{trial}"
+        return True
+
+    @property
+    def best_refit_s(self) -> float:
+        """Seconds that refitting the best of all will take."""
+        return max(self.best_by_family.values(), default=(0.0, 0.0))[1]
+
+    @property
+    def other_refits_s(self) -> float:
+        """Seconds that refitting the best of the other families takes, for an ensemble."""
+        every = sum(refit_s for _, refit_s in self.best_by_family.values())
+        return every - self.best_refit_s if self.mixes else 0.0
+
+
+class Budget(Stopper):
+    """Ends a search early enough that its winners are refitted within the time given.
+
+    Until then each task has an equal share of that time on all slots. A trial keeps its slot while
+    it runs, so those of large data would hold all slots to the end: once a task has used up its
+    share, its trials stop at their next result as long as another that has not waits for a slot.
+
+    Parameters
+    ----------
+    deadline
+        `time.monotonic` at which everything should be done, None for no limit.
+    progress
+        Where each task stands; a task without any score is waited for.
+    max_failed
+        Failed trials after which the search gives up, None for no limit.
+    n_slots
+        Trials and refits that can run at once.
+    waits
+        Whether the task of this name has trials that have not begun.
+    """
+
+    def __init__(
+        self,
+        deadline: float | None,
+        progress: Mapping[str, Progress],
+        *,
+        max_failed: int | None,
+        n_slots: int,
+        waits: Callable[[str], bool],
+    ) -> None:
+        self._deadline = deadline
+        self._total_s = deadline - time.monotonic() if deadline is not None else 0.0
+        self._progress = progress
+        self._max_failed = max_failed
+        self._n_slots = n_slots
+        self._waits = waits
+        share_s = self._total_s * n_slots / len(progress)
+        self._share_s = math.inf if deadline is None else share_s
+        self._used_s: defaultdict[str, dict[str, float]] = defaultdict(dict)
+        self.reason: str | None = None
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Return whether the trial ends now, because its task keeps others waiting."""
+        task = result["config"]["task"]
+        self._used_s[task][trial_id] = result["time_total_s"]
+        return self._has_used_up(task) and any(
+            self._waits(other) and not self._has_used_up(other) for other in self._progress
+        )
+
+    def _has_used_up(self, task: str) -> bool:
+        """Return whether the task's trials of this session took its share of the time."""
+        return sum(self._used_s[task].values()) > self._share_s
+
+    def stop_all(self) -> bool:
+        """Return whether the whole search ends now."""
+        failed = sum(progress.failed for progress in self._progress.values())
+        if self._max_failed is not None and failed > self._max_failed:
+            self.reason = f"{failed} trials failed"
+        elif self._deadline is not None and all(p.last for p in self._progress.values()):
+            is_over = time.monotonic() + self._reserve_s() >= self._deadline
+            self.reason = "time budget" if is_over else None
+        return self.reason is not None
+
+    def _reserve_s(self) -> float:
+        """Return the time that refits need; members of ensembles get a fifth of all at most."""
+        every = self._progress.values()
+        best_s = [progress.best_refit_s for progress in every]
+        others_s = sum(progress.other_refits_s for progress in every) / self._n_slots
+        needed_s = max(sum(best_s) / self._n_slots, *best_s)
+        spared_s = min(REFIT_MARGIN * others_s, _SPARED * self._total_s)
+        return REFIT_MARGIN * needed_s + spared_s + _KEEP_FREE_S
+
+
+class Watch(Callback):
+    """Writes every result to a file as it comes and tells a person where things stand.
+
+    Parameters
+    ----------
+    progress
+        Where each task stands, by task; kept up to date.
+    history
+        File of each task, a JSON object a line; answers to held-out items go into the folder
+        ``answers`` beside it, a file a trial.
+    say
+        Prints a line.
+    deadline
+        As in `Budget`.
+    """
+
+    def __init__(
+        self,
+        progress: Mapping[str, Progress],
+        history: Mapping[str, Path],
+        say: Say,
+        deadline: float | None,
+    ) -> None:
+        self._progress = progress
+        self._history = history
+        self._say = say
+        self._deadline = deadline
+        self._started = time.monotonic()
+        self._said = 0.0
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Keep a result."""
+        del iteration, info
+        task, number, family = (trial.config[key] for key in ("task", "trial", "family"))
+        step = result["training_iteration"]
+        with self._history[task].open("a", encoding="utf-8") as file:
+            file.write(
+                json.dumps({"trial": number, "family": family, "step": step, **figures(result)})
+                + "\n"
+            )
+        if ANSWERS in result:
+            kept = self._history[task].with_name(ANSWERS)
+            kept.mkdir(exist_ok=True)
+            (kept / str(number)).write_text(result[ANSWERS], encoding="ascii")
+        best = self._progress[task].saw(number, family, result)
+        if best or time.monotonic() - self._said > _QUIET_S:
+            total = get_family(family).max_steps
+            text = f"#{number} {family} step {step}/{total} {result[SCORE]:.4f}"
+            self._line(task, trials, text)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Count a trial that ended well."""
+        del iteration, info
+        progress = self._progress[trial.config["task"]]
+        finished = bool(trial.last_result.get("finished"))
+        progress.complete += finished
+        progress.pruned += not finished
+        how = "complete" if finished else "stopped early"
+        score = trial.last_result.get(SCORE, float("nan"))
+        text = f"#{trial.config['trial']} {trial.config['family']} {how} {score:.4f}"
+        self._line(trial.config["task"], trials, text)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Count a trial that failed for good."""
+        del iteration, info
+        progress = self._progress[trial.config["task"]]
+        progress.failed += 1
+        cause = _cause(trial.error_file)
+        progress.errors[trial.config["trial"]] = cause
+        text = f"#{trial.config['trial']} {trial.config['family']} FAILED: {cause}"
+        self._line(trial.config["task"], trials, text)
+
+    def _line(self, task: str, trials: list[Any], text: str) -> None:
+        progress = self._progress[task]
+        now = time.monotonic()
+        self._said = now
+        left = f", {clock(self._deadline - now)} left" if self._deadline is not None else ""
+        running = sum(t.status == "RUNNING" and t.config["task"] == task for t in trials)
+        best = (
+            f"best {progress.best:.4f} {progress.best_text}" if progress.best_text else "no score"
+        )
+        self._say(
+            f"[{clock(now - self._started)}{left}] {task} {progress.ended}/{progress.n_trials} "
+            f"done, {running} running, {best} | {text}"
+        )
+
+
+def _cause(error_file: str | None) -> str:
+    """Return the line of a traceback that names the error, the newest one of a trial's."""
+    lines = Path(error_file).read_text(encoding="utf-8").splitlines() if error_file else []
+    named = [line for line in lines if _ERROR_LINE.match(line)]
+    return named[-1].strip() if named else "its process ended"

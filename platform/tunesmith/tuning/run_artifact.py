@@ -1,0 +1,105 @@
+"""Writing a run: what a search leaves behind."""
+
+import io
+import json
+import platform
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from optuna.trial import TrialState
+
+from tunesmith.tuning.optuna_search import settings_of
+from tunesmith.tuning.trial import SCORE
+
+__all__ = ["STATES", "code_commit", "new_run_id", "now", "parquet", "trial_table", "versions"]
+
+STATES = {
+    TrialState.COMPLETE: "COMPLETE",
+    TrialState.PRUNED: "PRUNED",
+    TrialState.FAIL: "FAILED",
+}
+_LIBRARIES = (
+    "keras", "numpy", "onnx", "onnxruntime", "optuna", "ray", "scikit-learn", "tensorflow",
+    "tensorflow-cpu", "xgboost", "xgboost-cpu",
+)  # fmt: skip
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def new_run_id() -> str:
+    """Return a name that sorts by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that take part."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name.removesuffix("-cpu")] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def code_commit() -> str | None:
+    """Return the commit of the working copy this code runs from, None where there is none."""
+    for folder in Path(__file__).resolve().parents:
+        head = folder / ".git" / "HEAD"
+        if not head.is_file():
+            continue
+        text = head.read_text(encoding="utf-8").strip()
+        if not text.startswith("ref: "):
+            return text
+        reference = folder / ".git" / text.removeprefix("ref: ")
+        return reference.read_text(encoding="utf-8").strip() if reference.is_file() else None
+    return None
+
+
+def trial_table(
+    study: Any, history: Sequence[Mapping[str, Any]], errors: Mapping[int, str]
+) -> pd.DataFrame:
+    """Return a row a trial: family, settings as JSON, state, best score, steps, duration, error."""
+    steps: dict[int, int] = {}
+    score: dict[int, float] = {}
+    for row in history:
+        steps[row["trial"]] = max(row["step"], steps.get(row["trial"], 0))
+        score[row["trial"]] = max(row[SCORE], score.get(row["trial"], row[SCORE]))
+    rows = []
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state not in STATES:
+            continue
+        family, params = settings_of(trial)
+        rows.append(
+            {
+                "trial": trial.number,
+                "family": family,
+                "params": json.dumps(params, sort_keys=True),
+                "state": STATES[trial.state],
+                "score": score.get(trial.number),
+                "steps": steps.get(trial.number, 0),
+                "best_step": trial.user_attrs.get("best_step"),
+                "duration_s": trial.user_attrs.get("time_total_s"),
+                "error": errors.get(trial.number) or trial.user_attrs.get("error"),
+            }
+        )
+    columns = {
+        "trial": "int64", "family": "str", "params": "str", "state": "str", "score": "float64",
+        "steps": "int64", "best_step": "Int64", "duration_s": "float64", "error": "str",
+    }  # fmt: skip
+    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    """Return a table as Parquet."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()

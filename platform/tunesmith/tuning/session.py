@@ -1,0 +1,366 @@
+"""One task's part of a search: its plan, its data, its study; begun, continued or extended."""
+
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import TrialState
+
+from tunesmith.artifacts.manifest import check_name
+from tunesmith.artifacts.searches import (
+    PLAN,
+    ROOT,
+    STUDY,
+    UNFINISHED,
+    mend,
+    read_history,
+    unfinished_run,
+    work_folder,
+)
+from tunesmith.artifacts.store import Staging, Store
+from tunesmith.errors import SearchError, UsageError, unknown
+from tunesmith.models import get_family
+from tunesmith.tasks import Request, Task, TaskData, get_task
+from tunesmith.tuning import run_artifact
+from tunesmith.tuning.optuna_search import Space, StudySearch, starting_points
+from tunesmith.tuning.progress import Progress
+from tunesmith.tuning.scheduler import resolve
+from tunesmith.tuning.trial import ANSWERS
+from tunesmith.tuning.trial_data import Material, material
+
+__all__ = [
+    "Ask",
+    "Session",
+    "check",
+    "families_for",
+    "finish_session",
+    "open_session",
+    "read",
+    "study_setting",
+]
+
+_HISTORY = "history.jsonl"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What to search.
+
+    Attributes
+    ----------
+    task
+        Its name.
+    request
+        Which data.
+    families
+        Names to search over; by default the task's own, without a GPU less those that need one.
+    trials
+        Trials the search is to hold in the end.
+    seed
+        Fixes sampler, folds, initial weights and order.
+    resume
+        Continue the search of this task that did not finish, with its own plan.
+    extend
+        Begin with all trials of the task's latest run, on the same data.
+    """
+
+    task: str
+    request: Request = field(default_factory=Request)
+    families: tuple[str, ...] | None = None
+    trials: int = 12
+    seed: int = 0
+    resume: bool = False
+    extend: bool = False
+
+
+@dataclass
+class Session:
+    """One task's part of a search, open.
+
+    Attributes
+    ----------
+    task, plan, data
+        What is searched: the plan is what ``plan.json`` holds.
+    staging, folder
+        Where the run grows, and the same as a folder of this machine.
+    material
+        What trials may see.
+    search
+        The study.
+    progress
+        Where it stands.
+    """
+
+    task: Task
+    plan: dict[str, Any]
+    data: TaskData
+    staging: Staging
+    folder: Path
+    material: Material
+    search: StudySearch
+    progress: Progress
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run that will be published."""
+        return str(self.plan["run_id"])
+
+    @property
+    def history(self) -> Path:
+        """File of every result so far."""
+        return self.folder / _HISTORY
+
+    def ended_rows(self) -> list[dict[str, Any]]:
+        """Return the results of all trials that ended well, by trial and step.
+
+        The last one of a trial that was not stopped is ``finished``. Where a trial began again and
+        ended earlier than before, what it left of the first time is no result.
+        """
+        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        ended = {t.number: t for t in self.search.study.get_trials(deepcopy=False, states=states)}
+        rows = []
+        for row in read_history(self.history):
+            if (trial := ended.get(row["trial"])) is None:
+                continue
+            last = trial.user_attrs.get("training_iteration", math.inf)
+            if row["step"] <= last:
+                is_end = row["step"] == last and trial.state == TrialState.COMPLETE
+                rows.append({**row, "finished": is_end})
+        return rows
+
+    def answers(self, trial: int) -> str | None:
+        """Return a trial's packed answers to held-out items, None where none were kept."""
+        path = self.folder / ANSWERS / str(trial)
+        return path.read_text(encoding="ascii") if path.exists() else None
+
+
+def check(ask: Ask) -> Task:
+    """Return the task that is asked for.
+
+    Raises
+    ------
+    UsageError
+        When the task, a family or the number of trials makes no sense.
+    """
+    task = get_task(ask.task)
+    for name in ask.families or ():
+        get_family(name)
+        if name not in task.families:
+            kind = f"family of the task {task.name}"
+            raise unknown(kind, name, task.families)
+    if ask.trials < 1:
+        message = f"A search needs at least one trial, not {ask.trials}."
+        raise UsageError(message)
+    if ask.resume and ask.extend:
+        message = "Resume finishes a search, extend adds to a finished one: choose one of them."
+        raise UsageError(message)
+    if ask.request.dataset is not None:
+        check_name(ask.request.dataset)
+    return task
+
+
+def families_for(task: Task, ask: Ask, cluster: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the families to search: those asked for, else the task's that the cluster suits."""
+    if ask.families:
+        return ask.families
+    if cluster.get("GPU", 0):
+        return task.families
+    return tuple(name for name in task.families if not get_family(name).is_slow_without_gpu)
+
+
+def study_setting(task: Task, cluster: Mapping[str, float]) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the study's own setting, unless only a GPU could train it in reasonable time."""
+    reference = task.reference
+    if reference is None or reference.family is None:
+        return None
+    if reference.is_costly and not cluster.get("GPU", 0):
+        return None
+    return reference.family, reference.params
+
+
+def read(task: Task, store: Store, request: Request, families: Sequence[str]) -> TaskData:
+    """Return the data that is asked for, of its views those that the families read."""
+    kinds = [get_family(name) for name in families]
+    views = {name for kind in kinds for name in (kind.view, *kind.learns_from)}
+    return task.read(store, replace(request, views=tuple(sorted(views))))
+
+
+def open_session(
+    store: Store, stack: ExitStack, ask: Ask, *, cluster: Mapping[str, float], n_trials: int
+) -> Session:
+    """Read the data and open the study.
+
+    Parameters
+    ----------
+    store
+        Where data is read and the run will stand.
+    stack
+        Holds the staging folder open; it stays on disk until the run is published.
+    ask
+        What to search.
+    cluster
+        What the cluster has, by resource name.
+    n_trials
+        Trials of all tasks together, to share the cluster by.
+
+    Raises
+    ------
+    UsageError
+        When the ask makes no sense.
+    SearchError
+        When there is nothing to continue, or the data changed since.
+    """
+    task = check(ask)
+    if ask.resume:
+        plan = _unfinished_plan(store, task.name)
+    elif ask.extend:
+        plan = _extended_plan(store, task.name, ask.trials)
+    else:
+        plan = _new_plan(task, ask, families_for(task, ask, cluster))
+    data = read(task, store, Request.of(plan["request"]), plan["families"])
+    dataset = plan.setdefault("dataset", {"name": data.name, "version": data.version})
+    if dataset["version"] != data.version:
+        message = (
+            f"The data of {task.name} is version {data.version} now, the search began on "
+            f"{dataset['version']}. Start a new search."
+        )
+        raise SearchError(message)
+    if task.kind == "midi":
+        plan["request"] |= {"dataset": data.name, "version": data.version}
+    staging = stack.enter_context(store.staging(ROOT, task.name, key=plan["run_id"]))
+    folder = Path(staging.path()) if store.is_local else work_folder(plan["run_id"])
+    folder.mkdir(parents=True, exist_ok=True)
+    if plan.get("extends") and not (folder / STUDY).exists():
+        _copy_run(store, task.name, plan["extends"], folder)
+    if (folder / _HISTORY).exists() and not (folder / STUDY).exists():
+        raise SearchError(_begun_before(task.name, plan["run_id"]))
+    for name in (STUDY, _HISTORY):
+        mend(folder / name)
+    staging.write_json(plan, PLAN)
+    store.write_json({"run_id": plan["run_id"]}, ROOT, task.name, UNFINISHED)
+
+    seen = material(task, data, plan["seed"])
+    search = _study_search(task, plan, folder, cluster, n_trials)
+    return Session(
+        task, plan, data, staging, folder, seen, search, _progress(plan, seen, search, folder)
+    )
+
+
+def finish_session(store: Store, session: Session) -> None:
+    """Publish what is in the session's folder as the task's latest run."""
+    if not store.is_local:
+        for path in (p for p in session.folder.rglob("*") if p.is_file()):
+            session.staging.write_bytes(path.read_bytes(), *path.relative_to(session.folder).parts)
+        shutil.rmtree(session.folder)
+    name = session.task.name
+    session.staging.publish(ROOT, name, session.run_id, marker="run.json")
+    store.write_json({"run_id": session.run_id}, ROOT, name, "latest.json")
+    store.remove(ROOT, name, UNFINISHED)
+
+
+def _new_plan(task: Task, ask: Ask, families: tuple[str, ...]) -> dict[str, Any]:
+    run_id = run_artifact.new_run_id()
+    return {
+        "run_id": run_id,
+        "study": f"{task.name}/{run_id}",
+        "task": task.name,
+        "metric": task.metric,
+        "request": ask.request.facts(),
+        "families": list(families),
+        "trials": ask.trials,
+        "seed": ask.seed,
+        "created": run_artifact.now(),
+    }
+
+
+def _unfinished_plan(store: Store, task: str) -> dict[str, Any]:
+    plan = unfinished_run(store, task)
+    if plan is None:
+        message = (
+            f"There is no unfinished search of {task!r} in {store.uri}. "
+            f"Start one: python jobs/tune.py {task}."
+        )
+        raise SearchError(message)
+    return plan
+
+
+def _extended_plan(store: Store, task: str, trials: int) -> dict[str, Any]:
+    if not store.exists(ROOT, task, "latest.json"):
+        message = (
+            f"There is no run of {task!r} to extend in {store.uri}. "
+            f"Start one: python jobs/tune.py {task}."
+        )
+        raise SearchError(message)
+    run_id = store.read_json(ROOT, task, "latest.json")["run_id"]
+    if not store.exists(ROOT, task, run_id, STUDY):
+        raise SearchError(_begun_before(task, run_id))
+    plan: dict[str, Any] = store.read_json(ROOT, task, run_id, PLAN)
+    if trials <= plan["trials"]:
+        message = (
+            f"Run {run_id} of {task} has {plan['trials']} trials already: ask for more than that "
+            "with --trials."
+        )
+        raise UsageError(message)
+    new = {"run_id": run_artifact.new_run_id(), "created": run_artifact.now(), "extends": run_id}
+    return plan | new | {"trials": trials}
+
+
+def _begun_before(task: str, run_id: str) -> str:
+    return (
+        f"Run {run_id} of {task} holds no {STUDY}: an earlier version made it, and this one cannot "
+        f"go on with it. Start a new search: python jobs/tune.py {task}."
+    )
+
+
+def _copy_run(store: Store, task: str, run_id: str, folder: Path) -> None:
+    """Copy a published run's study, history and answers into the folder of a new one."""
+    answers = (f"{ANSWERS}/{name}" for name in store.list(ROOT, task, run_id, ANSWERS))
+    # The study last: where it stands, all of the rest does.
+    for name in (_HISTORY, *answers, STUDY):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(store.read_bytes(ROOT, task, run_id, *name.split("/")))
+
+
+def _study_search(
+    task: Task,
+    plan: Mapping[str, Any],
+    folder: Path,
+    cluster: Mapping[str, float],
+    n_trials: int,
+) -> StudySearch:
+    families = tuple(plan["families"])
+    shares = {name: resolve(get_family(name).resources, cluster, n_trials) for name in families}
+    space = Space(
+        families,
+        fixed={"task": task.name, "seed": plan["seed"]},
+        by_family={
+            name: {"resources": share, "threads": int(share["CPU"])}
+            for name, share in shares.items()
+        },
+    )
+    return StudySearch(
+        folder / STUDY,
+        plan["study"],
+        space,
+        n_trials=plan["trials"],
+        points=starting_points(families, study_setting(task, cluster)),
+        seed=plan["seed"],
+    )
+
+
+def _progress(
+    plan: Mapping[str, Any], seen: Material, search: StudySearch, folder: Path
+) -> Progress:
+    progress = Progress(plan["trials"], growth=seen.growth, mixes=seen.keeps_answers)
+    for row in read_history(folder / _HISTORY):
+        progress.saw(row["trial"], row["family"], row)
+    for trial in search.study.get_trials(deepcopy=False):
+        progress.complete += trial.state == TrialState.COMPLETE
+        progress.pruned += trial.state == TrialState.PRUNED
+        progress.failed += trial.state == TrialState.FAIL
+    return progress

@@ -1,0 +1,140 @@
+"""One trial: a family trained step by step, scored on what it did not see."""
+
+import base64
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ray
+from ray import tune
+
+from tunesmith.datasets.examples import Examples, aggregate
+from tunesmith.datasets.probabilities import fit_temperature
+from tunesmith.models import Fitted, Step, get_family
+from tunesmith.tuning.scoring import scores
+from tunesmith.tuning.trial_data import Material
+
+__all__ = ["ANSWERS", "SCORE", "SearchTrial", "hide_gpus_not_given", "packed", "unpacked"]
+
+SCORE = "score"
+"""Name of the figure that is searched on: the best so far of the task's metric."""
+ANSWERS = "answers"
+"""Name of the answers to held-out items, given whenever the score rises."""
+
+
+class SearchTrial(tune.Trainable):
+    """Trains one setting; with folds, one model a fold side by side, scored by their mean.
+
+    The process is reused for the next trial, so that TensorFlow is imported once.
+    """
+
+    def setup(self, config: dict[str, Any], materials: Mapping[str, Any] | None = None) -> None:
+        """Take the references to every task's material; it is fetched when a trial needs it."""
+        hide_gpus_not_given()
+        self._materials = dict(materials or {})
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Become the next trial."""
+        self._begin(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        """Let go of models and data."""
+        self._fits.clear()
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        material: Material = ray.get(self._materials[config["task"]])
+        family = get_family(config["family"])
+        self._patience = family.patience
+        self._max_steps = family.max_steps
+        self._metric = material.metric
+        self._keeps_answers = material.keeps_answers
+        self._best = -np.inf
+        self._best_step = 0
+        self._fit_s = 0.0
+        self._fits: list[tuple[Iterator[Step], Examples]] = [
+            (
+                family.fit(config["params"], train, seed=config["seed"], threads=config["threads"]),
+                validation,
+            )
+            for train, validation in material.splits()
+        ]
+
+    def step(self) -> dict[str, Any]:
+        """Train one step and return figures; ``score`` never falls."""
+        started = time.perf_counter()
+        figures: list[dict[str, float]] = []
+        judged: list[_Judged] = []
+        fit_s = 0.0
+        for fit, validation in self._fits:
+            before = time.perf_counter()
+            step = next(fit)
+            fit_s += time.perf_counter() - before
+            judged.append(_Judged.of(step.model, validation))
+            figures.append({**step.metrics, **scores(judged[-1].by_item, validation.y)})
+        self._fit_s += fit_s
+        number = self.iteration + 1
+        mean = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
+        result: dict[str, Any] = {}
+        if mean[self._metric] > self._best:
+            self._best = mean[self._metric]
+            self._best_step = number
+            result["temperature"] = float(np.mean([j.temperature() for j in judged]))
+            if self._keeps_answers:
+                result[ANSWERS] = packed(np.concatenate([j.by_item for j in judged]))
+        finished = number >= self._max_steps or number - self._best_step >= self._patience
+        return {
+            **mean,
+            **result,
+            SCORE: self._best,
+            "best_step": self._best_step,
+            # One model trained to where it was best: what a refit will cost.
+            "fit_s": self._fit_s / len(self._fits),
+            "step_s": time.perf_counter() - started,
+            "gpus": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+            "finished": finished,
+            "done": finished,
+        }
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What a model answered to items it had not learned from."""
+
+    by_row: Any
+    item: Any
+    by_item: Any
+    y: Any
+
+    @classmethod
+    def of(cls, model: Fitted, validation: Examples) -> "_Judged":
+        view = validation.view(model.views[0])
+        by_row = model.predict_proba(view.x)
+        by_item = aggregate(by_row, view.item, len(validation))
+        return cls(by_row, view.item, by_item, validation.y)
+
+    def temperature(self) -> float:
+        return fit_temperature(self.by_row, self.item, self.y)
+
+
+def hide_gpus_not_given() -> None:
+    """Keep a process that was given no GPU from using one: Ray leaves them all visible to it."""
+    if not ray.get_gpu_ids():
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def packed(answers: npt.NDArray[Any]) -> str:
+    """Return probabilities ``[items, classes]`` as text that a result can carry."""
+    half = np.ascontiguousarray(answers, dtype=np.float16)
+    return base64.b64encode(half.tobytes()).decode("ascii")
+
+
+def unpacked(text: str, n_classes: int) -> npt.NDArray[np.float32]:
+    """Return what `packed` made into text."""
+    half = np.frombuffer(base64.b64decode(text), dtype=np.float16)
+    return half.reshape(-1, n_classes).astype(np.float32)

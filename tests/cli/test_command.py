@@ -1,0 +1,61 @@
+"""What every command line has in common."""
+
+import json
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from tunesmith.cli.command import command, parse_duration
+from tunesmith.errors import StoreError, UsageError, unknown
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("15m", 900), ("1h30m", 5400), ("2", 2), ("1.5h", 5400)]
+)
+def test_lengths_of_time(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "x", "-3", "0", "15x", "m", "nan", "inf", "3m garbage"])
+def test_what_is_not_a_length_of_time_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="not a length of time"):
+        parse_duration(text)
+
+
+@command(show=lambda result: click.echo(f"answer: {result['answer']}"))
+@click.option("--fail", type=click.Choice(["store", "usage"]))
+def job(*, store: str | None, fail: str | None) -> dict[str, object]:
+    """Answer."""
+    if fail == "store":
+        message = "the disk is full"
+        raise StoreError(message)
+    if fail == "usage":
+        raise unknown("task", "compser", ["composer", "genre"])
+    return {"answer": 42, "store": store}
+
+
+def test_people_get_text_and_programs_get_one_json_object() -> None:
+    runner = CliRunner()
+    assert runner.invoke(job).output == "answer: 42\n"
+    result = runner.invoke(job, ["--json", "--store", "s3://b"])
+    assert json.loads(result.stdout) == {"answer": 42, "store": "s3://b"}
+
+
+def test_an_error_has_its_exit_code_and_its_message_on_stderr() -> None:
+    result = CliRunner().invoke(job, ["--fail", "store"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "StoreError: the disk is full\n"
+
+
+def test_a_wrong_name_is_wrong_usage_and_names_the_near_one() -> None:
+    result = CliRunner().invoke(job, ["--fail", "usage", "--json"])
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"] == "UsageError"
+    assert "Did you mean composer?" in result.stderr
+
+
+def test_a_wrong_option_names_the_near_one() -> None:
+    result = CliRunner().invoke(job, ["--stroe", "x"])
+    assert result.exit_code == 2
+    assert "--store" in result.stderr

@@ -1,0 +1,42 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from tests import artefacts
+from tunesmith.cli.evaluate import main
+from tunesmith.evaluation import evaluator
+
+
+@pytest.fixture
+def searched(store, monkeypatch):
+    examples = artefacts.make_examples()
+    artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights()))
+    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
+    return store
+
+
+def test_prints_every_metric_a_piece_and_a_chunk_beside_the_majority(searched):
+    result = CliRunner().invoke(main, ["composer", "--store", searched.uri])
+    assert result.exit_code == 0, result.stderr
+    for word in ("a piece", "a chunk", "majority", "balanced accuracy", "macro f1", "report.html"):
+        assert word in result.stdout
+    facts = searched.read_json("reports", "composer", "r1", "report.json")
+    figure = facts["metrics"]["piece"]["accuracy"]
+    assert f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]" in result.stdout
+
+
+def test_json_is_one_object_and_nothing_else(searched):
+    result = CliRunner().invoke(main, ["composer", "--store", searched.uri, "--json"])
+    assert result.exit_code == 0
+    facts = json.loads(result.stdout)
+    assert facts["metrics"]["piece"]["macro_f1"]["low"] > 0
+    assert facts["report"].endswith("reports/composer/r1/report.html")
+
+
+def test_a_task_that_was_not_searched_ends_with_the_command_to_run(store):
+    result = CliRunner().invoke(main, ["composer", "--store", store.uri])
+    assert result.exit_code == 1
+    assert "python jobs/tune.py composer" in result.stderr
+    assert not result.stdout

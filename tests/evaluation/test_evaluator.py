@@ -1,0 +1,304 @@
+import json
+import re
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from tests import artefacts
+from tests.evaluation.test_selection import NAMES, table
+from tests.evaluation.test_words import CLASSES, RULES, counting_model
+from tunesmith.artifacts.runs import open_run
+from tunesmith.datasets.examples import Examples, View
+from tunesmith.errors import ModelError, StoreError, UsageError
+from tunesmith.evaluation import evaluator
+from tunesmith.evaluation.evaluator import evaluate, open_report, parts_of
+from tunesmith.evaluation.metrics import score
+from tunesmith.evaluation.music import Pieces
+from tunesmith.evaluation.predictions import predict
+from tunesmith.midi.features import FEATURE_NAMES
+from tunesmith.registry import promote
+from tunesmith.reports.evaluation_page import render
+
+
+@pytest.fixture
+def examples():
+    return artefacts.make_examples()
+
+
+@pytest.fixture
+def searched(store, examples, monkeypatch):
+    """Return a store with one run whose examples need no dataset."""
+    artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights()))
+    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
+    return store
+
+
+def test_parts_are_those_of_the_search(searched, examples):
+    run = open_run(searched, "composer")
+    parts = parts_of(run, examples)
+    split = run.table("split").set_index("id")["part"]
+    assert list(parts.test.ids) == list(split[split == "test"].index)
+    assert list(parts.learned.ids) == list(split[split != "test"].index)
+    assert not set(parts.test.groups) & set(parts.learned.groups)
+    assert sum(parts.counts["train"].values()) == (split == "train").sum()
+
+
+def test_report_is_measured_on_the_test_part(searched, examples):
+    report = evaluate(searched, "composer")
+    test = parts_of(open_run(searched, "composer"), examples).test
+    view = test.view("chunks")
+    model = artefacts.chunk_model(artefacts.register_weights())
+    by_chunk = artefacts.answer(model, {"chunks": view.x})
+    by_piece = np.stack([by_chunk[view.item == i].mean(axis=0) for i in range(len(test))])
+    piece, chunk = report.facts["metrics"]["piece"], report.facts["metrics"]["chunk"]
+    answered = by_piece.argmax(axis=1)
+    assert piece["accuracy"]["value"] == pytest.approx(accuracy_score(test.y, answered))
+    assert piece["macro_f1"]["value"] == pytest.approx(f1_score(test.y, answered, average="macro"))
+    expected = accuracy_score(test.y[view.item], by_chunk.argmax(axis=1))
+    assert chunk["accuracy"]["value"] == pytest.approx(expected)
+    assert report.facts["n_test_pieces"] == len(test)
+    assert np.sum(report.facts["confusion"]) == len(test)
+
+
+def test_majority_baseline_knows_the_training_labels_alone(searched, examples):
+    report = evaluate(searched, "composer")
+    parts = parts_of(open_run(searched, "composer"), examples)
+    most = np.bincount(parts.learned.y).argmax()
+    found = report.facts["baseline"]["majority"]["piece"]["accuracy"]["value"]
+    assert found == pytest.approx(np.mean(parts.test.y == most))
+    assert report.facts["metrics"]["piece"]["accuracy"]["low"] > found
+
+
+def test_every_file_of_the_report_is_there_and_the_page_needs_no_other(searched):
+    report = evaluate(searched, "composer")
+    names = set(searched.list(*report.parts))
+    assert names >= {"report.json", "report.html", "confusion.png", "predictions.parquet"}
+    page = searched.read_bytes(*report.parts, "report.html").decode()
+    for outside in ('src="', 'href="http', "url(http", "<script", "@import"):
+        assert outside not in page
+    assert "prefers-color-scheme: dark" in page
+    stored = searched.read_json(*report.parts, "report.json")
+    assert stored == json.loads(json.dumps(report.facts))
+    assert render(stored, {}) == render(report.facts, {})
+    reopened = open_report(searched, "composer", "r1")
+    assert reopened is not None
+    assert reopened.facts == stored
+
+
+def test_predictions_table_holds_every_test_piece(searched, examples):
+    report = evaluate(searched, "composer")
+    table = report.predictions()
+    test = parts_of(open_run(searched, "composer"), examples).test
+    assert list(table["id"]) == list(test.ids)
+    right = np.mean(table["label"] == table["answer"])
+    assert right == pytest.approx(report.facts["metrics"]["piece"]["accuracy"]["value"])
+    assert np.stack(table["probabilities"].to_numpy()).sum(axis=1) == pytest.approx(1)
+
+
+def test_a_search_that_was_not_made_is_named_with_its_command(store):
+    with pytest.raises(StoreError, match=r"python jobs/tune\.py composer"):
+        evaluate(store, "composer")
+
+
+def test_an_unknown_run_names_the_near_ones(searched):
+    with pytest.raises(UsageError, match="Did you mean r1"):
+        evaluate(searched, "composer", "r2")
+
+
+def test_items_that_left_the_data_are_reported(searched, examples, monkeypatch):
+    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples.take(range(10)))
+    with pytest.raises(ModelError, match="not in its data"):
+        evaluate(searched, "composer")
+
+
+def test_classes_in_another_order_are_refused(searched, examples, monkeypatch):
+    turned = artefacts.make_examples()
+    object.__setattr__(turned, "classes", ("mozart", "chopin", "bach"))
+    monkeypatch.setattr(evaluator, "load_examples", lambda run: turned)
+    with pytest.raises(ModelError, match="the data holds mozart, chopin, bach"):
+        evaluate(searched, "composer")
+
+
+def pieces_run(store, monkeypatch, model):
+    """Write a run on pieces of music and let evaluation read them."""
+    dataset = artefacts.FakeDataset(n=90)
+    examples = dataset.examples()
+    artefacts.write_run(store, examples, model)
+    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: Pieces(dataset, test.ids))
+    return evaluate(store, "composer")
+
+
+FIGURES = {
+    "balance", "behaviour", "calibration", "confusion", "curves", "importance", "search",
+    "segments", "slices",
+}  # fmt: skip
+
+
+def test_a_model_of_chunks_gets_every_section(store, monkeypatch):
+    report = pieces_run(store, monkeypatch, artefacts.chunk_model(artefacts.register_weights()))
+    drawn = {n.removesuffix(".png") for n in store.list(*report.parts) if n.endswith(".png")}
+    assert drawn == FIGURES
+    page = store.read_bytes(*report.parts, "report.html").decode()
+    for name in ("behaviour", "calibration", "moments", "trust", "search", "data"):
+        assert f'<h2 id="{name}">' in page
+    assert page.count("<svg") == len(FIGURES)
+    checks = {row["check"]: row["result"] for row in report.facts["audit"]}
+    assert checks["items on both sides"] == "clear"
+    assert checks["file metadata alone"] in {"clear", "caution"}
+    kinds = [row["kind"] for row in report.facts["segments"]]
+    assert set(kinds) <= {"sure and right", "sure and wrong", "unsure"}
+    assert len({row["id"] for row in report.facts["segments"]}) == len(kinds)
+
+
+def test_a_model_of_features_is_also_measured_on_the_notes_of_each_chunk(store, monkeypatch):
+    weights = np.random.default_rng(0).normal(size=(len(FEATURE_NAMES), 3))
+    report = pieces_run(store, monkeypatch, artefacts.feature_model(weights))
+    assert "the notes that begin inside each chunk" in report.facts["chunk_note"]
+    assert report.facts["metrics"].keys() == {"piece", "chunk"}
+    assert report.facts["metrics"]["piece"] != report.facts["metrics"]["chunk"]
+    segment = report.facts["segments"][0]
+    assert segment["start_s"] % (artefacts.FRAMES / 10) == pytest.approx(0)
+
+
+def test_a_model_of_both_sees_the_whole_piece_beside_each_chunk(store, monkeypatch):
+    weights = np.random.default_rng(0).normal(size=(len(FEATURE_NAMES), 3))
+    model = artefacts.mixed_model(artefacts.register_weights(), weights)
+    report = pieces_run(store, monkeypatch, model)
+    assert "the features of the whole piece beside each" in report.facts["chunk_note"]
+    assert report.facts["metrics"].keys() == {"piece", "chunk"}
+    assert report.facts["behaviour"]["pieces"] == report.facts["n_test"]
+    assert promote(store, "composer", force="a test").card["inputs"].keys() == {
+        "chunks",
+        "features",
+    }
+
+
+def test_inner_names_of_drawings_do_not_meet(store, monkeypatch):
+    report = pieces_run(store, monkeypatch, artefacts.chunk_model(artefacts.register_weights()))
+    page = store.read_bytes(*report.parts, "report.html").decode()
+    names = re.findall(r'\bid="([^"]+)"', page)
+    assert len(names) == len(set(names))
+    wanted = set(re.findall(r'(?:href="|url\()#([^")]+)', page))
+    assert wanted <= set(names)
+
+
+def test_the_temperature_that_the_search_found_is_part_of_every_figure(store, monkeypatch):
+    examples = artefacts.make_examples(240)
+    sure = artefacts.chunk_model(artefacts.register_weights(40.0))
+    artefacts.write_run(store, examples, sure, temperature=2.5)
+    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
+    facts = evaluate(store, "composer").facts
+    assert facts["calibration"]["temperature"] == 2.5
+    after, before = facts["metrics"]["piece"], facts["calibration"]["before"]
+    assert after["log_loss"]["value"] < before["log_loss"]["value"]
+    assert after["ece"]["value"] < before["ece"]["value"]
+    bundle = promote(store, "composer")
+    test = parts_of(open_run(store, "composer"), examples).test
+    shipped = predict(bundle.load(), test)
+    raw = predict(open_run(store, "composer").classifier(), test)
+    expected = raw.tempered(facts["calibration"]["temperature"])
+    np.testing.assert_allclose(shipped.by_row, expected.by_row, atol=1e-5)
+    assert score(test.y, shipped.by_item)["log_loss"].value == pytest.approx(
+        after["log_loss"]["value"], abs=1e-5
+    )
+
+
+def test_few_groups_and_no_errors_are_told(store, monkeypatch):
+    examples = artefacts.make_examples(60, overlap=0)
+    few = Examples(examples.y, examples.classes, examples.y, examples.ids, examples.views)
+    # Three groups, one a class: all of them in each part.
+    artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights(60.0)))
+    monkeypatch.setattr(evaluator, "load_examples", lambda run: few)
+    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
+    notes = " ".join(evaluate(store, "composer").facts["notes"])
+    assert "only 3 independent groups" in notes
+    assert "No error among" in notes
+
+
+def test_figures_without_the_items_that_leaked_stand_beside(store, monkeypatch):
+    examples = artefacts.make_examples(120)
+    artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights()))
+    run = open_run(store, "composer")
+    test = list(parts_of(run, examples).test.ids)
+    split = run.table("split")
+    # The group of one test item is given to a learned one, as a wrong split would.
+    learned = split.index[split["part"] == "train"][0]
+    groups = examples.groups.copy()
+    groups[learned] = groups[examples.ids.index(test[0])]
+    leaky = Examples(examples.y, examples.classes, groups, examples.ids, examples.views)
+    monkeypatch.setattr(evaluator, "load_examples", lambda run: leaky)
+    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
+    report = evaluate(store, "composer")
+    (leak,) = [row for row in report.facts["audit"] if row["result"] == "leak"]
+    without = report.facts["without_leaks"]
+    assert without["left_out"] == leak["facts"]["items"] > 0
+    assert without["metrics"]["accuracy"] != report.facts["metrics"]["piece"]["accuracy"]
+    page = store.read_bytes(*report.parts, "report.html").decode()
+    assert f"Without the {without['left_out']} of {len(test)} test pieces" in page
+
+
+def run_of_kind(store, monkeypatch, examples, model, **facts):
+    """Write a run of another kind of items and evaluate it."""
+    artefacts.write_run(store, examples, model)
+    parts = ("runs", "composer", "r1", "run.json")
+    store.write_json(store.read_json(*parts) | facts, *parts)
+    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
+    report = evaluate(store, "composer")
+    return report.facts, store.read_bytes(*report.parts, "report.html").decode()
+
+
+def test_pictures_are_shown_and_their_importance_is_a_map(store, monkeypatch):
+    examples = artefacts.make_examples(120)
+    x = np.abs(examples.view("features").x)
+    pictures = Examples(
+        examples.y, examples.classes, examples.groups, examples.ids,
+        {"features": View.one_row_each(x)},
+    )  # fmt: skip
+    facts, page = run_of_kind(
+        store, monkeypatch, pictures, artefacts.feature_model(artefacts.feature_weights()),
+        kind="image", features=[f"pixel_{i}_{j}" for i in range(2) for j in range(3)],
+    )  # fmt: skip
+    assert (facts["pictures"]["height"], facts["pictures"]["width"]) == (2, 3)
+    assert np.shape(facts["importance"]["grid"]) == (2, 3)
+    assert '<h2 id="examples">' in page
+    assert "One pixel shuffled between items" in page
+
+
+def test_texts_are_shown_with_the_words_that_move_the_answer(store, monkeypatch):
+    random = np.random.default_rng(0)
+    x = random.integers(4, 44, (240, 30)).astype(np.int32)
+    y = ((x == 11).sum(axis=1) > (x == 25).sum(axis=1)).astype(int)
+    texts = Examples(
+        y, CLASSES, np.arange(240), [f"t{i}" for i in range(240)],
+        {"tokens": View.one_row_each(x)},
+    )  # fmt: skip
+    facts, page = run_of_kind(
+        store, monkeypatch, texts, counting_model(good=11, bad=25), kind="text",
+        classes=list(CLASSES), parameters={"text": RULES},
+    )  # fmt: skip
+    assert facts["words"]["words"][0]["word"] == "word7"
+    assert facts["importance"] is None
+    assert {row["kind"] for row in facts["texts"]} == {"sure and right", "unsure"}
+    assert facts["texts"][0]["text"].split()[0].startswith("word")
+    assert "Raises the probability of" in page
+
+
+def test_a_table_tells_what_correlation_costs(store, monkeypatch):
+    songs = table(240)
+    x = np.nan_to_num(songs.view("features").x)
+    songs = Examples(
+        songs.y, songs.classes, songs.groups, songs.ids, {"features": View.one_row_each(x)}
+    )
+    facts, page = run_of_kind(
+        store, monkeypatch, songs, artefacts.feature_model(np.eye(5, 3)), kind="table",
+        features=list(NAMES),
+    )  # fmt: skip
+    assert {row["choice"] for row in facts["selection"]["choices"]} == {
+        "all", "by correlation", "by importance"
+    }  # fmt: skip
+    assert "Chosen by importance or by correlation" in page

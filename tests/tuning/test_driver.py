@@ -1,0 +1,213 @@
+"""A whole search on a real Ray: what it publishes, and what it does when it cannot."""
+
+import copy
+import errno
+import io
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+
+from tunesmith.artifacts.store import Store
+from tunesmith.errors import SearchError, UsageError
+from tunesmith.tasks import get_task
+from tunesmith.tuning import Ask, search
+from tunesmith.tuning.optuna_search import StudySearch
+from tunesmith.tuning.progress import Watch
+from tunesmith.tuning.scheduler import EarlyStopping
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+def _table(store: Store, run: dict[str, Any], name: str) -> pd.DataFrame:
+    data = store.read_bytes("runs", run["task"], run["run_id"], f"{name}.parquet")
+    return pd.read_parquet(io.BytesIO(data))
+
+
+class _Recorded(EarlyStopping):
+    """The scheduler of a search, and what it knew before its first trial."""
+
+    made: ClassVar[list["_Recorded"]] = []
+
+    def __init__(self, cluster: Mapping[str, float]) -> None:
+        super().__init__(cluster)
+        self.at_first: Any = {}
+        self.made.append(self)
+
+    def replay(self, task: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        super().replay(task, rows)
+        self.at_first = known(self)
+
+
+def known(scheduler: EarlyStopping) -> dict[Any, Any]:
+    """Return what a scheduler judges by, by task and family."""
+    return {
+        key: (sorted(family._curves.values()), sorted(family._ends.values()), family._gains)
+        for key, family in copy.deepcopy(scheduler._families).items()
+    }
+
+
+@pytest.fixture(scope="module")
+def searched(
+    ray_cluster: dict[str, float], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Store, list[dict[str, Any]], list[str]]:
+    """Two tasks on one cluster."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    lines: list[str] = []
+    asks = [Ask("noise", trials=5, families=("boosting",)), Ask("digits", trials=2,
+            families=("boosting",))]  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tunesmith.tuning.driver.EarlyStopping", _Recorded)
+        return store, search(store, asks, say=lines.append), lines
+
+
+def test_every_trial_is_accounted_for(searched: Any) -> None:
+    store, runs, _ = searched
+    for run, planned in zip(runs, (5, 2), strict=True):
+        table = _table(store, run, "trials")
+        counts = run["counts"]
+        assert counts["planned"] == planned
+        assert sum(counts.values()) - planned == planned
+        assert table["trial"].tolist() == list(range(planned))
+        assert set(table["state"]) <= {"COMPLETE", "PRUNED"}
+        assert table["error"].isna().all()
+        history = _table(store, run, "history")
+        assert not history.duplicated(["trial", "step"]).any()
+        best = history.groupby("trial")["score"].max()
+        np.testing.assert_allclose(table.set_index("trial")["score"], best)
+        assert history.groupby("trial")["score"].apply(lambda s: s.is_monotonic_increasing).all()
+
+
+def test_a_search_that_is_extended_judges_by_what_the_first_had_seen(
+    searched: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, (run, _), _ = searched
+    (first,) = _Recorded.made
+    copied = Store(tmp_path)
+    shutil.copytree(store.local_path("runs"), copied.local_path("runs"))
+    monkeypatch.setattr("tunesmith.tuning.driver.EarlyStopping", _Recorded)
+    (extended,) = search(copied, [Ask("noise", trials=6, extend=True)], say=str)
+    assert extended["counts"]["planned"] == 6
+    kind = ("noise", "boosting")
+    curves, ends, _ = known(first)[kind]
+    assert (len(curves), len(ends)) == (5, run["counts"]["completed"])
+    assert ends
+    assert _Recorded.made[1].at_first == {kind: known(first)[kind]}
+    assert len(known(_Recorded.made[1])[kind][0]) == 6
+
+
+def test_the_run_says_what_it_is(searched: Any) -> None:
+    store, (run, _), _ = searched
+    latest = store.read_json("runs", "noise", "latest.json")
+    assert latest == {"run_id": run["run_id"]}
+    facts = store.read_json("runs", "noise", run["run_id"], "run.json")
+    assert facts == {key: value for key, value in run.items() if key != "table"}
+    assert facts["status"] == "finished"
+    assert facts["best"]["family"] == "boosting"
+    assert facts["views"] == ["features"]
+    assert facts["metric"] == get_task("noise").metric
+    assert {"python", "ray", "optuna", "xgboost"} <= set(facts["versions"])
+    split = _table(store, run, "split")
+    assert split["part"].value_counts().to_dict() == {
+        "test": 2000, "train": 1000, "validation": 1000,
+    }  # fmt: skip
+
+
+def test_the_exported_winner_answers_as_the_trained_one(searched: Any) -> None:
+    store, runs, _ = searched
+    for run in runs:
+        folder = store.local_path("runs", run["task"], run["run_id"], "model")
+        with np.load(folder / "reference.npz", allow_pickle=False) as arrays:
+            rows, expected = arrays["features"], arrays["probabilities"]
+        assert len(rows) >= 200
+        session = onnxruntime.InferenceSession(folder / "model.onnx")
+        (answers,) = session.run(None, {"features": rows})
+        np.testing.assert_allclose(answers, expected, atol=1e-5)
+        assert list((folder / "native").iterdir())
+
+
+def test_progress_names_tasks_trials_and_the_best(searched: Any) -> None:
+    _, _, lines = searched
+    text = "\n".join(lines)
+    for expected in ("noise: 4000 rows", "digits: 1797 images", "best", "refitting", "published"):
+        assert expected in text
+
+
+def test_a_search_out_of_time_still_ends_with_a_model(
+    ray_cluster: dict[str, float], store: Store
+) -> None:
+    lines: list[str] = []
+    ask = Ask("noise", trials=40, families=("boosting",))
+    (run,) = search(store, [ask], time_budget_s=25, say=lines.append)
+    counts = run["counts"]
+    assert counts["not_started"] > 0
+    assert counts["completed"] + counts["pruned"] + counts["not_started"] == 40
+    assert any("time budget" in line for line in lines)
+    assert store.exists("runs", "noise", run["run_id"], "model", "model.onnx")
+
+
+def test_a_search_where_every_trial_fails_says_why(
+    ray_cluster: dict[str, float], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tunesmith.models.boosting import Boosting
+
+    monkeypatch.setattr(Boosting, "default", lambda self: {"learning_rate": 0.1})
+    monkeypatch.setattr(
+        Boosting,
+        "space",
+        lambda self, trial: {"max_depth": trial.suggest_int("max_depth", -3, -2)},
+    )
+    ask = Ask("noise", trials=2, families=("boosting",))
+    with pytest.raises(SearchError, match=r"No trial of noise gave a score: .*max_depth"):
+        search(store, [ask])
+    assert not store.exists("runs", "noise", "latest.json")
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Watch, "on_trial_result"), (StudySearch, "suggest")])
+def test_a_search_that_cannot_write_says_how_to_go_on(
+    ray_cluster: dict[str, float],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type,
+    name: str,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    ask = Ask("noise", trials=3, families=("linear",))
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, name, refuse)
+        with pytest.raises(SearchError, match=r"No space left .* jobs/tune\.py noise --resume"):
+            search(store, [ask])
+    (run,) = search(store, [replace(ask, resume=True)])
+    assert sorted(row["trial"] for row in run["table"]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("asks", "message"),
+    [
+        ([], "at least one"),
+        ([Ask("noise"), Ask("noise")], "Every task once"),
+        ([Ask("nois")], "Did you mean noise"),
+        ([Ask("noise", families=("boosing",))], "Did you mean boosting"),
+        ([Ask("noise", families=("cnn1d",))], "family of the task noise"),
+        ([Ask("noise", trials=0)], "at least one trial"),
+    ],
+)
+def test_what_cannot_be_searched_is_said_before_anything_runs(
+    ray_cluster: dict[str, float], store: Store, asks: list[Ask], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        search(store, asks)
+    assert not store.exists("runs")
+
+
+def test_nothing_to_resume_is_said(ray_cluster: dict[str, float], store: Store) -> None:
+    with pytest.raises(SearchError, match="no unfinished search"):
+        search(store, [Ask("noise", resume=True)])

@@ -1,0 +1,59 @@
+"""Opening a search again: what an earlier version left is told, never mixed with a new study."""
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from tunesmith.artifacts.store import Store
+from tunesmith.errors import SearchError
+from tunesmith.tuning.session import Ask, Session, open_session
+
+BEGIN = Ask("noise", families=("linear",), trials=2)
+
+
+def opened(store: Store, ask: Ask) -> Session:
+    with ExitStack() as stack:
+        return open_session(store, stack, ask, cluster={"CPU": 1.0}, n_trials=2)
+
+
+def test_an_interrupted_search_is_opened_where_it_was(store: Store) -> None:
+    first = opened(store, BEGIN)
+    again = opened(store, Ask("noise", resume=True))
+    assert (again.run_id, again.folder) == (first.run_id, first.folder)
+
+
+def test_a_search_whose_study_this_version_cannot_read_is_not_continued(store: Store) -> None:
+    session = opened(store, BEGIN)
+    (session.folder / "history.jsonl").write_text('{"trial": 0}\n')
+    (session.folder / "study.journal").unlink()
+    with pytest.raises(SearchError, match=f"{session.run_id}.*an earlier version"):
+        opened(store, Ask("noise", resume=True))
+
+
+def test_results_say_which_trials_were_not_stopped(store: Store) -> None:
+    session = opened(store, BEGIN)
+    study = session.search.study
+    for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.COMPLETE):
+        trial = study.ask()
+        # The last trial began again and ended a step earlier than the first time.
+        trial.set_user_attr("training_iteration", 2 if trial.number < 3 else 1)
+        study.tell(trial, 0.5 if state == TrialState.COMPLETE else None, state=state)
+    still_running = study.ask().number
+    rows = [{"trial": trial, "step": step} for trial in range(still_running + 1) for step in (1, 2)]
+    session.history.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [(row["trial"], row["step"], row["finished"]) for row in session.ended_rows()] == [
+        (0, 1, False), (0, 2, True), (1, 1, False), (1, 2, False), (3, 1, True)
+    ]  # fmt: skip
+
+
+def test_a_run_whose_study_this_version_cannot_read_is_not_extended(store: Store) -> None:
+    session = opened(store, BEGIN)
+    published = Path(store.local_path("runs", "noise", "old"))
+    session.folder.rename(published)
+    (published / "study.journal").unlink()
+    store.write_json({"run_id": "old"}, "runs", "noise", "latest.json")
+    with pytest.raises(SearchError, match=r"old.*an earlier version"):
+        opened(store, Ask("noise", extend=True, trials=4))
