@@ -90,7 +90,7 @@ def write_chunks(
     """Read files, cut their rolls and write one Parquet file; return how many were read."""
     from tunesmith.artifacts.store import Store
     from tunesmith.errors import MidiError
-    from tunesmith.ingest.shards import ChunkWriter, Shard
+    from tunesmith.ingestion.shards import ChunkWriter, Shard
     from tunesmith.midi import chunk_roll
 
     writer = ChunkWriter(Shard(Store(target.parent), str(target), "x"), CHUNK_FRAMES)
@@ -137,9 +137,9 @@ def _chunks_by_the_pipeline(corpus: Path, names: Sequence[str], target: Path) ->
 
 def _everything(corpus: Path, names: Sequence[str], target: Path) -> int:
     from tunesmith.artifacts.store import Store
-    from tunesmith.ingest.parameters import IngestParameters
-    from tunesmith.ingest.planning import Batch
-    from tunesmith.ingest.processing import process_batch
+    from tunesmith.ingestion.parameters import IngestParameters
+    from tunesmith.ingestion.planning import Batch
+    from tunesmith.ingestion.processing import process_batch
 
     with zipfile.ZipFile(corpus) as archive:
         number = {info.filename: i for i, info in enumerate(archive.infolist())}

@@ -33,7 +33,7 @@ _BYTES = 40_000
 
 
 def _entries(n: int) -> Any:
-    from tunesmith.ingest.sources import Entry
+    from tunesmith.ingestion.sources import Entry
 
     rng = np.random.default_rng(0)
     sizes = rng.integers(2_000, _BYTES, n).tolist()
@@ -49,15 +49,15 @@ def _entries(n: int) -> Any:
 
 
 def _labelled(n: int) -> Any:
-    from tunesmith.ingest.labels import Labelled
+    from tunesmith.ingestion.labels import Labelled
 
     return [Labelled(entry, f"c{i % 400}", f"c{i % 400}") for i, entry in enumerate(_entries(n))]
 
 
 def listing(n: int) -> Callable[[], Any]:
     """List and label a folder of `n` files."""
-    from tunesmith.ingest.inventory import take_inventory
-    from tunesmith.ingest.parameters import IngestParameters
+    from tunesmith.ingestion.inventory import take_inventory
+    from tunesmith.ingestion.parameters import IngestParameters
 
     folder = Path(tempfile.mkdtemp(prefix="scale-"))
     for number in range(0, n, 500):
@@ -69,7 +69,7 @@ def listing(n: int) -> Callable[[], Any]:
 
 def plan(n: int) -> Callable[[], Any]:
     """Deal `n` files into batches."""
-    from tunesmith.ingest.planning import plan_batches, plan_key
+    from tunesmith.ingestion.planning import plan_batches, plan_key
 
     entries = _entries(n)
     return lambda: (plan_key(entries, "key"), plan_batches(entries))
@@ -77,7 +77,7 @@ def plan(n: int) -> Callable[[], Any]:
 
 def account(n: int) -> Callable[[], Any]:
     """Decide what becomes of every file, and digest what went in."""
-    from tunesmith.ingest.assembly import FileRow, account_for, inputs_hash
+    from tunesmith.ingestion.assembly import FileRow, account_for, inputs_hash
 
     files = _labelled(n)
     rows = {file.entry.path: FileRow(f"{i:064x}", None) for i, file in enumerate(files)}
@@ -88,7 +88,7 @@ def duplicates(n: int) -> Callable[[], Any]:
     """Find which of `n` pieces are the same music; one in fifty is a near-copy of another."""
     import pyarrow as pa
 
-    from tunesmith.ingest.assembly import clusters_of
+    from tunesmith.ingestion.assembly import clusters_of
 
     rng = np.random.default_rng(0)
     sketches = rng.integers(0, 2**62, (n, HASHES), dtype=np.uint64)

@@ -19,7 +19,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "midi": (set(), {"symusic", "pretty_midi", "numba"}),
     "artifacts": (set(), {"pandas", "pyarrow", "mlflow"}),
     "datasets": ({"artifacts", "midi"}, {"pandas", "pyarrow", "sklearn"}),
-    "ingest": ({"artifacts", "midi", "datasets"}, {"ray", "pyarrow", "pandas", "music21"}),
+    "ingestion": ({"artifacts", "midi", "datasets"}, {"ray", "pyarrow", "pandas", "music21"}),
     "models": ({"datasets"}, {"keras", "tensorflow", "sklearn", "xgboost", "onnx", "onnxmltools",
                               "onnxruntime", "optuna", "tf2onnx", "skl2onnx"}),
     "tasks": ({"artifacts", "datasets", "models"}, {"pandas", "sklearn", "pyarrow"}),
@@ -124,7 +124,7 @@ def test_ray_lives_where_the_plan_says() -> None:
     for path in _sources(PACKAGE):
         inside = path.relative_to(PACKAGE).parts
         if "ray" in {name.split(".")[0] for name in _imports(path)}:
-            assert inside[0] in {"ingest", "tuning", "serving", "cluster", "cli"}, path
+            assert inside[0] in {"ingestion", "tuning", "serving", "cluster", "cli"}, path
 
 
 @pytest.mark.parametrize("folder", ["platform", "jobs", "serve"])

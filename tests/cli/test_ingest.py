@@ -10,8 +10,8 @@ from tunesmith.artifacts.store import Store
 from tunesmith.cli import datasets as datasets_job
 from tunesmith.cli import ingest as ingest_job
 from tunesmith.datasets.reader import open_dataset
-from tunesmith.ingest import pipeline
-from tunesmith.ingest.processing import process_batch
+from tunesmith.ingestion import pipeline
+from tunesmith.ingestion.processing import process_batch
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,7 +114,7 @@ def test_parameters_from_yaml_and_options_win(store, corpus, tmp_path):
 
 @pytest.mark.usefixtures("without_ray")
 def test_a_music21_collection_is_a_source(store, tmp_path, midi_factory, monkeypatch):
-    from tunesmith.ingest import corpus as music21
+    from tunesmith.ingestion import corpus as music21
 
     asked = []
 

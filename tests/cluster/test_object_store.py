@@ -16,8 +16,8 @@ from tunesmith.artifacts.store import Store
 from tunesmith.cli import ingest, promote, rollback
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.evaluation import evaluator
-from tunesmith.ingest import pipeline
-from tunesmith.ingest.processing import process_batch
+from tunesmith.ingestion import pipeline
+from tunesmith.ingestion.processing import process_batch
 from tunesmith.registry import champion
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import shipped

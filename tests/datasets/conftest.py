@@ -4,9 +4,9 @@ import pytest
 
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.reader import open_dataset
-from tunesmith.ingest import pipeline
-from tunesmith.ingest.parameters import IngestParameters
-from tunesmith.ingest.processing import process_batch
+from tunesmith.ingestion import pipeline
+from tunesmith.ingestion.parameters import IngestParameters
+from tunesmith.ingestion.processing import process_batch
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tunesmith.artifacts.store import Store
-from tunesmith.ingest import pipeline
-from tunesmith.ingest.parameters import IngestParameters
-from tunesmith.ingest.processing import process_batch
+from tunesmith.ingestion import pipeline
+from tunesmith.ingestion.parameters import IngestParameters
+from tunesmith.ingestion.processing import process_batch
 
 
 @pytest.fixture(scope="module")

@@ -125,8 +125,8 @@ def show(result: dict[str, Any]) -> None:
 
 def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) -> dict[str, Any]:
     from tunesmith.evaluation.evaluator import evaluate, open_report
-    from tunesmith.ingest.corpus import export_scores
-    from tunesmith.ingest.pipeline import ingest
+    from tunesmith.ingestion.corpus import export_scores
+    from tunesmith.ingestion.pipeline import ingest
     from tunesmith.registry import champion, promote
     from tunesmith.tasks import Request
     from tunesmith.tuning import Ask, search

@@ -70,7 +70,7 @@ def _written_out(sources: tuple[str, ...], *, dry_run: bool, address: str | None
     from tunesmith.cluster.connection import connect
 
     connect(address)
-    from tunesmith.ingest.corpus import export_scores
+    from tunesmith.ingestion.corpus import export_scores
 
     expanded = []
     for source in sources:
@@ -136,9 +136,9 @@ def main(
     the music21 corpus. Every file is kept, a duplicate, or in the table of rejects. Running
     it again reads only what is new; after an interruption it continues.
     """
-    from tunesmith.ingest.inventory import take_inventory
-    from tunesmith.ingest.parameters import load_parameters
-    from tunesmith.ingest.pipeline import ingest
+    from tunesmith.ingestion.inventory import take_inventory
+    from tunesmith.ingestion.parameters import load_parameters
+    from tunesmith.ingestion.pipeline import ingest
 
     wanted = tuple(part.strip() for part in (composers or "").split(",") if part.strip())
     chosen = {

@@ -21,13 +21,13 @@ from tunesmith.artifacts.manifest import (
 from tunesmith.artifacts.store import Staging, Store
 from tunesmith.datasets.reader import Dataset
 from tunesmith.datasets.schema import result_schema
-from tunesmith.ingest import assembly
-from tunesmith.ingest.assembly import Account, FileRow
-from tunesmith.ingest.inventory import Inventory
-from tunesmith.ingest.parameters import IngestParameters
-from tunesmith.ingest.planning import Batch, Part, group_parts, plan_batches
-from tunesmith.ingest.shards import place_shard
-from tunesmith.ingest.sources import Reject
+from tunesmith.ingestion import assembly
+from tunesmith.ingestion.assembly import Account, FileRow
+from tunesmith.ingestion.inventory import Inventory
+from tunesmith.ingestion.parameters import IngestParameters
+from tunesmith.ingestion.planning import Batch, Part, group_parts, plan_batches
+from tunesmith.ingestion.shards import place_shard
+from tunesmith.ingestion.sources import Reject
 from tunesmith.midi.features import FEATURE_NAMES
 
 __all__ = ["Version", "file_rows", "point_latest", "read_table"]
@@ -40,7 +40,7 @@ class Version:
     Attributes
     ----------
     store, name, parameters
-        As given to `tunesmith.ingest.pipeline.ingest`.
+        As given to `tunesmith.ingestion.pipeline.ingest`.
     inventory
         Files found.
     rows

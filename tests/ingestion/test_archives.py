@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunesmith.ingest.archives import (
+from tunesmith.ingestion.archives import (
     ArchiveError,
     ArchiveLimitExceeded,
     BrokenArchive,
@@ -17,7 +17,7 @@ from tunesmith.ingest.archives import (
     is_archive,
     open_archive,
 )
-from tunesmith.ingest.parameters import ArchiveLimits
+from tunesmith.ingestion.parameters import ArchiveLimits
 
 LIMITS = ArchiveLimits()
 MAX_BYTES = 1_000_000

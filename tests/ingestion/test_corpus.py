@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tunesmith.errors import DatasetError, UsageError
-from tunesmith.ingest import corpus
+from tunesmith.ingestion import corpus
 from tunesmith.midi.reading import read_score
 
 pytestmark = pytest.mark.cluster

@@ -9,11 +9,11 @@ from tunesmith.artifacts.manifest import dataset_versions
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.errors import DatasetError, UsageError
-from tunesmith.ingest import pipeline
-from tunesmith.ingest.inventory import take_inventory
-from tunesmith.ingest.parameters import IngestParameters
-from tunesmith.ingest.pipeline import ingest
-from tunesmith.ingest.processing import process_batch
+from tunesmith.ingestion import pipeline
+from tunesmith.ingestion.inventory import take_inventory
+from tunesmith.ingestion.parameters import IngestParameters
+from tunesmith.ingestion.pipeline import ingest
+from tunesmith.ingestion.processing import process_batch
 from tunesmith.midi import chunk_roll, read_score, velocity_roll
 
 

@@ -20,14 +20,14 @@ from pyarrow import fs as pafs
 from tunesmith.artifacts.manifest import SourceSummary
 from tunesmith.artifacts.store import without_credentials
 from tunesmith.errors import UsageError
-from tunesmith.ingest.archives import (
+from tunesmith.ingestion.archives import (
     Archive,
     ArchiveError,
     ArchiveLimitExceeded,
     is_archive,
     open_archive,
 )
-from tunesmith.ingest.parameters import ArchiveLimits
+from tunesmith.ingestion.parameters import ArchiveLimits
 
 __all__ = ["MIDI_SUFFIXES", "ContentReader", "Entry", "Listing", "Reject", "list_sources"]
 

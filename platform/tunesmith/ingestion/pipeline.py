@@ -30,15 +30,15 @@ from tunesmith.artifacts.store import Staging, Store
 from tunesmith.datasets.reader import Dataset
 from tunesmith.datasets.schema import REJECTS
 from tunesmith.errors import DatasetError, StoreError
-from tunesmith.ingest import assembly
-from tunesmith.ingest.archives import ArchiveError
-from tunesmith.ingest.assembly import FileRow
-from tunesmith.ingest.inventory import Inventory, take_inventory
-from tunesmith.ingest.parameters import IngestParameters
-from tunesmith.ingest.planning import Batch, plan_batches, plan_key
-from tunesmith.ingest.processing import process_rows
-from tunesmith.ingest.publishing import Version, file_rows, point_latest
-from tunesmith.ingest.sources import ContentReader, Entry, Reject
+from tunesmith.ingestion import assembly
+from tunesmith.ingestion.archives import ArchiveError
+from tunesmith.ingestion.assembly import FileRow
+from tunesmith.ingestion.inventory import Inventory, take_inventory
+from tunesmith.ingestion.parameters import IngestParameters
+from tunesmith.ingestion.planning import Batch, plan_batches, plan_key
+from tunesmith.ingestion.processing import process_rows
+from tunesmith.ingestion.publishing import Version, file_rows, point_latest
+from tunesmith.ingestion.sources import ContentReader, Entry, Reject
 
 __all__ = ["Progress", "ingest"]
 

@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from tunesmith.artifacts.store import Staging
-from tunesmith.ingest import archives
-from tunesmith.ingest.assembly import account_for
-from tunesmith.ingest.labels import label_entries
-from tunesmith.ingest.parameters import ArchiveLimits, IngestParameters
-from tunesmith.ingest.planning import plan_batches
-from tunesmith.ingest.processing import process_batch
-from tunesmith.ingest.publishing import file_rows
-from tunesmith.ingest.sources import list_sources
+from tunesmith.ingestion import archives
+from tunesmith.ingestion.assembly import account_for
+from tunesmith.ingestion.labels import label_entries
+from tunesmith.ingestion.parameters import ArchiveLimits, IngestParameters
+from tunesmith.ingestion.planning import plan_batches
+from tunesmith.ingestion.processing import process_batch
+from tunesmith.ingestion.publishing import file_rows
+from tunesmith.ingestion.sources import list_sources
 from tunesmith.midi import errors
 from tunesmith.midi.composers import ComposerTable
 
@@ -118,7 +118,7 @@ FUZZ = textwrap.dedent("""
     import resource, sys, time
     from pathlib import Path
     sys.path.insert(0, sys.argv[3])
-    from tests.ingest.test_fuzz import account_of, check_rejects
+    from tests.ingestion.test_fuzz import account_of, check_rejects
     from tunesmith.artifacts.store import Store
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     listing, account = account_of(Store(sys.argv[1]), Path(sys.argv[2]))

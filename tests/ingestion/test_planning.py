@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunesmith.ingest.planning import plan_batches, plan_key
-from tunesmith.ingest.sources import Entry
+from tunesmith.ingestion.planning import plan_batches, plan_key
+from tunesmith.ingestion.sources import Entry
 
 
 def entry(number: int, size: int) -> Entry:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tunesmith.datasets.reader import open_dataset
-from tunesmith.ingest import pipeline
-from tunesmith.ingest.pipeline import ingest
+from tunesmith.ingestion import pipeline
+from tunesmith.ingestion.pipeline import ingest
 
 pytestmark = pytest.mark.cluster
 
@@ -29,7 +29,7 @@ def corpus(tmp_path, midi_factory):
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_ray_gives_what_one_process_gives(store, corpus, monkeypatch):
-    from tunesmith.ingest.processing import process_batch
+    from tunesmith.ingestion.processing import process_batch
 
     seen = []
     made = ingest(store, [str(corpus)], "ray", on_progress=lambda *done: seen.append(done))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 from tunesmith.errors import TunesmithError
-from tunesmith.ingest.parameters import ArchiveLimits
+from tunesmith.ingestion.parameters import ArchiveLimits
 
 __all__ = [
     "ArchiveError",

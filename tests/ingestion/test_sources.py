@@ -6,9 +6,9 @@ import zipfile
 import pytest
 
 from tunesmith.errors import UsageError
-from tunesmith.ingest.archives import BrokenArchive
-from tunesmith.ingest.parameters import ArchiveLimits
-from tunesmith.ingest.sources import ContentReader, list_sources
+from tunesmith.ingestion.archives import BrokenArchive
+from tunesmith.ingestion.parameters import ArchiveLimits
+from tunesmith.ingestion.sources import ContentReader, list_sources
 
 LIMITS = ArchiveLimits()
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from tunesmith.ingest.sources import Entry
+from tunesmith.ingestion.sources import Entry
 
 __all__ = ["Batch", "Part", "group_parts", "plan_batches", "plan_key"]
 

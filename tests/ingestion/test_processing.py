@@ -11,11 +11,11 @@ import pytest
 
 from tunesmith.artifacts.store import cannot_write
 from tunesmith.errors import StoreError
-from tunesmith.ingest import processing
-from tunesmith.ingest.parameters import IngestParameters, ReadLimits
-from tunesmith.ingest.planning import Batch
-from tunesmith.ingest.processing import process_batch, process_rows
-from tunesmith.ingest.sources import ContentReader
+from tunesmith.ingestion import processing
+from tunesmith.ingestion.parameters import IngestParameters, ReadLimits
+from tunesmith.ingestion.planning import Batch
+from tunesmith.ingestion.processing import process_batch, process_rows
+from tunesmith.ingestion.sources import ContentReader
 
 
 def run(store, folder, parameters=None):
@@ -137,7 +137,7 @@ def test_an_attempt_that_dies_leaves_nothing_with_a_final_name(
 def test_chunks_longer_than_a_row_group_are_split_over_groups(
     store, tmp_path, midi_factory, monkeypatch
 ):
-    from tunesmith.ingest import shards
+    from tunesmith.ingestion import shards
 
     monkeypatch.setattr(shards, "_ROW_GROUP_CHUNKS", 3)
     monkeypatch.setattr(shards, "_ROW_GROUP_NOTES", 50)
@@ -173,9 +173,9 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path, midi_factory):
         (folder / f"{number}.mid").write_bytes(piece + number.to_bytes(4, "big"))
     program = textwrap.dedent("""
         import pathlib, sys
-        from tunesmith.ingest.parameters import IngestParameters
-        from tunesmith.ingest.planning import Batch
-        from tunesmith.ingest.processing import process_batch
+        from tunesmith.ingestion.parameters import IngestParameters
+        from tunesmith.ingestion.planning import Batch
+        from tunesmith.ingestion.processing import process_batch
         from tunesmith.artifacts.store import Store
         paths = sorted(pathlib.Path(sys.argv[1]).iterdir())[: int(sys.argv[3])]
         batch = Batch("k", [p.name for p in paths], [(str(p),) for p in paths])

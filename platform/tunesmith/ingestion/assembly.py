@@ -16,8 +16,8 @@ from tunesmith.artifacts.manifest import Counts, LeakReport
 from tunesmith.datasets.schema import DUPLICATES, FINGERPRINTS, REJECTS, piece_schema
 from tunesmith.datasets.splits import leaked, split_pieces
 from tunesmith.errors import DatasetError
-from tunesmith.ingest.labels import Labelled
-from tunesmith.ingest.sources import Reject
+from tunesmith.ingestion.labels import Labelled
+from tunesmith.ingestion.sources import Reject
 from tunesmith.midi.fingerprints import duplicate_clusters
 
 __all__ = [

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunesmith.ingest.labels import Labelled, label_entries
-from tunesmith.ingest.parameters import IngestParameters
-from tunesmith.ingest.sources import Listing, Reject, list_sources
+from tunesmith.ingestion.labels import Labelled, label_entries
+from tunesmith.ingestion.parameters import IngestParameters
+from tunesmith.ingestion.sources import Listing, Reject, list_sources
 from tunesmith.midi.composers import ComposerTable
 
 __all__ = ["Inventory", "take_inventory"]

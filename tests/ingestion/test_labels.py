@@ -1,8 +1,8 @@
 import pytest
 
 from tunesmith.errors import UsageError
-from tunesmith.ingest.labels import label_entries
-from tunesmith.ingest.sources import Entry
+from tunesmith.ingestion.labels import label_entries
+from tunesmith.ingestion.sources import Entry
 from tunesmith.midi.composers import ComposerTable
 
 TABLE = ComposerTable.load()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunesmith.errors import UsageError, unknown
-from tunesmith.ingest.sources import Entry
+from tunesmith.ingestion.sources import Entry
 from tunesmith.midi.composers import ComposerTable
 
 __all__ = ["Labelled", "label_entries"]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunesmith.errors import DatasetError
-from tunesmith.ingest.assembly import (
+from tunesmith.ingestion.assembly import (
     Account,
     FileRow,
     account_for,
@@ -13,8 +13,8 @@ from tunesmith.ingest.assembly import (
     clusters_of,
     leak_report,
 )
-from tunesmith.ingest.labels import Labelled
-from tunesmith.ingest.sources import Entry, Reject
+from tunesmith.ingestion.labels import Labelled
+from tunesmith.ingestion.sources import Entry, Reject
 
 
 def labelled(path: str, label: str | None = "Bach") -> Labelled:

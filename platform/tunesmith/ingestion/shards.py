@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.schema import N_PITCHES, chunk_schema, note_schema
-from tunesmith.ingest.planning import Part
+from tunesmith.ingestion.planning import Part
 from tunesmith.midi.score import NOTE_DTYPE
 
 __all__ = ["ChunkWriter", "NoteWriter", "Shard", "list_column", "place_shard"]

@@ -3,11 +3,11 @@ import sys
 import textwrap
 from contextlib import suppress
 
-from tunesmith.ingest.isolation import MAX_DEATHS, Watch
+from tunesmith.ingestion.isolation import MAX_DEATHS, Watch
 
 DIE = textwrap.dedent("""
     import os, sys
-    from tunesmith.ingest.isolation import Watch
+    from tunesmith.ingestion.isolation import Watch
     from tunesmith.artifacts.store import Store
     with Watch(Store(sys.argv[1]), ("w",)) as watch:
         for number in range(10):

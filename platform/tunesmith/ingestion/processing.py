@@ -20,12 +20,12 @@ import pyarrow.parquet as pq
 from tunesmith.artifacts.store import Store, cannot_write
 from tunesmith.datasets.schema import result_schema
 from tunesmith.errors import MidiError, StoreError
-from tunesmith.ingest.archives import ArchiveError
-from tunesmith.ingest.isolation import MAX_DEATHS, Watch
-from tunesmith.ingest.parameters import IngestParameters
-from tunesmith.ingest.planning import Batch
-from tunesmith.ingest.shards import ChunkWriter, NoteWriter, Shard, list_column
-from tunesmith.ingest.sources import ContentReader, Reject
+from tunesmith.ingestion.archives import ArchiveError
+from tunesmith.ingestion.isolation import MAX_DEATHS, Watch
+from tunesmith.ingestion.parameters import IngestParameters
+from tunesmith.ingestion.planning import Batch
+from tunesmith.ingestion.shards import ChunkWriter, NoteWriter, Shard, list_column
+from tunesmith.ingestion.sources import ContentReader, Reject
 from tunesmith.midi import Score, chunk_roll, read_score, velocity_roll
 from tunesmith.midi.errors import MidiLimitExceeded
 from tunesmith.midi.features import musical_features
