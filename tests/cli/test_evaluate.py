@@ -38,5 +38,5 @@ def test_json_is_one_object_and_nothing_else(searched):
 def test_a_task_that_was_not_searched_ends_with_the_command_to_run(store):
     result = CliRunner().invoke(main, ["composer", "--store", store.uri])
     assert result.exit_code == 1
-    assert "python jobs/tune.py composer" in result.stderr
+    assert "tunesmith tune composer" in result.stderr
     assert not result.stdout

@@ -43,10 +43,10 @@ def test_studies_without_data_say_how_to_get_it(
     assert isinstance(table, list)
     said = {line["study"]: line["ran"] for line in table}
     assert {name for name, ran in said.items() if "its data is absent: " in ran} >= set(names)
-    assert said["digits"] == "not run yet: python jobs/reproduce.py --only digits"
+    assert said["digits"] == "not run yet: tunesmith reproduce --only digits"
     text = Store(tmp_path).read_bytes("studies", "table.md").decode()
     assert "0.4597" in text
-    assert "python jobs/ingest.py midi-big4.zip --name big4" in text
+    assert "tunesmith ingest midi-big4.zip --name big4" in text
 
 
 @pytest.mark.cluster

@@ -103,7 +103,7 @@ def test_a_search_that_was_stopped_goes_on_without_losing_or_doubling_a_trial(
     _, errors = process.communicate(timeout=60)
     if how == signal.SIGINT:
         assert process.returncode == 130
-        assert "Continue with: python jobs/tune.py noise --resume" in errors
+        assert "Continue with: tunesmith tune noise --resume" in errors
     run_id = Store(tmp_path).read_json("runs", "noise", ".unfinished.json")["run_id"]
     before = _trials_begun(tmp_path)
     assert len(before) < 6

@@ -19,7 +19,7 @@ def test_nothing_to_watch_is_said(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["composer", "--store", str(tmp_path)])
     assert result.exit_code == 1
     assert "There is no search of composer" in result.output
-    assert "python jobs/tune.py" in result.output
+    assert "tunesmith tune" in result.output
 
 
 @pytest.mark.slow

@@ -98,7 +98,7 @@ def test_predictions_table_holds_every_test_piece(searched, examples):
 
 
 def test_a_search_that_was_not_made_is_named_with_its_command(store):
-    with pytest.raises(StoreError, match=r"python jobs/tune\.py composer"):
+    with pytest.raises(StoreError, match=r"tunesmith tune composer"):
         evaluate(store, "composer")
 
 

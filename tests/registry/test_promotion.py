@@ -152,7 +152,7 @@ def test_a_comparison_with_a_former_champion_does_not_count(store, add_run):
 
 def test_a_run_that_was_not_evaluated_is_refused(store, add_run):
     add_run("r1", evaluated=False)
-    assert "python jobs/evaluate.py composer --run r1" in refusal(store)["evaluated"]
+    assert "tunesmith evaluate composer --run r1" in refusal(store)["evaluated"]
     assert not bundles(store, "composer")
 
 

@@ -126,7 +126,7 @@ def test_the_table_shows_each_figure_and_the_command_for_what_is_absent(store: S
     last = text.splitlines()[-1]
     # A bar inside a cell would end it.
     assert last.replace("\\|", "").count("|") == 8
-    for part in ("0.7512", "0.9000 (a \\| better)", "python jobs/evaluate.py digits", "a leak"):
+    for part in ("0.7512", "0.9000 (a \\| better)", "tunesmith evaluate digits", "a leak"):
         assert part in last
 
 
@@ -134,7 +134,7 @@ def test_absent_data_is_said_in_the_line(store: Store) -> None:
     study = get_study("composer_lstm")
     setting = Setting(store)
     missing = study.missing(setting)
-    assert missing == "python jobs/ingest.py midi-big4.zip --name big4"
+    assert missing == "tunesmith ingest midi-big4.zip --name big4"
     assert {line["ran"] for line in table([(study, {}, missing)], setting)} == {missing}
 
 

@@ -251,7 +251,7 @@ def test_without_a_champion_the_answer_says_what_to_do(
     with local_client(make_service()) as client:
         response = client.post("/v1/composer", content=midi_factory(), headers=MIDI)
     body = assert_problem(response, 503, "no-champion")
-    assert "jobs/promote.py composer" in body["detail"]
+    assert "tunesmith promote composer" in body["detail"]
     assert response.headers["retry-after"]
 
 

@@ -65,7 +65,7 @@ def test_features_are_named_and_a_run_finds_its_items_again(music_store: Store) 
 
 
 def test_a_store_without_a_dataset_says_what_to_do(store: Store) -> None:
-    with pytest.raises(UsageError, match=r"holds no dataset; python jobs/ingest\.py"):
+    with pytest.raises(UsageError, match=r"holds no dataset\. Make one: tunesmith ingest"):
         get_task("composer").read(store, Request())
 
 

@@ -25,7 +25,7 @@ def _running(store: Store, task: str, run_id: str) -> None:
 
 
 def test_searches_that_run_are_watched_else_the_newest_run(store: Store) -> None:
-    with pytest.raises(SearchError, match=r"no search of anything .* jobs/tune.py"):
+    with pytest.raises(SearchError, match=r"no search of anything .* tunesmith tune"):
         watched(store)
     _published(store, "digits", "20260102T000000-aa")
     _published(store, "noise", "20260101T000000-bb")
@@ -58,7 +58,7 @@ def test_a_missing_tool_is_named_with_what_installs_it(
     monkeypatch.setattr(dashboards.shutil, "which", lambda name, path: None)
     with pytest.raises(UsageError) as error:
         open_pages([Watched("noise", "r1", True, tmp_path)])
-    for text in ("TensorBoard is not", "optuna-dashboard is not", "make watch", "pip install"):
+    for text in ("TensorBoard is not", "optuna-dashboard is not", "pip install 'tunesmith[watch]'"):
         assert text in str(error.value)
 
 

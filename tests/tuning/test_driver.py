@@ -183,7 +183,7 @@ def test_a_search_that_cannot_write_says_how_to_go_on(
     ask = Ask("noise", trials=3, families=("linear",))
     with monkeypatch.context() as patch:
         patch.setattr(kind, name, refuse)
-        with pytest.raises(SearchError, match=r"No space left .* jobs/tune\.py noise --resume"):
+        with pytest.raises(SearchError, match=r"No space left .* tunesmith tune noise --resume"):
             search(store, [ask])
     (run,) = search(store, [replace(ask, resume=True)])
     assert sorted(row["trial"] for row in run["table"]) == [0, 1, 2]

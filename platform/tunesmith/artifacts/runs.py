@@ -114,8 +114,7 @@ def open_run(store: Store, task: str, run_id: str | None = None) -> Run:
     if run_id is None:
         if not store.exists("runs", task, "latest.json"):
             message = (
-                f"There is no run of {task!r} in {store.uri}. Search first: "
-                f"python jobs/tune.py {task}."
+                f"There is no run of {task!r} in {store.uri}. Search first: tunesmith tune {task}."
             )
             raise StoreError(message)
         run_id = str(store.read_json("runs", task, "latest.json")["run_id"])

@@ -1,6 +1,6 @@
 """Dataset versions: list, show, draw, remove.
 
-python jobs/datasets.py list
+tunesmith datasets list
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ def _show_list(result: dict[str, Any]) -> None:
             f"{row['chunks']:9d} chunks {row['bytes'] / 1e6:8.1f} MB  {mark}"
         )
     if not result["versions"]:
-        click.echo("No dataset yet. Make one: python jobs/ingest.py SOURCE --name NAME")
+        click.echo("No dataset yet. Make one: tunesmith ingest SOURCE --name NAME")
 
 
 @command(show=_show_list)

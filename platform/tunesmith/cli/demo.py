@@ -21,7 +21,7 @@ from tunesmith.errors import UsageError
 TASK, DATASET = "composer", "demo"
 PIECES = {"bach": 80, "palestrina": 80, "monteverdi": 48, "trecento": 60}
 N_ASKED = 12
-# Families that train in seconds; `jobs/tune.py` searches over all of the task's.
+# Families that train in seconds; `tunesmith tune` searches over all of the task's.
 FAMILIES = ("boosting", "linear", "cnn1d")
 SEARCH_BUDGET_S = 100.0
 WHY_FORCED = "the demo serves the model that it has just evaluated"

@@ -44,7 +44,7 @@ def _show(result: dict[str, Any]) -> None:
             f"{_cell(against['difference'])} on {against['rows']} {unit}s"
         )
     console.print(f"Report: {result['report']}", soft_wrap=True)
-    console.print(f"Next: python jobs/promote.py {result['task']}")
+    console.print(f"Next: tunesmith promote {result['task']}")
 
 
 @command(show=_show)

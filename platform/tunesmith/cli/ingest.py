@@ -1,6 +1,6 @@
 """Sources of MIDI to a dataset version.
 
-python jobs/ingest.py corpus.zip --name corpus
+tunesmith ingest corpus.zip --name corpus
 """
 
 import sys

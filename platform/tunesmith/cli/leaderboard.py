@@ -13,7 +13,7 @@ def _show(result: dict[str, Any]) -> None:
 
     console = wide_console(130)
     if not result["rows"]:
-        console.print("Nothing was searched yet: python jobs/tune.py TASK.")
+        console.print("Nothing was searched yet: tunesmith tune TASK.")
         return
     columns = ("task", "metric", "score", "test", "family", "trial", "steps", "run", "data")
     table = Table(box=box.SIMPLE_HEAD)

@@ -25,7 +25,7 @@ def _show(result: dict[str, Any]) -> None:
     if told := result["mlflow"]:
         version = told["versions"][str(result["version"])]
         click.echo(f"MLflow: {told['name']} version {version} in {told['uri']}")
-    click.echo(f"Undo: python jobs/rollback.py {result['task']}")
+    click.echo(f"Undo: tunesmith rollback {result['task']}")
 
 
 @command(show=_show)

@@ -51,7 +51,7 @@ def _show(result: dict[str, Any]) -> None:
         console.print(table)
         counts = ", ".join(f"{count} {name}" for name, count in run["counts"].items() if count)
         sample = " GENERATED SAMPLE, not the real data." if run["dataset"]["is_sample"] else ""
-        console.print(f"{counts}.{sample} Next: python jobs/evaluate.py {run['task']}")
+        console.print(f"{counts}.{sample} Next: tunesmith evaluate {run['task']}")
 
 
 def _show_plan(result: dict[str, Any]) -> None:

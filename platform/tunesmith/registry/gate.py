@@ -91,7 +91,7 @@ class Refused(PromotionError):  # noqa: N818 - what happened, not a fault
 
 def unevaluated(run: Run) -> Verdict:
     """Return the verdict on a run without a report."""
-    command = f"python jobs/evaluate.py {run.task} --run {run.run_id}"
+    command = f"tunesmith evaluate {run.task} --run {run.run_id}"
     return Verdict("evaluated", False, f"run {run.run_id} has no report; {command}")
 
 
@@ -199,7 +199,7 @@ def better_rule(report: Mapping[str, Any], champion: int | None) -> Verdict:
         against = f"champion {champion}" if champion else "the majority class"
         message = (
             f"the report has no comparison with {against}; "
-            f"python jobs/evaluate.py {report['task']} --run {report['run_id']}"
+            f"tunesmith evaluate {report['task']} --run {report['run_id']}"
         )
         return Verdict(rule, False, message, may_be_forced=True)
     opponent = f"champion {champion}" if champion else "the majority class"
@@ -244,7 +244,7 @@ def noise_rule(report: Mapping[str, Any] | None) -> Verdict:
     if report is None:
         message = (
             "not checked, this store has no evaluated run of the noise task; "
-            "python jobs/tune.py noise && python jobs/evaluate.py noise"
+            "tunesmith tune noise && tunesmith evaluate noise"
         )
         return Verdict(rule, None, message, may_be_forced=True)
     accuracy = report["metrics"][report["unit"]]["accuracy"]

@@ -65,7 +65,7 @@ def missing_collection(setting: Setting, task: str, archive: str) -> str | None:
     name = setting.datasets[task]
     if name in dataset_names(setting.store):
         return None
-    return f"python jobs/ingest.py {archive} --name {name}"
+    return f"tunesmith ingest {archive} --name {name}"
 
 
 def collection(setting: Setting, task: str) -> Dataset:

@@ -72,12 +72,12 @@ def _line(
     honest = row.honest or evaluated
     command = None
     if honest is None:
-        command = f"python jobs/tune.py {study.task} && python jobs/evaluate.py {study.task}"
+        command = f"tunesmith tune {study.task} && tunesmith evaluate {study.task}"
     nothing = row.same is None and row.better is None
     ran = (
         row.ran
         if not nothing
-        else (missing or "not run yet: python jobs/reproduce.py --only " + study.name)
+        else (missing or "not run yet: tunesmith reproduce --only " + study.name)
     )
     return {
         "study": study.name,

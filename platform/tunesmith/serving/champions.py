@@ -183,8 +183,8 @@ class Champions:
                 detail = f"The champion of {task!r} cannot be loaded; the server's log says why."
             else:
                 detail = (
-                    f"No model of {task!r} has been promoted. Run: python jobs/tune.py {task}, "
-                    f"then python jobs/promote.py {task}."
+                    f"No model of {task!r} has been promoted. Run: tunesmith tune {task}, "
+                    f"then tunesmith promote {task}."
                 )
             raise ProblemError(problems.NO_CHAMPION, detail, {"Retry-After": "10"}, task=task)
         return found

@@ -93,9 +93,7 @@ def watched(store: Store, tasks: Sequence[str] = ()) -> list[Watched]:
     missing = sorted(set(tasks) - {one.task for one in every})
     if missing or not every:
         what = " and ".join(missing) or "anything"
-        message = (
-            f"There is no search of {what} in {store.uri}. Start one: python jobs/tune.py TASK."
-        )
+        message = f"There is no search of {what} in {store.uri}. Start one: tunesmith tune TASK."
         raise SearchError(message)
     if tasks:
         return every
@@ -135,7 +133,7 @@ def open_pages(runs: Sequence[Watched]) -> tuple[list[Page], list[str]]:
     """
     pages, notes = [], []
     if importlib.util.find_spec("tensorboard") is None:
-        notes.append(_missing("TensorBoard", "tensorboard"))
+        notes.append(_missing("TensorBoard"))
     else:
         folders = ",".join(f"{run.task}:{run.folder / 'tensorboard'}" for run in runs)
         port = _free_port(_TENSORBOARD_PORT)
@@ -144,7 +142,7 @@ def open_pages(runs: Sequence[Watched]) -> tuple[list[Page], list[str]]:
         pages.append(_start("TensorBoard", command, port))
     tool = shutil.which("optuna-dashboard", path=str(Path(sys.executable).parent))
     if tool is None:
-        notes.append(_missing("optuna-dashboard", "optuna-dashboard"))
+        notes.append(_missing("optuna-dashboard"))
     else:
         for run in runs:
             port = _free_port(_OPTUNA_PORT)
@@ -190,8 +188,8 @@ def others(store: Store, tracked: str) -> dict[str, Any]:
     return {**found, "mlflow": f"{page} --host {_LOOPBACK} --port {_MLFLOW_PORT} --workers 1"}
 
 
-def _missing(name: str, package: str) -> str:
-    return f"{name} is not installed: `make watch` installs it, or pip install {package}."
+def _missing(name: str) -> str:
+    return f"{name} is not installed. Install it: pip install 'tunesmith[watch]'."
 
 
 def _start(name: str, command: Sequence[str], port: int) -> Page:

@@ -233,5 +233,5 @@ def _how_to_continue(sessions: Sequence[Session]) -> str:
     done = sum(session.progress.ended for session in sessions)
     return (
         f"{done} of {sum(session.progress.n_trials for session in sessions)} trials ended; all "
-        f"results are kept. Continue with: python jobs/tune.py {names} --resume"
+        f"results are kept. Continue with: tunesmith tune {names} --resume"
     )

@@ -282,7 +282,7 @@ def _unfinished_plan(store: Store, task: str) -> dict[str, Any]:
     if plan is None:
         message = (
             f"There is no unfinished search of {task!r} in {store.uri}. "
-            f"Start one: python jobs/tune.py {task}."
+            f"Start one: tunesmith tune {task}."
         )
         raise SearchError(message)
     return plan
@@ -292,7 +292,7 @@ def _extended_plan(store: Store, task: str, trials: int) -> dict[str, Any]:
     if not store.exists(ROOT, task, "latest.json"):
         message = (
             f"There is no run of {task!r} to extend in {store.uri}. "
-            f"Start one: python jobs/tune.py {task}."
+            f"Start one: tunesmith tune {task}."
         )
         raise SearchError(message)
     run_id = store.read_json(ROOT, task, "latest.json")["run_id"]
@@ -312,7 +312,7 @@ def _extended_plan(store: Store, task: str, trials: int) -> dict[str, Any]:
 def _begun_before(task: str, run_id: str) -> str:
     return (
         f"Run {run_id} of {task} holds no {STUDY}: an earlier version made it, and this one cannot "
-        f"go on with it. Start a new search: python jobs/tune.py {task}."
+        f"go on with it. Start a new search: tunesmith tune {task}."
     )
 
 

@@ -128,7 +128,7 @@ NO_CHAMPION = Kind(
     "no-champion",
     503,
     "No model has been promoted for this task yet",
-    "Run jobs/tune.py and jobs/promote.py for the task; it is served within seconds.",
+    "Run `tunesmith tune` and `tunesmith promote` for the task; it is served within seconds.",
 )
 DEADLINE = Kind(
     "deadline",

@@ -96,7 +96,7 @@ def _only_dataset(store: Store) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        message = "The store holds no dataset; python jobs/ingest.py FOLDER --name NAME makes one."
+        message = "The store holds no dataset. Make one: tunesmith ingest FOLDER --name NAME."
         raise UsageError(message)
     message = (
         f"The store holds the datasets {', '.join(names)}. Choose with --dataset NAME; with "
