@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
-# Which build of the trainers: cpu or gpu.
+# Which build of TensorFlow and XGBoost: cpu or gpu.
 BUILD ?= cpu
+TRAINERS := $(if $(filter gpu,$(BUILD)),gpu,train)
 # A Ray started by these targets is this person's alone: no token, every port on loopback.
 export RAY_AUTH_MODE ?= disabled
 export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER ?= 0
@@ -20,7 +21,7 @@ help: ## list the targets
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[$(BUILD),demo,dev,bench]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[$(TRAINERS),serve,demo,dev,bench]'
 	@touch $@
 
 setup: $(STAMP) ## make .venv and install everything into it

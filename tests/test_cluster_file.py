@@ -50,7 +50,8 @@ def test_each_node_installs_the_trainers_for_what_it_has(cluster: dict[str, Any]
     for node in cluster["available_node_types"].values():
         (install,) = node.get("worker_setup_commands") or cluster["worker_setup_commands"]
         build = "gpu" if node["resources"].get("GPU") else "cpu"
-        assert install.endswith(f"~/tunesmith[{build}]")
+        trainers = "gpu" if build == "gpu" else "train"
+        assert install.endswith(f"~/tunesmith[{trainers},serve]")
         assert (
             node.get("docker", cluster["docker"])
             .get("worker_image", cluster["docker"]["image"])
