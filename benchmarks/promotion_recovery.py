@@ -27,9 +27,9 @@ import click
 from tunesmith.artifacts.runs import Run, open_run
 from tunesmith.artifacts.store import Store
 from tunesmith.artifacts.tracking import open_client, tracking_uri
-from tunesmith.evaluation import ensure_report
 from tunesmith.registry import aliases, bundles, champion, history
 from tunesmith.registry.mlflow_registry import model_name
+from tunesmith.reports.publishing import ensure_report
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -245,6 +245,30 @@ def write_run(
     store.write_json({"run_id": run_id}, "runs", task, "latest.json")
 
 
+def stand_in(
+    monkeypatch: Any, examples: Examples, pieces: Any = None, *, drawn: bool = True
+) -> None:
+    """Let evaluation read these examples instead of a dataset.
+
+    Parameters
+    ----------
+    pieces
+        Dataset of the pieces of music, None for a task without any.
+    drawn
+        Whether figures are drawn, which takes most of a report's time.
+    """
+    from tunesmith.evaluation import evaluator
+    from tunesmith.evaluation.music import Pieces
+    from tunesmith.reports import publishing
+
+    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
+    monkeypatch.setattr(
+        evaluator, "load_pieces", lambda run, test: pieces and Pieces(pieces, test.ids)
+    )
+    if not drawn:
+        monkeypatch.setattr(publishing, "draw", lambda evaluation: {})
+
+
 def _parquet(frame: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)

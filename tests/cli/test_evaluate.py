@@ -5,15 +5,13 @@ from click.testing import CliRunner
 
 from tests import artefacts
 from tunesmith.cli.evaluate import main
-from tunesmith.evaluation import evaluator
 
 
 @pytest.fixture
 def searched(store, monkeypatch):
     examples = artefacts.make_examples()
     artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights()))
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
+    artefacts.stand_in(monkeypatch, examples)
     return store
 
 

@@ -6,7 +6,6 @@ from click.testing import CliRunner
 from tests import artefacts
 from tunesmith.artifacts.tracking import ENVIRONMENT_VARIABLE, open_client
 from tunesmith.cli import history, promote, rollback
-from tunesmith.evaluation import evaluator
 from tunesmith.registry import aliases
 
 
@@ -14,9 +13,7 @@ from tunesmith.registry import aliases
 def run(store, mlflow_uri, monkeypatch):
     """Return a function that runs a job on a store with two runs, the second the weaker."""
     examples = artefacts.make_examples(180)
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
-    monkeypatch.setattr(evaluator, "_draw", lambda *arguments: {})
+    artefacts.stand_in(monkeypatch, examples, drawn=False)
     strong = artefacts.chunk_model(artefacts.register_weights())
     weak = artefacts.chunk_model(-artefacts.register_weights())
     artefacts.write_run(store, examples, strong, run_id="r1")

@@ -15,7 +15,6 @@ from tunesmith.artifacts.manifest import dataset_versions
 from tunesmith.artifacts.store import Store
 from tunesmith.cli import ingest, promote, rollback
 from tunesmith.datasets.reader import open_dataset
-from tunesmith.evaluation import evaluator
 from tunesmith.ingestion import pipeline
 from tunesmith.ingestion.processing import process_batch
 from tunesmith.registry import champion
@@ -96,9 +95,7 @@ def test_a_model_is_judged_promoted_rolled_back_and_served_from_a_bucket(
     bucket: Store, midi_factory: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = artefacts.make_examples(180)
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
-    monkeypatch.setattr(evaluator, "_draw", lambda *arguments: {})
+    artefacts.stand_in(monkeypatch, examples, drawn=False)
     for run_id, sign in (("r1", 1), ("r2", -1)):
         model = artefacts.chunk_model(sign * artefacts.register_weights())
         artefacts.write_run(bucket, examples, model, run_id=run_id)

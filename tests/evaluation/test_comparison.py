@@ -3,12 +3,12 @@ import pytest
 
 from tests import artefacts
 from tunesmith.artifacts.runs import open_run
-from tunesmith.evaluation import evaluator
 from tunesmith.evaluation.comparison import against_champion
-from tunesmith.evaluation.evaluator import evaluate, parts_of
 from tunesmith.evaluation.metrics import compare
+from tunesmith.evaluation.parts import parts_of
 from tunesmith.evaluation.predictions import predict
 from tunesmith.registry import promote
+from tunesmith.reports.publishing import make_report
 
 
 @pytest.fixture
@@ -19,13 +19,11 @@ def examples():
 @pytest.fixture
 def with_champion(store, examples, monkeypatch):
     """Return a store with a champion from run r1, and a function that adds a challenger."""
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
-    monkeypatch.setattr(evaluator, "_draw", lambda *arguments: {})
+    artefacts.stand_in(monkeypatch, examples, drawn=False)
     artefacts.write_run(
         store, examples, artefacts.chunk_model(artefacts.register_weights()), run_id="r1"
     )
-    evaluate(store, "composer")
+    make_report(store, "composer")
     promote(store, "composer")
     return store
 

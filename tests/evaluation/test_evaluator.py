@@ -11,14 +11,13 @@ from tests.evaluation.test_words import CLASSES, RULES, counting_model
 from tunesmith.artifacts.runs import open_run
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.errors import ModelError, StoreError, UsageError
-from tunesmith.evaluation import evaluator
-from tunesmith.evaluation.evaluator import evaluate, open_report, parts_of
 from tunesmith.evaluation.metrics import score
-from tunesmith.evaluation.music import Pieces
+from tunesmith.evaluation.parts import parts_of
 from tunesmith.evaluation.predictions import predict
 from tunesmith.midi.features import FEATURE_NAMES
 from tunesmith.registry import promote
 from tunesmith.reports.evaluation_page import render
+from tunesmith.reports.publishing import make_report, open_report
 
 
 @pytest.fixture
@@ -30,8 +29,7 @@ def examples():
 def searched(store, examples, monkeypatch):
     """Return a store with one run whose examples need no dataset."""
     artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights()))
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
+    artefacts.stand_in(monkeypatch, examples)
     return store
 
 
@@ -46,7 +44,7 @@ def test_parts_are_those_of_the_search(searched, examples):
 
 
 def test_report_is_measured_on_the_test_part(searched, examples):
-    report = evaluate(searched, "composer")
+    report = make_report(searched, "composer")
     test = parts_of(open_run(searched, "composer"), examples).test
     view = test.view("chunks")
     model = artefacts.chunk_model(artefacts.register_weights())
@@ -63,7 +61,7 @@ def test_report_is_measured_on_the_test_part(searched, examples):
 
 
 def test_majority_baseline_knows_the_training_labels_alone(searched, examples):
-    report = evaluate(searched, "composer")
+    report = make_report(searched, "composer")
     parts = parts_of(open_run(searched, "composer"), examples)
     most = np.bincount(parts.learned.y).argmax()
     found = report.facts["baseline"]["majority"]["piece"]["accuracy"]["value"]
@@ -72,7 +70,7 @@ def test_majority_baseline_knows_the_training_labels_alone(searched, examples):
 
 
 def test_every_file_of_the_report_is_there_and_the_page_needs_no_other(searched):
-    report = evaluate(searched, "composer")
+    report = make_report(searched, "composer")
     names = set(searched.list(*report.parts))
     assert names >= {"report.json", "report.html", "confusion.png", "predictions.parquet"}
     page = searched.read_bytes(*report.parts, "report.html").decode()
@@ -88,7 +86,7 @@ def test_every_file_of_the_report_is_there_and_the_page_needs_no_other(searched)
 
 
 def test_predictions_table_holds_every_test_piece(searched, examples):
-    report = evaluate(searched, "composer")
+    report = make_report(searched, "composer")
     table = report.predictions()
     test = parts_of(open_run(searched, "composer"), examples).test
     assert list(table["id"]) == list(test.ids)
@@ -99,26 +97,26 @@ def test_predictions_table_holds_every_test_piece(searched, examples):
 
 def test_a_search_that_was_not_made_is_named_with_its_command(store):
     with pytest.raises(StoreError, match=r"tunesmith tune composer"):
-        evaluate(store, "composer")
+        make_report(store, "composer")
 
 
 def test_an_unknown_run_names_the_near_ones(searched):
     with pytest.raises(UsageError, match="Did you mean r1"):
-        evaluate(searched, "composer", "r2")
+        make_report(searched, "composer", "r2")
 
 
 def test_items_that_left_the_data_are_reported(searched, examples, monkeypatch):
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples.take(range(10)))
+    artefacts.stand_in(monkeypatch, examples.take(range(10)))
     with pytest.raises(ModelError, match="not in its data"):
-        evaluate(searched, "composer")
+        make_report(searched, "composer")
 
 
 def test_classes_in_another_order_are_refused(searched, examples, monkeypatch):
     turned = artefacts.make_examples()
     object.__setattr__(turned, "classes", ("mozart", "chopin", "bach"))
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: turned)
+    artefacts.stand_in(monkeypatch, turned)
     with pytest.raises(ModelError, match="the data holds mozart, chopin, bach"):
-        evaluate(searched, "composer")
+        make_report(searched, "composer")
 
 
 def pieces_run(store, monkeypatch, model):
@@ -126,9 +124,8 @@ def pieces_run(store, monkeypatch, model):
     dataset = artefacts.FakeDataset(n=90)
     examples = dataset.examples()
     artefacts.write_run(store, examples, model)
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: Pieces(dataset, test.ids))
-    return evaluate(store, "composer")
+    artefacts.stand_in(monkeypatch, examples, dataset)
+    return make_report(store, "composer")
 
 
 FIGURES = {
@@ -189,9 +186,8 @@ def test_the_temperature_that_the_search_found_is_part_of_every_figure(store, mo
     examples = artefacts.make_examples(240)
     sure = artefacts.chunk_model(artefacts.register_weights(40.0))
     artefacts.write_run(store, examples, sure, temperature=2.5)
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
-    facts = evaluate(store, "composer").facts
+    artefacts.stand_in(monkeypatch, examples)
+    facts = make_report(store, "composer").facts
     assert facts["calibration"]["temperature"] == 2.5
     after, before = facts["metrics"]["piece"], facts["calibration"]["before"]
     assert after["log_loss"]["value"] < before["log_loss"]["value"]
@@ -212,9 +208,8 @@ def test_few_groups_and_no_errors_are_told(store, monkeypatch):
     few = Examples(examples.y, examples.classes, examples.y, examples.ids, examples.views)
     # Three groups, one a class: all of them in each part.
     artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights(60.0)))
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: few)
-    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
-    notes = " ".join(evaluate(store, "composer").facts["notes"])
+    artefacts.stand_in(monkeypatch, few)
+    notes = " ".join(make_report(store, "composer").facts["notes"])
     assert "only 3 independent groups" in notes
     assert "No error among" in notes
 
@@ -230,9 +225,8 @@ def test_figures_without_the_items_that_leaked_stand_beside(store, monkeypatch):
     groups = examples.groups.copy()
     groups[learned] = groups[examples.ids.index(test[0])]
     leaky = Examples(examples.y, examples.classes, groups, examples.ids, examples.views)
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: leaky)
-    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
-    report = evaluate(store, "composer")
+    artefacts.stand_in(monkeypatch, leaky)
+    report = make_report(store, "composer")
     (leak,) = [row for row in report.facts["audit"] if row["result"] == "leak"]
     without = report.facts["without_leaks"]
     assert without["left_out"] == leak["facts"]["items"] > 0
@@ -246,9 +240,8 @@ def run_of_kind(store, monkeypatch, examples, model, **facts):
     artefacts.write_run(store, examples, model)
     parts = ("runs", "composer", "r1", "run.json")
     store.write_json(store.read_json(*parts) | facts, *parts)
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
-    report = evaluate(store, "composer")
+    artefacts.stand_in(monkeypatch, examples)
+    report = make_report(store, "composer")
     return report.facts, store.read_bytes(*report.parts, "report.html").decode()
 
 

@@ -13,10 +13,9 @@ import pytest
 from tests import artefacts
 from tests.models.conftest import CLASSES, VIEWS
 from tunesmith.datasets.examples import Examples
-from tunesmith.evaluation import evaluator
-from tunesmith.evaluation.evaluator import evaluate
 from tunesmith.models import family_names, get_family, merge
 from tunesmith.registry import Bundle, promote
+from tunesmith.reports.publishing import make_report
 
 # Refuses every import but the standard library, onnxruntime, NumPy and what these two bring.
 READER = """
@@ -108,10 +107,8 @@ def promote_run(store, monkeypatch, examples, model, inputs, expected) -> Bundle
     buffer = io.BytesIO()
     np.savez(buffer, probabilities=expected, **inputs)
     store.write_bytes(buffer.getvalue(), "runs", "composer", "r1", "model", "reference.npz")
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
-    monkeypatch.setattr(evaluator, "_draw", lambda *arguments: {})
-    evaluate(store, "composer")
+    artefacts.stand_in(monkeypatch, examples, drawn=False)
+    make_report(store, "composer")
     return promote(store, "composer", force="two steps of training are not meant to be good")
 
 

@@ -8,7 +8,6 @@ from onnx import numpy_helper
 
 from tests import artefacts
 from tunesmith.errors import StoreError, UsageError
-from tunesmith.evaluation.evaluator import evaluate
 from tunesmith.inference.smoke import Bounds
 from tunesmith.registry import (
     Refused,
@@ -19,6 +18,7 @@ from tunesmith.registry import (
     open_bundle,
     promote,
 )
+from tunesmith.reports.publishing import make_report
 
 
 def refusal(store, **options) -> dict[str, str]:
@@ -145,7 +145,7 @@ def test_a_comparison_with_a_former_champion_does_not_count(store, add_run):
     promote(store, "composer", "r2", force="so that the champion changes")
     said = refusal(store, run_id="r3")
     assert "no comparison with champion 2" in said["better"]
-    evaluate(store, "composer", "r3")
+    make_report(store, "composer", "r3")
     promote(store, "composer", "r3")
     assert aliases(store, "composer").champion == 3
 

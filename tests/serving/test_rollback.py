@@ -10,7 +10,6 @@ from tests.serving.conftest import local_client
 from tests.serving.test_champions import wait_until
 from tunesmith.artifacts.store import Store
 from tunesmith.cli import promote, rollback
-from tunesmith.evaluation import evaluator
 from tunesmith.serving.service import Service
 
 
@@ -18,9 +17,7 @@ from tunesmith.serving.service import Service
 def two_promotions(store: Store, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Return a store whose champion answers the opposite of the one it replaced."""
     examples = artefacts.make_examples(180)
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
-    monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
-    monkeypatch.setattr(evaluator, "_draw", lambda *arguments: {})
+    artefacts.stand_in(monkeypatch, examples, drawn=False)
     for number, sign in enumerate((1, -1), start=1):
         model = artefacts.chunk_model(sign * artefacts.register_weights())
         artefacts.write_run(store, examples, model, run_id=f"r{number}")

@@ -124,10 +124,10 @@ def show(result: dict[str, Any]) -> None:
 
 
 def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) -> dict[str, Any]:
-    from tunesmith.evaluation.evaluator import evaluate, open_report
     from tunesmith.ingestion.corpus import export_scores
     from tunesmith.ingestion.pipeline import ingest
     from tunesmith.registry import champion, promote
+    from tunesmith.reports.publishing import make_report, open_report
     from tunesmith.tasks import Request
     from tunesmith.tuning import Ask, search
 
@@ -151,7 +151,7 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
         echo(f"      best of validation: {best['family']}, {run['metric']} {best['score']:.3f}")
     run_id = run["run_id"]
     with progress.stage("evaluate", "Evaluating the winner on pieces the search never saw"):
-        report = open_report(store, TASK, run_id) or evaluate(store, TASK, run_id)
+        report = open_report(store, TASK, run_id) or make_report(store, TASK, run_id)
     with progress.stage("promote", "Promoting it"):
         current = champion(store, TASK)
         if current is None or current.card["run_id"] != run_id:

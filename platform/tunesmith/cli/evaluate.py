@@ -53,9 +53,9 @@ def _show(result: dict[str, Any]) -> None:
 def main(store: str | None, task: str, run_id: str | None) -> dict[str, Any]:
     """Measure the winner of TASK on items its search never saw."""
     from tunesmith.artifacts.store import Store
-    from tunesmith.evaluation import evaluate
+    from tunesmith.reports.publishing import make_report
 
     artefacts = Store(store)
-    report = evaluate(artefacts, task, run_id, say=echo)
+    report = make_report(artefacts, task, run_id, say=echo)
     page = artefacts.path(*report.parts, "report.html")
     return report.facts | {"report": page}

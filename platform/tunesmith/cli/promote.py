@@ -44,9 +44,9 @@ def main(
 ) -> dict[str, Any]:
     """Make the winner of TASK the champion, if the gate lets it through."""
     from tunesmith.artifacts.store import Store
-    from tunesmith.evaluation import ensure_report
     from tunesmith.inference.smoke import Bounds
     from tunesmith.registry import Refused, aliases, catalogue_or_say, history, promote
+    from tunesmith.reports.publishing import ensure_report
 
     artefacts = Store(store)
     before = aliases(artefacts, task)

@@ -1,5 +1,6 @@
 """A challenger and the champion on the same items, which neither has learned from."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from tunesmith.datasets.examples import Examples
 from tunesmith.errors import UsageError
 from tunesmith.evaluation.metrics import compare
 from tunesmith.evaluation.predictions import predict
-from tunesmith.registry.bundles import Bundle, champion
+from tunesmith.registry.bundles import Bundle, champion, sha256
 
-__all__ = ["LEAST_COMPARED", "against_champion"]
+__all__ = ["LEAST_COMPARED", "against_champion", "is_current"]
 
 LEAST_COMPARED = 30
 
@@ -51,6 +52,25 @@ def against_champion(
     theirs = predict(bundle.load(threads=0), same).by_item
     result = compare(same.y, answers[fresh], theirs, same.groups, metric=metric)
     return found | result.as_dict() | {"left_out": left_out}
+
+
+def is_current(run: Run, report: Mapping[str, Any]) -> bool:
+    """Return whether a report is of the run's model and compares it with today's champion.
+
+    Parameters
+    ----------
+    run
+        The run.
+    report
+        The content of its ``report.json``.
+    """
+    if report.get("sha256") != sha256(run.model_bytes()):
+        return False
+    bundle = champion(run.store, run.task)
+    if bundle is None or bundle.card["run_id"] == run.run_id:
+        return True
+    compared = report["comparisons"].get("champion") or {}
+    return bool(compared.get("version") == bundle.version)
 
 
 def _learned_by(bundle: Bundle, run: Run) -> set[Any]:

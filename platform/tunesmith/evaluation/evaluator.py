@@ -1,8 +1,7 @@
 """Evaluating a run on the items its search never saw."""
 
-import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.artifacts.runs import REPORT, REPORTS, Run, open_run
+from tunesmith.artifacts.runs import Run, open_run
 from tunesmith.artifacts.store import Store
-from tunesmith.datasets.examples import Examples
 from tunesmith.datasets.summary import summarise
 from tunesmith.errors import ModelError
 from tunesmith.evaluation.audit import METADATA, audit
@@ -21,6 +19,7 @@ from tunesmith.evaluation.behaviour import behaviour
 from tunesmith.evaluation.comparison import against_champion
 from tunesmith.evaluation.importance import importance
 from tunesmith.evaluation.metrics import class_table, compare, confusion, prior, reliability, score
+from tunesmith.evaluation.parts import Parts, load_examples, load_pieces, parts_of
 from tunesmith.evaluation.pictures import choose_pictures, choose_texts, pictures_of
 from tunesmith.evaluation.predictions import (
     Predictions,
@@ -36,16 +35,13 @@ from tunesmith.evaluation.slices import slices
 from tunesmith.evaluation.words import word_effects
 from tunesmith.inference.classifier import Classifier
 from tunesmith.inference.variants import LEAST_SPEEDUP, VARIANTS, time_of_batch_s
-from tunesmith.registry.bundles import champion, sha256
+from tunesmith.registry.bundles import sha256
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
     from tunesmith.evaluation.music import Pieces
     from tunesmith.tasks import Task
 
-__all__ = ["Parts", "Report", "ensure_report", "evaluate", "open_report", "parts_of"]
+__all__ = ["Evaluation", "evaluate"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,96 +52,28 @@ _TIMED_ROWS = 12
 
 
 @dataclass(frozen=True)
-class Report:
-    """What an evaluation found, ``reports/<task>/<run_id>/``.
+class Evaluation:
+    """What an evaluation found, and what a report of it is drawn from.
 
     Attributes
     ----------
-    store, task, run_id
-        Where it is.
+    run
+        The run.
+    parts
+        Its items: those learned from and those of the test.
+    pieces
+        The test pieces of a task on music, None for other tasks.
+    predictions
+        Answers to the test items, calibrated.
     facts
         The content of ``report.json``.
     """
 
-    store: Store
-    task: str
-    run_id: str
+    run: Run
+    parts: Parts
+    pieces: "Pieces | None"
+    predictions: Predictions
     facts: dict[str, Any]
-
-    @property
-    def parts(self) -> tuple[str, str, str]:
-        """Where the report stands in the store."""
-        return (REPORTS, self.task, self.run_id)
-
-    def predictions(self) -> "pd.DataFrame":
-        """Return the answers to the test items, one line an item."""
-        import pyarrow.parquet as pq
-
-        data = self.store.read_bytes(*self.parts, "predictions.parquet")
-        frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
-        return frame
-
-
-def open_report(store: Store, task: str, run_id: str) -> Report | None:
-    """Return the report of a run, None where it was not evaluated yet."""
-    if not store.exists(REPORTS, task, run_id, REPORT):
-        return None
-    return Report(store, task, run_id, store.read_json(REPORTS, task, run_id, REPORT))
-
-
-def ensure_report(store: Store, task: str, run_id: str | None = None) -> tuple[Report, bool]:
-    """Return a run's report that is up to date, evaluating where there is none.
-
-    A report is out of date when the run's model or the task's champion is another one by now.
-
-    Returns
-    -------
-    Report
-        The report.
-    bool
-        Whether it had to be made.
-    """
-    run = open_run(store, task, run_id)
-    report = open_report(store, task, run.run_id)
-    if report is not None and _is_current(report, run):
-        return report, False
-    return evaluate(store, task, run.run_id), True
-
-
-def _is_current(report: Report, run: Run) -> bool:
-    if report.facts.get("sha256") != sha256(run.model_bytes()):
-        return False
-    bundle = champion(run.store, run.task)
-    if bundle is None or bundle.card["run_id"] == run.run_id:
-        return True
-    compared = report.facts["comparisons"].get("champion") or {}
-    return bool(compared.get("version") == bundle.version)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """A run's items, cut as its search cut them.
-
-    Attributes
-    ----------
-    learned
-        Train and validation: what the winner was fitted on.
-    test
-        What no search has seen.
-    counts
-        Items of each class by part.
-    """
-
-    learned: Examples
-    test: Examples
-    counts: dict[str, dict[str, int]]
-
-
-def load_examples(run: Run) -> Examples:
-    """Return the examples that the run was searched on."""
-    from tunesmith.tasks import load_for_run
-
-    return load_for_run(run.store, run.facts)
 
 
 def _task_of(run: Run) -> "Task | None":
@@ -162,74 +90,27 @@ def _reference(run: Run) -> dict[str, Any] | None:
     return {"text": published.text, "value": published.value} if published else None
 
 
-def load_pieces(run: Run, test: Examples) -> "Pieces | None":
-    """Return the test pieces of a task on music, None for other tasks."""
-    if run.facts.get("kind") != "midi":
-        return None
-    from tunesmith.datasets.reader import open_dataset
-    from tunesmith.evaluation.music import Pieces
-
-    data = run.facts["dataset"]
-    return Pieces(open_dataset(run.store, data["name"], data["version"]), test.ids)
-
-
-def parts_of(run: Run, examples: Examples) -> Parts:
-    """Cut examples as the run's ``split.parquet`` says.
-
-    Raises
-    ------
-    ModelError
-        When the run names items that the data no longer holds, or has no test part.
-    """
-    split = run.table("split")
-    place = {name: index for index, name in enumerate(examples.ids)}
-    missing = [str(name) for name in split["id"] if name not in place]
-    if missing:
-        message = (
-            f"{len(missing)} items of run {run.run_id} are not in its data, such as {missing[0]}. "
-            "The dataset version was changed or removed; tune again."
-        )
-        raise ModelError(message)
-
-    def part(*names: str) -> Examples:
-        return examples.take([place[i] for i in split.loc[split["part"].isin(names), "id"]])
-
-    table = split.groupby(["part", "label"]).size()
-    counts = {
-        name: {label: int(table.get((name, label), 0)) for label in examples.classes}
-        for name in ("train", "validation", "test")
-    }
-    parts = Parts(part("train", "validation"), part("test"), counts)
-    if not len(parts.test):
-        message = f"Run {run.run_id} kept no items for a test; tune again with a test part."
-        raise ModelError(message)
-    return parts
-
-
 def evaluate(
     store: Store,
     task: str,
     run_id: str | None = None,
     *,
     say: Callable[[str], None] = logger.info,
-) -> Report:
-    """Evaluate a run on its test part and write the report.
+) -> Evaluation:
+    """Measure a run on its test part.
+
+    Nothing is written; `tunesmith.reports.publishing` makes the report of it.
 
     Parameters
     ----------
     store
-        Holds the run; gets ``reports/<task>/<run_id>/``.
+        Holds the run.
     task
         Name of the task.
     run_id
-        Which run; the latest by default.
+        Id of the run; the latest by default.
     say
-        Told what is being done.
-
-    Returns
-    -------
-    Report
-        As written: ``report.json``, ``report.html``, ``predictions.parquet`` and the figures.
+        Called with a line for each step.
 
     Raises
     ------
@@ -241,16 +122,12 @@ def evaluate(
     run = open_run(store, task, run_id)
     say(f"Reading the data of run {run.run_id}")
     parts = parts_of(run, load_examples(run))
-    evaluation = _Evaluation(run, parts, load_pieces(run, parts.test), say)
-    facts = evaluation.facts()
-    report = Report(store, task, run.run_id, facts)
-    say("Drawing")
-    drawn = _draw(facts, run, evaluation.pieces, parts.learned)
-    _write(report, evaluation.predictions, drawn)
-    return report
+    pieces = load_pieces(run, parts.test)
+    measured = _Measurement(run, parts, pieces, say)
+    return Evaluation(run, parts, pieces, measured.predictions, measured.facts())
 
 
-class _Evaluation:
+class _Measurement:
     """Everything that is asked of one model."""
 
     def __init__(
@@ -542,42 +419,6 @@ class _Evaluation:
         return choose_texts(self.predictions, rules) if rules else []
 
 
-def _draw(
-    facts: Mapping[str, Any], run: Run, pieces: "Pieces | None", learned: Examples
-) -> "dict[str, Figure]":
-    """Draw every figure that the facts and the run give something for."""
-    from tunesmith.reports.evaluation_figures import all_figures
-    from tunesmith.reports.style import styled
-
-    with styled():
-        return all_figures(facts, run, pieces, learned)
-
-
 def figures(y: Any, probabilities: Any, groups: Any) -> dict[str, Any]:
     """Return every metric with its interval as JSON holds it."""
     return {name: found.as_dict() for name, found in score(y, probabilities, groups).items()}
-
-
-def _write(report: Report, predictions: Predictions, drawn: "Mapping[str, Figure]") -> None:
-    """Write the report's files, ``report.json`` last: where it is, the rest is too."""
-    from tunesmith.reports.evaluation_page import render
-    from tunesmith.reports.style import png, styled
-
-    with styled():
-        for name, figure in drawn.items():
-            report.store.write_bytes(png(figure), *report.parts, f"{name}.png")
-        page = render(report.facts, drawn)
-    _write_table(report, "predictions", predictions.table())
-    if predictions.has_many_rows:
-        _write_table(report, "chunk_predictions", predictions.row_table())
-    report.store.write_bytes(page.encode(), *report.parts, "report.html")
-    report.store.write_json(report.facts, *report.parts, REPORT)
-
-
-def _write_table(report: Report, name: str, frame: "pd.DataFrame") -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), buffer, compression="zstd")
-    report.store.write_bytes(buffer.getvalue(), *report.parts, f"{name}.parquet")

@@ -1,0 +1,158 @@
+"""The report of a run: evaluated, drawn and written to ``reports/<task>/<run_id>/``."""
+
+import io
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tunesmith.artifacts.runs import REPORT, REPORTS, open_run
+from tunesmith.artifacts.store import Store
+from tunesmith.evaluation import Evaluation, evaluate
+from tunesmith.evaluation.comparison import is_current
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["Report", "draw", "ensure_report", "make_report", "open_report", "publish"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report in the store.
+
+    Attributes
+    ----------
+    store, task, run_id
+        Where it is.
+    facts
+        The content of ``report.json``.
+    """
+
+    store: Store
+    task: str
+    run_id: str
+    facts: dict[str, Any]
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """Place of the report in the store."""
+        return (REPORTS, self.task, self.run_id)
+
+    def predictions(self) -> "pd.DataFrame":
+        """Return the answers to the test items, a row per item."""
+        data = self.store.read_bytes(*self.parts, "predictions.parquet")
+        frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
+        return frame
+
+
+def open_report(store: Store, task: str, run_id: str) -> Report | None:
+    """Return the report of a run, None where it was not evaluated yet."""
+    if not store.exists(REPORTS, task, run_id, REPORT):
+        return None
+    return Report(store, task, run_id, store.read_json(REPORTS, task, run_id, REPORT))
+
+
+def make_report(
+    store: Store,
+    task: str,
+    run_id: str | None = None,
+    *,
+    say: Callable[[str], None] = logger.info,
+) -> Report:
+    """Evaluate a run on its test part and write the report.
+
+    Parameters
+    ----------
+    store
+        Holds the run; gets ``reports/<task>/<run_id>/``.
+    task
+        Name of the task.
+    run_id
+        Id of the run; the latest by default.
+    say
+        Called with a line for each step.
+
+    Raises
+    ------
+    StoreError
+        When there is no such run.
+    ModelError
+        When the model does not fit the data.
+    """
+    evaluation = evaluate(store, task, run_id, say=say)
+    say("Drawing")
+    return publish(evaluation)
+
+
+def ensure_report(store: Store, task: str, run_id: str | None = None) -> tuple[Report, bool]:
+    """Return a run's report that is up to date, evaluating where there is none.
+
+    A report is out of date when the run's model or the task's champion has changed since.
+
+    Returns
+    -------
+    Report
+        The report.
+    bool
+        Whether it had to be made.
+    """
+    run = open_run(store, task, run_id)
+    report = open_report(store, task, run.run_id)
+    if report is not None and is_current(run, report.facts):
+        return report, False
+    return make_report(store, task, run.run_id), True
+
+
+def publish(evaluation: Evaluation) -> Report:
+    """Write the report of an evaluation, ``report.json`` last: where it is, the rest is too.
+
+    Parameters
+    ----------
+    evaluation
+        What was found.
+
+    Returns
+    -------
+    Report
+        As written: ``report.json``, ``report.html``, ``predictions.parquet`` and the figures.
+    """
+    from tunesmith.reports.evaluation_page import render
+    from tunesmith.reports.style import png, styled
+
+    run, predictions = evaluation.run, evaluation.predictions
+    report = Report(run.store, run.task, run.run_id, evaluation.facts)
+    drawn = draw(evaluation)
+    with styled():
+        for name, figure in drawn.items():
+            report.store.write_bytes(png(figure), *report.parts, f"{name}.png")
+        page = render(report.facts, drawn)
+    _write_table(report, "predictions", predictions.table())
+    if predictions.has_many_rows:
+        _write_table(report, "chunk_predictions", predictions.row_table())
+    report.store.write_bytes(page.encode(), *report.parts, "report.html")
+    report.store.write_json(report.facts, *report.parts, REPORT)
+    return report
+
+
+def draw(evaluation: Evaluation) -> "Mapping[str, Figure]":
+    """Return every figure that the evaluation gives something for, by name."""
+    from tunesmith.reports.evaluation_figures import all_figures
+    from tunesmith.reports.style import styled
+
+    with styled():
+        return all_figures(
+            evaluation.facts, evaluation.run, evaluation.pieces, evaluation.parts.learned
+        )
+
+
+def _write_table(report: Report, name: str, frame: "pd.DataFrame") -> None:
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), buffer, compression="zstd")
+    report.store.write_bytes(buffer.getvalue(), *report.parts, f"{name}.parquet")
