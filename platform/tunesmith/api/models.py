@@ -1,0 +1,376 @@
+"""Promoted models, loaded to predict."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.api.html import facts_html
+from tunesmith.api.stores import AnyStore, open_store
+from tunesmith.artifacts.store import Store
+from tunesmith.errors import MidiError, ModelError, UsageError, unknown
+from tunesmith.midi.features import FEATURE_NAMES
+from tunesmith.midi.reading import read_score
+from tunesmith.registry import Bundle, aliases, open_bundle
+from tunesmith.registry.bundles import FOLDER
+from tunesmith.serving.champions import Champion
+from tunesmith.serving.deadlines import Deadline
+from tunesmith.serving.http.problems import ProblemError
+from tunesmith.serving.items import Item, Piece
+from tunesmith.serving.predict import Judgement, judge
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Model", "Prediction", "load_model"]
+
+Row = Mapping[str, float | str | None]
+"""One row of a table: values by column, None where a value is missing."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer of a model to one item.
+
+    Attributes
+    ----------
+    label
+        The most probable class.
+    probability
+        Its probability.
+    probabilities
+        Probability of every class by label, the most probable first.
+    segments
+        Of a piece: a row a segment of it, with ``start_s``, ``label`` and ``probability``; None for
+        other items.
+    """
+
+    label: str
+    probability: float
+    probabilities: Mapping[str, float]
+    segments: "pd.DataFrame | None" = None
+
+    def __repr__(self) -> str:
+        return f"Prediction({self.label!r}, probability={self.probability:.3f})"
+
+    def _repr_html_(self) -> str:
+        shares = [(label, f"{share:.1%}") for label, share in self.probabilities.items()]
+        return facts_html(f"{self.label}: {self.probability:.1%}", shares[:10])
+
+
+class Model:
+    """One version of a task's model, ready to predict.
+
+    Attributes
+    ----------
+    bundle
+        The version in the store, with its card.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    @property
+    def task(self) -> str:
+        """Name of the task."""
+        return self.bundle.task
+
+    @property
+    def version(self) -> int:
+        """Number of the version, from 1."""
+        return self.bundle.version
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Labels that it can answer with."""
+        return self.bundle.classes
+
+    @overload
+    def predict(self, items: str | Path | bytes | Row) -> Prediction: ...
+
+    @overload
+    def predict(
+        self, items: "pd.DataFrame | pd.Series[Any] | list[Any] | tuple[Any, ...]"
+    ) -> "pd.DataFrame": ...
+
+    @overload
+    def predict(self, items: npt.NDArray[Any]) -> "Prediction | pd.DataFrame": ...
+
+    def predict(self, items: Any) -> "Prediction | pd.DataFrame":
+        """Classify one item or many.
+
+        Parameters
+        ----------
+        items
+            One item: the path or the bytes of a MIDI file, a row of a table as a mapping, an image
+            as an array ``[height, width]``, or a text; as the task of the model has it. Or many: a
+            list of such items, an array of images ``[images, height, width]``, or a DataFrame with
+            a row an item, whose columns are those that the model learned from. Other columns are
+            ignored.
+
+        Returns
+        -------
+        Prediction
+            For one item.
+        pandas.DataFrame
+            For many: a row an item, with the same index as a DataFrame that was given, else the
+            paths where paths were given. Columns are ``label``, ``probability`` and one for the
+            probability of each class.
+
+        Raises
+        ------
+        UsageError
+            When an item is of another type than the model reads, a file is missing, or a column is.
+        MidiError
+            When a file is not MIDI that can be read.
+        ModelError
+            When the model has no answer to an item.
+
+        Examples
+        --------
+        >>> model = tunesmith.load_model("composer")  # doctest: +SKIP
+        >>> model.predict("fugue.mid")  # doctest: +SKIP
+        Prediction('Johann Sebastian Bach', probability=0.981)
+        """
+        raw, index = _as_list(items, self._reads)
+        judged = self._judge(raw)
+        if index is None:
+            return _prediction(judged[0])
+        return self._frame(judged, index)
+
+    @cached_property
+    def _champion(self) -> Champion:
+        return Champion(self.task, self.version, self.bundle.load())
+
+    @cached_property
+    def _reads(self) -> str:
+        names, inputs = self._champion.feature_names, self._champion.classifier.inputs
+        if self.bundle.card.get("text"):
+            return "text"
+        is_music = names and set(names) <= set(FEATURE_NAMES)
+        width = inputs["features"].shape[-1] if "features" in inputs else None
+        if {"chunks", "notes"} & inputs.keys() or is_music or width == len(FEATURE_NAMES):
+            return "midi"
+        return "table" if names and not names[0].startswith("pixel_") else "image"
+
+    def _judge(self, raw: Sequence[Any]) -> list[Judgement]:
+        """Return the model's judgement of each item.
+
+        Raises
+        ------
+        UsageError, MidiError, ModelError
+            As in `predict`.
+        """
+        items = [_item(given, self._reads) for given in raw]
+        judged = []
+        for place, answer in enumerate(judge(items, self._champion, Deadline.after(math.inf))):
+            if isinstance(answer, ProblemError):
+                message = f"Item {place} of {len(items)}: {answer.detail}"
+                raise ModelError(message)
+            judged.append(answer)
+        return judged
+
+    def _frame(self, judged: Sequence[Judgement], index: Any) -> "pd.DataFrame":
+        import pandas as pd
+
+        shape = (len(judged), len(self.classes))
+        rows = np.array([answer.probabilities for answer in judged], dtype=np.float32)
+        rows = rows.reshape(shape)
+        best = rows.argmax(axis=1) if len(rows) else np.zeros(0, dtype=int)
+        columns = {
+            "label": np.array(self.classes, dtype=object)[best],
+            "probability": rows[np.arange(len(rows)), best],
+        }
+        columns |= {f"p_{label}": rows[:, place] for place, label in enumerate(self.classes)}
+        return pd.DataFrame(columns, index=index)
+
+    def __repr__(self) -> str:
+        metric, interval = _headline(self.bundle.card)
+        return f"Model({self.task!r}, version={self.version}, {metric}={interval['value']:.3f})"
+
+    def _repr_html_(self) -> str:
+        card = self.bundle.card
+        metrics = _metrics(card)
+        figures = [
+            (name.replace("_", " "), f"{of['value']:.3f} [{of['low']:.3f}, {of['high']:.3f}]")
+            for name, of in metrics.items()
+        ]
+        names = ", ".join(self.classes[:8]) + (", …" if len(self.classes) > 8 else "")
+        facts = [
+            ("aliases", ", ".join(aliases(self.bundle.store, self.task).names(self.version))),
+            ("labels", names),
+            ("family", str((card.get("lineage") or {}).get("family"))),
+            ("run", str(card["run_id"])),
+            *figures,
+        ]
+        return facts_html(f"{self.task}, version {self.version}", facts)
+
+
+def _metrics(card: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
+    """Return each metric of the whole items with its interval."""
+    by_unit: Mapping[str, Mapping[str, Mapping[str, float]]] = card["metrics"]
+    return by_unit.get(card.get("unit", ""), next(iter(by_unit.values())))
+
+
+def _headline(card: Mapping[str, Any]) -> tuple[str, Mapping[str, float]]:
+    """Return the metric that stands for the model, and its value with an interval."""
+    metrics = _metrics(card)
+    name = "macro_f1" if "macro_f1" in metrics else next(iter(metrics))
+    return name, metrics[name]
+
+
+def _prediction(answer: Judgement) -> Prediction:
+    """Return a judgement with names."""
+    order = np.argsort(-answer.probabilities, kind="stable")
+    probabilities = {answer.classes[place]: float(answer.probabilities[place]) for place in order}
+    label, probability = next(iter(probabilities.items()))
+    return Prediction(label, probability, probabilities, _segments(answer))
+
+
+def _segments(answer: Judgement) -> "pd.DataFrame | None":
+    import pandas as pd
+
+    segments = answer.segments
+    if segments is None:
+        return None
+    heard = np.flatnonzero(segments.sounding)
+    rows = segments.probabilities[heard]
+    best = rows.argmax(axis=1) if len(rows) else np.zeros(0, dtype=int)
+    return pd.DataFrame(
+        {
+            "start_s": segments.starts_s[heard],
+            "label": np.array(answer.classes, dtype=object)[best],
+            "probability": rows[np.arange(len(rows)), best],
+        }
+    )
+
+
+def _as_list(items: Any, reads: str) -> tuple[Sequence[Any], Any]:
+    """Return the items as a list and the index of the answer's rows; None for a single item."""
+    import pandas as pd
+
+    if isinstance(items, pd.DataFrame):
+        if reads != "table":
+            message = (
+                f"This model reads {_READS[reads]}, not rows of a table: give a list of them, such "
+                "as one column of the DataFrame."
+            )
+            raise UsageError(message)
+        return items.astype(object).where(items.notna(), None).to_dict("records"), items.index
+    if isinstance(items, pd.Series) and reads != "table":
+        return items.tolist(), items.index
+    if isinstance(items, np.ndarray) and reads == "image" and items.ndim > 2:
+        return list(items), pd.RangeIndex(len(items))
+    if isinstance(items, list | tuple):
+        names = [str(item) for item in items if isinstance(item, str | Path)]
+        of_files = reads == "midi" and len(names) == len(items)
+        return items, pd.Index(names) if of_files else pd.RangeIndex(len(items))
+    return [items], None
+
+
+_READS = {
+    "midi": "MIDI files (a path or bytes)",
+    "table": "rows of a table (a mapping or a DataFrame)",
+    "image": "images (an array [height, width])",
+    "text": "texts",
+}
+
+
+def _item(given: Any, reads: str) -> Item:
+    """Return one item as the model's preparation takes it."""
+    import pandas as pd
+
+    if reads == "midi" and isinstance(given, str | Path | bytes):
+        return _piece(given)
+    if reads == "table" and isinstance(given, Mapping | pd.Series):
+        return {str(k): None if pd.isna(v) else _plain(v) for k, v in given.items()}
+    if reads == "image" and isinstance(given, np.ndarray):
+        return given.astype(np.float32)
+    if reads == "text" and isinstance(given, str):
+        return given
+    message = f"This model reads {_READS[reads]}; {type(given).__name__} is none of these."
+    raise UsageError(message)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _piece(source: str | Path | bytes) -> Piece:
+    if isinstance(source, bytes):
+        return Piece(read_score(source))
+    try:
+        content = Path(source).expanduser().read_bytes()
+    except OSError as error:
+        message = f"{source} cannot be read: {error.strerror}."
+        raise UsageError(message) from error
+    try:
+        return Piece(read_score(content))
+    except MidiError as error:
+        message = f"{source}: {error}"
+        raise MidiError(message) from error
+
+
+def load_model(
+    task: str, *, version: int | str | None = None, store: AnyStore | None = None
+) -> Model:
+    """Load a promoted model.
+
+    Parameters
+    ----------
+    task
+        Name of the task.
+    version
+        Number of a version, or an alias: ``champion``, ``previous`` or ``challenger``. The champion
+        by default.
+    store
+        A folder, URI or store; see `tunesmith.open_store`.
+
+    Returns
+    -------
+    Model
+        Ready to predict; neither Ray nor TensorFlow is loaded.
+
+    Raises
+    ------
+    UsageError
+        When the task has no model, or no such alias; the message names near ones.
+    StoreError
+        When there is no such version, or its files are damaged.
+
+    Examples
+    --------
+    >>> import tunesmith
+    >>> tunesmith.load_model("composer")  # doctest: +SKIP
+    Model('composer', version=3, macro_f1=0.908)
+    """
+    opened = open_store(store)
+    names = aliases(opened, task)
+    known = {name: getattr(names, name) for name in ("champion", "previous", "challenger")}
+    if version is None or isinstance(version, str):
+        alias = version or "champion"
+        if alias not in known:
+            kind = "alias"
+            raise unknown(kind, alias, known)
+        number = known[alias]
+        if number is None:
+            raise _nothing_promoted(opened, task, alias)
+    else:
+        number = version
+    return Model(open_bundle(opened, task, number))
+
+
+def _nothing_promoted(store: Store, task: str, alias: str) -> UsageError:
+    tasks = [name for name in store.list(FOLDER) if aliases(store, name).champion is not None]
+    if task not in tasks and tasks:
+        kind = "promoted model"
+        return unknown(kind, task, tasks)
+    return UsageError(
+        f"The task {task!r} has no {alias} in {store.shown}. Promote a run first: "
+        f"tunesmith.promote({task!r})."
+    )
