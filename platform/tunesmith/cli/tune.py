@@ -1,7 +1,7 @@
 """Search tasks over model families: Ray Tune, Optuna and early stopping on the whole cluster."""
 
 import json
-from collections.abc import Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,9 +10,8 @@ from tunesmith.cli.command import DURATION, command, echo, wide_console
 from tunesmith.errors import UsageError
 
 if TYPE_CHECKING:
-    from tunesmith.tuning import Ask
+    from tunesmith.tuning import SearchOptions
 
-_TABLE_TASKS = ("genre", "emotion")
 # What NumPy, scikit-learn and Keras take.
 _LARGEST_SEED = 2**32 - 1
 
@@ -79,54 +78,15 @@ def _show_plan(result: dict[str, Any]) -> None:
                 click.echo(f"              {name}: {text}")
 
 
-def _datasets(values: Sequence[str]) -> dict[str, str]:
-    """Return dataset names by task; the key "" is for every other task."""
-    pairs = (value.partition("=") for value in values)
-    return {task if equals else "": name if equals else task for task, equals, name in pairs}
+def _search_options(options: dict[str, Any]) -> "SearchOptions":
+    """Return the options of the search among those of the command."""
+    from tunesmith.tuning import SearchOptions, datasets_by_task
 
-
-def _asks(names: Sequence[str], options: dict[str, Any]) -> "list[Ask]":
-    """Return what to search, from what was typed."""
-    from tunesmith.tasks import Request, get_task
-    from tunesmith.tuning import Ask
-
-    datasets = _datasets(options["dataset"])
-    own_table = {
-        "csv": options["csv"],
-        "target": options["target"],
-        "groups": list(options["group"]),
-        "leave_out": list(options["drop"]),
-    }
-    if options["csv"] and not set(names) <= set(_TABLE_TASKS):
-        message = f"--csv is for tasks on tables: {' or '.join(_TABLE_TASKS)}."
-        raise UsageError(message)
-    families = tuple(options["families"].split(",")) if options["families"] else None
-    asks = []
-    for name in names:
-        task = get_task(name)
-        chosen: dict[str, Any] = {}
-        if task.kind == "table":
-            chosen = {key: value for key, value in own_table.items() if value}
-        elif task.kind == "midi":
-            limits = {
-                "least_pieces": options["least_pieces"],
-                "least_share": options["least_share"],
-            }
-            chosen = {key: value for key, value in limits.items() if value is not None}
-        dataset = datasets.get(name, datasets.get("")) if task.kind == "midi" else None
-        version = options["version"] if dataset else None
-        asks.append(
-            Ask(
-                task=name,
-                request=Request(dataset, version, options["seed"], chosen),
-                families=families,
-                trials=options["trials"],
-                seed=options["seed"],
-                resume=options["resume"],
-                extend=options["extend"],
-            )
-        )
-    return asks
+    own = {field.name: options[field.name] for field in fields(SearchOptions)}
+    families = options["families"].split(",") if options["families"] else None
+    return SearchOptions(
+        **own | {"dataset": datasets_by_task(options["dataset"]), "families": families}
+    )
 
 
 @click.argument("tasks", nargs=-1)
@@ -184,9 +144,9 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
     here = {"include_dashboard": options["dashboard"], "num_cpus": options["cpus"]}
     with connection.session(options["address"], meanwhile=ENGINE, **here) as cluster:
         from tunesmith.artifacts.searches import CLUSTER
-        from tunesmith.tuning import on_machines, plan, search
+        from tunesmith.tuning import asks_for, on_machines, plan, search
 
-        place, asks = Store(store), _asks(names, options)
+        place, asks = Store(store), asks_for(names, _search_options(options))
         if options["dry_run"]:
             return {"plan": plan(place, asks, on_machines(cluster))}
         place.write_json(connection.endpoints(), *CLUSTER)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tunesmith.tuning.driver import SearchInterruptedError, search
     from tunesmith.tuning.planning import plan
+    from tunesmith.tuning.requests import SearchOptions, asks_for, datasets_by_task
     from tunesmith.tuning.scheduler import on_machines
     from tunesmith.tuning.session import Ask
     from tunesmith.tuning.trial import hide_gpus_not_given
@@ -17,6 +18,9 @@ __all__ = [
     "ENGINE",
     "Ask",
     "SearchInterruptedError",
+    "SearchOptions",
+    "asks_for",
+    "datasets_by_task",
     "hide_gpus_not_given",
     "on_machines",
     "plan",
@@ -33,6 +37,9 @@ ENGINE = (
 _HOMES = {
     "Ask": "session",
     "SearchInterruptedError": "driver",
+    "SearchOptions": "requests",
+    "asks_for": "requests",
+    "datasets_by_task": "requests",
     "hide_gpus_not_given": "trial",
     "on_machines": "scheduler",
     "plan": "planning",
