@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from tunesmith.cli.command import command, echo, wide_console
+from tunesmith.cli.plugin import plugin_option
 
 
 def _cell(figure: dict[str, float]) -> str:
@@ -50,6 +51,7 @@ def _show(result: dict[str, Any]) -> None:
 @command(show=_show)
 @click.argument("task")
 @click.option("--run", "run_id", metavar="ID", help="Which run [the latest].")
+@plugin_option
 def main(store: str | None, task: str, run_id: str | None) -> dict[str, Any]:
     """Measure the winner of TASK on items its search never saw."""
     from tunesmith.artifacts.store import Store

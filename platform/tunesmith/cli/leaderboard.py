@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from tunesmith.cli.command import command, wide_console
+from tunesmith.cli.plugin import plugin_option
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -56,6 +57,7 @@ def _test(row: dict[str, Any]) -> str:
 )
 @click.option("--top", default=20, show_default=True, type=click.IntRange(1), help="Rows a task.")
 @command(show=_show)
+@plugin_option
 def main(store: str | None, tasks: tuple[str, ...], by: str, top: int) -> dict[str, Any]:
     """Show what was found so far for TASKS (all by default), best first."""
     from tunesmith.artifacts.store import Store

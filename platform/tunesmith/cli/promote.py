@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from tunesmith.cli.command import command, echo
+from tunesmith.cli.plugin import plugin_option
 
 _MARKS = {True: "passed", False: "REFUSED", None: "warning"}
 
@@ -39,6 +40,7 @@ def _show(result: dict[str, Any]) -> None:
 @click.option(
     "--memory-mb", default=1000, show_default=True, help="Memory that a serving process can spare."
 )
+@plugin_option
 def main(
     store: str | None, task: str, run_id: str | None, force: str | None, memory_mb: int
 ) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tunesmith.cli.command import DURATION, command, echo, wide_console
+from tunesmith.cli.plugin import plugin_option
 from tunesmith.errors import UsageError
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def _search_options(options: dict[str, Any]) -> "SearchOptions":
 @click.option("--dashboard", is_flag=True, help="Ray's dashboard on 127.0.0.1, if Ray starts here.")
 @click.option("--address", metavar="HOST:PORT", help="Cluster to join [RAY_ADDRESS, else local].")
 @command(show=_show)
+@plugin_option
 def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str, Any]:
     """Search TASKS over model families and publish each winner as a run."""
     from tunesmith.artifacts.store import Store

@@ -1,32 +1,24 @@
-"""Families by name: every module of this package that holds a ``FAMILY``."""
-
-import pkgutil
-from functools import cache
-from importlib import import_module
+"""Families by name."""
 
 import tunesmith.models as package
-from tunesmith.errors import unknown
 from tunesmith.models.contract import Family
+from tunesmith.registries import Registry
 
-__all__ = ["family_names", "get_family"]
+__all__ = ["FAMILIES", "add_family", "family_names", "get_family"]
 
-_NOT_FAMILIES = {"contract", "registry"}
-
-
-@cache
-def _families() -> dict[str, Family]:
-    names = [module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg]
-    modules = [
-        import_module(f"{package.__name__}.{name}")
-        for name in names
-        if not name.startswith("_") and name not in _NOT_FAMILIES
-    ]
-    return {module.FAMILY.name: module.FAMILY for module in modules}
+FAMILIES: Registry[Family] = Registry(
+    "model family",
+    Family,  # type: ignore[type-abstract]
+    package=package,
+    attributes=("FAMILY", "FAMILIES"),
+    entry_points="tunesmith.families",
+)
+"""All families: those of this package (a module each), of installed packages and of plugins."""
 
 
 def family_names() -> tuple[str, ...]:
     """Return the names of all families, sorted."""
-    return tuple(sorted(_families()))
+    return FAMILIES.names()
 
 
 def get_family(name: str) -> Family:
@@ -37,8 +29,15 @@ def get_family(name: str) -> Family:
     UsageError
         When there is none; the message names the nearest ones.
     """
-    families = _families()
-    if name not in families:
-        kind = "model family"
-        raise unknown(kind, name, families)
-    return families[name]
+    return FAMILIES.get(name)
+
+
+def add_family(family: Family) -> None:
+    """Make a family of a program or notebook known by its name.
+
+    Raises
+    ------
+    UsageError
+        When another family has that name.
+    """
+    FAMILIES.add(family)

@@ -1,35 +1,30 @@
-"""Tasks by name: every module of this package that holds a ``TASK``."""
+"""Tasks by name."""
 
-import pkgutil
 from collections.abc import Mapping
-from functools import cache
-from importlib import import_module
 from typing import Any
 
 import tunesmith.tasks as package
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples
-from tunesmith.errors import unknown
+from tunesmith.registries import Registry
 from tunesmith.tasks.contract import Request, Task
 
-__all__ = ["get_task", "load_for_run", "task_names"]
-
-_NOT_TASKS = {"contract", "registry"}
+__all__ = ["TASKS", "add_task", "get_task", "load_for_run", "task_names"]
 
 
-@cache
-def _modules() -> dict[str, str]:
-    names = [module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg]
-    return {
-        name: f"{package.__name__}.{name}"
-        for name in names
-        if not name.startswith("_") and name not in _NOT_TASKS
-    }
+TASKS = Registry(
+    "task",
+    Task,
+    package=package,
+    attributes=("TASK", "TASKS"),
+    entry_points="tunesmith.tasks",
+)
+"""All tasks: those of this package (a module each), of installed packages and of plugins."""
 
 
 def task_names() -> tuple[str, ...]:
-    """Return the names of all tasks, sorted; a task's file is named after it."""
-    return tuple(sorted(_modules()))
+    """Return the names of all tasks, sorted."""
+    return TASKS.names()
 
 
 def get_task(name: str) -> Task:
@@ -40,12 +35,18 @@ def get_task(name: str) -> Task:
     UsageError
         When there is none; the message names the nearest ones.
     """
-    modules = _modules()
-    if name not in modules:
-        kind = "task"
-        raise unknown(kind, name, modules)
-    task: Task = import_module(modules[name]).TASK
-    return task
+    return TASKS.get(name)
+
+
+def add_task(task: Task) -> None:
+    """Make a task of a program or notebook known by its name.
+
+    Raises
+    ------
+    UsageError
+        When another task has that name.
+    """
+    TASKS.add(task)
 
 
 def load_for_run(store: Store, run: Mapping[str, Any]) -> Examples:

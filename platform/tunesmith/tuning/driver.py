@@ -17,6 +17,7 @@ from ray.tune.error import TuneError
 from tunesmith.artifacts.store import Store
 from tunesmith.artifacts.tracking import tracking_uri
 from tunesmith.errors import SearchError, UsageError
+from tunesmith.plugins import snapshot
 from tunesmith.tuning.mlflow_trials import TrackedTrials
 from tunesmith.tuning.optuna_search import Portfolio
 from tunesmith.tuning.progress import Budget, Say, Watch, silent
@@ -179,7 +180,8 @@ def run_trials(
     history = {session.task.name: session.history for session in sessions}
     events = {session.task.name: session.folder / "tensorboard" for session in sessions}
     trainable = tune.with_resources(
-        tune.with_parameters(SearchTrial, materials=dict(materials)), placement
+        tune.with_parameters(SearchTrial, materials=dict(materials), plugins=snapshot()),
+        placement,
     )
     scheduler = EarlyStopping(cluster)
     for session in sessions:

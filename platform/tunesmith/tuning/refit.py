@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tunesmith.errors import ModelError
 from tunesmith.models import Fitted, get_family
+from tunesmith.plugins import Snapshot, restore
 from tunesmith.tuning.trial import hide_gpus_not_given
 from tunesmith.tuning.trial_data import Material
 
@@ -30,6 +31,7 @@ def refit(
     seed: int,
     threads: int,
     views: Sequence[str],
+    plugins: Snapshot | None = None,
 ) -> dict[str, bytes]:
     """Train a setting on all development items for a number of steps and export it.
 
@@ -45,6 +47,8 @@ def refit(
         As in `Family.fit`.
     views
         Inputs of the model that this one is, or is to be a part of.
+    plugins
+        Those of the search; by default those of this process.
 
     Returns
     -------
@@ -58,6 +62,8 @@ def refit(
         When the family yields no step.
     """
     hide_gpus_not_given()
+    if plugins is not None:
+        restore(plugins)
     model = None
     development = material.development
     # Schedules are laid out for these steps: a rate that has not come down leaves a worse model.

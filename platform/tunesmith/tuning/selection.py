@@ -16,6 +16,7 @@ from tunesmith.artifacts.searches import read_history
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError
 from tunesmith.models import get_family, merge
+from tunesmith.plugins import snapshot
 from tunesmith.tuning import run_artifact
 from tunesmith.tuning.ensemble import Candidate, Mixture, mix
 from tunesmith.tuning.progress import REFIT_MARGIN, Say
@@ -243,6 +244,7 @@ def _refitter(
             seed=session.plan["seed"],
             threads=int(share["CPU"]),
             views=winner.views,
+            plugins=snapshot(),
         )
 
     return begin

@@ -15,6 +15,7 @@ from ray import tune
 from tunesmith.datasets.examples import Examples, aggregate
 from tunesmith.datasets.probabilities import fit_temperature
 from tunesmith.models import Fitted, Step, get_family
+from tunesmith.plugins import Snapshot, restore
 from tunesmith.tuning.scoring import scores
 from tunesmith.tuning.trial_data import Material
 
@@ -32,9 +33,16 @@ class SearchTrial(tune.Trainable):
     The process is reused for the next trial, so that TensorFlow is imported once.
     """
 
-    def setup(self, config: dict[str, Any], materials: Mapping[str, Any] | None = None) -> None:
-        """Take the references to every task's material; it is fetched when a trial needs it."""
+    def setup(
+        self,
+        config: dict[str, Any],
+        materials: Mapping[str, Any] | None = None,
+        plugins: Snapshot | None = None,
+    ) -> None:
+        """Take the references to every task's material, and the plugins of the search."""
         hide_gpus_not_given()
+        if plugins is not None:
+            restore(plugins)
         self._materials = dict(materials or {})
         self._begin(config)
 
