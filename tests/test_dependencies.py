@@ -51,6 +51,7 @@ INDIRECT = {
 }
 # Imported without being named in pyproject.toml: a dependency brings it, as part of its interface.
 BROUGHT_BY = {
+    "markupsafe": "jinja2",
     "opentelemetry-api": "ray",
     "scipy": "scikit-learn",
     "sqlalchemy": "optuna",

@@ -12,7 +12,8 @@ from tunesmith.reports.data_card import render_card, write_card
 
 @pytest.fixture(scope="module")
 def page(dataset):
-    return render_card(dataset)
+    # Lines of a template break anywhere in a sentence.
+    return " ".join(render_card(dataset).split())
 
 
 class _Checker(HTMLParser):
@@ -44,28 +45,28 @@ def test_it_needs_nothing_but_itself(page):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "words",
     [
         "14 found = 12 kept + 1 duplicate + 1 rejected",
-        "Clip outliers at 1.5 times",
+        "Leave out outliers (beyond 1.5 times the interquartile range)",
         "Length of the pieces by label",
-        "Notes a piece",
-        "Tempo changes a piece",
-        "Mean polyphony by label",
+        "Notes per piece",
+        "Tempo changes per piece",
+        "Mean polyphony per piece by label",
         "First time signature",
-        "Velocity by label",
+        "Mean velocity per piece by label",
         "0.1 %",
         "Binary",
         "Instrumentation",
         "Timing",
-        "16 frames a second",
+        "16 frames per second",
         "NotMidi",
         "Chopin &amp; Co",
         "faster &lt;0&gt;.mid",
     ],
 )
-def test_it_tells_all_that_was_asked_for(page, told):
-    assert told in page
+def test_it_shows_every_part_of_the_data(page, words):
+    assert words in page
 
 
 def test_both_schemes_are_there(page):

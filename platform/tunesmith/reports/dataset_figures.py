@@ -1,4 +1,4 @@
-"""Figures of a data card: what the study looked at before it learned anything."""
+"""Plots of a dataset version: its labels, lengths, tempos, keys and duplicates."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,18 +24,16 @@ __all__ = [
     "doublings",
     "histogram",
     "key_signatures",
-    "rolls_by_channel",
-    "rolls_by_rate",
     "time_signatures",
 ]
 
 THRESHOLDS = (0.0, 0.001, 0.01, 0.1)
-"""Smallest share of the chunks a class may have to be learned, as the study swept them."""
+"""Minimum shares of the chunks below which a label may be dropped."""
 
 _WIDTH = 9.2
 _MAX_CLASSES = 20
 MAX_POINTS = 400
-"""Dots a box shows; of more values a sample."""
+"""Most dots beside a box; of more values a sample is drawn."""
 
 Groups = Mapping[str, npt.NDArray[np.floating[Any]]]
 """Values by name."""
@@ -52,7 +50,7 @@ def clip_outliers(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float
     Returns
     -------
     numpy.ndarray
-        Those that are no outliers by Tukey's rule, in their order.
+        The values that are no outliers by Tukey's rule, in their order.
     """
     if len(values) == 0:
         return values
@@ -63,23 +61,21 @@ def clip_outliers(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float
 
 
 def boxes(groups: Groups, label: str, *, logarithmic: bool = False) -> "Figure":
-    """Draw one box a group with its points beside it, the groups from top to bottom.
+    """Draw one box per group with its values as dots, the groups from top to bottom.
 
     Parameters
     ----------
     groups
-        Values by name, in the order to draw.
+        Values by name, in the order of drawing.
     label
-        What the values are, with their unit.
+        Name of the values, with their unit.
     logarithmic
-        Whether the axis is.
+        Whether the axis is logarithmic.
     """
-    from matplotlib.figure import Figure
-
     names = list(groups)
     random = np.random.default_rng(0)
     with styled():
-        figure = Figure(figsize=(_WIDTH, 0.7 + 0.42 * len(names)))
+        figure = _figure(_WIDTH, 0.7 + 0.42 * len(names))
         axes = figure.subplots()
         for row, name in enumerate(names):
             values = groups[name]
@@ -120,23 +116,21 @@ def histogram(
     bins: int = 40,
     logarithmic: bool = False,
 ) -> "Figure":
-    """Draw how many pieces have which value.
+    """Draw the distribution of a value over pieces.
 
     Parameters
     ----------
     values
-        One value a piece.
+        One value per piece.
     label
-        What the values are, with their unit.
+        Name of the values, with their unit.
     bins
         Number of bars, at most.
     logarithmic
         Whether the bars are spaced by ratios.
     """
-    from matplotlib.figure import Figure
-
     with styled():
-        figure = Figure(figsize=(4.4, 2.5))
+        figure = _figure(4.4, 2.5)
         axes = figure.subplots()
         edges = _edges(values, bins, logarithmic=logarithmic)
         axes.hist(
@@ -153,28 +147,26 @@ def histogram(
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(_plain_number)
         axes.set_xlabel(label)
-        axes.set_ylabel("pieces")
+        axes.set_ylabel("Pieces")
         axes.grid(visible=False, axis="x")
     return figure
 
 
 def doublings(values: npt.NDArray[np.integer[Any]], label: str) -> "Figure":
-    """Draw how many pieces have none, 1, 2 to 3, 4 to 7 … of something.
+    """Draw how many pieces have 0, 1, 2 to 3, 4 to 7 … of something.
 
     Parameters
     ----------
     values
-        Whole numbers from 0, one a piece.
+        Whole numbers from 0, one per piece.
     label
-        What is counted.
+        Name of what is counted.
     """
-    from matplotlib.figure import Figure
-
     places = np.ceil(np.log2(values.astype(np.float64) + 1)).astype(np.int64)
     counts = np.bincount(places, minlength=1)
     names = ["0", "1", *(f"{1 << (p - 1)}\u2013{(1 << p) - 1}" for p in range(2, len(counts)))]
     with styled():
-        figure = Figure(figsize=(4.4, 2.5))
+        figure = _figure(4.4, 2.5)
         axes = figure.subplots()
         axes.bar(range(len(counts)), counts, 0.8, color=ACCENT, alpha=0.85)
         axes.set_xticks(
@@ -185,21 +177,19 @@ def doublings(values: npt.NDArray[np.integer[Any]], label: str) -> "Figure":
             rotation_mode="anchor",
         )
         axes.set_xlabel(label)
-        axes.set_ylabel("pieces")
+        axes.set_ylabel("Pieces")
         axes.grid(visible=False, axis="x")
     return figure
 
 
 def class_shares(pieces: "pd.DataFrame") -> "Figure":
-    """Draw each class's share of the chunks, and where the study's thresholds lie.
+    """Draw each class's share of the chunks, and the minimum shares of `THRESHOLDS`.
 
     Parameters
     ----------
     pieces
         Labelled rows of `pieces`.
     """
-    from matplotlib.figure import Figure
-
     chunks = pieces.groupby("label")["n_chunks"].sum().sort_values(ascending=False)
     share = 100 * chunks / chunks.sum()
     shown = share.head(30)
@@ -208,7 +198,7 @@ def class_shares(pieces: "pd.DataFrame") -> "Figure":
         names.append(f"{len(share) - len(shown)} more, each at most")
     values = [*shown.to_numpy(), *share.to_numpy()[len(shown) : len(shown) + 1]]
     with styled():
-        figure = Figure(figsize=(_WIDTH, 0.8 + 0.235 * len(names)))
+        figure = _figure(_WIDTH, 0.8 + 0.235 * len(names))
         axes = figure.subplots()
         axes.barh(range(len(names)), values, height=0.68, color=ACCENT, alpha=0.85)
         for row, value in enumerate(values):
@@ -229,23 +219,21 @@ def class_shares(pieces: "pd.DataFrame") -> "Figure":
             )  # fmt: skip
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_xlabel("share of the chunks, % (logarithmic)")
+        axes.set_xlabel("Share of the chunks, % (logarithmic)")
         _only_x_grid(axes)
     return figure
 
 
 def time_signatures(pieces: "pd.DataFrame", classes: Sequence[str]) -> "Figure":
-    """Draw which share of each class's pieces begins in which time signature.
+    """Draw the shares of time signatures in which each class's pieces begin.
 
     Parameters
     ----------
     pieces
         Labelled rows of `pieces`.
     classes
-        Which classes, from top to bottom.
+        Names of the classes, from top to bottom.
     """
-    from matplotlib.figure import Figure
-
     written = pieces["time_signature"]
     common = written.value_counts().index[:7].tolist()
     grouped = written.where(written.isin(common) | written.isna(), "others").fillna("none given")
@@ -253,7 +241,7 @@ def time_signatures(pieces: "pd.DataFrame", classes: Sequence[str]) -> "Figure":
     colours["none given"] = GRID
     columns = [name for name in colours if (grouped == name).any()]
     with styled():
-        figure = Figure(figsize=(_WIDTH, 1.0 + 0.27 * len(classes)))
+        figure = _figure(_WIDTH, 1.0 + 0.27 * len(classes))
         axes = figure.subplots()
         left = np.zeros(len(classes))
         for column in columns:
@@ -268,7 +256,7 @@ def time_signatures(pieces: "pd.DataFrame", classes: Sequence[str]) -> "Figure":
         axes.set_yticks(range(len(classes)), classes)
         axes.set_ylim(len(classes) - 0.45, -0.55)
         axes.set_xlim(0, 100)
-        axes.set_xlabel("share of the class's pieces, %")
+        axes.set_xlabel("Share of the class's pieces, %")
         axes.grid(visible=False)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(columns), borderpad=0.2,
                     handlelength=1, handleheight=1, columnspacing=1.4)  # fmt: skip
@@ -276,15 +264,13 @@ def time_signatures(pieces: "pd.DataFrame", classes: Sequence[str]) -> "Figure":
 
 
 def key_signatures(pieces: "pd.DataFrame") -> "Figure":
-    """Draw how many pieces begin in which key, around the circle of fifths.
+    """Draw how many pieces begin in each key, along the circle of fifths.
 
     Parameters
     ----------
     pieces
         Rows of `pieces`.
     """
-    from matplotlib.figure import Figure
-
     counts = pieces["key_signature"].value_counts()
     major = ["Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#"]
     minor = ["Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#"]
@@ -297,34 +283,34 @@ def key_signatures(pieces: "pd.DataFrame") -> "Figure":
         table = spelled if mode == "Major" else spelled_minor
         totals[mode][table.get(tonic, tonic)] += int(count)
     with styled():
-        figure = Figure(figsize=(_WIDTH, 2.4))
+        figure = _figure(_WIDTH, 2.4)
         axes = figure.subplots()
         places = np.arange(12)
         axes.bar(places - 0.2, list(totals["Major"].values()), 0.38, color=ACCENT, label="major")
         axes.bar(places + 0.2, list(totals["minor"].values()), 0.38, color=SERIES[1], label="minor")
         names = [f"{a}\n{b.lower()}" for a, b in zip(major, minor, strict=True)]
         axes.set_xticks(places, names)
-        axes.set_ylabel("pieces")
+        axes.set_ylabel("Pieces")
         axes.grid(visible=False, axis="x")
         axes.legend(loc="upper right")
     return figure
 
 
 def cluster_sizes(clusters: npt.NDArray[np.int64]) -> "Figure":
-    """Draw how many pieces are in duplicate clusters of which size.
+    """Draw how many duplicate clusters there are of each size.
 
     Parameters
     ----------
     clusters
         Cluster of each piece.
     """
-    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     sizes = np.bincount(clusters)
     sizes = sizes[sizes > 1]
     number, count = np.unique(sizes, return_counts=True)
     with styled():
-        figure = Figure(figsize=(4.4, 2.5))
+        figure = _figure(4.4, 2.5)
         axes = figure.subplots()
         places = np.arange(len(number))
         axes.bar(places, count, 0.7, color=ACCENT, alpha=0.85)
@@ -332,69 +318,17 @@ def cluster_sizes(clusters: npt.NDArray[np.int64]) -> "Figure":
             axes.annotate(str(value), (place, value), xytext=(0, 2), textcoords="offset points",
                           ha="center", fontsize=7.5, color=MUTED)  # fmt: skip
         axes.set_xticks(places, [str(size) for size in number])
-        axes.set_xlabel("pieces in the cluster")
-        axes.set_ylabel("clusters")
+        axes.set_xlabel("Pieces in the cluster")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylabel("Clusters")
         axes.grid(visible=False, axis="x")
     return figure
 
 
-def rolls_by_channel(
-    channels: Mapping[str, npt.NDArray[np.uint8]], frames_per_second: float
-) -> "Figure":
-    """Draw one stretch of music in each channel, one above the other.
-
-    Parameters
-    ----------
-    channels
-        Rolls ``[frames, 128]`` by name, all of one length.
-    frames_per_second
-        Their frame rate.
-    """
-    return _rolls({name: (roll, frames_per_second) for name, roll in channels.items()})
-
-
-def rolls_by_rate(rolls: Mapping[float, npt.NDArray[np.uint8]]) -> "Figure":
-    """Draw one stretch of music at several frame rates, one above the other.
-
-    Parameters
-    ----------
-    rolls
-        Rolls ``[frames, 128]`` by frames a second.
-    """
-    return _rolls({f"{rate:g} frames a second": (roll, rate) for rate, roll in rolls.items()})
-
-
-def _rolls(panels: Mapping[str, tuple[npt.NDArray[np.uint8], float]]) -> "Figure":
+def _figure(width: float, height: float) -> "Figure":
     from matplotlib.figure import Figure
 
-    sounding = np.flatnonzero(np.any([r.any(axis=0) for r, _ in panels.values()], axis=0))
-    low, high = (int(sounding[0]) - 2, int(sounding[-1]) + 3) if len(sounding) else (36, 96)
-    with styled():
-        figure = Figure(figsize=(_WIDTH, 1.55 * len(panels) + 0.4))
-        rows = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
-        for axes, (name, (roll, rate)) in zip(rows, panels.items(), strict=True):
-            axes.imshow(
-                _ink(roll[:, low:high].T), origin="lower", aspect="auto", interpolation="nearest",
-                extent=(0, len(roll) / rate, low - 0.5, high - 0.5),
-            )  # fmt: skip
-            octaves = [p for p in range(0, 128, 12) if low <= p < high]
-            axes.set_yticks(octaves, [f"C{p // 12 - 1}" for p in octaves])
-            axes.set_title(name)
-            axes.grid(color=GRID, linewidth=0.5)
-        rows[-1].set_xlabel("seconds")
-        figure.subplots_adjust(hspace=0.42)
-    return figure
-
-
-def _ink(cells: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating[Any]]:
-    """Return cells as colour over nothing: the page's ground shows through, light or dark."""
-    from matplotlib.colors import to_rgb
-
-    image = np.empty((*cells.shape, 4))
-    image[..., :3] = to_rgb(ACCENT)
-    # What sounds at all can be seen.
-    image[..., 3] = np.where(cells > 0, 0.35 + 0.65 * cells / max(int(cells.max()), 1), 0.0)
-    return image
+    return Figure(figsize=(width, height))
 
 
 def _edges(
