@@ -28,7 +28,7 @@ class Remembered:
 
 TASK = Task(
     name="{name}", title="A title", kind="table", families=("linear",), metric="accuracy",
-    unit="row", protocol="none", read=lambda store, request: Remembered().value,
+    unit="row", read=lambda store, request: Remembered().value,
 )
 """
 

@@ -63,7 +63,9 @@ def read_yaml(path: Path, model: type[Model], text: str | None = None) -> Model:
 def _not_yaml(path: Path, error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         line = error.problem_mark.line + 1
-        return f"{path}, line {line}: not valid YAML: {error.problem}."
+        begun = error.context_mark
+        context = f", {error.context} that begins in line {begun.line + 1}" if begun else ""
+        return f"{path}, line {line}: not valid YAML{context}: {error.problem}."
     return f"{path}: not valid YAML: {error}."
 
 

@@ -20,7 +20,7 @@ def test_composers_of_enough_pieces_are_the_classes(name: str, music_store: Stor
     assert set(data.parts) == {"train", "validation", "test"}
     assert leaked(data.parts, data.examples.groups) == 0
     assert data.notes == (
-        "5 pieces are left out: no known composer, or one without at least 10 pieces.",
+        "5 pieces are left out: no known label, or one without at least 10 pieces.",
     )
     for family in task.families:
         assert len(data.examples.view(get_family(family).view))
@@ -51,7 +51,7 @@ def test_fewer_pieces_or_a_share_of_chunks_can_be_asked_for(music_store: Store) 
     assert more.examples.classes == ("Bach", "Chopin", "Liszt")
     by_share = task.read(music_store, Request(options={"least_share": 0.2}))
     assert by_share.examples.classes == ("Bach", "Chopin")
-    with pytest.raises(DatasetError, match=r"1 composers with 50\.0% of all chunks"):
+    with pytest.raises(DatasetError, match=r"1 labels with 50\.0% of all chunks"):
         task.read(music_store, Request(options={"least_share": 0.5}))
 
 

@@ -44,7 +44,6 @@ def test_a_task_is_named_after_its_file_and_complete(name: str) -> None:
     assert task.metric in METRICS
     assert task.title
     assert task.unit
-    assert task.protocol
     assert task.families
     assert len(set(task.families)) == len(task.families)
     for family in task.families:

@@ -30,7 +30,9 @@ def test_a_table_of_the_users_own_goes_to_tasks_on_tables_alone() -> None:
     assert ask.request.options == {
         "csv": "songs.csv", "target": "mood", "groups": ["artist"], "leave_out": ["id"],
     }  # fmt: skip
-    with pytest.raises(UsageError, match="--csv is for tasks on tables"):
+    with pytest.raises(
+        UsageError, match="--csv is for tasks that can read a table of your own: emotion or genre"
+    ):
         asks_for(["genre", "digits"], options)
 
 

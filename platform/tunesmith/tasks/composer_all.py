@@ -5,8 +5,8 @@ and 2-class models on the 49-class frame by mistake. Here augmentation happens w
 every threshold has data of its own.
 """
 
-from tunesmith.tasks.contract import Reference, Task
-from tunesmith.tasks.support.pieces import LICENCE, PROTOCOL, read_pieces
+from tunesmith.tasks.contract import PIECE_OPTIONS, Reference, Task
+from tunesmith.tasks.support.pieces import LICENCE, read_pieces
 
 __all__ = ["TASK"]
 
@@ -18,8 +18,8 @@ TASK = Task(
     metric="accuracy",
     unit="piece",
     licence=LICENCE,
-    protocol=PROTOCOL,
     read=read_pieces,
+    options=PIECE_OPTIONS,
     ensemble=True,
     reference=Reference("study: 2-D CNN, 49 classes with 0.1 % of the chunks or more", 0.4953),
 )

@@ -1,4 +1,4 @@
-"""What every task promises."""
+"""The contract of tasks: a `Task` reads the `TaskData` that a `Request` names."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -9,16 +9,30 @@ import numpy.typing as npt
 
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples
+from tunesmith.datasets.splits import leaked
 
-__all__ = ["METRICS", "PARTS", "Reference", "Request", "Task", "TaskData"]
+__all__ = [
+    "METRICS",
+    "PARTS",
+    "PIECE_OPTIONS",
+    "TABLE_OPTIONS",
+    "Reference",
+    "Request",
+    "Task",
+    "TaskData",
+]
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 PARTS = ("train", "validation", "test")
+TABLE_OPTIONS = ("csv", "target", "groups", "leave_out")
+"""Options of a task that can read a table of the user's own instead of its data."""
+PIECE_OPTIONS = ("least_pieces", "least_share")
+"""Options of a task on a MIDI dataset: which labels have enough pieces."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Which data a user asked for; what is left open is the task's own choice.
+    """The data that a user wants; the task chooses what is left open.
 
     Attributes
     ----------
@@ -27,7 +41,8 @@ class Request:
     seed
         Seed of the split, and of data that is generated.
     options
-        What only some tasks know, such as the columns of a user's own table.
+        Options that only some tasks have (`Task.options`), such as the columns of a table of the
+        user's own.
     views
         Names of the views that are wanted, where reading all would take long; by default those that
         items are judged by, without those that are only learned from.
@@ -61,13 +76,17 @@ class TaskData:
     parts
         ``train``, ``validation`` or ``test`` for each item; a search never sees the last.
     name, version
-        What the data is called and a hash of its content.
+        Name of the data and a hash of its content.
     parameters
         What a reader of new input must know: frames a second, names of features.
     notes
         Sentences a user should read, such as that a sample was generated.
     is_sample
         Whether the data was generated because the real set is absent.
+    held_out
+        How the test part was chosen, to follow the words "are the test:".
+    grouping
+        Which items share a group, in the plural: ``"songs of one artist"``.
     """
 
     examples: Examples
@@ -77,6 +96,8 @@ class TaskData:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     is_sample: bool = False
+    held_out: str = "chosen at random, stratified by class"
+    grouping: str = "items of one group"
 
 
 @dataclass(frozen=True)
@@ -113,17 +134,20 @@ class Task:
     title
         One line for people.
     kind
-        ``midi``, ``table``, ``image``, ``text`` or ``synthetic``.
+        Kind of the items: ``midi`` (pieces of a dataset version of the store, which a request
+        names), ``table``, ``image``, ``text`` or ``synthetic``. It decides which slices,
+        perturbations and pictures a report has.
     families
         Names of the model families it is searched over, the most promising first.
     metric
         One of `METRICS`, an item at a time; what a search maximises.
     unit
-        What an item is: ``piece``, ``song``, ``row``.
-    protocol
-        How test items are kept apart, in a sentence.
+        Name of an item, in the singular: ``piece``, ``song``, ``row``.
     read
         Returns the data that a request asks for.
+    options
+        Names of the options of a request that `read` knows: `TABLE_OPTIONS`, `PIECE_OPTIONS` or
+        none. A command refuses or leaves out the others.
     folds
         With 2 or more, a trial is scored by the mean over this many folds of train and validation
         together; otherwise on validation alone.
@@ -132,7 +156,7 @@ class Task:
     ensemble
         Whether the best of each family may be put together in one model.
     licence
-        Of the data, for the card of a model.
+        Licence of the data, for the card of a model.
     """
 
     name: str
@@ -141,8 +165,8 @@ class Task:
     families: tuple[str, ...]
     metric: str
     unit: str
-    protocol: str
     read: Callable[[Store, Request], TaskData]
+    options: tuple[str, ...] = ()
     folds: int = 0
     reference: Reference | None = None
     ensemble: bool = False
@@ -153,3 +177,27 @@ class Task:
     ) -> Examples:
         """Return all items of the task; see `read` for the parts."""
         return self.read(store, Request(dataset, version, seed)).examples
+
+    def protocol(self, data: TaskData) -> str:
+        """Return how `data` was split and how trials are scored on it, in words.
+
+        The numbers are counted in the data, so that the sentence cannot say something else than
+        was done.
+        """
+        examples, parts = data.examples, data.parts
+        n_test = int((parts == "test").sum())
+        share = n_test / len(examples)
+        test = f"{n_test:,} of {len(examples):,} {self.unit}s ({share:.0%}) are the test"
+        clauses = [f"{test}: {data.held_out}"]
+        n_groups = len(np.unique(examples.groups))
+        if n_shared := leaked(parts, examples.groups):
+            clauses.append(f"{n_shared:,} of them share a group with {self.unit}s of another part")
+        elif n_groups < len(examples):
+            clauses.append(f"{data.grouping} stay on one side of a split ({n_groups:,} groups)")
+        n_others = len(examples) - n_test
+        if self.folds > 1:
+            scored = f"the mean of {self.folds} folds of the other {n_others:,}"
+        else:
+            scored = f"measured on {int((parts == 'validation').sum()):,} of the others"
+        clauses.append(f"the score of a trial is {scored}")
+        return "; ".join(clauses)

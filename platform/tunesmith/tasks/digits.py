@@ -39,6 +39,8 @@ def _read(store: Store, request: Request) -> TaskData:
         parts,
         name="digits",
         version=content_version(pixels, y),
+        held_out=f"the last {_TEST_BLOCKS} of {_BLOCKS} blocks in file order, mostly other writers",
+        grouping="images of one block",
         parameters={
             "features": [f"pixel_{row}_{column}" for row in range(8) for column in range(8)]
         },
@@ -53,7 +55,6 @@ TASK = Task(
     metric="accuracy",
     unit="image",
     licence="CC BY 4.0: Optical Recognition of Handwritten Digits, UCI Machine Learning Repository",
-    protocol="the last 3 of 13 blocks in file order are the test: mostly other writers",
     read=_read,
     folds=5,
     reference=Reference(

@@ -6,7 +6,7 @@ import numpy as np
 
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.splits import split_pieces
-from tunesmith.tasks.contract import Reference, Request, Task, TaskData
+from tunesmith.tasks.contract import TABLE_OPTIONS, Reference, Request, Task, TaskData
 from tunesmith.tasks.support.songs import Songs, song_table
 from tunesmith.tasks.support.tables import Table
 
@@ -55,8 +55,8 @@ TASK = Task(
         "see its page on Kaggle; the numbers come from Spotify, whose terms hold for them. Of a "
         "table of your own, what holds for it"
     ),
-    protocol="a stratified fifth held out, rows with equal features on one side; 5 folds inside",
     read=_read,
+    options=TABLE_OPTIONS,
     folds=5,
     ensemble=True,
     reference=Reference(

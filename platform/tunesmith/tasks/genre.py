@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tunesmith.artifacts.store import Store
-from tunesmith.tasks.contract import Reference, Request, Task, TaskData
+from tunesmith.tasks.contract import TABLE_OPTIONS, Reference, Request, Task, TaskData
 from tunesmith.tasks.support.songs import Songs, song_table
 from tunesmith.tasks.support.splitting import split
 from tunesmith.tasks.support.tables import Table
@@ -45,8 +45,8 @@ TASK = Task(
         "see its page on Kaggle; the numbers come from Spotify, whose terms hold for them. Of a "
         "table of your own, what holds for it"
     ),
-    protocol="by artist, so that no artist and no song is on two sides",
     read=_read,
+    options=TABLE_OPTIONS,
     ensemble=True,
     reference=Reference(
         "coursework: one hidden layer of 64, random rows held out",

@@ -54,6 +54,8 @@ def _read(store: Store, request: Request) -> TaskData:
         version=content_version(images, labels),
         notes=notes,
         is_sample=path is None,
+        held_out="the official test images" if path else "the last quarter of the file",
+        grouping="equal images",
     )
 
 
@@ -82,7 +84,6 @@ TASK = Task(
     metric="accuracy",
     unit="image",
     licence="CC BY-SA 3.0: MNIST, Y. LeCun and C. Cortes",
-    protocol="the official 10,000 test images, read once",
     read=_read,
     reference=Reference(
         "tutorial: one convolution, 5 epochs, official test",

@@ -33,6 +33,7 @@ def _read(store: Store, request: Request) -> TaskData:
         np.repeat(PARTS, [_ROWS[part] for part in PARTS]),
         name="noise",
         version=content_version(x, y),
+        held_out="drawn after all others",
         parameters={"features": [f"noise_{index}" for index in range(_FEATURES)]},
     )
 
@@ -45,7 +46,6 @@ TASK = Task(
     metric="accuracy",
     unit="row",
     licence="none needed: generated numbers",
-    protocol="2,000 fresh rows are the test",
     read=_read,
     reference=Reference(
         "experiment notebook: best of 20 epochs on validation",

@@ -6,10 +6,17 @@ from typing import Any
 import tunesmith.tasks as package
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples
+from tunesmith.plugins import PluginFile
 from tunesmith.registries import Registry
 from tunesmith.tasks.contract import Request, Task
 
 __all__ = ["TASKS", "add_task", "get_task", "load_for_run", "task_names"]
+
+
+def _from_yaml(file: PluginFile) -> Task:
+    from tunesmith.tasks.support.declared import task_from_yaml
+
+    return task_from_yaml(file)
 
 
 TASKS = Registry(
@@ -18,6 +25,7 @@ TASKS = Registry(
     package=package,
     attributes=("TASK", "TASKS"),
     entry_points="tunesmith.tasks",
+    from_yaml=_from_yaml,
 )
 """All tasks: those of this package (a module each), of installed packages and of plugins."""
 

@@ -79,6 +79,8 @@ def _read(store: Store, request: Request) -> TaskData:
         },
         notes=tuple(notes),
         is_sample=path is None,
+        held_out="the official test reviews" if path else "generated apart",
+        grouping="reviews of the same words",
     )
 
 
@@ -157,7 +159,6 @@ TASK = Task(
     metric="accuracy",
     unit="review",
     licence="the words are their authors'; published for research by Maas et al., ACL 2011",
-    protocol="the official 25,000 test reviews, read once",
     read=_read,
     reference=Reference(
         "tutorial: LSTM of 128 over 500 words, 3 epochs, official test",

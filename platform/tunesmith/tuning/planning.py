@@ -46,7 +46,7 @@ def plan(store: Store, asks: Sequence[Ask], cluster: Mapping[str, float]) -> lis
             {
                 "task": task.name,
                 "title": task.title,
-                "protocol": task.protocol,
+                "protocol": task.protocol(data),
                 "metric": task.metric,
                 "folds": task.folds,
                 "trials": ask.trials,

@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from tunesmith.errors import UsageError
-from tunesmith.tasks import Request, get_task
+from tunesmith.tasks import Request, get_task, task_names
 from tunesmith.tuning.session import Ask
 
 __all__ = ["SearchOptions", "asks_for", "datasets_by_task"]
-
-_TABLE_TASKS = ("genre", "emotion")
 
 
 @dataclass(frozen=True)
@@ -67,24 +64,24 @@ def asks_for(tasks: Sequence[str], options: SearchOptions) -> list[Ask]:
     UsageError
         When a task does not exist, or a table is given to a task that reads none.
     """
-    own_table = {
+    given = {
         "csv": options.csv,
         "target": options.target,
-        "groups": list(options.group),
-        "leave_out": list(options.drop),
+        "groups": list(options.group) or None,
+        "leave_out": list(options.drop) or None,
+        "least_pieces": options.least_pieces,
+        "least_share": options.least_share,
     }
-    if options.csv and not set(tasks) <= set(_TABLE_TASKS):
-        message = f"--csv is for tasks on tables: {' or '.join(_TABLE_TASKS)}."
+    if options.csv and not all("csv" in get_task(name).options for name in tasks):
+        able = [name for name in task_names() if "csv" in get_task(name).options]
+        message = f"--csv is for tasks that can read a table of your own: {' or '.join(able)}."
         raise UsageError(message)
     asks = []
     for name in tasks:
         task = get_task(name)
-        chosen: dict[str, Any] = {}
-        if task.kind == "table":
-            chosen = {key: value for key, value in own_table.items() if value}
-        elif task.kind == "midi":
-            limits = {"least_pieces": options.least_pieces, "least_share": options.least_share}
-            chosen = {key: value for key, value in limits.items() if value is not None}
+        chosen = {
+            key: value for key, value in given.items() if key in task.options and value is not None
+        }
         of_all = options.dataset.get("")
         dataset = options.dataset.get(name, of_all) if task.kind == "midi" else None
         version = options.version if dataset else None

@@ -305,7 +305,7 @@ def _facts(
         "request": session.plan["request"],
         "dataset": {"name": data.name, "version": data.version, "is_sample": data.is_sample},
         "notes": list(data.notes),
-        "protocol": task.protocol,
+        "protocol": task.protocol(data),
         "folds": task.folds,
         "metric": task.metric,
         "seed": session.plan["seed"],

@@ -1,5 +1,7 @@
 """Reading the pieces of a dataset version as examples."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,21 +15,51 @@ from tunesmith.datasets.segments import SEGMENTS, segment_views
 from tunesmith.datasets.sequences import note_rows_of
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.tasks.contract import Request, TaskData
-from tunesmith.tasks.support.splitting import split
+from tunesmith.tasks.support.splitting import groups_of, split
 
-__all__ = ["LEAST_PIECES", "LICENCE", "PROTOCOL", "read_pieces"]
+__all__ = ["LEAST_PIECES", "LICENCE", "PIECE_VIEWS", "PieceLabels", "own_labels", "read_pieces"]
 
 LEAST_PIECES = 10
 _JUDGED = ("chunks", "notes", "features")
+PIECE_VIEWS = (*_JUDGED, *SEGMENTS)
+"""Views of pieces; the last are only learned from."""
 LICENCE = (
     "that of each MIDI file: the music may be in the public domain, a transcription of it has "
     "an author; the dataset's own source says more"
 )
-PROTOCOL = "by duplicate cluster: pieces that share bytes, notes or most intervals on one side"
+_GROUPING = "pieces that share bytes, notes or most intervals"
 
 
-def read_pieces(store: Store, request: Request) -> TaskData:
-    """Return the pieces whose composer is known and has enough of them.
+@dataclass(frozen=True)
+class PieceLabels:
+    """Classes of pieces.
+
+    Attributes
+    ----------
+    label
+        Class of each piece, a missing value where there is none; with the index of the pieces.
+    groups
+        Columns, with the same index, whose equal values are one group too; missing values are not.
+    grouping
+        Words for these groups, to stand before those for near-duplicates.
+    """
+
+    label: pd.Series
+    groups: tuple[pd.Series, ...] = ()
+    grouping: str = ""
+
+
+def own_labels(pieces: pd.DataFrame) -> PieceLabels:
+    """Return the labels that the pieces of a dataset got when it was made."""
+    return PieceLabels(pieces["label"].where(pieces["label"] != "", None))
+
+
+def read_pieces(
+    store: Store,
+    request: Request,
+    labels: Callable[[pd.DataFrame], PieceLabels] = own_labels,
+) -> TaskData:
+    """Return the pieces of a dataset version whose class is known and has enough of them.
 
     Pieces that share bytes, notes or most of their intervals are one group.
 
@@ -37,38 +69,43 @@ def read_pieces(store: Store, request: Request) -> TaskData:
         Where the dataset is.
     request
         May name the dataset and its version, and give ``least_pieces`` or ``least_share``, the
-        least share of all chunks that a composer has; `LEAST_PIECES` where it gives neither.
+        least share of all chunks that a class has; `LEAST_PIECES` where it gives neither.
+    labels
+        Returns the classes of the table ``pieces``, by default those of the dataset.
 
     Raises
     ------
     UsageError
         When the dataset is not named and the store holds none, or more than one.
     DatasetError
-        When fewer than two composers are left.
+        When fewer than two classes are left.
     """
     name = request.dataset or _only_dataset(store)
     dataset = open_dataset(store, name, request.version)
     pieces = dataset.pieces()
-    known = pieces[pieces["label"].isin(dataset.labels)]
-    classes, rule = _classes(known, request)
+    found = labels(pieces)
+    pieces = pieces.assign(label=found.label)
+    classes, rule = _classes(pieces[pieces["label"].notna()], request)
     if len(classes) < 2:
         message = (
-            f"Dataset {name} has {len(classes)} composers with {rule}; 2 are needed. Ingest more, "
+            f"Dataset {name} has {len(classes)} labels with {rule}; 2 are needed. Ingest more, "
             "or ask for less with --least-pieces or --least-share."
         )
         raise DatasetError(message)
-    kept = known[known["label"].isin(classes)].reset_index(drop=True)
+    is_kept = pieces["label"].isin(classes)
+    kept = pieces[is_kept].reset_index(drop=True)
+    keys = [kept["cluster"], *(column[is_kept] for column in found.groups)]
     index = {label: number for number, label in enumerate(classes)}
     ids = kept["piece_id"].tolist()
     examples = Examples(
         y=np.array([index[label] for label in kept["label"]]),
         classes=classes,
-        groups=kept["cluster"].to_numpy(),
+        groups=groups_of(*keys) if found.groups else kept["cluster"].to_numpy(),
         ids=ids,
         views=_views(dataset, ids, request),
     )
     left_out = len(pieces) - len(kept)
-    note = f"{left_out} pieces are left out: no known composer, or one without {rule}."
+    note = f"{left_out} pieces are left out: no known label, or one without {rule}."
     return TaskData(
         examples,
         split(examples, request.seed),
@@ -76,11 +113,12 @@ def read_pieces(store: Store, request: Request) -> TaskData:
         version=dataset.version,
         parameters=_parameters(dataset),
         notes=(note,) if left_out else (),
+        grouping=f"{found.grouping}{_GROUPING}",
     )
 
 
 def _classes(known: pd.DataFrame, request: Request) -> tuple[tuple[str, ...], str]:
-    """Return the composers that are kept, sorted, and the rule in words."""
+    """Return the classes that are kept, sorted, and the rule in words."""
     share = request.options.get("least_share")
     if share is not None:
         chunks = known.groupby("label")["n_chunks"].sum()
