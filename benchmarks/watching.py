@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
 from tests.nodes import free_port  # noqa: E402 - after the path that leads there
-from tests.serving.browser import Browser  # noqa: E402
+from tests.serving.browser import open_tab  # noqa: E402
 
 _READY_S = 120.0
 _PROMETHEUS = """
@@ -203,12 +203,12 @@ def tools(
 
 def look(name: str, page: str, picture: Path, settle_s: float) -> float:
     """Open a page, keep a picture of it and return what it counts."""
-    with Browser(width=1400, height=900) as browser:
-        browser.open(page + LOOKS[name].path)
+    with open_tab(width=1400, height=900) as tab:
+        tab.page.goto(page + LOOKS[name].path)
         # The pages fetch and draw after they have loaded.
         time.sleep(settle_s)
-        browser.screenshot(picture, whole=False)
-        return float(browser.run(LOOKS[name].script))
+        tab.page.screenshot(path=picture)
+        return float(tab.page.evaluate(LOOKS[name].script))
 
 
 @click.command()

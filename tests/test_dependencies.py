@@ -45,6 +45,7 @@ INDIRECT = {
     "sphinx": "make docs",
     "ruff": "make check",
     "mypy": "make check",
+    "pytest-cov": "make coverage",
     "pytest-xdist": "make test",
     "pandas-stubs": "mypy",
     "types-pyyaml": "mypy",

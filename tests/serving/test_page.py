@@ -1,6 +1,7 @@
 """The page in a headless Chromium: what a person does, with mouse, touch, keyboard and reader."""
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,8 +11,9 @@ import httpx2
 import numpy as np
 import pytest
 import uvicorn
+from playwright.sync_api import Page, expect
 
-from tests.serving.browser import Browser, find_chromium
+from tests.serving.browser import Tab, find_chromium, open_tab
 from tests.serving.conftest import TASKS, write_bundle
 from tests.serving.http.test_auth import make_key
 from tests.serving.test_processes import free_port
@@ -26,8 +28,9 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(find_chromium() is None, reason="no Chromium: install the package chromium"),
 ]
-PIECES = "document.querySelectorAll('#pieces button')"
-ANSWERED = "document.querySelector('#segments').children.length > 0"
+# What a page may fetch: itself, and what it holds in memory.
+_WITHIN = ("about:", "data:", "blob:")
+expect.set_options(timeout=30_000)
 
 
 @contextlib.contextmanager
@@ -64,165 +67,177 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(url: str) -> Iterator[Browser]:
+def tab(url: str) -> Iterator[Tab]:
     """Open the page; afterwards nothing may have failed, nor been fetched from elsewhere."""
-    with Browser() as browser:
-        browser.open(f"{url}/")
-        browser.until(f"{PIECES}.length > 0 && !document.querySelector('#sentence').hidden")
-        yield browser
-        local = (url, "about:", "data:", "blob:")
-        assert [request for request in browser.requests if not request.startswith(local)] == []
-        assert browser.console == []
+    with open_tab() as opened:
+        opened.page.goto(f"{url}/")
+        expect(opened.page.locator("#pieces button")).not_to_have_count(0)
+        expect(opened.page.locator("#sentence")).to_be_visible()
+        yield opened
+        assert [other for other in opened.requests if not other.startswith((url, *_WITHIN))] == []
+        assert opened.errors == []
+
+
+@pytest.fixture
+def page(tab: Tab) -> Page:
+    """Return the page of `tab`."""
+    return tab.page
+
+
+def expect_answer(page: Page) -> None:
+    """Wait until the segments of a piece are there."""
+    expect(page.locator("#segments > *")).not_to_have_count(0)
 
 
 def test_a_file_is_drawn_answered_and_put_into_words(
-    page: Browser, tmp_path: Path, midi_factory: Callable[..., bytes]
+    page: Page, tmp_path: Path, midi_factory: Callable[..., bytes]
 ) -> None:
     file = tmp_path / "my piece.mid"
     file.write_bytes(midi_factory(n_notes=200))
-    page.upload("#file", file)
-    page.until(ANSWERED)
-    assert page.text("#verdict") == "Beethoven"
-    assert "my piece.mid" in page.text("#piece-name")
-    assert "my piece.mid: Beethoven" in page.run("document.querySelector('#announce').textContent")
-    colours = page.run(
-        "(() => { const c = document.querySelector('#roll'); "
-        "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; "
-        "const seen = new Set(); for (let i = 0; i < d.length; i += 4) "
-        "seen.add(d.slice(i, i + 3).join()); return seen.size; })()"
+    page.locator("#file").set_input_files(file)
+    expect_answer(page)
+    assert page.inner_text("#verdict") == "Beethoven"
+    assert "my piece.mid" in page.inner_text("#piece-name")
+    assert "my piece.mid: Beethoven" in (page.text_content("#announce") or "")
+    colours = page.locator("#roll").evaluate(
+        "canvas => { const { data } = canvas.getContext('2d')"
+        ".getImageData(0, 0, canvas.width, canvas.height); "
+        "const seen = new Set(); for (let i = 0; i < data.length; i += 4) "
+        "seen.add(data.slice(i, i + 3).join()); return seen.size; }"
     )
     assert colours > 10
-    assert page.run("document.querySelectorAll('#bars li').length") == 4
+    assert page.locator("#bars li").count() == 4
 
 
-def test_the_page_says_why(page: Browser) -> None:
-    page.click("#pieces button")
-    page.until("!document.querySelector('#why').hidden")
-    assert page.text("#why-title") == f"Why {page.text('#verdict')}?"
-    told = page.run("[...document.querySelectorAll('#reasons li')].map(e => e.textContent)")
-    assert 0 < len(told) <= 6
-    assert all("without it " in words and words.endswith("%") for words in told), told
-    assert any(words.startswith("Notes from C") for words in told)
-    page.until("document.querySelectorAll('#song-answers .reasons li').length > 0")
-    assert "What speaks for Rock" in page.text("#song-answers")
+def test_the_page_says_why(page: Page) -> None:
+    page.locator("#pieces button").first.click()
+    expect(page.locator("#why")).to_be_visible()
+    assert page.inner_text("#why-title") == f"Why {page.inner_text('#verdict')}?"
+    reasons = page.locator("#reasons li").all_text_contents()
+    assert 0 < len(reasons) <= 6
+    assert all("without it " in words and words.endswith("%") for words in reasons), reasons
+    assert any(words.startswith("Notes from C") for words in reasons)
+    expect(page.locator("#song-answers .reasons li")).not_to_have_count(0)
+    assert "What speaks for Rock" in page.inner_text("#song-answers")
 
 
-def test_a_built_in_piece_plays_with_a_moving_cursor(page: Browser) -> None:
-    page.click("#pieces button")
-    page.until(ANSWERED)
+def test_a_built_in_piece_plays_with_a_moving_cursor(page: Page) -> None:
+    page.locator("#pieces button").first.click()
+    expect_answer(page)
     page.click("#play")
-    page.until("Number(document.querySelector('#seek').value) > 0.5")
-    assert page.text("#play-text") == "Pause"
-    assert "Here" in page.text("#here")
+    seek = page.locator("#seek")
+    expect(seek).to_have_value(re.compile(r"^(0\.[6-9]|[1-9])"))  # seconds
+    assert page.inner_text("#play-text") == "Pause"
+    assert "Here" in page.inner_text("#here")
     page.click("#play")
-    stopped = page.run("document.querySelector('#seek').value")
-    assert page.text("#play-text") == "Play"
-    page.run("new Promise(requestAnimationFrame)")
-    assert page.run("document.querySelector('#seek').value") == stopped
+    stopped = seek.input_value()
+    assert page.inner_text("#play-text") == "Play"
+    page.evaluate("new Promise(requestAnimationFrame)")
+    assert seek.input_value() == stopped
 
 
-def test_every_built_in_piece_is_read_alike_here_and_there(page: Browser) -> None:
-    for index in range(page.run(f"{PIECES}.length")):
-        page.run(f"{PIECES}[{index}].click()")
-        page.until(f"{ANSWERED} && {PIECES}[{index}].hasAttribute('aria-current')")
-        own = page.text("#clock").split("/")[1].strip()
-        assert f"{own} long" in page.text("#about-model")
+def test_every_built_in_piece_is_read_alike_here_and_there(page: Page) -> None:
+    for piece in page.locator("#pieces button").all():
+        piece.click()
+        expect(piece).to_have_attribute("aria-current", "true")
+        expect_answer(page)
+        own = page.inner_text("#clock").split("/")[1].strip()
+        assert f"{own} long" in page.inner_text("#about-model")
 
 
-def test_a_wrong_file_gets_the_reason_and_the_page_goes_on(page: Browser, tmp_path: Path) -> None:
+def test_a_wrong_file_gets_the_reason_and_the_page_goes_on(tab: Tab, tmp_path: Path) -> None:
+    page = tab.page
     wrong = tmp_path / "letter.txt"
     wrong.write_text("Dear Sir, this is no music.")
-    page.upload("#file", wrong)
-    page.until("!document.querySelector('#problem').hidden")
-    assert "not a MIDI file" in page.text("#problem")
-    assert page.run("document.querySelector('#result').hidden")
-    page.console.clear()  # Chromium reports the 422 as an error of its own
-    page.click("#pieces button")
-    page.until(ANSWERED)
-    assert page.run("document.querySelector('#problem').hidden")
+    page.locator("#file").set_input_files(wrong)
+    expect(page.locator("#problem")).to_be_visible()
+    assert "not a MIDI file" in page.inner_text("#problem")
+    assert page.locator("#result").is_hidden()
+    tab.errors.clear()  # Chromium reports the 422 as an error of its own
+    page.locator("#pieces button").first.click()
+    expect_answer(page)
+    assert page.locator("#problem").is_hidden()
 
 
-def test_the_song_form_answers_live(page: Browser) -> None:
-    page.until("document.querySelectorAll('#song-answers h3').length === 2")
-    assert "Rock" in page.text("#song-answers")
-    before = page.text("#song-answers")
-    page.run(
-        "(() => { const e = document.querySelector('#song-form input[name=tempo]'); "
-        "e.value = 220; e.dispatchEvent(new Event('input', {bubbles: true})); })()"
-    )
-    assert page.text("output[for=song-tempo]") == "220"
-    assert before
+def test_the_song_form_answers_live(page: Page) -> None:
+    answers = page.locator("#song-answers")
+    expect(answers.locator("h3")).to_have_count(2)
+    assert "Rock" in answers.inner_text()
+    with page.expect_response("**/v1/**"):
+        page.locator("#song-form input[name=tempo]").fill("220")
+    assert page.inner_text("output[for=song-tempo]") == "220"
+    expect(answers.locator("h3")).to_have_count(2)
 
 
-def test_a_digit_is_drawn_with_mouse_and_keyboard(page: Browser) -> None:
-    page.run("document.querySelector('#pad').scrollIntoView({behavior: 'instant'})")
-    x, y, side = page.run(
-        "(() => { const r = document.querySelector('#pad').getBoundingClientRect(); "
-        "return [r.x, r.y, r.width]; })()"
-    )
-    page.mouse("mousePressed", x + side / 2, y + side * 0.2)
+def test_a_digit_is_drawn_with_mouse_and_keyboard(page: Page) -> None:
+    pad = page.locator("#pad")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    assert box is not None
+    x, y, side = box["x"], box["y"], box["width"]
+    page.mouse.move(x + side / 2, y + side * 0.2)
+    page.mouse.down()
     for step in range(12):
-        page.mouse("mouseMoved", x + side / 2, y + side * (0.2 + 0.05 * step))
-    page.mouse("mouseReleased", x + side / 2, y + side * 0.8)
-    page.until("document.querySelectorAll('#digit-answers h3').length === 2")
+        page.mouse.move(x + side / 2, y + side * (0.2 + 0.05 * step))
+    page.mouse.up()
+    expect(page.locator("#digit-answers h3")).to_have_count(2)
     page.click("#pad-clear")
-    assert page.text("#digit-answers") == ""
-    page.run("document.querySelector('#pad').focus()")
-    page.key(" ", "Space")
+    assert page.inner_text("#digit-answers") == ""
+    pad.focus()
+    page.keyboard.press("Space")
     for _ in range(8):
-        page.key("ArrowDown")
-    page.until("document.querySelectorAll('#digit-answers h3').length === 2")
+        page.keyboard.press("ArrowDown")
+    expect(page.locator("#digit-answers h3")).to_have_count(2)
 
 
-def test_a_sentence_is_judged(page: Browser) -> None:
-    page.click("#sentence-form button")
-    page.until("document.querySelector('#sentence-answers h3') !== null")
-    assert "positive" in page.text("#sentence-answers")
+def test_a_sentence_is_judged(page: Page) -> None:
+    page.locator("#sentence-form button").first.click()
+    expect(page.locator("#sentence-answers h3")).not_to_have_count(0)
+    assert "positive" in page.inner_text("#sentence-answers")
 
 
-def test_what_is_played_on_the_keys_is_judged(page: Browser) -> None:
+def test_what_is_played_on_the_keys_is_judged(page: Page) -> None:
     page.click("#open-keys")
-    assert page.run("document.querySelector('#open-keys').getAttribute('aria-expanded')") == "true"
+    assert page.get_attribute("#open-keys", "aria-expanded") == "true"
     page.click("#record")
     for letter in "asdfg":
-        page.key(letter, text=letter)
+        page.keyboard.press(letter)
     page.click("#record")
-    page.until(ANSWERED)
-    assert "5 notes" in page.text("#about-model")
+    expect_answer(page)
+    assert "5 notes" in page.inner_text("#about-model")
 
 
-def test_the_keyboard_alone_reaches_and_does_everything(page: Browser) -> None:
-    seen = []
+def test_the_keyboard_alone_reaches_and_does_everything(page: Page) -> None:
+    names = []
     for _ in range(60):
-        page.key("Tab")
-        seen.append(
-            page.run("document.activeElement.id || document.activeElement.textContent.trim()")
+        page.keyboard.press("Tab")
+        names.append(
+            page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
         )
-        if seen[-1].startswith("Prelude"):
-            page.key("Enter", text="\r")
-            page.until(ANSWERED)
-        if seen[-1] == "seek":
-            page.key("ArrowRight")
-        if seen[-1] == "text":
+        if names[-1].startswith("Prelude"):
+            page.keyboard.press("Enter")
+            expect_answer(page)
+        if names[-1] == "seek":
+            page.keyboard.press("ArrowRight")
+        if names[-1] == "text":
             break
-    assert seen[0] == "Skip to the content"
-    assert {"file", "open-keys", "seek", "play", "pad"} <= set(seen)
-    assert page.text("#clock").startswith("0:01")
-    words = page.run("document.querySelector('#seek').getAttribute('aria-valuetext')")
-    assert "%" in words
+    assert names[0] == "Skip to the content"
+    assert {"file", "open-keys", "seek", "play", "pad"} <= set(names)
+    assert page.inner_text("#clock").startswith("0:01")
+    assert "%" in (page.get_attribute("#seek", "aria-valuetext") or "")
 
 
-def test_every_control_has_a_name_and_every_picture_words(page: Browser) -> None:
-    page.click("#pieces button")
-    page.until(ANSWERED)
-    nameless = page.run(
+def test_every_control_has_a_name_and_every_picture_words(page: Page) -> None:
+    page.locator("#pieces button").first.click()
+    expect_answer(page)
+    nameless = page.evaluate(
         "[...document.querySelectorAll('button, input, select, textarea, canvas, a')]"
         ".filter(e => !(e.getAttribute('aria-label') || e.textContent.trim() || "
         "e.labels?.length)).map(e => e.outerHTML.slice(0, 80))"
     )
     assert nameless == []
-    assert page.run("document.querySelectorAll('h1').length") == 1
-    assert page.run("document.documentElement.lang") == "en"
+    assert page.locator("h1").count() == 1
+    assert page.get_attribute("html", "lang") == "en"
 
 
 def test_where_keys_are_needed_the_browser_asks_for_one_and_the_page_works(store: Store) -> None:
@@ -230,15 +245,14 @@ def test_where_keys_are_needed_the_browser_asks_for_one_and_the_page_works(store
     key = make_key(store, "ann")
     with (
         served(Service(shipped(store=store.uri, access=AccessSettings(keys="always")))) as url,
-        Browser() as browser,
+        open_tab() as tab,
     ):
         # The password that a person would type: the browser keeps it for this server.
-        browser.open(url.replace("//", f"//ann:{key}@") + "/docs")
-        browser.open(f"{url}/")
-        browser.until(f"{PIECES}.length > 0")
-        browser.click("#pieces button")
-        browser.until(ANSWERED)
-        assert browser.text("#verdict") == "Bach"
+        tab.page.goto(url.replace("//", f"//ann:{key}@") + "/docs")
+        tab.page.goto(f"{url}/")
+        tab.page.locator("#pieces button").first.click()
+        expect_answer(tab.page)
+        assert tab.page.inner_text("#verdict") == "Bach"
         assert httpx2.get(f"{url}/").status_code == 401
 
 
@@ -271,22 +285,22 @@ CONTRAST = """
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_both_schemes_are_legible_at_every_width(url: str, width: int, dark: bool) -> None:
-    with Browser(width, 800, dark=dark, phone=width < 500) as browser:
-        browser.open(f"{url}/")
-        browser.until(f"{PIECES}.length > 0")
-        browser.run(f"{PIECES}[0].click()")
-        browser.until(ANSWERED)
-        assert browser.run("document.documentElement.scrollWidth <= innerWidth")
-        assert browser.run(CONTRAST) == []
-        assert browser.console == []
+    with open_tab(width, 800, dark=dark, phone=width < 500) as tab:
+        tab.page.goto(f"{url}/")
+        tab.page.locator("#pieces button").first.click()
+        expect_answer(tab.page)
+        assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert tab.page.evaluate(CONTRAST) == []
+        assert tab.errors == []
 
 
 def test_the_documents_draw_every_route_and_send_a_request(url: str) -> None:
-    with Browser() as browser:
-        browser.open(f"{url}/docs")
-        browser.until("document.querySelectorAll('details.operation').length > 10")
-        browser.run("document.querySelector('#sentiment').open = true")
-        browser.run("document.querySelector('#sentiment form').requestSubmit()")
-        sent = "document.querySelector('#sentiment form pre').innerText"
-        browser.until(f"{sent}.startsWith('200')")
-        assert browser.console == []
+    with open_tab() as tab:
+        tab.page.goto(f"{url}/docs")
+        operations = tab.page.locator("details.operation")
+        expect(operations.nth(10)).to_be_attached()
+        sentiment = tab.page.locator("#sentiment")
+        sentiment.evaluate("details => { details.open = true; }")
+        sentiment.locator("form").evaluate("form => form.requestSubmit()")
+        expect(sentiment.locator("form pre")).to_have_text(re.compile("^200"))
+        assert tab.errors == []
