@@ -1,6 +1,8 @@
 """`tunesmith datasets`, for `ray job submit`."""
 
-from tunesmith.cli.datasets import main
+import sys
+
+from tunesmith.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["datasets", *sys.argv[1:]], prog_name="tunesmith")

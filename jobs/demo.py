@@ -1,6 +1,8 @@
 """`tunesmith demo`, for `ray job submit`."""
 
-from tunesmith.cli.demo import main
+import sys
+
+from tunesmith.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["demo", *sys.argv[1:]], prog_name="tunesmith")

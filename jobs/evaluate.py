@@ -1,6 +1,8 @@
 """`tunesmith evaluate`, for `ray job submit`."""
 
-from tunesmith.cli.evaluate import main
+import sys
+
+from tunesmith.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["evaluate", *sys.argv[1:]], prog_name="tunesmith")

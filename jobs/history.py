@@ -1,6 +1,8 @@
 """`tunesmith history`, for `ray job submit`."""
 
-from tunesmith.cli.history import main
+import sys
+
+from tunesmith.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["history", *sys.argv[1:]], prog_name="tunesmith")

@@ -1,6 +1,8 @@
 """`tunesmith ingest`, for `ray job submit`."""
 
-from tunesmith.cli.ingest import main
+import sys
+
+from tunesmith.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["ingest", *sys.argv[1:]], prog_name="tunesmith")

@@ -1,6 +1,8 @@
 """`tunesmith leaderboard`, for `ray job submit`."""
 
-from tunesmith.cli.leaderboard import main
+import sys
+
+from tunesmith.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["leaderboard", *sys.argv[1:]], prog_name="tunesmith")

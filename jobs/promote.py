@@ -1,6 +1,8 @@
 """`tunesmith promote`, for `ray job submit`."""
 
-from tunesmith.cli.promote import main
+import sys
+
+from tunesmith.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["promote", *sys.argv[1:]], prog_name="tunesmith")

@@ -1,6 +1,8 @@
 """`tunesmith reproduce`, for `ray job submit`."""
 
-from tunesmith.cli.reproduce import main
+import sys
+
+from tunesmith.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["reproduce", *sys.argv[1:]], prog_name="tunesmith")

@@ -1,6 +1,8 @@
 """`tunesmith rollback`, for `ray job submit`."""
 
-from tunesmith.cli.rollback import main
+import sys
+
+from tunesmith.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["rollback", *sys.argv[1:]], prog_name="tunesmith")

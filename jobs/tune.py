@@ -1,6 +1,8 @@
 """`tunesmith tune`, for `ray job submit`."""
 
-from tunesmith.cli.tune import main
+import sys
+
+from tunesmith.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["tune", *sys.argv[1:]], prog_name="tunesmith")

@@ -1,6 +1,8 @@
 """`tunesmith watch`, for `ray job submit`."""
 
-from tunesmith.cli.watch import main
+import sys
+
+from tunesmith.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["watch", *sys.argv[1:]], prog_name="tunesmith")

@@ -1,11 +1,14 @@
 """What every command line has in common."""
 
 import json
+import subprocess
+import sys
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from tunesmith import extras
 from tunesmith.cli.command import command, parse_duration
 from tunesmith.errors import StoreError, UsageError, unknown
 
@@ -59,3 +62,35 @@ def test_a_wrong_option_names_the_near_one() -> None:
     result = CliRunner().invoke(job, ["--stroe", "x"])
     assert result.exit_code == 2
     assert "--store" in result.stderr
+
+
+@command(extras=("serve",))
+def in_need(*, store: str | None) -> None:
+    """Need a package."""
+    message = "No module named 'fastapi'"
+    raise ModuleNotFoundError(message, name="fastapi")
+
+
+def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "requires", lambda name: ['fastapi>=0.115; extra == "serve"'])
+    result = CliRunner().invoke(in_need, ["--json"])
+    assert result.exit_code == 1
+    assert "pip install 'tunesmith[serve]'" in json.loads(result.stdout)["message"]
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    program = (
+        "import click; from tunesmith.cli.command import command\n"
+        "@command(uses_store=False, show=lambda r: [click.echo('x' * 1000) for _ in range(999)])\n"
+        "def main(): return {}\n"
+        "main()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 141

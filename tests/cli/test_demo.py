@@ -1,21 +1,8 @@
 """The demo's own small parts; the road itself is tested room by room and walked by `make demo`."""
 
-import socket
-
 import pytest
 
 from tunesmith.cli import demo
-from tunesmith.errors import UsageError
-
-
-def test_a_taken_port_is_found_before_anything_starts() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=f"Port {port} .* is taken"):
-            demo._require_free(port)
-    demo._require_free(port)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(4.4, "4 s"), (89, "89 s"), (91, "2 min")])

@@ -1,7 +1,7 @@
-"""What every command line of the project has in common.
+"""What every subcommand has in common.
 
-A job is a function decorated with `command`: it gets a `Store`, returns a JSON-serialisable result
-and prints for people. Logs and progress go to stderr, the answer to stdout; with
+A subcommand is a function decorated with `command`: it gets the store's URI, returns a result that
+JSON can hold, and prints it for people. Logs and progress go to stderr, the answer to stdout; with
 ``--json`` stdout holds exactly one JSON object.
 """
 
@@ -9,19 +9,21 @@ import contextlib
 import functools
 import json
 import logging
+import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import click
 
 from tunesmith.errors import TunesmithError, UsageError
+from tunesmith.extras import missing_package
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["DURATION", "command", "echo", "parse_duration", "wide_console"]
+__all__ = ["DURATION", "Sections", "command", "echo", "parse_duration", "wide_console"]
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)([smhd]))")
@@ -68,6 +70,14 @@ DURATION = _Duration()
 """Click type of an option that takes a length of time and gives seconds."""
 
 
+Sections = Mapping[str, Sequence[str]]
+"""Names of options by the heading that the help lists them under."""
+
+_OUTPUT = "Output"
+# Of the convention of shells: 128 and the number of SIGPIPE, of SIGINT.
+_CLOSED_PIPE, _INTERRUPTED = 141, 130
+
+
 def echo(text: str = "") -> None:
     """Print a line for people: progress and notes, on stderr."""
     click.echo(text, err=True)
@@ -78,6 +88,48 @@ def wide_console(least_columns: int) -> "Console":
     from rich.console import Console
 
     return Console(width=max(least_columns, Console().width))
+
+
+class _Command(click.Command):
+    """A command whose help lists options under headings, in the order of `sections`."""
+
+    def __init__(
+        self,
+        *args: Any,
+        sections: Sections,
+        closing: Callable[[], Mapping[str, str]] | None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        self.sections = sections
+        self.closing = closing
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under their headings; those without one come first."""
+        rows = {}
+        for parameter in self.get_params(ctx):
+            if (row := parameter.get_help_record(ctx)) is not None:
+                rows[str(parameter.name)] = row
+        named = {name for names in self.sections.values() for name in names}
+        output = ("wide", "as_json", "verbose", "help")
+        first = [row for name, row in rows.items() if name not in {*named, *output}]
+        groups = {"Options": first} | {
+            title: [rows[name] for name in names if name in rows]
+            for title, names in self.sections.items()
+        }
+        groups[_OUTPUT] = [rows[name] for name in output if name in rows]
+        for title, lines in groups.items():
+            if lines:
+                with formatter.section(title):
+                    formatter.write_dl(lines)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write lists that take a moment to compute, such as the names of tasks."""
+        super().format_epilog(ctx, formatter)
+        if self.closing is not None:
+            lists = self.closing()
+            with formatter.section("Names"):
+                formatter.write_dl(list(lists.items()))
 
 
 _Job = Callable[..., Mapping[str, Any] | None]
@@ -93,17 +145,14 @@ def command(
     show: Callable[[Any], None] | None = None,
     code: Callable[[Any], int] | None = None,
     uses_store: bool = True,
-) -> Callable[[_Job | click.Command], click.Command]: ...
+    extras: Sequence[str] = (),
+    sections: Sections | None = None,
+    closing: Callable[[], Mapping[str, str]] | None = None,
+    table: bool = False,
+) -> Callable[[_Job], click.Command]: ...
 
 
-def command(
-    function: Any = None,
-    /,
-    *,
-    show: Callable[[Any], None] | None = None,
-    code: Callable[[Any], int] | None = None,
-    uses_store: bool = True,
-) -> click.Command | Callable[[Any], click.Command]:
+def command(function: Any = None, /, **options: Any) -> Any:
     """Make a function a command with ``--store``, ``--json`` and honest exit codes.
 
     The function is called with the keyword `store` (its URI as text) and returns the result.
@@ -118,6 +167,14 @@ def command(
         Gives the exit code of a result; 0 without it.
     uses_store
         Whether the command takes ``--store``.
+    extras
+        Extras of the project that the command needs, for the message when a package is missing.
+    sections
+        Headings of the help with the names of the options under each.
+    closing
+        Returns lists for the end of the help, by their title.
+    table
+        Whether `show` prints a table, so that the command takes ``--wide``.
 
     Returns
     -------
@@ -126,8 +183,8 @@ def command(
         wrong usage), its message on stderr; with ``--json`` also as ``{"error": …}`` on stdout.
     """
     if function is None:
-        return functools.partial(_make, show=show, code=code, uses_store=uses_store)
-    return _make(function, show=show, code=code, uses_store=uses_store)
+        return functools.partial(_make, **options)
+    return _make(function)
 
 
 def _store_option(uses_store: bool) -> Callable[[_Job], _Job]:
@@ -136,48 +193,100 @@ def _store_option(uses_store: bool) -> Callable[[_Job], _Job]:
     return click.option(
         "--store",
         metavar="URI",
-        help="Where artefacts live: folder or s3://…  [TUNESMITH_STORE, else ~/.tunesmith/store]",
+        help="Store of all artifacts, a folder or s3://…  [TUNESMITH_STORE, else "
+        "~/.tunesmith/store]",
+    )
+
+
+def _wide_option(table: bool) -> Callable[[_Job], _Job]:
+    if not table:
+        return lambda function: function
+
+    def keep(context: click.Context, _: click.Parameter, value: bool) -> None:
+        context.meta["tunesmith.wide"] = value
+
+    return click.option(
+        "--wide",
+        is_flag=True,
+        expose_value=False,
+        callback=keep,
+        help="Show all columns, however narrow the terminal.",
     )
 
 
 def _make(
     function: _Job,
     *,
-    show: Callable[[Any], None] | None,
-    code: Callable[[Any], int] | None,
-    uses_store: bool,
+    show: Callable[[Any], None] | None = None,
+    code: Callable[[Any], int] | None = None,
+    uses_store: bool = True,
+    extras: Sequence[str] = (),
+    sections: Sections | None = None,
+    closing: Callable[[], Mapping[str, str]] | None = None,
+    table: bool = False,
 ) -> click.Command:
 
-    @click.command(help=function.__doc__, context_settings={"max_content_width": 100})
+    @click.command(
+        cls=_Command,
+        help=function.__doc__,
+        sections=sections or ({"Where": ("store",)} if uses_store else {}),
+        closing=closing,
+        context_settings={"max_content_width": 100},
+    )
     @_store_option(uses_store)
-    @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-    @click.option("-v", "--verbose", is_flag=True, help="Log what happens, on stderr.")
+    @_wide_option(table)
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+    @click.option("-v", "--verbose", is_flag=True, help="Log every step, on stderr.")
     @functools.wraps(function)
-    def run(*, as_json: bool, verbose: bool, **options: Any) -> None:
+    def run(*, as_json: bool, verbose: bool, **values: Any) -> None:
         logging.basicConfig(
             level=logging.INFO if verbose else logging.WARNING,
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
             stream=sys.stderr,
         )
-        try:
+        with _reported(as_json, extras):
             # Ray tells of workers that die on stdout, which is the answer's alone.
             with contextlib.redirect_stdout(sys.stderr):
-                result = function(**options)
-        except TunesmithError as error:
+                result = function(**values)
             if as_json:
-                body = {"error": type(error).__name__, "message": str(error)}
-                click.echo(json.dumps(body, ensure_ascii=False))
-            click.echo(f"{type(error).__name__}: {error}", err=True)
-            raise SystemExit(error.exit_code) from None
-        except KeyboardInterrupt:
-            click.echo("Interrupted; finished artefacts are kept.", err=True)
-            raise SystemExit(130) from None
-        if as_json:
-            click.echo(json.dumps(result, ensure_ascii=False, default=str))
-        elif show is not None:
-            show(result)
+                click.echo(json.dumps(result, ensure_ascii=False, default=str))
+            elif show is not None:
+                show(result)
+            sys.stdout.flush()
         if code is not None and (ended := code(result)):
             raise SystemExit(ended)
 
     # click reads options from the innermost function's attribute; wraps() carried them over.
     return run
+
+
+@contextlib.contextmanager
+def _reported(as_json: bool, extras: Sequence[str]) -> Iterator[None]:
+    """Turn what ends a command into its message and its exit code."""
+    try:
+        yield
+    except TunesmithError as error:
+        raise SystemExit(_refuse(error, as_json)) from None
+    except ImportError as error:
+        path = click.get_current_context().command_path
+        missing = missing_package(error, f"`{path}`", extras)
+        if missing is None:
+            raise
+        raise SystemExit(_refuse(missing, as_json)) from None
+    except BrokenPipeError:
+        # The reader has what it wanted. What is still buffered must not fail again at exit.
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise SystemExit(_CLOSED_PIPE) from None
+    except KeyboardInterrupt:
+        click.echo("Interrupted. Finished artifacts are kept.", err=True)
+        raise SystemExit(_INTERRUPTED) from None
+
+
+def _refuse(error: TunesmithError, as_json: bool) -> int:
+    """Print an error and return its exit code."""
+    if as_json:
+        body = {"error": type(error).__name__, "message": str(error)}
+        click.echo(json.dumps(body, ensure_ascii=False))
+    click.echo(f"{type(error).__name__}: {error}", err=True)
+    return error.exit_code

@@ -89,7 +89,7 @@ def _show_card(result: dict[str, Any]) -> None:
     click.echo(f"wrote {result['card']}")
 
 
-@command(show=_show_card)
+@command(show=_show_card, extras=("train",))
 @click.argument("name")
 @click.option("--version", metavar="HASH", help="Which version  [default: the latest]")
 def _card(*, store: str | None, name: str, version: str | None) -> dict[str, Any]:

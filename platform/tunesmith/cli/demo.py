@@ -3,20 +3,18 @@
 Every stage leaves its artefact in the store, so running the demo again goes straight to serving.
 """
 
-import logging
 import math
-import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tunesmith.cli.command import command, echo
-from tunesmith.errors import UsageError
+from tunesmith.cli.serve import require_free, wait_for_signal
 
 TASK, DATASET = "composer", "demo"
 PIECES = {"bach": 80, "palestrina": 80, "monteverdi": 48, "trecento": 60}
@@ -71,19 +69,6 @@ def _clock(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{math.ceil(seconds / 60)} min"
 
 
-def _require_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            message = (
-                f"Port {port} of 127.0.0.1 is taken by another program ({error.strerror}). "
-                "Stop it, or choose another with --port."
-            )
-            raise UsageError(message) from error
-
-
 def _counter(done: int, total: int) -> None:
     if sys.stderr.isatty() or done == total:
         click.echo(f"\r      {done} of {total}", err=True, nl=done == total)
@@ -128,6 +113,7 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
     from tunesmith.ingestion.pipeline import ingest
     from tunesmith.registry import champion, promote
     from tunesmith.reports.publishing import make_report, open_report
+    from tunesmith.serving.launch import read_configuration, start
     from tunesmith.tasks import Request
     from tunesmith.tuning import Ask, search
 
@@ -158,7 +144,7 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
             current = promote(store, TASK, run_id, force=WHY_FORCED)
         echo(f"      champion: {TASK} version {current.version}")
     with progress.stage("serve", f"Serving it on http://127.0.0.1:{port}"):
-        _serve(store.uri, port)
+        start(read_configuration().changed(store=store.uri, host="127.0.0.1", port=port))
     with progress.stage("ask", f"Asking about {N_ASKED} held-out pieces"):
         asked = _ask(port, _held_out(store, run_id, scores))
     facts = report.facts
@@ -191,24 +177,6 @@ def _finished_run(store: Any, version: str) -> dict[str, Any] | None:
 
 def _indent(line: str) -> None:
     echo(f"      {line}")
-
-
-def _serve(store_uri: str, port: int) -> None:
-    """Start the application of serve/config.yaml in this process's Ray, on loopback."""
-    import yaml
-    from ray import serve
-    from ray.serve.schema import LoggingConfig
-
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    from tunesmith.serving.app import build
-    from tunesmith.serving.settings import CONFIG, Settings
-
-    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
-    (application,) = config["applications"]
-    settings = Settings.model_validate({**application["args"], "store": store_uri})
-    quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
-    serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config=quiet)
-    serve.run(build(settings), name=application["name"], logging_config=quiet)
 
 
 def _held_out(store: Any, run_id: str, folder: Path) -> list[tuple[str, Path, str]]:
@@ -249,26 +217,28 @@ def _ask(port: int, pieces: list[tuple[str, Path, str]]) -> list[dict[str, Any]]
     return rows
 
 
-@command(show=show)
+@command(show=show, extras=("train", "serve", "demo"))
 @click.option("--once", is_flag=True, help="Exit after the answers instead of serving on.")
 @click.option("--port", default=8000, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--trials", default=6, show_default=True, help="Trials of the search.")
 def main(*, store: str | None, once: bool, port: int, trials: int) -> dict[str, Any]:
     """Walk the whole road on real scores, from MIDI files to answers over HTTP."""
     from tunesmith.artifacts.store import Store
+    from tunesmith.serving.launch import drain
 
-    _require_free(port)
+    require_free("127.0.0.1", port)
     home = Path.home() / ".tunesmith" / "demo"
     artefacts = Store(store or home / "store")
     progress = Progress()
-    with progress.stage("start", "Starting Ray on this machine"):
-        from tunesmith.cluster.connection import connect
+    with ExitStack() as stack:
+        with progress.stage("start", "Starting Ray on this machine"):
+            from tunesmith.cluster.connection import session
 
-        connect()
-    result = _walk(artefacts, home / "scores", progress, port, trials)
-    if not once:
-        show(result)
-        echo(f"Serving on http://127.0.0.1:{port} (OpenAPI at /docs). Ctrl-C ends it.")
-        while True:
-            time.sleep(3600)
+            stack.enter_context(session())
+        result = _walk(artefacts, home / "scores", progress, port, trials)
+        if not once:
+            show(result)
+            echo(f"Serving on http://127.0.0.1:{port} (OpenAPI at /docs). Ctrl-C stops it.")
+            wait_for_signal()
+        drain()
     return result

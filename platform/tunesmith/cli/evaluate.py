@@ -48,7 +48,7 @@ def _show(result: dict[str, Any]) -> None:
     console.print(f"Next: tunesmith promote {result['task']}")
 
 
-@command(show=_show)
+@command(show=_show, extras=("train",))
 @click.argument("task")
 @click.option("--run", "run_id", metavar="ID", help="Which run [the latest].")
 @plugin_option

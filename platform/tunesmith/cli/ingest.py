@@ -89,7 +89,7 @@ def _written_out(sources: tuple[str, ...], *, dry_run: bool, address: str | None
     return expanded
 
 
-@command(show=_show)
+@command(show=_show, extras=("train",))
 @click.argument("sources", nargs=-1, required=True)
 @click.option("--name", required=True, help="Name of the dataset.")
 @click.option(

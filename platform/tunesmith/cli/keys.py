@@ -14,7 +14,7 @@ def main() -> None:
     """Add, list and revoke the API keys of a store's servers."""
 
 
-@command(show=lambda result: click.echo(result["key"]))
+@command(show=lambda result: click.echo(result["key"]), extras=("serve",))
 @click.argument("name")
 @click.option(
     "--per-minute", default=600, show_default=True, help="Requests per minute and replica."
@@ -34,7 +34,7 @@ def _show_list(result: dict[str, Any]) -> None:
         click.echo("No key yet. Add one: tunesmith keys add NAME")
 
 
-@command(show=_show_list)
+@command(show=_show_list, extras=("serve",))
 def _list(*, store: str | None) -> dict[str, Any]:
     """List the keys by name, with the start of each hash."""
     from tunesmith.artifacts.store import Store
@@ -43,7 +43,7 @@ def _list(*, store: str | None) -> dict[str, Any]:
     return {"keys": [key.model_dump() for key in Keys.read(Store(store)).keys]}
 
 
-@command(show=lambda result: click.echo(f"{result['revoked']} is revoked."))
+@command(show=lambda result: click.echo(f"{result['revoked']} is revoked."), extras=("serve",))
 @click.argument("name")
 def _revoke(*, store: str | None, name: str) -> dict[str, Any]:
     """Revoke the key called NAME."""

@@ -56,7 +56,7 @@ def _test(row: dict[str, Any]) -> str:
     help="A row for each run, each family of a run, or each trial.",
 )
 @click.option("--top", default=20, show_default=True, type=click.IntRange(1), help="Rows a task.")
-@command(show=_show)
+@command(show=_show, extras=("train",))
 @plugin_option
 def main(store: str | None, tasks: tuple[str, ...], by: str, top: int) -> dict[str, Any]:
     """Show what was found so far for TASKS (all by default), best first."""

@@ -26,6 +26,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "reproduce": "Run the published studies again and compare the figures.",
     },
     "Serving": {
+        "serve": "Serve the champions over HTTP on this machine.",
         "predict": "Classify files with a running server.",
         "keys": "Add, list and revoke API keys.",
     },

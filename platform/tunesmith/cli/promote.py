@@ -29,7 +29,7 @@ def _show(result: dict[str, Any]) -> None:
     click.echo(f"Undo: tunesmith rollback {result['task']}")
 
 
-@command(show=_show)
+@command(show=_show, extras=("train",))
 @click.argument("task")
 @click.option("--run", "run_id", metavar="ID", help="Which run [the latest].")
 @click.option(

@@ -176,7 +176,7 @@ def _datasets(values: Sequence[str]) -> dict[str, str]:
 @click.option("--workers", type=click.IntRange(1), help="At once at most [the cluster's cores].")
 @click.option("--fresh", is_flag=True, help="Measure again what is recorded.")
 @click.option("--address", metavar="HOST:PORT", help="Cluster to join [RAY_ADDRESS, else local].")
-@command(show=_show)
+@command(show=_show, extras=("train",))
 def main(store: str | None, **options: Any) -> dict[str, Any]:
     """Run every study by its own protocol and write one table of published and our figures.
 

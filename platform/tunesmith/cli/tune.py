@@ -128,7 +128,7 @@ def _search_options(options: dict[str, Any]) -> "SearchOptions":
 @click.option("--cpus", type=click.IntRange(1), help="Cores to use, if Ray starts here [all].")
 @click.option("--dashboard", is_flag=True, help="Ray's dashboard on 127.0.0.1, if Ray starts here.")
 @click.option("--address", metavar="HOST:PORT", help="Cluster to join [RAY_ADDRESS, else local].")
-@command(show=_show)
+@command(show=_show, extras=("train",))
 @plugin_option
 def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str, Any]:
     """Search TASKS over model families and publish each winner as a run."""

@@ -16,7 +16,7 @@ _PAUSE_S = 2.0
 
 
 @click.argument("tasks", nargs=-1)
-@command
+@command(extras=("watch",))
 def main(store: str | None, tasks: tuple[str, ...]) -> NoReturn:
     """Open TensorBoard and Optuna's dashboard on the searches of TASKS, until Ctrl-C.
 

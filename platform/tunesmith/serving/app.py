@@ -32,7 +32,7 @@ from tunesmith.serving.service import Service
 from tunesmith.serving.settings import Settings
 from tunesmith.serving.tracing import Traces
 
-__all__ = ["Node", "Tunesmith", "build"]
+__all__ = ["Node", "Tunesmith", "assemble", "build"]
 
 logger = logging.getLogger("tunesmith.serve")
 
@@ -224,6 +224,8 @@ class Tunesmith:
 def build(settings: Settings) -> Application:
     """Return the application for the arguments in serve/config.yaml.
 
+    Serve applies the options of the deployments itself where it reads the file.
+
     Parameters
     ----------
     settings
@@ -234,12 +236,26 @@ def build(settings: Settings) -> Application:
     Application
         For `serve.run`.
     """
+    return assemble(settings, {})
+
+
+def assemble(settings: Settings, options: Mapping[str, Mapping[str, Any]]) -> Application:
+    """Return the application with the options of its deployments.
+
+    Parameters
+    ----------
+    settings
+        Validated `args`.
+    options
+        By name of the deployment, as `deployments` in serve/config.yaml holds them.
+    """
     nodes: Any = Node
     ingress: Any = Tunesmith
     handles = {
-        name: nodes.options(name=name).bind(settings, name)
+        name: nodes.options(name=name, **options.get(name, {})).bind(settings, name)
         for name, node in settings.nodes.items()
         if node.placement == "deployment"
     }
-    application: Application = ingress.bind(settings, handles)
+    own = options.get(ingress.name, {})
+    application: Application = ingress.options(**own).bind(settings, handles)
     return application
