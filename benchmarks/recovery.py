@@ -65,7 +65,7 @@ def check_visible(store: Path, expected: dict[str, str]) -> str:
 
 def writers(store: Path) -> list[int]:
     """Return the processes that are decoding into a store."""
-    noted = {str(p) for p in store.glob("datasets/*/.staging-*/work/watch/*/current")}
+    noted = {str(p) for p in store.glob("datasets/*/.staging-*/work/crashes/*/current")}
     found = []
     for process in Path("/proc").iterdir():
         if process.name.isdigit():

@@ -57,7 +57,7 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(store, corpus):
         deadline = time.monotonic() + 60
         folder = store.local_path("datasets", "disturbed")
         while not killed and time.monotonic() < deadline:
-            for current in folder.glob(".staging-*/work/watch/*/current"):
+            for current in folder.glob(".staging-*/work/crashes/*/current"):
                 pid = _writer_of(current)
                 if pid:
                     os.kill(pid, signal.SIGKILL)

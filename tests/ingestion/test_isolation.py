@@ -3,15 +3,15 @@ import sys
 import textwrap
 from contextlib import suppress
 
-from tunesmith.ingestion.isolation import MAX_DEATHS, Watch
+from tunesmith.ingestion.isolation import MAX_CRASHES, CrashLog
 
-DIE = textwrap.dedent("""
+CRASH = textwrap.dedent("""
     import os, sys
-    from tunesmith.ingestion.isolation import Watch
+    from tunesmith.ingestion.isolation import CrashLog
     from tunesmith.artifacts.store import Store
-    with Watch(Store(sys.argv[1]), ("w",)) as watch:
+    with CrashLog(Store(sys.argv[1]), ("w",)) as log:
         for number in range(10):
-            if watch.begin(number):
+            if log.begin(number):
                 print(number)
                 if number in {3, 7}:
                     sys.stdout.flush()
@@ -21,16 +21,16 @@ DIE = textwrap.dedent("""
 
 def attempt(store) -> tuple[int, list[int]]:
     done = subprocess.run(
-        [sys.executable, "-c", DIE, store.uri],
+        [sys.executable, "-c", CRASH, store.uri],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     return done.returncode, [int(line) for line in done.stdout.split()]
 
 
-def test_a_file_during_which_processes_die_is_found_and_the_rest_is_done(store):
-    runs = [attempt(store) for _ in range(2 * MAX_DEATHS)]
+def test_a_file_that_crashes_the_process_is_skipped_after_three_tries(store):
+    runs = [attempt(store) for _ in range(2 * MAX_CRASHES)]
     assert all(code == -9 for code, _ in runs)
-    assert [tried[-1] for _, tried in runs] == [3] * MAX_DEATHS + [7] * MAX_DEATHS
+    assert [tried[-1] for _, tried in runs] == [3] * MAX_CRASHES + [7] * MAX_CRASHES
     assert attempt(store) == (0, [0, 1, 2, 4, 5, 6, 8, 9])
 
 
@@ -38,11 +38,11 @@ def interrupt():
     raise KeyboardInterrupt
 
 
-def test_an_exception_is_no_death(store):
-    for _ in range(MAX_DEATHS + 1):
-        with suppress(KeyboardInterrupt), Watch(store, ("w",)) as watch:
-            assert watch.begin(0)
+def test_an_exception_is_not_a_crash(store):
+    for _ in range(MAX_CRASHES + 1):
+        with suppress(KeyboardInterrupt), CrashLog(store, ("w",)) as log:
+            assert log.begin(0)
             interrupt()
-    with Watch(store, ("w",)) as watch:
-        assert watch.begin(0)
+    with CrashLog(store, ("w",)) as log:
+        assert log.begin(0)
     assert [p.name for p in store.local_path("w").iterdir()] == ["current"]

@@ -12,10 +12,10 @@ import pytest
 from tunesmith.artifacts.store import cannot_write
 from tunesmith.errors import StoreError
 from tunesmith.ingestion import processing
+from tunesmith.ingestion.locations import ContentReader
 from tunesmith.ingestion.parameters import IngestParameters, ReadLimits
 from tunesmith.ingestion.planning import Batch
 from tunesmith.ingestion.processing import process_batch, process_rows
-from tunesmith.ingestion.sources import ContentReader
 
 
 def run(store, folder, parameters=None):

@@ -7,8 +7,9 @@ import pytest
 
 from tunesmith.errors import UsageError
 from tunesmith.ingestion.archives import BrokenArchive
+from tunesmith.ingestion.locations import ContentReader
 from tunesmith.ingestion.parameters import ArchiveLimits
-from tunesmith.ingestion.sources import ContentReader, list_sources
+from tunesmith.ingestion.sources import list_sources
 
 LIMITS = ArchiveLimits()
 

@@ -21,9 +21,9 @@ def block(vector: NDArray[np.float32], name: str) -> NDArray[np.float32]:
 def test_names_are_unique_and_of_the_promised_number() -> None:
     assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
     assert 300 <= len(FEATURE_NAMES) <= 520
-    made = list(features._groups(notes_of([(0.0, 0.4, 60, 80)])))
-    assert {name: values.size for name, values in made} == features._BLOCKS
-    assert [name for name, _ in made] == list(features._BLOCKS)
+    made = list(features.vector.feature_blocks(notes_of([(0.0, 0.4, 60, 80)])))
+    assert {name: values.size for name, values in made} == features.vector.BLOCK_SIZES
+    assert [name for name, _ in made] == list(features.vector.BLOCK_SIZES)
 
 
 @pytest.mark.parametrize(("pitch", "velocity"), [(128, 80), (-1, 80), (60, 200)])

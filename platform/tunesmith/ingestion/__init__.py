@@ -1,1 +1,1 @@
-"""From sources to a dataset version, with Ray Data."""
+"""Ingest: Ray Data pipeline from MIDI files and archives to a dataset version."""

@@ -1,9 +1,9 @@
-# ruff: noqa: N818 - names say what the file is, as a reject row shows them
-"""Archives read member by member, never unpacked to disk under their own names.
+# ruff: noqa: N818 - a reject row shows these names as the kind of error
+"""Read archives member by member, without unpacking them to disk.
 
-A member is addressed by its number in the archive, so that two members of one name are two files
-and a name in any encoding is only ever shown. Limits are checked against what the archive declares
-before anything is unpacked, and again against what comes out.
+A member is addressed by its number in the archive, so two members of the same name stay two files,
+and a name in an unknown encoding is only displayed. Limits are checked twice: against the declared
+sizes before unpacking, and against the unpacked bytes.
 """
 
 import bz2
@@ -46,7 +46,7 @@ _SUFFIXES = (".zip", ".tar", *_COMPRESSED_TARS)
 _SMALL_BYTES = 1_000_000
 _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
-# Whatever a damaged archive makes the standard library raise.
+# Exceptions that the standard library raises for damaged archives.
 _BROKEN = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError,
     NotImplementedError, RuntimeError, ValueError, LookupError, OverflowError, MemoryError,
@@ -54,17 +54,17 @@ _BROKEN = (
 
 
 class ArchiveError(TunesmithError):
-    """A member, or a whole archive, cannot be used."""
+    """A member or a whole archive cannot be used."""
 
     stage = "archive"
 
 
 class BrokenArchive(ArchiveError):
-    """The archive or a member is damaged, encrypted or of a kind that cannot be read."""
+    """The archive or a member is damaged, encrypted or in an unsupported format."""
 
 
 class UnsafePath(ArchiveError):
-    """A member's name leads out of the archive."""
+    """The name of a member points outside the archive."""
 
 
 class LinkInArchive(ArchiveError):
@@ -72,12 +72,12 @@ class LinkInArchive(ArchiveError):
 
 
 class ArchiveLimitExceeded(ArchiveError):
-    """The archive asks for more than the limits allow."""
+    """The archive exceeds a limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file of an archive, as declared; nothing of it has been unpacked."""
+    """One file of an archive, as its table of contents declares it."""
 
     number: int
     name: str
@@ -88,30 +88,30 @@ class Member:
 
 
 class Archive(Protocol):
-    """What zips and tars have in common."""
+    """Interface of zip and tar archives."""
 
     def members(self) -> Iterator[Member]:
         """List the files."""
 
     def read(self, number: int, max_bytes: int) -> bytes:
-        """Return one file's content."""
+        """Return the content of one file."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the archive and its file."""
 
 
 def is_archive(name: str) -> bool:
-    """Return whether a file's name says that it is an archive."""
+    """Return whether a file name has the suffix of an archive."""
     return name.lower().endswith(_SUFFIXES)
 
 
 def open_archive(handle: IO[bytes], name: str, limits: ArchiveLimits) -> Archive:
-    """Open an archive, of the kind its name says.
+    """Open an archive; the suffix of its name gives the format.
 
     Raises
     ------
     ArchiveError
-        When it is damaged, or larger than the limits allow.
+        If the archive is damaged or exceeds a limit.
     """
     with ExitStack() as on_error:
         on_error.callback(handle.close)
@@ -177,10 +177,10 @@ class _Zip:
         info = self._infos[number]
         try:
             with self._zip.open(info) as stream:
-                # One more than allowed, so that a size that lies is noticed and not obeyed.
+                # One byte more than allowed detects a false declared size.
                 data = stream.read(max_bytes + 1)
         except _BROKEN as error:
-            msg = f"It cannot be unpacked: {type(error).__name__}: {error}. Pack it again."
+            msg = f"The file cannot be unpacked: {type(error).__name__}: {error}. Pack it again."
             raise BrokenArchive(msg) from error
         return _checked(data, max_bytes)
 
@@ -194,7 +194,7 @@ class _Tar:
         self._handle = handle
         self._infos: list[tarfile.TarInfo] = []
         self._end: str | None = None
-        # Headers only: the content between them is skipped.
+        # Reads the headers and skips the content between them.
         self._tar = tarfile.open(fileobj=handle, mode="r:")  # noqa: SIM115 - closed by close()
         try:
             for info in self._tar:
@@ -213,7 +213,10 @@ class _Tar:
             problem = _unsafe_path(name) if info.isreg() else _link_problem(name)
             yield Member(number, name, info.size, info.size, None, problem)
         if self._end is not None:
-            msg = f"The archive breaks off after {len(self._infos)} members: {self._end}."
+            msg = (
+                f"The archive ends early, after {len(self._infos)} members: {self._end}. "
+                "Pack it or download it again."
+            )
             yield Member(-1, "", 0, 0, None, BrokenArchive(msg))
 
     def read(self, number: int, max_bytes: int) -> bytes:
@@ -222,7 +225,7 @@ class _Tar:
             stream = self._tar.extractfile(info)
             data = stream.read(max_bytes + 1) if stream else b""
         except _BROKEN as error:
-            msg = f"It cannot be unpacked: {type(error).__name__}: {error}. Pack it again."
+            msg = f"The file cannot be unpacked: {type(error).__name__}: {error}. Pack it again."
             raise BrokenArchive(msg) from error
         if len(data) < min(info.size, max_bytes):
             msg = f"The archive holds {len(data)} of its {info.size} bytes. Pack it again."
@@ -236,19 +239,22 @@ class _Tar:
 
 def _checked(data: bytes, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
-        msg = f"It unpacks to more than the {max_bytes} bytes it may have."
+        msg = f"The file unpacks to over {max_bytes} bytes. Raise limits.max_bytes if intended."
         raise ArchiveLimitExceeded(msg)
     return data
 
 
 def _spool(stream: IO[bytes], spooled: IO[bytes], packed_size: int, limits: ArchiveLimits) -> None:
-    """Unpack a compressed tar into an unnamed file, so that members can be read in any order."""
+    """Unpack a compressed tar into a temporary file, so that members can be read in any order."""
     allowed = int(max(_SMALL_BYTES, packed_size * limits.max_expansion))
     written = 0
     while block := stream.read(1 << 20):
         written += len(block)
         if written > allowed:
-            msg = f"It unpacks to more than {limits.max_expansion:g} times its size."
+            msg = (
+                f"The archive unpacks to more than {limits.max_expansion:g} times its size. "
+                "Raise archives.max_expansion if intended."
+            )
             raise ArchiveLimitExceeded(msg)
         spooled.write(block)
     spooled.seek(0)
@@ -256,35 +262,39 @@ def _spool(stream: IO[bytes], spooled: IO[bytes], packed_size: int, limits: Arch
 
 def _check_entries(entries: int, limits: ArchiveLimits) -> None:
     if entries > limits.max_entries:
-        msg = f"It has more than {limits.max_entries} members. Raise archives.max_entries if meant."
+        msg = (
+            f"The archive has more than {limits.max_entries} members. "
+            "Raise archives.max_entries if intended."
+        )
         raise ArchiveLimitExceeded(msg)
 
 
 def _expansion_problem(
     name: str, size: int, packed_size: int, limits: ArchiveLimits
 ) -> ArchiveError | None:
-    # A small file cannot hurt however well it packs, such as one that is all zeros.
+    # A small file is harmless at any ratio, such as one of zeros only.
     if size <= max(_SMALL_BYTES, packed_size * limits.max_expansion):
         return None
     return ArchiveLimitExceeded(
-        f"{name} claims {size} bytes out of {packed_size}: more than {limits.max_expansion:g} "
-        "times. It is probably an attack; raise archives.max_expansion if it is meant."
+        f"{name} declares {size} unpacked bytes for {packed_size} packed ones, more than "
+        f"{limits.max_expansion:g} times. It is probably a zip bomb; "
+        "raise archives.max_expansion if it is intended."
     )
 
 
 def _link_problem(name: str) -> ArchiveError:
-    return LinkInArchive(f"{name} is a link or a device in the archive. Pack the file itself.")
+    return LinkInArchive(f"{name} is a link or a device. Pack the file itself.")
 
 
 def _unsafe_path(name: str) -> ArchiveError | None:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or (len(parts[0]) == 2 and parts[0].endswith(":")):
-        return UnsafePath(f"{name} leads out of its archive. Pack it under a relative name.")
+        return UnsafePath(f"{name} points outside its archive. Pack it under a relative name.")
     return None
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """Return a member's name; old zips hold UTF-8 that they declare to be code page 437."""
+    """Return the name of a member; old zips declare UTF-8 names as code page 437."""
     name = info.filename
     if not info.flag_bits & _UTF8_NAME and not name.isascii():
         try:

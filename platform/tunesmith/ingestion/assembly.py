@@ -1,4 +1,4 @@
-"""Rows of all batches to a version: one place decides what is kept, a duplicate or rejected."""
+"""Decide for each file whether it is kept, a duplicate or rejected, and build the tables."""
 
 import hashlib
 import itertools
@@ -39,7 +39,7 @@ _HELD_OUT = {"train": 0.8, "test": 0.2}
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """What reading one file came to: its digest, or why there is none; why it was refused."""
+    """Result of reading one file: the digest of its content, and the reject if it failed."""
 
     sha256: str | None
     reject: Reject | None
@@ -47,16 +47,16 @@ class FileRow:
 
 @dataclass(frozen=True)
 class Account:
-    """Every file, once: ``found = kept + duplicates + rejects``.
+    """All files, each counted once: ``found = kept + duplicates + rejects``.
 
     Attributes
     ----------
     kept
-        One file a distinct content, in order of path, with its digest.
+        One file per distinct content, in order of path, with its digest.
     duplicates
-        Byte-identical copies, with the digest.
+        Byte-identical copies, with their digest.
     rejects
-        Files that cannot be kept.
+        Files that failed.
     """
 
     kept: list[tuple[Labelled, str]]
@@ -72,18 +72,18 @@ class Account:
 def account_for(
     labelled: Sequence[Labelled], rows: Mapping[str, FileRow], unlisted: Iterable[Reject]
 ) -> Account:
-    """Decide what becomes of every file.
+    """Sort all files into kept, duplicates and rejects.
 
-    Of byte-identical files the one that has a label is kept, else the first in order of path.
+    Of byte-identical files a labelled one is kept, else the first in order of path.
 
     Parameters
     ----------
     labelled
-        Files found.
+        Files of the sources.
     rows
-        What reading each came to, by path.
+        Result of reading each file, by path.
     unlisted
-        Files that could not even be listed.
+        Files that could not be listed.
     """
     rejects = list(unlisted)
     copies: dict[str, list[Labelled]] = {}
@@ -105,32 +105,36 @@ def account_for(
 
 
 def check_losses(account: Account, loss_budget: float) -> None:
-    """Refuse a version that lost more files than allowed, or has none.
+    """Check the number of kept and rejected files.
 
     Raises
     ------
     DatasetError
-        With the most frequent reasons.
+        If no file is kept, or more are rejected than the loss budget allows; the message names
+        the most frequent errors.
     """
     reasons = Counter(reject.error for reject in account.rejects)
-    told = ", ".join(f"{count} {error}" for error, count in reasons.most_common(5))
+    summary = ", ".join(f"{count} {error}" for error, count in reasons.most_common(5))
     if not account.kept:
-        msg = f"None of {account.found} files could be kept ({told or 'no MIDI file was found'})."
+        msg = (
+            f"None of {account.found} files could be kept ({summary or 'no MIDI file was found'}). "
+            "Check the sources."
+        )
         raise DatasetError(msg)
     lost = len(account.rejects) / account.found
     if lost > loss_budget:
         first = account.rejects[0]
         msg = (
             f"{len(account.rejects)} of {account.found} files were rejected ({lost:.1%}), more "
-            f"than the loss budget of {loss_budget:.1%}: {told}. The first is {first.path}: "
-            f"{first.message} Mend the files, or raise the budget with --loss-budget; what was "
-            "read is kept and not read again."
+            f"than the loss budget of {loss_budget:.1%}: {summary}. The first is {first.path}: "
+            f"{first.message} Repair or remove the files, or raise the budget with --loss-budget. "
+            "Files that were read are not read again."
         )
         raise DatasetError(msg)
 
 
 def clusters_of(results: pa.Table) -> npt.NDArray[np.int64]:
-    """Find which pieces are the same music.
+    """Group the pieces that are the same music.
 
     Parameters
     ----------
@@ -140,8 +144,8 @@ def clusters_of(results: pa.Table) -> npt.NDArray[np.int64]:
     Returns
     -------
     numpy.ndarray
-        Cluster of each row, from 0 in order of first appearance: note-identical pieces and
-        near-duplicates share one.
+        Cluster of each row, numbered from 0 in order of first appearance. Note-identical pieces
+        and near-duplicates share a cluster.
     """
     hashes = results["note_hash"].to_pylist()
     near = _near(hashes, _arrays(results["fingerprint"]))
@@ -166,9 +170,9 @@ def clusters_of(results: pa.Table) -> npt.NDArray[np.int64]:
 def _near(
     note_hashes: Sequence[str], fingerprints: Sequence[npt.NDArray[np.uint64]]
 ) -> npt.NDArray[np.int64]:
-    """Cluster of near-duplicates of each piece.
+    """Return the near-duplicate cluster of each piece.
 
-    Copies with the same notes are compared as one: ten of each would make 45 pairs of every hash.
+    Note-identical copies are compared as one piece: ten copies would add 45 pairs per hash.
     """
     number_of: dict[tuple[str, bytes], int] = {}
     distinct: list[npt.NDArray[np.uint64]] = []
@@ -186,28 +190,28 @@ def _near(
 
 
 def leak_report(labels: Sequence[str | None], clusters: npt.NDArray[np.int64]) -> LeakReport:
-    """Measure what a stratified random split that ignores clusters would leak.
+    """Measure how much a stratified random split that ignores clusters would leak.
 
     Parameters
     ----------
     labels
-        Label of each piece; those without one take no part.
+        Label of each piece; pieces without one are left out.
     clusters
         Duplicate cluster of each piece.
     """
-    named = np.array([label is not None for label in labels], dtype=bool)
-    of_named = [label for label in labels if label is not None]
-    parts = split_pieces(of_named, np.arange(len(of_named)), _HELD_OUT)
+    has_label = np.array([label is not None for label in labels], dtype=bool)
+    known_labels = [label for label in labels if label is not None]
+    parts = split_pieces(known_labels, np.arange(len(known_labels)), _HELD_OUT)
     sizes = np.bincount(clusters, minlength=1)
     return LeakReport(
         held_out=int((parts == "test").sum()),
-        leaked=leaked(parts, clusters[named]),
+        leaked=leaked(parts, clusters[has_label]),
         in_clusters=int((sizes[clusters] > 1).sum()),
     )
 
 
 def piece_table(account: Account, results: pa.Table, clusters: npt.NDArray[np.int64]) -> pa.Table:
-    """Return `pieces`; `results` are its rows in the same order."""
+    """Return the table `pieces`; `results` has its rows in the same order."""
     files = [file for file, _ in account.kept]
     table = (
         results.append_column("path", pa.array([f.entry.path for f in files], pa.string()))
@@ -220,7 +224,7 @@ def piece_table(account: Account, results: pa.Table, clusters: npt.NDArray[np.in
 
 
 def small_tables(account: Account, results: pa.Table) -> dict[str, pa.Table]:
-    """Return `rejects`, `duplicates` and `fingerprints`."""
+    """Return the tables `rejects`, `duplicates` and `fingerprints`."""
     duplicates = [
         {"path": f.entry.path, "sha256": sha256, "piece_id": sha256[:16], "label": f.label}
         for f, sha256 in account.duplicates
@@ -233,7 +237,7 @@ def small_tables(account: Account, results: pa.Table) -> dict[str, pa.Table]:
 
 
 def count(account: Account, pieces: pa.Table, ignored: int, n_notes: int) -> Counts:
-    """Count everything."""
+    """Return the counts of the manifest."""
     return Counts(
         found=account.found,
         kept=len(account.kept),
@@ -249,10 +253,10 @@ def count(account: Account, pieces: pa.Table, ignored: int, n_notes: int) -> Cou
 
 
 def content_hash(processing_key: str, pieces: pa.Table, account: Account) -> str:
-    """Return the digest of what a version says, however and whenever it was made.
+    """Return the digest of the content of a version, independent of how and when it was made.
 
-    What the bytes of a piece become is decided by the bytes and the processing key, so the digest
-    of the bytes stands for rolls, notes and features.
+    The bytes of a piece and the processing key determine its rolls, notes and features, so the
+    digest of the bytes represents them.
     """
     digest = hashlib.sha256(processing_key.encode())
     columns = [
@@ -274,19 +278,19 @@ def inputs_hash(
     rows: Mapping[str, FileRow],
     unlisted: Iterable[Reject],
 ) -> str:
-    """Return the digest of what goes in: equal inputs need no work at all."""
+    """Return the digest of all inputs; a version with equal inputs already exists."""
     digest = hashlib.sha256(processing_key.encode())
     for file in labelled:
         row = rows[file.entry.path]
-        what = row.sha256 or (row.reject.error if row.reject else "")
-        digest.update(json.dumps([file.entry.path, what, file.raw, file.label]).encode())
+        outcome = row.sha256 or (row.reject.error if row.reject else "")
+        digest.update(json.dumps([file.entry.path, outcome, file.raw, file.label]).encode())
     for reject in unlisted:
         digest.update(json.dumps([reject.path, reject.error]).encode())
     return digest.hexdigest()
 
 
 def _arrays(column: pa.ChunkedArray) -> list[npt.NDArray[np.uint64]]:
-    """Return each row's list as an array."""
+    """Return the lists of a column as arrays."""
     lists = column.combine_chunks()
     if isinstance(lists, pa.ChunkedArray):
         lists = pa.concat_arrays(lists.chunks)

@@ -1,7 +1,7 @@
-"""Real scores to start with: the music21 corpus written out as MIDI files, in parallel.
+"""Export scores of the music21 corpus as MIDI files, in parallel.
 
-music21 (BSD licence, Cuthbert and Ariza, ISMIR 2010) ships encoded scores by composers long in the
-public domain. Reading one takes 0.1 to 2 s, so the pieces are spread over the cluster's processors.
+music21 (BSD licence, Cuthbert and Ariza, ISMIR 2010) ships encoded scores of music in the public
+domain. Reading a score takes 0.1 to 2 s, so the cluster shares the work.
 """
 
 import os
@@ -24,11 +24,11 @@ CORPUS_LABELS: Mapping[str, str] = {
     "monteverdi": "Monteverdi",
     "trecento": "Trecento",
 }
-"""music21's name of a collection and the label its pieces get; Trecento is a school, not a man."""
+"""Label of the pieces of each music21 collection; Trecento is a school, not a composer."""
 
 _SCORE_SUFFIXES = {".mxl", ".xml", ".krn"}
 _SCORES_PER_TASK = 4
-# What music21's readers let through on scores they do not understand.
+# Exceptions that music21's readers raise on scores that they cannot parse.
 _PARSER_FAILURES = (
     ValueError,
     TypeError,
@@ -42,16 +42,16 @@ _PARSER_FAILURES = (
 
 @dataclass(frozen=True)
 class ScoreExport:
-    """What became of the scores asked for; ``written + present + refused`` is all of them.
+    """Outcome of an export; ``written + present + refused`` is the number of requested scores.
 
     Attributes
     ----------
     folder
-        One folder a label, MIDI files inside.
+        Folder with one subfolder of MIDI files per label.
     written, present
-        Files made now, and those that were there already.
+        Number of files written now, and of files that already existed.
     refused
-        Path of a score that could not be written out, and why.
+        Path and error message of each score that could not be exported.
     """
 
     folder: Path
@@ -68,30 +68,30 @@ def export_scores(
 ) -> ScoreExport:
     """Write scores of the music21 corpus to `folder` as ``<Label>/<name>.mid``.
 
-    Pieces of a collection are taken evenly spread over its sorted names, so that a small number
-    is not all from one mass or one opus, and the same number always means the same pieces. Files
-    that are there already are kept, so an interrupted export continues.
+    The pieces are evenly spread over the sorted names of a collection, so that a small number does
+    not come from one mass or one opus, and the same number always gives the same pieces. Existing
+    files are kept, so an interrupted export continues.
 
     Parameters
     ----------
     folder
-        Where the files go, on this machine's disk.
+        Destination, on a local disk.
     pieces
-        How many scores to take at most, by music21's name of the collection (see `CORPUS_LABELS`).
+        Largest number of scores of each music21 collection (see `CORPUS_LABELS`).
     on_progress
-        Called with the number of scores done and of all.
+        Called with the number of finished scores and of all scores.
 
     Returns
     -------
     ScoreExport
-        The account of every score asked for.
+        Counts of written, present and refused scores.
 
     Raises
     ------
     UsageError
-        When music21 is not installed or has no collection of that name.
+        If music21 is not installed or has no collection of that name.
     DatasetError
-        When more than a twentieth of the scores is refused.
+        If more than 5 % of the scores cannot be exported.
     """
     wanted = {target: score for name, n in pieces.items() for target, score in _choose(name, n)}
     missing = [(t, s) for t, s in wanted.items() if not (folder / t).exists()]
@@ -110,17 +110,18 @@ def export_scores(
             refused.extend(errors)
         report(done, len(wanted))
     if len(refused) > len(wanted) / 20:
-        path, why = refused[0]
+        path, reason = refused[0]
         message = (
             f"{len(refused)} of {len(wanted)} scores could not be written to {folder}; "
-            f"the first, {path}: {why}."
+            f"the first, {path}: {reason}. "
+            "Delete the folder and try again."
         )
         raise DatasetError(message)
     return ScoreExport(folder, len(missing) - len(refused), present, tuple(refused))
 
 
 def _choose(collection: str, n_pieces: int) -> list[tuple[str, str]]:
-    """Return (MIDI file name, path of the score) of evenly spread pieces of a collection."""
+    """Return file name and score path of evenly spread pieces of a collection."""
     try:
         from music21 import corpus
     except ModuleNotFoundError as error:
@@ -137,7 +138,7 @@ def _choose(collection: str, n_pieces: int) -> list[tuple[str, str]]:
     label = CORPUS_LABELS.get(collection, collection.capitalize())
     step = max(1.0, len(scores) / n_pieces)
     chosen = dict.fromkeys(scores[int(i * step)] for i in range(min(n_pieces, len(scores))))
-    # Movements of one work share a file name; their folder tells them apart.
+    # Movements of one work share a file name; the folder distinguishes them.
     return [(f"{label}/{_name(score, collection)}.mid", str(score)) for score in chosen]
 
 
@@ -150,7 +151,7 @@ def _name(score: Path, collection: str) -> str:
 def _write_batch(
     folder: str, batch: Sequence[tuple[str, str]]
 ) -> tuple[int, list[tuple[str, str]]]:
-    """Write some scores; return how many were tried and what was refused."""
+    """Export a batch of scores; return its size, and path and message of each failure."""
     from music21 import converter
     from music21.exceptions21 import Music21Exception
 
@@ -160,7 +161,7 @@ def _write_batch(
         final.parent.mkdir(parents=True, exist_ok=True)
         part = final.with_suffix(f".{os.getpid()}.part")
         try:
-            # Without music21's own cache: it is a pickle in the temporary folder.
+            # Without music21's cache, which is a pickle in the temporary folder.
             parsed: Any = converter.parse(score, forceSource=True, storePickle=False)
             parsed.write("midi", fp=part)
         except (Music21Exception, *_PARSER_FAILURES) as error:

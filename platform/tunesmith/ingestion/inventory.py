@@ -1,4 +1,4 @@
-"""What the sources hold, labelled, before any file is read."""
+"""List and label the files of the sources, without reading any."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ __all__ = ["Inventory", "take_inventory"]
 
 @dataclass(frozen=True)
 class Inventory:
-    """What the sources hold, labelled, before any file is read.
+    """Labelled files of the sources.
 
     Attributes
     ----------
     labelled
-        Files that would be read, in order of path.
+        Files to read, in order of path.
     unlisted
-        Files that cannot even be listed.
+        Files that cannot be listed.
     listing
-        The listing they are from.
+        The listing of the sources.
     unwanted
-        Number of files left out because their label was not asked for.
+        Number of files left out because their label was not selected.
     """
 
     labelled: list[Labelled]
@@ -34,13 +34,13 @@ class Inventory:
 
 
 def take_inventory(sources: Sequence[str], parameters: IngestParameters) -> Inventory:
-    """List and label the sources; this is all that a dry run does.
+    """List and label the sources; a dry run does only this.
 
     Raises
     ------
     UsageError
-        When a source does not exist, a label rule cannot be used, or a composer that was asked
-        for is not there (the message lists the nearest that are).
+        If a source does not exist, a label rule cannot be used, or a selected composer does not
+        occur (the message lists similar names that do).
     """
     listing = list_sources(sources, parameters.archives)
     table = ComposerTable.load(parameters.composer_table)

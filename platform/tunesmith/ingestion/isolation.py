@@ -1,4 +1,4 @@
-"""Finding the file that kills the process that decodes it."""
+"""Identify a file whose decoding crashes the process, and stop retrying it."""
 
 import json
 import os
@@ -8,40 +8,40 @@ from types import TracebackType
 
 from tunesmith.artifacts.store import Store
 
-__all__ = ["MAX_DEATHS", "Watch"]
+__all__ = ["MAX_CRASHES", "CrashLog"]
 
-MAX_DEATHS = 3
-"""A file during which so many processes died is not tried again."""
+MAX_CRASHES = 3
+"""A file that has crashed this many processes is not tried again."""
 
 
-class Watch:
-    """Notes on disk which file of a batch is being decoded, at a microsecond a file.
+class CrashLog:
+    """Records on disk which file of a batch is being decoded; costs a microsecond per file.
 
-    A process that crashes in native code leaves no exception, and whoever starts it again would
-    have it crash again. Where the store is no local disk nothing is noted.
+    A crash in native code raises no exception, so a restarted process would crash at the same file
+    again. Nothing is recorded where the store is not a local disk.
 
     Parameters
     ----------
     store, parts
-        Folder of the notes.
+        Folder of the record.
     """
 
     def __init__(self, store: Store, parts: Sequence[str]) -> None:
-        self._deaths: Counter[int] = Counter()
+        self._crashes: Counter[int] = Counter()
         self._handle: int | None = None
         if not store.is_local:
             return
         folder = store.local_path(*parts)
         folder.mkdir(parents=True, exist_ok=True)
-        deaths, current = folder / "deaths.json", folder / "current"
-        if deaths.exists():
-            self._deaths.update({int(k): v for k, v in json.loads(deaths.read_text()).items()})
+        crashes, current = folder / "crashes.json", folder / "current"
+        if crashes.exists():
+            self._crashes.update({int(k): v for k, v in json.loads(crashes.read_text()).items()})
         if current.exists() and (last := current.read_text().strip()):
-            self._deaths[int(last)] += 1
-            store.write_bytes(json.dumps(self._deaths).encode(), *parts, "deaths.json")
+            self._crashes[int(last)] += 1
+            store.write_bytes(json.dumps(self._crashes).encode(), *parts, "crashes.json")
         self._handle = os.open(current, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "CrashLog":
         return self
 
     def __exit__(
@@ -51,13 +51,13 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         if self._handle is not None:
-            # Leaving in any way but death clears the note.
+            # Every exit except a crash clears the record.
             os.ftruncate(self._handle, 0)
             os.close(self._handle)
 
     def begin(self, number: int) -> bool:
-        """Note that a file is next; return whether it may be tried."""
-        if self._deaths[number] >= MAX_DEATHS:
+        """Record that a file is next; return whether it may be tried."""
+        if self._crashes[number] >= MAX_CRASHES:
             return False
         if self._handle is not None:
             os.pwrite(self._handle, f"{number:<12d}".encode(), 0)

@@ -1,4 +1,4 @@
-"""From where a file is to what it is: raw labels by rule, canonical ones by table."""
+"""Label files: a rule takes the raw label from the path, a table gives its canonical name."""
 
 import csv
 import re
@@ -18,16 +18,16 @@ _Rule = Callable[[Entry], str]
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """An entry and what it is called.
+    """A file and its label.
 
     Attributes
     ----------
     entry
         The file.
     raw
-        The label as found; empty where there is none.
+        The label as the rule gives it; empty where there is none.
     label
-        The canonical one; None for an unknown or empty label.
+        The canonical label; None for an unknown or empty one.
     """
 
     entry: Entry
@@ -43,19 +43,19 @@ def label_entries(entries: Sequence[Entry], rule: str, table: ComposerTable) -> 
     entries
         Files to label.
     rule
-        ``folder``: the top folder inside the source, or the name of an archive that stands there.
+        ``folder``: the top folder inside the source, or the name of an archive there.
         ``prefix``: the file name up to the first ``-``, or its first word.
-        ``auto``: `folder` for files in folders, `prefix` for loose ones.
-        ``regex:PATTERN``: group ``label`` (or the first) of a search in the path.
+        ``auto``: `folder` for files in folders, `prefix` for the others.
+        ``regex:PATTERN``: the group ``label``, else the first group, of a match in the path.
         ``csv:PATH``: a table with the columns ``path`` and ``label``.
         ``none``: no labels.
     table
-        Canonical names.
+        Table of canonical names.
 
     Raises
     ------
     UsageError
-        When the rule is not one of these, or its pattern or table cannot be used.
+        If the rule is not one of these, or its pattern or table cannot be used.
     """
     label_of = _rule(rule)
     resolved: dict[str, str | None] = {}
@@ -90,7 +90,7 @@ def _folder(entry: Entry) -> str:
     top, inside, _ = entry.relative.partition("/")
     if not inside:
         return ""
-    # An archive at the top of a source stands for a folder of its name.
+    # An archive at the top of a source counts as a folder of its name.
     return top.rsplit(".", 1)[0] if _archive_suffix(top) else top
 
 
@@ -132,10 +132,11 @@ def _lookup(path: Path) -> _Rule:
             missing = {"path", "label"} - set(reader.fieldnames or ())
             rows = [] if missing else [(row["path"], row["label"] or "") for row in reader]
     except (OSError, UnicodeError, csv.Error) as error:
-        msg = f"The table of labels {path} cannot be read: {error}."
+        msg = f"The label table {path} cannot be read: {error}. Check the path."
         raise UsageError(msg) from error
     if missing:
-        msg = f"The table of labels {path} lacks the column {' and '.join(sorted(missing))}."
+        names = " and ".join(sorted(missing))
+        msg = f"The label table {path} lacks the column {names}. Add it to the header line."
         raise UsageError(msg)
     table: dict[str, str] = dict(rows)
     by_name = _unambiguous((path.rsplit("/", 1)[-1], label) for path, label in rows)
@@ -150,8 +151,8 @@ def _lookup(path: Path) -> _Rule:
 
 
 def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the pairs whose key has one value only."""
+    """Return the keys that have exactly one value."""
     values: dict[str, set[str]] = {}
     for key, value in pairs:
         values.setdefault(key, set()).add(value)
-    return {key: next(iter(found)) for key, found in values.items() if len(found) == 1}
+    return {key: next(iter(labels)) for key, labels in values.items() if len(labels) == 1}

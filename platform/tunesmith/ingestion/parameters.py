@@ -1,4 +1,4 @@
-"""What an ingest is asked to do."""
+"""Settings of an ingest, from a YAML file and command-line options."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 PROCESSING_VERSION = 2
-"""Raise it when the same file would give other rows: nothing made before is then reused."""
+"""Raise it when the same file gives different rows; earlier results are then not reused."""
 
 _Positive = Annotated[int, Field(gt=0)]
 
@@ -32,49 +32,49 @@ class _Parameters(BaseModel):
 
 
 class ReadLimits(_Parameters):
-    """What one MIDI file may ask for; more is refused before it is allocated."""
+    """Limits of one MIDI file, checked before memory is allocated."""
 
     max_bytes: _Positive = Limits().max_bytes
     max_ticks: _Positive = Limits().max_ticks
     max_duration_s: float = Field(default=Limits().max_duration_s, gt=0)
     max_notes: _Positive = Limits().max_notes
     max_tracks: _Positive = Limits().max_tracks
-    max_frames: _Positive = Field(default=400_000, description="Frames of a roll; 512 bytes each.")
+    max_frames: _Positive = Field(default=400_000, description="Frames of a roll, 512 bytes each.")
 
     def as_limits(self) -> Limits:
-        """Return them as the reader wants them."""
+        """Return the limits in the form that the reader takes."""
         return Limits(**self.model_dump(exclude={"max_frames"}))
 
 
 class ArchiveLimits(_Parameters):
-    """What an archive may ask for; more is refused before it is unpacked."""
+    """Limits of an archive, checked before it is unpacked."""
 
     max_entries: _Positive = Field(default=1_000_000, description="Members of one archive.")
-    max_expansion: float = Field(default=200.0, gt=1, description="Unpacked bytes a packed byte.")
+    max_expansion: float = Field(default=200.0, gt=1, description="Unpacked bytes per packed byte.")
     max_nested_bytes: _Positive = Field(
         default=256_000_000, description="Unpacked size of an archive inside an archive."
     )
     max_depth: int = Field(
-        default=4, ge=1, description="Archives inside archives, the outermost is 1."
+        default=4, ge=1, description="Depth of nested archives; the outermost is 1."
     )
 
 
 class IngestParameters(_Parameters):
-    """Everything that decides what a dataset version holds, besides its sources."""
+    """All settings, besides the sources, that determine a dataset version."""
 
     frames_per_second: float = Field(default=10.0, gt=0, le=1000)
     chunk_frames: _Positive = 150
-    hop_frames: _Positive | None = Field(default=None, description="None: chunk_frames.")
+    hop_frames: _Positive | None = Field(default=None, description="None means chunk_frames.")
     label: str = Field(
         default="auto",
         description="auto, folder, prefix, none, regex:PATTERN or csv:PATH (columns path,label).",
     )
-    composers: tuple[str, ...] = Field(default=(), description="Keep these labels only.")
+    composers: tuple[str, ...] = Field(default=(), description="Keep only these labels.")
     composer_table: str | None = Field(
         default=None, description="YAML file that extends the shipped table of composer names."
     )
     loss_budget: float = Field(
-        default=0.05, ge=0, le=1, description="Share of files that may be lost."
+        default=0.05, ge=0, le=1, description="Share of files that may be rejected."
     )
     limits: ReadLimits = ReadLimits()
     archives: ArchiveLimits = ArchiveLimits()
@@ -88,13 +88,13 @@ class IngestParameters(_Parameters):
 
     @property
     def hop(self) -> int:
-        """Frames from the start of one chunk to the next."""
+        """Number of frames from the start of one chunk to the next."""
         return self.chunk_frames if self.hop_frames is None else self.hop_frames
 
     def processing_key(self) -> str:
-        """Return a digest of all that decides what one file's bytes become.
+        """Return a digest of all settings that affect the rows of one file.
 
-        Labels, for example, do not: relabelling a corpus reads no file again.
+        Labels are not among them: relabelling a corpus reads no file again.
         """
         relevant = {
             "processing_version": PROCESSING_VERSION,
@@ -112,7 +112,7 @@ class IngestParameters(_Parameters):
 def load_parameters(
     path: str | Path | None = None, options: Mapping[str, Any] | None = None
 ) -> IngestParameters:
-    """Return parameters from a YAML file and options, which win.
+    """Return parameters from a YAML file and from options, which take precedence.
 
     Parameters
     ----------
@@ -124,23 +124,23 @@ def load_parameters(
     Raises
     ------
     UsageError
-        When the file cannot be read, or a field does not exist or has a wrong value.
+        If the file cannot be read, or a field does not exist or has an invalid value.
     """
     fields: dict[str, Any] = {}
     if path is not None:
         try:
             fields = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
         except (OSError, UnicodeError, yaml.YAMLError) as error:
-            msg = f"The parameters {path} cannot be read: {error}."
+            msg = f"The parameter file {path} cannot be read: {error}. Check the path and the YAML."
             raise UsageError(msg) from error
         if not isinstance(fields, dict):
-            msg = f"The parameters {path} must be a mapping, such as 'chunk_frames: 150'."
+            msg = f"The parameter file {path} must be a mapping, such as 'chunk_frames: 150'."
             raise UsageError(msg)
     try:
         return IngestParameters.model_validate(fields | dict(options or {}))
     except ValidationError as error:
-        told = "; ".join(
+        problems = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'parameters'}: {e['msg']}" for e in error.errors()
         )
-        msg = f"Wrong parameters: {told}."
+        msg = f"Invalid ingest parameters: {problems}."
         raise UsageError(msg) from None

@@ -1,4 +1,4 @@
-"""The Ray Data pipeline from sources to a published dataset version.
+"""Ray Data pipeline from sources to a published dataset version.
 
 ::
 
@@ -6,7 +6,7 @@
                                                        │
         version ◀──publish── manifest ◀──assemble── rows of all batches
 
-Workers write the large tables themselves; the driver only ever holds one small row a file.
+Workers write the large tables; the driver holds only one small row per file.
 """
 
 import fcntl
@@ -34,11 +34,12 @@ from tunesmith.ingestion import assembly
 from tunesmith.ingestion.archives import ArchiveError
 from tunesmith.ingestion.assembly import FileRow
 from tunesmith.ingestion.inventory import Inventory, take_inventory
+from tunesmith.ingestion.locations import ContentReader
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.planning import Batch, plan_batches, plan_key
 from tunesmith.ingestion.processing import process_rows
 from tunesmith.ingestion.publishing import Version, file_rows, point_latest
-from tunesmith.ingestion.sources import ContentReader, Entry, Reject
+from tunesmith.ingestion.sources import Entry, Reject
 
 __all__ = ["Progress", "ingest"]
 
@@ -46,7 +47,7 @@ _log = logging.getLogger(__name__)
 _FINAL_STAGES = {"read", "limits", "parse"}
 
 Progress = Callable[[int, int], None]
-"""Called with the number of files done and of all."""
+"""Called with the number of finished files and of all files."""
 
 
 def ingest(
@@ -58,34 +59,34 @@ def ingest(
     start_ray: Callable[[], object] = lambda: None,
     on_progress: Progress = lambda *_: None,
 ) -> Manifest:
-    """Turn sources into a published dataset version, reading only what is new.
+    """Turn sources into a published dataset version; only new files are decoded.
 
     Parameters
     ----------
     store
-        Where the version goes.
+        Store that gets the version.
     sources
         Folders, files, archives, globs and URIs.
     name
         Name of the dataset.
     parameters
-        What to make of the files.
+        Settings of the ingest.
     start_ray
-        Called once, before the first task; not called when nothing is left to read.
+        Called once, before the first task; not called if there is nothing to decode.
     on_progress
-        Called whenever a batch is done.
+        Called after each batch.
 
     Returns
     -------
     Manifest
-        Of the new version; of the existing one where the same inputs were ingested before.
+        Manifest of the new version, or of the existing one with the same inputs.
 
     Raises
     ------
     UsageError
-        When the sources or options make no sense.
+        If a source or an option is invalid.
     DatasetError
-        When too many files are rejected, or another ingest of this dataset is running.
+        If too many files are rejected, or another ingest of this dataset is running.
     """
     parameters = parameters or IngestParameters()
     check_name(name)
@@ -124,7 +125,7 @@ def ingest(
 
 
 def _prior(store: Store, name: str, parameters: IngestParameters) -> Dataset | None:
-    """Return the newest version whose pieces can be used again."""
+    """Return the newest version whose pieces can be reused, if any."""
     manifests = [read_manifest(store, name, v) for v in dataset_versions(store, name)]
     usable = [m for m in manifests if m.processing_key == parameters.processing_key()]
     return Dataset(store, max(usable, key=lambda m: m.created)) if usable else None
@@ -132,7 +133,7 @@ def _prior(store: Store, name: str, parameters: IngestParameters) -> Dataset | N
 
 @dataclass(frozen=True)
 class _Known:
-    """Contents that need not be decoded again."""
+    """Contents of the prior version that need not be decoded again."""
 
     pieces: frozenset[str]
     rejects: Mapping[str, Reject]
@@ -146,7 +147,7 @@ class _Known:
         rejects = {
             row["sha256"]: Reject(**row)
             for row in prior.table("rejects", REJECTS.names).to_pylist()
-            # A typed refusal is for good; whatever else went wrong is tried again.
+            # A MidiError is final; after any other error the file is tried again.
             if row["sha256"] is not None and row["stage"] in _FINAL_STAGES
         }
         names = [file.path for file in prior.manifest.tables["chunks"]]
@@ -155,14 +156,14 @@ class _Known:
 
 
 def _digests(inventory: Inventory, parameters: IngestParameters) -> dict[str, FileRow]:
-    """Read every file for its digest: what has not changed is not decoded again."""
+    """Read and hash every file, so that unchanged ones are not decoded again."""
     entries = [file.entry for file in inventory.labelled]
 
-    def digest(part: Sequence[Entry]) -> dict[str, FileRow]:
+    def digest(entries: Sequence[Entry]) -> dict[str, FileRow]:
         reader = ContentReader(parameters.archives, parameters.limits.max_bytes)
         rows = {}
         try:
-            for entry in part:
+            for entry in entries:
                 try:
                     data = reader.read(entry.location)
                 except (ArchiveError, OSError) as error:
@@ -173,7 +174,7 @@ def _digests(inventory: Inventory, parameters: IngestParameters) -> dict[str, Fi
             reader.close()
         return rows
 
-    # Unpacking and hashing leave the interpreter free for another thread.
+    # Unpacking and hashing release the interpreter lock.
     n_threads = 4
     with ThreadPoolExecutor(n_threads) as pool:
         parts = pool.map(digest, (entries[i::n_threads] for i in range(n_threads)))
@@ -189,27 +190,27 @@ def _run(
     on_progress: Progress,
 ) -> None:
     """Process the batches that have no rows yet."""
-    left = _unfinished(batches, staging)
+    pending = _unfinished(batches, staging)
     n_files = sum(len(batch.paths) for batch in batches)
-    done = n_files - sum(len(batch.paths) for batch in left)
+    done = n_files - sum(len(batch.paths) for batch in pending)
     on_progress(done, n_files)
-    if not left:
+    if not pending:
         return
     start_ray()
-    for n_done in _map_batches(left, parameters, staging):
+    for n_done in _map_batches(pending, parameters, staging):
         done += n_done
         on_progress(done, n_files)
-    if lost := _unfinished(left, staging):
+    if lost := _unfinished(pending, staging):
         msg = (
-            f"{len(lost)} of {len(left)} batches left nothing in {staging.store.uri}. Every node "
-            "of the cluster must reach the store: use a folder they share, or s3://…"
+            f"{len(lost)} of {len(pending)} batches wrote nothing to {staging.store.uri}. "
+            "Every node of the cluster must reach the store: use a shared folder, or s3://…"
         )
         raise DatasetError(msg)
 
 
 def _unfinished(batches: Sequence[Batch], staging: Staging) -> list[Batch]:
-    """Return the batches that still have to be processed."""
-    # The rows come last, but a process that outlived its killed job may have written them alone.
+    """Return the batches that are not finished."""
+    # Rows are written last, but a worker that outlived its job may have written rows alone.
     names = [
         set(staging.store.list(*staging.parts, *folder.split("/")))
         for folder in ("chunks", "notes", "work/results", "work/files")
@@ -226,15 +227,15 @@ def _map_batches(
     Raises
     ------
     StoreError
-        When a worker cannot write to the store.
+        If a worker cannot write to the store.
     """
     import ray.data
 
     with warnings.catch_warnings():
-        # Ray's own defaults set fields that it has deprecated.
+        # Ray's defaults set fields that Ray has deprecated.
         warnings.simplefilter("ignore", DeprecationWarning)
         context = ray.data.DataContext.get_current()
-    # The job prints its own progress; Ray's notices of bars and timings would stand between.
+    # The command prints its own progress; Ray's notices would interrupt it.
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -258,10 +259,10 @@ def _map_batches(
 
 @contextmanager
 def _only_one(store: Store, name: str) -> Iterator[None]:
-    """Hold a dataset's lock; the system lets go of it however the process ends.
+    """Hold the lock of a dataset; the system releases it when the process ends in any way.
 
-    Object stores have no locks: there two ingests of one name at once both do the work, and one
-    of the equal results stays.
+    Object stores have no locks. There, two simultaneous ingests of one name both do the work, and
+    one of the equal results stays.
     """
     if not store.is_local:
         yield
@@ -272,6 +273,8 @@ def _only_one(store: Store, name: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            msg = f"Another ingest of {name} into {store.uri} is running. Wait until it is done."
+            msg = (
+                f"Another ingest of {name} into {store.uri} is running. Wait until it has finished."
+            )
             raise DatasetError(msg) from None
         yield

@@ -1,4 +1,4 @@
-"""Entries to batches: few, of even weight, the same on every machine."""
+"""Plan batches of even size from the files alone, so that every machine plans the same."""
 
 import hashlib
 import heapq
@@ -17,16 +17,16 @@ _MIN_BATCH_FILES = 50
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Files that one task processes.
+    """Files that one Ray task processes.
 
     Attributes
     ----------
     key
-        Name of the batch's files.
+        Base name of the files that the batch writes.
     paths
-        Paths of the files, for people.
+        Paths shown to people.
     locations
-        How to read each, as `Entry.location`.
+        Address of each file, as `Entry.location`.
     """
 
     key: str
@@ -34,33 +34,33 @@ class Batch:
     locations: Sequence[Sequence[str]]
 
     def to_json(self) -> str:
-        """Return the batch as text; undecodable bytes in names survive."""
+        """Return the batch as JSON; undecodable bytes in names are preserved."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Batch":
-        """Return the batch that `to_json` wrote."""
+        """Return the batch from the text of `to_json`."""
         return cls(**json.loads(text))
 
 
 def plan_batches(entries: Sequence[Entry], first_number: int = 0) -> list[Batch]:
-    """Deal files into batches.
+    """Divide files into batches.
 
-    The number of batches depends on the files alone, never on the cluster, so that a run that is
-    interrupted on one machine continues on another. Files of one size go into one batch: there
-    byte-identical ones meet, and are decoded once without anyone comparing all with all.
+    The number of batches depends on the files alone and not on the cluster, so that an ingest that
+    was interrupted on one machine continues on another. Files of equal size share a batch:
+    byte-identical files meet there and are decoded once, without comparing all pairs.
 
     Parameters
     ----------
     entries
         Files, sorted by path.
     first_number
-        Number of the first batch; it names the batch's files.
+        Number of the first batch, used in its key.
 
     Returns
     -------
     list of Batch
-        Each in order of path; none is empty.
+        Each sorted by path; none is empty.
     """
     total = sum(entry.size for entry in entries)
     n_batches = max(
@@ -69,16 +69,16 @@ def plan_batches(entries: Sequence[Entry], first_number: int = 0) -> list[Batch]
     by_size: dict[int, list[Entry]] = {}
     for entry in entries:
         by_size.setdefault(entry.size, []).append(entry)
-    # Heaviest first, each to the lightest batch (Graham's LPT rule).
+    # Largest group first, each to the smallest batch (Graham's LPT rule).
     load = [(0, number) for number in range(n_batches)]
-    dealt: list[list[Entry]] = [[] for _ in range(n_batches)]
+    contents: list[list[Entry]] = [[] for _ in range(n_batches)]
     for group in sorted(by_size.values(), key=lambda g: (-g[0].size * len(g), -g[0].size)):
         weight, number = heapq.heappop(load)
-        dealt[number] += group
-        # An empty file is not free.
+        contents[number] += group
+        # An empty file has a cost too.
         heapq.heappush(load, (weight + (group[0].size + 1000) * len(group), number))
     batches: list[Batch] = []
-    for files in dealt:
+    for files in contents:
         if files:
             files.sort(key=lambda entry: entry.path)
             key = f"part-{first_number + len(batches):05d}"
@@ -88,14 +88,14 @@ def plan_batches(entries: Sequence[Entry], first_number: int = 0) -> list[Batch]
 
 
 def plan_key(entries: Sequence[Entry], *context: str) -> str:
-    """Return a name for this very piece of work, so that its unfinished results are found again.
+    """Return a digest that identifies this work, so that a later run finds its partial results.
 
     Parameters
     ----------
     entries
-        Files that are to be read.
+        Files to read.
     *context
-        What else decides the results: parameters, the version built upon.
+        Everything else that affects the results: settings, the prior version.
     """
     digest = hashlib.sha256(json.dumps(context).encode())
     for entry in entries:
@@ -105,18 +105,18 @@ def plan_key(entries: Sequence[Entry], *context: str) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """The pieces that one shard of `chunks` and its like of `notes` hold.
+    """One shard of `chunks` and the shard of `notes` with the same pieces.
 
     Attributes
     ----------
     folder
-        Where the tables' folders are, as the file system wants it.
+        Parent of the folders of the tables, as a path of the file system.
     name
-        Name of the files in them.
+        File name of the shard.
     pieces
-        Pieces inside.
+        Ids of the pieces in the shard.
     wanted
-        Those that are still wanted.
+        Ids of the pieces that the new version keeps.
     """
 
     folder: str
@@ -130,20 +130,20 @@ class Part:
 
 
 def group_parts(parts: Sequence[Part], ideal: int) -> list[tuple[str, list[Part]]]:
-    """Decide which parts become one file, so that many small additions do not stay many files.
+    """Group small shards into larger files, so that many small additions do not leave many files.
 
     Parameters
     ----------
     parts
-        What there is, in order.
+        Existing shards, in order.
     ideal
-        Number of files that the same pieces would have been written to at once.
+        Number of files that one ingest of all these pieces would write.
 
     Returns
     -------
     list of (str, list of Part)
-        Name of each file and what goes into it. Nothing is joined up to twice the ideal number;
-        beyond it, parts smaller than the ideal file are.
+        Name and shards of each new file. Shards are merged only if there are more than twice the
+        ideal number of them, and only up to the size of an ideal file.
     """
     alone = [(part.name, [part]) for part in parts]
     if len(parts) <= 2 * ideal:

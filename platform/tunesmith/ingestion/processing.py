@@ -1,8 +1,8 @@
-"""One batch of files to rows: everything a worker does, without Ray.
+"""Process one batch of files: all of a worker's work, without Ray.
 
-A file is read once and decoded once; chunks and notes go straight into the batch's own Parquet
-files, and only a small row a file is left for the rest of the pipeline. The row files are written
-last: a batch that has them is done, whoever did it and whatever was killed since.
+Each file is read and decoded once. Its chunks and notes go straight into the Parquet files of the
+batch; the rest of the pipeline gets one small row per file. The row files are written last, so a
+batch that has them is complete.
 """
 
 import hashlib
@@ -21,11 +21,12 @@ from tunesmith.artifacts.store import Store, cannot_write
 from tunesmith.datasets.schema import result_schema
 from tunesmith.errors import MidiError, StoreError
 from tunesmith.ingestion.archives import ArchiveError
-from tunesmith.ingestion.isolation import MAX_DEATHS, Watch
+from tunesmith.ingestion.isolation import MAX_CRASHES, CrashLog
+from tunesmith.ingestion.locations import ContentReader
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.planning import Batch
 from tunesmith.ingestion.shards import ChunkWriter, NoteWriter, Shard, list_column
-from tunesmith.ingestion.sources import ContentReader, Reject
+from tunesmith.ingestion.sources import Reject
 from tunesmith.midi import Score, chunk_roll, read_score, velocity_roll
 from tunesmith.midi.errors import MidiLimitExceeded
 from tunesmith.midi.features import musical_features
@@ -34,9 +35,9 @@ from tunesmith.midi.statistics import piece_statistics
 
 __all__ = ["batch_file", "process_batch", "process_rows"]
 
-# What decoding a hostile file can raise besides a typed refusal. Not Exception: a bug elsewhere
-# must stop the job.
-_UNFORESEEN = (
+# Exceptions that decoding a malformed file can raise besides a MidiError. Not Exception: a bug
+# elsewhere must stop the job.
+_DECODING_FAILURES = (
     ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
 
@@ -58,20 +59,20 @@ def process_batch(
     Parameters
     ----------
     batch
-        What to read.
+        Files to read.
     parameters
-        What to make of it.
+        Settings of the ingest.
     store, staging
-        Where the files go: ``chunks/KEY.parquet``, ``notes/KEY.parquet``, and last
-        ``work/results/KEY.parquet`` (a row a distinct content) and ``work/files/KEY.parquet``
-        (a row a file).
+        Folder for the results: ``chunks/KEY.parquet``, ``notes/KEY.parquet``, and last
+        ``work/results/KEY.parquet`` (one row per distinct content) and ``work/files/KEY.parquet``
+        (one row per file).
     reader
-        What reads the files; it keeps the outermost archives open for the next batch.
+        Reader of the files; it keeps the outermost archives open for the next batch.
 
     Returns
     -------
     int
-        Number of files, all of which now have a row.
+        Number of files; each has a row now.
     """
     if reader is None:
         reader = ContentReader(parameters.archives, parameters.limits.max_bytes)
@@ -79,13 +80,13 @@ def process_batch(
     else:
         on_end = partial(reader.close, keep_outermost=True)
     output = _BatchOutput(batch.key, parameters, store, tuple(staging))
-    with Watch(store, (*staging, "work", "watch", batch.key)) as watch:
+    with CrashLog(store, (*staging, "work", "crashes", batch.key)) as crash_log:
         try:
             for number, path in enumerate(batch.paths):
-                if watch.begin(number):
+                if crash_log.begin(number):
                     output.add(path, reader, batch.locations[number])
                 else:
-                    output.add_deadly(path)
+                    output.add_crashing(path)
             output.finish()
         except BaseException:
             output.discard()
@@ -96,7 +97,9 @@ def process_batch(
 
 
 def process_rows(rows: Any, parameters: str, store: str, staging: Sequence[str], run: str) -> Any:
-    """Process the batches in a block of Ray Data; here, so that a worker imports little else.
+    """Process the batches of one block of Ray Data.
+
+    The function is in this module so that workers import little else.
 
     Parameters
     ----------
@@ -107,38 +110,38 @@ def process_rows(rows: Any, parameters: str, store: str, staging: Sequence[str],
     store, staging
         URI of the store, and the folder inside it that is being built.
     run
-        Names this ingest: archives stay open from one of its batches to the next.
+        Id of this ingest: its archives stay open from one batch to the next.
 
     Returns
     -------
     dict
-        Column ``n_files``: the number of files of each batch; column ``error``: why a batch could
-        not be written, empty where it was. As an exception it would reach the driver as a page of
-        Ray's own.
+        Column ``n_files``: number of files of each batch. Column ``error``: the message of a batch
+        that could not be written, else empty. An exception would reach the driver wrapped in a
+        page of Ray's traceback.
     """
-    made = IngestParameters.model_validate_json(parameters)
+    settings = IngestParameters.model_validate_json(parameters)
     batches = [Batch.from_json(str(text)) for text in rows["batch"]]
-    reader = _reader_of(made, run)
+    reader = _shared_reader(settings, run)
     target = Store(store)
-    done, errors = [], []
+    counts, errors = [], []
     for batch in batches:
-        n_files, told = 0, ""
+        n_files, message = 0, ""
         try:
-            n_files = process_batch(batch, made, target, staging, reader)
+            n_files = process_batch(batch, settings, target, staging, reader)
         except StoreError as error:
-            told = str(error)
+            message = str(error)
         except OSError as error:
-            told = str(cannot_write(f"{batch.key} cannot be written to {target.shown}", error))
-        done.append(n_files)
-        errors.append(told)
-    return {"n_files": np.array(done, dtype=np.int64), "error": np.array(errors, dtype=object)}
+            message = str(cannot_write(f"{batch.key} cannot be written to {target.shown}", error))
+        counts.append(n_files)
+        errors.append(message)
+    return {"n_files": np.array(counts, dtype=np.int64), "error": np.array(errors, dtype=object)}
 
 
 @lru_cache(maxsize=1)
-def _reader_of(parameters: IngestParameters, run: str) -> ContentReader:
-    """Return what reads all files of a run: listing a large archive takes as long as many files.
+def _shared_reader(parameters: IngestParameters, run: str) -> ContentReader:
+    """Return the reader that all batches of a run share: listing a large archive takes long.
 
-    The next run opens its archives anew, they may be others by then.
+    Another run opens the archives again, because they may have changed.
     """
     del run
     return ContentReader(parameters.archives, parameters.limits.max_bytes)
@@ -146,7 +149,7 @@ def _reader_of(parameters: IngestParameters, run: str) -> ContentReader:
 
 @dataclass(slots=True)
 class _Results:
-    """Columns of the rows of distinct contents."""
+    """Rows of the distinct contents, with their array columns kept apart."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     features: list[npt.NDArray[np.float32]] = field(default_factory=list)
@@ -163,7 +166,7 @@ class _Results:
 
 
 class _BatchOutput:
-    """The files of a batch while they grow."""
+    """Writer of the files of one batch."""
 
     def __init__(
         self, key: str, parameters: IngestParameters, store: Store, staging: tuple[str, ...]
@@ -182,7 +185,7 @@ class _BatchOutput:
         self._notes = NoteWriter(self._shard("notes", attempt))
 
     def add(self, path: str, reader: ContentReader, location: Sequence[str]) -> None:
-        """Give a file its row, whatever it holds."""
+        """Read and process a file, and add its row; a file that fails gets a reject row."""
         try:
             data = reader.read(location)
         except (ArchiveError, OSError) as error:
@@ -195,11 +198,11 @@ class _BatchOutput:
         row = {"path": path, "sha256": sha256}
         self._files.append(row if reject is None else asdict(reject) | row)
 
-    def add_deadly(self, path: str) -> None:
-        """Give a file its row that ended the process whenever it was decoded."""
+    def add_crashing(self, path: str) -> None:
+        """Add the reject row of a file that crashes the process."""
         message = (
-            f"Decoding it ended the process {MAX_DEATHS} times (a crash, or memory ran out). "
-            "Leave it out."
+            f"Decoding this file ended the process {MAX_CRASHES} times (crash or out of memory). "
+            "Remove the file from the sources."
         )
         self._files.append(asdict(Reject(path, "crash", "ReaderCrash", message)))
 
@@ -209,18 +212,18 @@ class _BatchOutput:
             self._write(score, sha256)
         except MidiError as error:
             return Reject.of(path, error, sha256)
-        except _UNFORESEEN as error:
+        except _DECODING_FAILURES as error:
             message = f"{type(error).__name__}: {error}"
             return Reject(path, "process", type(error).__name__, message, sha256)
         return None
 
     def _write(self, score: Score, sha256: str) -> None:
-        """Compute all of a piece first, so that a refusal leaves nothing of it behind."""
+        """Compute all results of a piece before appending any, so that an error leaves no rows."""
         p = self._parameters
         n_frames = score.end_time_s * p.frames_per_second
         if n_frames > p.limits.max_frames:
-            what = "max_frames"
-            raise MidiLimitExceeded(what, n_frames, p.limits.max_frames)
+            limit = "max_frames"
+            raise MidiLimitExceeded(limit, n_frames, p.limits.max_frames)
         roll = velocity_roll(score, p.frames_per_second)
         chunks, padded, starts = chunk_roll(roll, p.chunk_frames, p.hop)
         row = {
@@ -240,7 +243,7 @@ class _BatchOutput:
         self._notes.add(sha256[:16], score.notes)
 
     def finish(self) -> None:
-        """Put every file in place, the rows last."""
+        """Close and publish all files, the rows last."""
         self._chunks.close()
         self._notes.close()
         for shard in (self._chunks.shard, self._notes.shard):
@@ -249,7 +252,7 @@ class _BatchOutput:
         self._write_rows("work/files", pa.Table.from_pylist(self._files, _FILE_ROWS))
 
     def discard(self) -> None:
-        """Remove what an attempt that failed has written."""
+        """Delete the unfinished files of a failed attempt."""
         for shard in (self._chunks.shard, self._notes.shard):
             shard.discard()
 

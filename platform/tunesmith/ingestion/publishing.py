@@ -1,4 +1,4 @@
-"""Rows and shards of all batches to a published version."""
+"""Assemble the rows and shards of all batches into a published version."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,22 +35,22 @@ __all__ = ["Version", "file_rows", "point_latest", "read_table"]
 
 @dataclass(frozen=True)
 class Version:
-    """A version between its rows and its publication.
+    """A dataset version that is being published.
 
     Attributes
     ----------
     store, name, parameters
         As given to `tunesmith.ingestion.pipeline.ingest`.
     inventory
-        Files found.
+        Files of the sources.
     rows
-        What reading each file came to, by path.
+        Result of reading each file, by path.
     staging
-        Folder in which the version is built; it holds the shards and rows of `batches`.
+        Folder with the shards and rows of `batches`, in which the version is built.
     prior
-        Version whose pieces are used again.
+        Version whose pieces are reused.
     batches
-        What has been processed.
+        Processed batches.
     """
 
     store: Store
@@ -63,12 +63,12 @@ class Version:
     batches: Sequence[Batch]
 
     def publish(self) -> Manifest:
-        """Assemble the tables and put the version in its place.
+        """Assemble the tables and publish the version.
 
         Raises
         ------
         DatasetError
-            When more files were rejected than the loss budget allows.
+            If more files were rejected than the loss budget allows.
         """
         account = assembly.account_for(self.inventory.labelled, self.rows, self.inventory.unlisted)
         assembly.check_losses(account, self.parameters.loss_budget)
@@ -86,7 +86,7 @@ class Version:
         n_notes = sum(pieces["n_notes"].to_pylist())
         manifest = self._manifest(account, pieces, n_notes, tables)
         self.staging.write_json(manifest.model_dump(mode="json"), MANIFEST)
-        # From here on an interruption starts again from the files: their shards may be merged.
+        # An interruption after this point starts again from the files, as shards may be merged.
         self.store.remove(*self.staging.parts, "work")
         for table in ("chunks", "notes"):
             self._keep_only(table, {file.path for file in tables[table]})
@@ -95,45 +95,45 @@ class Version:
         return read_manifest(self.store, self.name, manifest.version)
 
     def _results(self, account: Account) -> pa.Table:
-        """Return the row of every kept piece, in order of path."""
+        """Return the rows of all kept pieces, in order of path."""
         schema = result_schema()
-        parts = [
+        tables = [
             read_table(self.store, self.staging.path("work", "results", f"{batch.key}.parquet"))
             for batch in self.batches
         ]
         if self.prior is not None:
-            # Both tables are in the same order: they were made from the same rows.
-            known = self.prior.table("pieces").append_column(
+            # Both tables have the same order, as they were made from the same rows.
+            reused = self.prior.table("pieces").append_column(
                 "fingerprint", self.prior.table("fingerprints", ["fingerprint"])["fingerprint"]
             )
-            parts.append(known.select(schema.names).cast(schema))
-        every = pa.concat_tables(parts)
-        row_of = {sha256: row for row, sha256 in enumerate(every["sha256"].to_pylist())}
-        return every.take([row_of[sha256] for _, sha256 in account.kept])
+            tables.append(reused.select(schema.names).cast(schema))
+        combined = pa.concat_tables(tables)
+        row_of = {sha256: row for row, sha256 in enumerate(combined["sha256"].to_pylist())}
+        return combined.take([row_of[sha256] for _, sha256 in account.kept])
 
     def _write(self, table: str, content: pa.Table) -> TableFile:
         return _write_table(self.staging, f"{table}/part-00000.parquet", content)
 
     def _shards(self, account: Account) -> dict[str, list[TableFile]]:
-        """Bring every shard of chunks and notes into place, holding each kept piece once."""
-        left = {sha256[:16] for _, sha256 in account.kept}
+        """Write the shards of chunks and notes, with each kept piece exactly once."""
+        missing = {sha256[:16] for _, sha256 in account.kept}
         parts = []
         for source in self._sources():
-            wanted = left & source.pieces
-            left -= wanted
+            wanted = missing & source.pieces
+            missing -= wanted
             if wanted:
                 parts.append(replace(source, wanted=frozenset(wanted)))
         ideal = len(plan_batches([file.entry for file, _ in account.kept]))
         placed: dict[str, list[TableFile]] = {"chunks": [], "notes": []}
-        for name, of in group_parts(parts, ideal):
+        for name, members in group_parts(parts, ideal):
             for table, files in placed.items():
                 target = self.staging.path(table, name)
-                place_shard(self.store, [(part.path(table), part) for part in of], target)
+                place_shard(self.store, [(part.path(table), part) for part in members], target)
                 files.append(_describe(self.staging, f"{table}/{name}"))
         return placed
 
     def _sources(self) -> Iterator[Part]:
-        """Yield every shard there is, in the prior version first."""
+        """Yield all existing shards, those of the prior version first."""
         if self.prior is not None:
             folder = self.prior.path()
             for file in self.prior.manifest.tables["notes"]:
@@ -147,7 +147,7 @@ class Version:
             yield Part(self.staging.path(), name, frozenset(ids["piece_id"].to_pylist()))
 
     def _keep_only(self, table: str, paths: set[str]) -> None:
-        """Remove what killed attempts left behind."""
+        """Delete files that killed attempts left behind."""
         folder = self.staging.path(table)
         for info in self.store.fs.get_file_info(FileSelector(folder, allow_not_found=True)):
             if f"{table}/{info.base_name}" not in paths:
@@ -199,7 +199,7 @@ class Version:
 
 def _write_table(staging: Staging, path: str, table: pa.Table) -> TableFile:
     sink = pa.BufferOutputStream()
-    # Features and fingerprints hardly repeat: a dictionary of them is given up when it is full.
+    # Features and fingerprints hardly repeat, so dictionary encoding would not pay.
     repeating = [field.name for field in table.schema if not pa.types.is_list(field.type)]
     pq.write_table(table, sink, compression="zstd", use_dictionary=repeating)
     staging.write_bytes(sink.getvalue().to_pybytes(), *path.split("/"))
@@ -207,15 +207,15 @@ def _write_table(staging: Staging, path: str, table: pa.Table) -> TableFile:
 
 
 def _describe(staging: Staging, path: str) -> TableFile:
-    where = staging.path(path)
-    info = staging.store.fs.get_file_info(where)
-    with staging.store.fs.open_input_file(where) as handle:
+    full_path = staging.path(path)
+    info = staging.store.fs.get_file_info(full_path)
+    with staging.store.fs.open_input_file(full_path) as handle:
         rows = pq.ParquetFile(handle).metadata.num_rows
     return TableFile(path=path, rows=rows, bytes=info.size)
 
 
 def point_latest(store: Store, manifest: Manifest) -> None:
-    """Make a version the one that readers get by default."""
+    """Make a version the default for readers."""
     latest = {"version": manifest.version}
     if not store.exists(ROOT, manifest.name, LATEST) or (
         store.read_json(ROOT, manifest.name, LATEST) != latest
@@ -224,7 +224,7 @@ def point_latest(store: Store, manifest: Manifest) -> None:
 
 
 def file_rows(staging: Staging, key: str) -> dict[str, FileRow]:
-    """Return what a finished batch says of its files, by path."""
+    """Return the file rows of a finished batch, by path."""
     table = read_table(staging.store, staging.path("work", "files", f"{key}.parquet"))
     rows = {}
     for row in table.to_pylist():
@@ -234,6 +234,6 @@ def file_rows(staging: Staging, key: str) -> dict[str, FileRow]:
 
 
 def read_table(store: Store, path: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a Parquet file of the store."""
+    """Read a Parquet file of the store."""
     with store.fs.open_input_file(path) as handle:
         return pq.read_table(handle, columns=columns)

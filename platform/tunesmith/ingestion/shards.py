@@ -1,4 +1,4 @@
-"""The large tables' Parquet files: written row group by row group, whole or not at all."""
+"""Parquet files of the large tables, written by row groups and published atomically."""
 
 import uuid
 from collections.abc import Sequence
@@ -22,28 +22,28 @@ _ROW_GROUP_NOTES = 500_000
 
 
 class Shard:
-    """A Parquet file that appears under its name only when it is complete.
+    """A Parquet file that gets its final name only when it is complete.
 
     Parameters
     ----------
     store
-        Where it goes.
+        Store that gets the file.
     final
-        Its path, as ``store.fs`` wants it.
+        Path of the file in ``store.fs``.
     attempt
-        Tells apart processes that write the same file.
+        Unique id, in case several processes write the same file.
     """
 
     def __init__(self, store: Store, final: str, attempt: str) -> None:
         self._fs = store.fs
         self._final = final
-        # On an object store a file appears when it is closed; a rename would be a copy.
+        # An object appears when it is closed, and renaming it would copy it.
         folder, name = final.rsplit("/", 1)
         self.path = f"{folder}/.{name}.{attempt}" if store.is_local else final
         self._fs.create_dir(folder, recursive=True)
 
     def open(self, schema: pa.Schema) -> pq.ParquetWriter:
-        """Start writing."""
+        """Open the file for writing."""
         return pq.ParquetWriter(
             self.path,
             schema,
@@ -55,12 +55,12 @@ class Shard:
         )
 
     def publish(self) -> None:
-        """Give the finished file its name."""
+        """Rename the finished file to its final name."""
         if self.path != self._final:
             self._fs.move(self.path, self._final)
 
     def discard(self) -> None:
-        """Remove an unfinished file."""
+        """Delete the unfinished file."""
         if self.path != self._final:
             try:
                 self._fs.delete_file(self.path)
@@ -69,14 +69,14 @@ class Shard:
 
 
 class ChunkWriter:
-    """Collects chunks in one buffer and writes it as a row group whenever it is full.
+    """Buffers chunks and writes a row group whenever the buffer is full.
 
     Parameters
     ----------
     shard
         File to write.
     chunk_frames
-        Frames of a chunk.
+        Frames per chunk.
     """
 
     def __init__(self, shard: Shard, chunk_frames: int) -> None:
@@ -95,7 +95,7 @@ class ChunkWriter:
         padded_frames: npt.NDArray[np.int32],
         start_s: npt.NDArray[np.float64],
     ) -> None:
-        """Append a piece's chunks, uint8 ``[n, chunk_frames, 128]``, and their columns ``[n]``."""
+        """Append the chunks of a piece, uint8 ``[n, chunk_frames, 128]``, and columns ``[n]``."""
         index = np.arange(len(chunks), dtype=np.int32)
         done = 0
         while done < len(chunks):
@@ -126,13 +126,13 @@ class ChunkWriter:
         self._ids, self._columns, self._filled = [], [], 0
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the rest of the buffer and close the file."""
         self._flush()
         self._writer.close()
 
 
 class NoteWriter:
-    """Collects notes and writes a row group whenever there are enough.
+    """Buffers notes and writes a row group whenever the buffer is full.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class NoteWriter:
         self._filled = 0
 
     def add(self, piece_id: str, notes: npt.NDArray[np.void]) -> None:
-        """Append a piece's notes, `NOTE_DTYPE` ``[n]``."""
+        """Append the notes of a piece, `NOTE_DTYPE` ``[n]``."""
         self._ids.append(piece_id)
         self._notes.append(notes)
         self._filled += len(notes)
@@ -168,32 +168,32 @@ class NoteWriter:
         self._ids, self._notes, self._filled = [], [], 0
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the rest of the buffer and close the file."""
         self._flush()
         self._writer.close()
 
 
 def list_column(arrays: Sequence[npt.NDArray[Any]], schema: pa.Schema, name: str) -> pa.Array:
-    """Return a list column with one row an array, of the type `schema` gives to `name`."""
-    of = schema.field(name).type
+    """Return a list column with one row per array, of the type of the field `name`."""
+    list_type = schema.field(name).type
     bounds = np.concatenate([[0], np.cumsum([len(array) for array in arrays])])
     values = np.concatenate(arrays) if arrays else np.empty(0)
     return pa.ListArray.from_arrays(
-        pa.array(bounds, pa.int32()), pa.array(values, of.value_type), type=of
+        pa.array(bounds, pa.int32()), pa.array(values, list_type.value_type), type=list_type
     )
 
 
 def place_shard(store: Store, parts: Sequence[tuple[str, Part]], target: str) -> None:
-    """Make a Parquet file that holds the wanted pieces of some others.
+    """Write a Parquet file with the wanted pieces of one or more shards.
 
     Parameters
     ----------
     store
-        Where they are.
+        Store of all files.
     parts
-        Path of each file, and which of its pieces are wanted.
+        Path of each source file, and its shard.
     target
-        Path of the file to make; it may be one of them.
+        Path of the new file; it may be one of the sources.
     """
     if len(parts) == 1 and parts[0][1].wanted == parts[0][1].pieces:
         source = parts[0][0]

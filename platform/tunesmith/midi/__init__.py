@@ -1,15 +1,15 @@
-"""MIDI bytes become music a model can read. Pure NumPy in, NumPy out; no Ray, no Keras.
+"""MIDI files as arrays that models can read. Works on NumPy arrays, without Ray or Keras.
 
-The road of one file, one module a step::
+One file passes these modules::
 
     bytes ──reading──▶ Score ──rolls──▶ piano roll ──rolls.chunk_roll──▶ chunks for networks
                          ├──features──▶ musical statistics for boosting and linear models
-                         ├──statistics──▶ the row a person reads: length, notes, keys, tempo
-                         └──fingerprints──▶ which pieces are the same music
+                         ├──statistics──▶ summary of a piece: length, notes, keys, tempo
+                         └──fingerprints──▶ hashes that reveal duplicate pieces
 
-The step from MIDI to a roll, the one most people come here to change, is
-`tunesmith.midi.rolls.velocity_roll`; transposition and tempo scaling are in
-`tunesmith.midi.transforms`, composer names in `tunesmith.midi.composers`.
+`tunesmith.midi.rolls.velocity_roll` turns a score into a piano roll: change it to try another
+representation. `tunesmith.midi.transforms` transposes and changes the tempo, and
+`tunesmith.midi.composers` normalises the names of composers.
 
 Examples
 --------

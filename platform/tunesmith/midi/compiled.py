@@ -1,4 +1,4 @@
-"""Loops over events and notes as machine code."""
+"""Compile loops over events and notes to machine code."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -11,13 +11,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function of numbers and arrays on its first call (Numba), once a machine.
+    """Compile a function of numbers and arrays with Numba, on its first call on a machine.
 
-    The machine code is kept beside the source, or in the user's cache folder, or where
-    ``NUMBA_CACHE_DIR`` says; every process of a machine after the first reads it from there.
+    The machine code is cached beside the source, in the user's cache folder, or in the folder
+    that ``NUMBA_CACHE_DIR`` names. Later processes on the machine load it from there.
     """
     try:
-        kept = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # none of these folders can be written to
-        kept = numba.njit(nogil=True)(function)
-    return cast("Function", kept)
+        machine_code = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # none of these folders is writable
+        machine_code = numba.njit(nogil=True)(function)
+    return cast("Function", machine_code)

@@ -1,7 +1,7 @@
-"""Composer names: one spelling each, from a shipped table that anyone can extend.
+"""Composer names: one canonical spelling each, from a shipped table that users can extend.
 
-A name the table does not hold is kept as it is written, in title case; a label that says
-"unknown" and a label that says nothing are two different things and neither becomes a composer.
+A name that is not in the table is kept as written, in title case. A label such as "unknown" and an
+empty label are distinguished, and neither becomes a composer.
 """
 
 import unicodedata
@@ -23,17 +23,17 @@ Kind = Literal["listed", "unlisted", "unknown", "empty"]
 
 @dataclass(frozen=True, slots=True)
 class ComposerLabel:
-    """What a raw label means.
+    """A raw label and the composer it names.
 
     Attributes
     ----------
     raw
-        The label as found.
+        The label as it was given.
     name
         The composer, or None for an unknown or empty label.
     kind
-        ``"listed"`` in the table, ``"unlisted"`` but a name, ``"unknown"`` by its own words, or
-        ``"empty"``.
+        ``"listed"`` (in the table), ``"unlisted"`` (a name that is not in the table),
+        ``"unknown"`` (a label such as "unknown artist") or ``"empty"``.
     """
 
     raw: str
@@ -48,9 +48,9 @@ class ComposerTable:
     Attributes
     ----------
     names
-        Canonical name of each spelling, by its folded form.
+        Canonical name by folded spelling.
     unknown_labels
-        Folded labels that mean that nobody knows.
+        Folded labels that stand for an unknown composer.
     """
 
     names: Mapping[str, str]
@@ -58,18 +58,18 @@ class ComposerTable:
 
     @classmethod
     def load(cls, extra_path: str | Path | None = None) -> "ComposerTable":
-        """Read the shipped table, and a file of the same form on top of it.
+        """Read the shipped table, optionally extended by a file of the same form.
 
         Parameters
         ----------
         extra_path
             YAML with ``composers`` (name: list of spellings) and ``unknown`` (labels), both
-            optional; its entries win.
+            optional; its entries take precedence.
 
         Raises
         ------
         UsageError
-            If the file is missing, is not YAML or has another form.
+            If the file is missing, is not YAML or does not have this form.
         """
         shipped = _shipped_table()
         if extra_path is None:
@@ -84,7 +84,7 @@ class ComposerTable:
         return cls({**shipped.names, **added.names}, shipped.unknown_labels | added.unknown_labels)
 
     def resolve(self, raw: str) -> ComposerLabel:
-        """Say what a raw label means."""
+        """Return the composer that a raw label names."""
         readings = _foldings(raw)
         if not any(readings):
             return ComposerLabel(raw, None, "empty")
@@ -96,26 +96,33 @@ class ComposerTable:
         return ComposerLabel(raw, _as_written(raw), "unlisted")
 
     def require(self, wanted: Iterable[str], present: Iterable[str]) -> tuple[str, ...]:
-        """Return the canonical names of wanted composers, all of which must be present.
+        """Return the canonical names of composers, each of which must be present.
+
+        Parameters
+        ----------
+        wanted
+            Names in any spelling.
+        present
+            Canonical names that exist.
 
         Raises
         ------
         UsageError
-            For the first that is not, with the nearest names that are.
+            If a name is not present; the message lists similar names.
         """
-        have = set(present)
-        found = []
+        available = set(present)
+        names = []
         for raw in wanted:
             name = self.resolve(raw).name
-            if name is None or name not in have:
-                missing = unknown("composer", name or raw, have)
+            if name is None or name not in available:
+                missing = unknown("composer", name or raw, available)
                 raise missing
-            found.append(name)
-        return tuple(found)
+            names.append(name)
+        return tuple(names)
 
 
 def canonical_composer(raw: str, table: ComposerTable | None = None) -> str | None:
-    """Return the one name of a composer, or None for an unknown or empty label.
+    """Return the canonical name of a composer, or None for an unknown or empty label.
 
     Examples
     --------
@@ -135,28 +142,28 @@ def _shipped_table() -> ComposerTable:
     return _parse(resource.read_text(encoding="utf-8"), "composers.yaml")
 
 
-def _parse(text: str, where: str) -> ComposerTable:
+def _parse(text: str, name_of_file: str) -> ComposerTable:
     try:
         content: Any = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        msg = f"The composer table {where} is not YAML: {error}"
+        msg = f"The composer table {name_of_file} is not YAML: {error}"
         raise UsageError(msg) from error
     form = "a mapping with 'composers' (name: [spellings]) and 'unknown' ([labels])"
     if not isinstance(content, dict):
-        msg = f"The composer table {where} must be {form}."
+        msg = f"The composer table {name_of_file} must be {form}."
         raise UsageError(msg)
     for key in content:
         if key not in {"composers", "unknown"}:
-            wrong = unknown(f"section of {where}", str(key), ("composers", "unknown"))
+            wrong = unknown(f"section of {name_of_file}", str(key), ("composers", "unknown"))
             raise wrong
     composers, unknowns = content.get("composers") or {}, content.get("unknown") or []
     if not isinstance(composers, dict) or not isinstance(unknowns, list):
-        msg = f"The composer table {where} must be {form}."
+        msg = f"The composer table {name_of_file} must be {form}."
         raise UsageError(msg)
     names: dict[str, str] = {}
     for name, spellings in composers.items():
         if not isinstance(spellings, list):
-            msg = f"In {where}, the spellings of {name!r} must be a list, such as [{name}]."
+            msg = f"In {name_of_file}, the spellings of {name!r} must be a list, such as [{name}]."
             raise UsageError(msg)
         for spelling in (name, *spellings):
             names[_fold(str(spelling))] = str(name)
@@ -164,7 +171,7 @@ def _parse(text: str, where: str) -> ComposerTable:
 
 
 def _foldings(raw: str) -> tuple[str, ...]:
-    """Folded forms of a label: as it stands, and as UTF-8 that was read in another code page."""
+    """Return the folded forms of a label: as given, and as wrongly decoded UTF-8."""
     readings = [raw]
     for encoding in ("cp437", "latin-1", "cp1252"):
         try:
@@ -175,7 +182,7 @@ def _foldings(raw: str) -> tuple[str, ...]:
 
 
 def _fold(label: str) -> str:
-    """Lower case, no accents, no apostrophes, words of letters and digits with single spaces."""
+    """Fold a label: lower case, no accents or apostrophes, words separated by single spaces."""
     plain = "".join(
         c for c in unicodedata.normalize("NFKD", label.casefold()) if not unicodedata.combining(c)
     )

@@ -1,4 +1,4 @@
-"""The outside of a MIDI file: wrapper, header, tracks, and the limits on what it may ask for."""
+"""Container of a MIDI file: wrapper, header, tracks, and limits on their size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tunesmith.midi.errors import (
 __all__ = ["Layout", "Limits", "open_container"]
 
 WRAPPER_BYTES = 512
-"""RIFF (20 bytes) and MacBinary (128) put at most this much before the header."""
+"""Largest offset of the header: RIFF puts 20 bytes before it, MacBinary 128."""
 
 HEADER_BYTES = 14
 SMPTE_FLAG = 0x8000
@@ -23,24 +23,24 @@ SEQUENTIAL_FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a file may ask for; anything larger is refused before it is allocated.
+    """Limits of one file, checked before memory is allocated.
 
-    With the defaults, reading a file and drawing its roll at 10 frames a second takes at most
-    about 0.5 GB, whatever the bytes say.
+    With the defaults, reading a file and computing its roll at 10 frames per second takes at most
+    about 0.5 GB, for any input.
 
     Attributes
     ----------
     max_bytes
-        Size of the file.
+        Size of the file, in bytes.
     max_ticks
-        Last tick of any event. Notation programs write 10,080 ticks a quarter note, so long pieces
-        pass the 10 million at which `pretty_midi` gives up.
+        Last tick of any event. Notation programs write 10,080 ticks per quarter note, so long
+        pieces exceed the 10 million at which `pretty_midi` refuses a file.
     max_duration_s
         Time of the last event, in seconds.
     max_notes
-        Notes.
+        Number of notes.
     max_tracks
-        Tracks.
+        Number of tracks.
     """
 
     max_bytes: int = 4_000_000
@@ -49,35 +49,35 @@ class Limits:
     max_notes: int = 200_000
     max_tracks: int = 1024
 
-    def check(self, what: str, value: float) -> None:
-        """Refuse a value above the limit of that name.
+    def check(self, name: str, value: float) -> None:
+        """Compare a value with the limit `name`.
 
         Raises
         ------
         MidiLimitExceeded
-            If it is above, or not a number.
+            If the value is above the limit, or NaN.
         """
-        limit = getattr(self, what)
+        limit = getattr(self, name)
         if not value <= limit:
-            raise MidiLimitExceeded(what, value, limit)
+            raise MidiLimitExceeded(name, value, limit)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where things are in the bytes of a file.
+    """Positions of header and tracks in the bytes of a file.
 
     Attributes
     ----------
     data
-        The file from its header on, with the division in ticks a quarter note.
+        The file from its header on, with the division in ticks per quarter note.
     tracks
-        First byte of each track's events and byte after the last.
+        For each track, the offsets of its first event and of the byte after its last event.
     ticks_per_quarter
         Resolution.
     ticks_per_second
-        Of a file in SMPTE time, where tempo means nothing; else None.
+        Resolution of a file in SMPTE time, where tempo has no meaning; else None.
     warnings
-        What was unwrapped or rewritten.
+        Changes made while opening: unwrapped or rewritten parts.
     """
 
     data: bytes
@@ -88,7 +88,7 @@ class Layout:
 
 
 def open_container(data: bytes, limits: Limits) -> Layout:
-    """Find header and tracks, and refuse what no reader should be given.
+    """Locate header and tracks, and check the limits.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def open_container(data: bytes, limits: Limits) -> Layout:
     MidiLimitExceeded
         If the file is too large or has too many tracks.
     UnreadableMidi
-        If the header gives no unit of time.
+        If the header has a division of 0.
     """
     if not data:
         raise EmptyFile
@@ -125,7 +125,7 @@ def open_container(data: bytes, limits: Limits) -> Layout:
 
 
 def _division(data: bytes) -> tuple[int, float | None]:
-    """Ticks a quarter note, and ticks a second where the file is in SMPTE time."""
+    """Return ticks per quarter note, and ticks per second of a file in SMPTE time."""
     division = int.from_bytes(data[12:14], "big")
     ticks_per_second = None
     if division & SMPTE_FLAG:
@@ -133,7 +133,7 @@ def _division(data: bytes) -> tuple[int, float | None]:
         ticks_per_second = float(frames_per_second * (division & 0xFF))
         division = max(1, round(ticks_per_second / 2)) if ticks_per_second else 0
     if division == 0:
-        msg = "The header gives 0 ticks a quarter note, so no time can be told. Export it again."
+        msg = "The header gives 0 ticks per quarter note, so times are undefined. Export it again."
         raise UnreadableMidi(msg)
     return division, ticks_per_second
 

@@ -1,9 +1,8 @@
-# ruff: noqa: N818 - names say what the file is, as a reject row shows them
-"""What can be wrong with a MIDI file.
+# ruff: noqa: N818 - a reject row shows these names as the kind of error
+"""Errors raised for MIDI files that cannot be read.
 
-Every class carries the `stage` that refused the file: ``"read"`` (the bytes are not MIDI),
-``"limits"`` (refused before anything was allocated) or ``"parse"`` (MIDI that says nothing
-usable)::
+Each class has a `stage`: ``"read"`` (the bytes are not MIDI), ``"limits"`` (too large, checked
+before memory is allocated) or ``"parse"`` (MIDI without usable music)::
 
     MidiError
     ├── EmptyFile            stage read
@@ -37,7 +36,7 @@ class EmptyFile(MidiError):
 
 
 class NotMidi(MidiError):
-    """No MIDI header was found, plain or inside a RIFF or MacBinary wrapper."""
+    """The file has no MIDI header, neither plain nor inside a RIFF or MacBinary wrapper."""
 
     stage = "read"
 
@@ -49,29 +48,29 @@ class NotMidi(MidiError):
 
 
 class TruncatedMidi(MidiError):
-    """A track claims more bytes than the file has, or no track is left."""
+    """The file ends inside a track or before the first one."""
 
     stage = "read"
 
 
 class MidiLimitExceeded(MidiError):
-    """The file is larger than a limit allows; nothing was allocated for it.
+    """The file exceeds a limit; no memory was allocated for it.
 
     Attributes
     ----------
     what
-        The field of `Limits` that refused the file.
+        Field of `Limits` that the file exceeds.
     value, limit
-        What the file asks for and what is allowed, in the unit of `what`.
+        Value of the file and largest allowed value, in the unit of the field.
     """
 
     stage = "limits"
 
-    def __init__(self, what: str, value: float, limit: float) -> None:
-        self.what, self.value, self.limit = what, value, limit
+    def __init__(self, name: str, value: float, limit: float) -> None:
+        self.what, self.value, self.limit = name, value, limit
         super().__init__(
-            f"The file exceeds the limit {what}: {value:g} > {limit:g}. It is probably corrupt; "
-            f"raise Limits({what}=...) if it is meant to be this large."
+            f"The file exceeds the limit {name}: {value:g} > {limit:g}. It is probably corrupt; "
+            f"raise Limits({name}=...) if it is intended to be this large."
         )
 
 
@@ -82,9 +81,9 @@ class UnreadableMidi(MidiError):
 
 
 class NoNotes(MidiError):
-    """The file decodes, but nothing sounds in it."""
+    """The file was decoded, but has no notes."""
 
     stage = "parse"
 
     def __init__(self) -> None:
-        super().__init__("The file holds no notes (only meta or control events). Leave it out.")
+        super().__init__("The file holds no notes (only meta or control events). Remove it.")

@@ -1,8 +1,8 @@
-"""Bytes to events, and events to notes exactly as the reference pairs them.
+"""Decode bytes into events, and pair events into notes exactly as `pretty_midi` does.
 
-symusic pairs note-ons with note-offs first in, first out and attaches controllers to other
-instruments than the reference does, so some files in a hundred come out differently. This reader
-gives `pretty_midi`'s answer for those: the reference's loops over events, compiled.
+symusic pairs note-ons with note-offs first in, first out, and attaches controllers to other
+instruments than `pretty_midi` does, so a few files in a hundred give different notes. This reader
+is a compiled version of the loops of `pretty_midi` and gives the same notes.
 """
 
 from collections.abc import Sequence
@@ -29,13 +29,13 @@ N_KEYS = N_CHANNELS * 128
 """Pairs of channel and pitch, or of channel and program."""
 
 PADDING = 16
-"""Zero bytes after the file, so that looking a few bytes ahead needs no bounds."""
+"""Zero bytes after the file, so that looking a few bytes ahead needs no bounds check."""
 
 MAX_QUANTITY_BYTES = 4
 MAX_NAME_BYTES = 127
 
-# Rows of a table of events: index of the track, absolute tick, status byte with running status
-# filled in, first byte after the status, and first byte and length of what the message says.
+# Rows of the event table: index of the track, absolute tick, status byte with running status
+# resolved, first byte after the status, first byte and length of the payload.
 _TRACK, _TICK, _STATUS, _DATA, _PAYLOAD, _LENGTH, _COLUMNS = range(7)
 
 _ORPHAN, _HIGH_DATA, _UNDEFINED, _CUT = 1, 2, 3, 4
@@ -48,7 +48,7 @@ _FAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What a file says, by ticks: notes paired, controllers shared out, meta events.
+    """Content of a file, timed in ticks: paired notes, controllers by instrument, meta events.
 
     Attributes
     ----------
@@ -59,14 +59,14 @@ class Events:
         Track, channel, program, controller list, and tick of the last note-off, controller or
         bend of each instrument, in order of its first note-off; int64 [5, instruments].
     controllers
-        Controller list, tick, value, and 1 for a bend or 0 for the sustain pedal, of each; in
-        file order; int64 [4, controllers]. Several instruments may share a list.
+        Controller list, tick, value, and 1 for a bend or 0 for the sustain pedal; in file order;
+        int64 [4, controllers]. Several instruments may share a list.
     metas
-        Meta events, as columns of the table of events; int64 [6, metas].
+        Meta events, as columns of the event table; int64 [6, metas].
     source
-        The bytes decoded, padded.
+        The decoded bytes, padded.
     last_tick
-        Of any event.
+        Tick of the last event.
     """
 
     notes: Ints
@@ -77,17 +77,20 @@ class Events:
     last_tick: int
 
     def meta(self, kind: int, payload_bytes: int) -> tuple[Ints, Ints, Bytes]:
-        """Track, tick and the first payload bytes of each meta event of a kind long enough."""
-        found = self._metas(kind)
-        found = found[:, found[_LENGTH] >= payload_bytes]
-        payload = self.source[found[_PAYLOAD][:, None] + np.arange(payload_bytes)]
-        return found[_TRACK], found[_TICK], payload
+        """Return track, tick and first payload bytes of the meta events of a kind.
+
+        Events with a shorter payload are left out.
+        """
+        events = self._metas(kind)
+        events = events[:, events[_LENGTH] >= payload_bytes]
+        payload = self.source[events[_PAYLOAD][:, None] + np.arange(payload_bytes)]
+        return events[_TRACK], events[_TICK], payload
 
     def _metas(self, kind: int) -> Ints:
         return self.metas[:, self.source[self.metas[_DATA]] == kind]
 
     def track_names(self) -> dict[int, str]:
-        """Text of the first name of each track that has one."""
+        """Return the first name of each track that has one."""
         names: dict[int, str] = {}
         for track, *_, at, length in self._metas(TRACK_NAME).T.tolist():
             if length <= MAX_NAME_BYTES:
@@ -97,24 +100,24 @@ class Events:
 
 
 def decode_events(data: bytes, tracks: Sequence[tuple[int, int]]) -> Events:
-    """Decode every event of every track, and pair its notes as `pretty_midi.PrettyMIDI` does.
+    """Decode all events of all tracks, and pair the notes as `pretty_midi.PrettyMIDI` does.
 
-    A note-off closes every open note of its track, channel and pitch except those of its own
-    tick; an instrument is a program on a channel of a track, taken when a note is closed;
-    controllers that come before an instrument has closed its first note go to whichever
-    instruments of the channel come later.
+    A note-off closes every open note of its track, channel and pitch except those of its own tick.
+    An instrument is a program on a channel of a track, determined when a note is closed.
+    Controllers before the first closed note of an instrument go to the later instruments of the
+    channel.
 
     Parameters
     ----------
     data
-        The file.
+        Bytes of the file.
     tracks
-        First byte of each track's events, and byte after the last.
+        For each track, the offsets of its first event and of the byte after its last event.
 
     Returns
     -------
     Events
-        In file order.
+        Events in file order.
 
     Raises
     ------
@@ -125,7 +128,7 @@ def decode_events(data: bytes, tracks: Sequence[tuple[int, int]]) -> Events:
     """
     source = np.zeros(len(data) + PADDING, dtype=np.uint8)
     source[: len(data)] = np.frombuffer(data, dtype=np.uint8)
-    # An event takes two bytes at least. What is never written to is never given memory.
+    # An event takes at least two bytes. Untouched pages of the table take no memory.
     table = np.empty((_COLUMNS, len(data) // 2 + 1), dtype=np.int64)
     n_events, missing_bytes = 0, 0
     for number, (begin, end) in enumerate(tracks):
@@ -141,7 +144,7 @@ def decode_events(data: bytes, tracks: Sequence[tuple[int, int]]) -> Events:
             "Download or export the file again."
         )
         raise TruncatedMidi(msg)
-    # All of it: a view would be of another type where it is empty, and compiled once more.
+    # The whole table: an empty view has another type and would be compiled a second time.
     paired = _pair(source, table, n_events)
     table = table[:, :n_events]
     is_meta = table[_STATUS] == META
@@ -152,7 +155,7 @@ def decode_events(data: bytes, tracks: Sequence[tuple[int, int]]) -> Events:
 def _decode_track(
     source: Bytes, table: Ints, n_events: int, track: int, span: tuple[int, int]
 ) -> tuple[int, int, int]:
-    """Add a track's events to the table; return their number, a fault or 0, and where it is."""
+    """Append the events of a track to the table; return their number, a fault or 0, its offset."""
     at, end = span
     tick, running = 0, 0
     while at < end:
@@ -162,7 +165,7 @@ def _decode_track(
             status, data = running, body
         payload, following = _message(source, status, data)
         if following > end:
-            # Usually the end-of-track mark: no music is lost.
+            # Usually the end-of-track event, so no music is lost.
             return n_events, (0 if status == META else _CUT), following
         fault = _fault(source, status, data, following)
         if fault:
@@ -179,7 +182,7 @@ def _decode_track(
 
 @compiled
 def _quantity(source: Bytes, at: int) -> tuple[int, int]:
-    """Variable-length quantity at a byte, and the byte after it."""
+    """Return the variable-length quantity at an offset, and the offset after it."""
     value = 0
     for i in range(MAX_QUANTITY_BYTES):
         byte = int(np.int64(source[at + i]))
@@ -191,7 +194,7 @@ def _quantity(source: Bytes, at: int) -> tuple[int, int]:
 
 @compiled
 def _message(source: Bytes, status: int, data: int) -> tuple[int, int]:
-    """First byte of what a message says, and the byte after it."""
+    """Return the offset of the payload of a message, and the offset after the message."""
     if status < SYSEX:
         return data, data + (1 if PROGRAM <= status < BEND else 2)
     if status == META:
@@ -207,7 +210,7 @@ def _message(source: Bytes, status: int, data: int) -> tuple[int, int]:
 
 @compiled
 def _fault(source: Bytes, status: int, data: int, following: int) -> int:
-    """Why a message cannot be one, or 0."""
+    """Return the fault of a message, or 0 if it is valid."""
     if status < NOTE_OFF:
         return _ORPHAN
     if status < SYSEX:
@@ -221,15 +224,15 @@ def _fault(source: Bytes, status: int, data: int, following: int) -> int:
 
 @compiled
 def _pair(source: Bytes, table: Ints, n: int) -> tuple[Ints, Ints, Ints]:  # noqa: C901, PLR0912, PLR0915
-    """Find notes, instruments and controllers of the first `n` events, as `Events` has them.
+    """Return the notes, instruments and controllers of the first `n` events, as in `Events`.
 
-    One long loop: handing arrays to another compiled function costs more than pairing a note.
+    One long loop: passing arrays to another compiled function costs more than pairing a note.
     """
     notes, n_notes = np.empty((5, n), np.int64), 0
     instruments, n_instruments = np.empty((5, n), np.int64), 0
     controllers, n_controllers = np.empty((4, n), np.int64), 0
     list_end, n_lists = np.empty(n, np.int64), 0
-    # Open notes stand in a queue for each channel and pitch; -1 for none.
+    # Open notes form a queue for each channel and pitch; -1 for none.
     first, last = np.empty(N_KEYS, np.int64), np.empty(N_KEYS, np.int64)
     following = np.empty(n, np.int64)
     program, early_list = np.empty(N_CHANNELS, np.int64), np.empty(N_CHANNELS, np.int64)
@@ -258,8 +261,8 @@ def _pair(source: Bytes, table: Ints, n: int) -> tuple[Ints, Ints, Ints]:  # noq
                 following[last[key]] = event
             last[key] = event
         elif kind in (NOTE_ON, NOTE_OFF):
-            # Closes the open notes of other ticks. Those of its own tick stay open where others
-            # are closed, and are forgotten where none is.
+            # Closes the open notes of earlier ticks. Notes of its own tick stay open if others are
+            # closed, and are dropped if none is.
             note, staying, n_before = first[key], -1, n_notes
             first[key] = -1
             while note >= 0:

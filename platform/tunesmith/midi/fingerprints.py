@@ -1,11 +1,11 @@
-"""Which files are the same music: transposed, at another tempo, cut, quantised or re-sequenced.
+"""Fingerprints that find the same music when transposed, cut, quantised or at another tempo.
 
 A piece is reduced to the top and the bottom line of its onsets, a line to its intervals, and the
-intervals to overlapping n-grams: none of them change with key or tempo. The hashes of the n-grams
-below a fixed threshold are its fingerprint, so that the fingerprint of a part of a piece is part
-of the fingerprint of the piece (FracMinHash, Irber et al. 2022; plain MinHash estimates similarity
-of equals and misses a piece cut in half). Clustering reads an inverted index from hash to pieces,
-so its cost grows with the number of shared hashes and not with the number of pairs.
+intervals to overlapping n-grams. None of them changes with key or tempo. The n-gram hashes below a
+fixed threshold are the fingerprint, so that the fingerprint of an excerpt is a subset of the
+fingerprint of the piece (FracMinHash, Irber et al. 2022; plain MinHash compares pieces of equal
+size and misses a piece that was cut in half). Clustering uses an inverted index from hash to
+pieces, so its cost grows with the number of shared hashes and not with the number of pairs.
 """
 
 import hashlib
@@ -22,32 +22,32 @@ from tunesmith.midi.score import Score
 __all__ = ["DuplicateRule", "duplicate_clusters", "fingerprint", "note_hash"]
 
 CHORD_SPREAD_S = 0.035
-"""Onsets this close belong to one chord: wide enough for 10 ms of jitter either way."""
+"""Onsets at most this far apart belong to one chord; allows for 10 ms of jitter either way."""
 
 GRID_PER_QUARTER = 4
-"""Onsets nearest to one 16th of the file's own beat make a chord too: what snapping to that grid
-puts together is together in a piece and in its quantised copy."""
+"""Notes nearest to the same 16th also form a chord, so that a piece and its quantised copy have the
+same chords."""
 
 LINE_NGRAM = 6
-"""Intervals in an n-gram: 5 merges different works by common figures, 8 misses quantised copies."""
+"""Intervals per n-gram: 5 would merge different works, 8 would miss quantised copies."""
 
 KEPT_SHARE = 4
-"""One n-gram in this many is kept ..."""
+"""One n-gram in this many is kept, ..."""
 
 SMALLEST_SKETCH = 96
-"""... but never fewer than this many, so that short pieces can be compared too."""
+"""... but at least this many, so that short pieces can be compared."""
 
 MOST_OF_IT = 0.8
-"""Share of a fingerprint of a few hashes that must be found."""
+"""Share of a small fingerprint that must be shared."""
 
 TIME_RESOLUTION_S = 1e-3
 
 
 def note_hash(score: Score) -> str:
-    """Digest of what sounds: equal for files with the same notes, whatever else they hold.
+    """Return a digest of the notes; equal for files with the same notes.
 
-    Onsets and offsets in milliseconds, pitches, velocities and which notes are drums count;
-    the order of tracks, programs, names and the resolution of the file do not.
+    It covers onsets and offsets in milliseconds, pitches, velocities and drum flags. The order of
+    tracks, programs, names and the resolution of the file have no effect.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def note_hash(score: Score) -> str:
 
 
 def fingerprint(notes: NDArray[np.void]) -> NDArray[np.uint64]:
-    """Sketch a piece so that the same music in another key or tempo has the same sketch.
+    """Return a sketch of a piece that does not change with key or tempo.
 
     Parameters
     ----------
@@ -89,11 +89,11 @@ def fingerprint(notes: NDArray[np.void]) -> NDArray[np.uint64]:
 
 _KEPT_BELOW = np.uint64(2**64 // KEPT_SHARE)
 _SALT = np.uint64(257**LINE_NGRAM % 2**64)
-"""Tells the lines apart."""
+"""Distinguishes the n-grams of the two lines."""
 
 
 def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Sorted, each once: `np.unique` by its older way, several times faster on few numbers."""
+    """Return the sorted unique hashes; several times faster than `np.unique` on small arrays."""
     ordered = np.sort(hashes)
     first = np.ones(ordered.size, dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
@@ -102,7 +102,7 @@ def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 @compiled
 def _mix(value: Any) -> Any:
-    """Spread an integer, or an array of them, evenly over 64 bits (the finaliser of SplitMix64)."""
+    """Mix the bits of integers (the finaliser of SplitMix64)."""
     value = value ^ (value >> np.uint64(30))
     value = value * np.uint64(0xBF58476D1CE4E5B9)
     value = value ^ (value >> np.uint64(27))
@@ -114,7 +114,7 @@ def _mix(value: Any) -> Any:
 def _ngram_hashes(
     pitch: NDArray[np.int64], onset_s: NDArray[np.float64], step: NDArray[np.float64]
 ) -> NDArray[np.uint64]:
-    """Hash the n-grams of the intervals of the top and the bottom line, by either kind of chord."""
+    """Hash the interval n-grams of the top and the bottom line, for both kinds of chord."""
     n = pitch.size
     line = np.empty(n, dtype=np.int64)
     hashes = np.empty(4 * n, dtype=np.uint64)
@@ -135,7 +135,7 @@ def _ngram_hashes(
                 else:
                     line[length - 1] = min(line[length - 1], pitch[i])
             for i in range(length - LINE_NGRAM):
-                # Six steps of 257 fit 64 bits, so distinct n-grams differ.
+                # Six digits of base 257 fit 64 bits, so distinct n-grams have distinct values.
                 value = np.uint64(0)
                 for k in range(i, i + LINE_NGRAM):
                     value = value * np.uint64(257) + np.uint64(line[k + 1] - line[k] + 128)
@@ -146,17 +146,17 @@ def _ngram_hashes(
 
 @dataclass(frozen=True, slots=True)
 class DuplicateRule:
-    """When two fingerprints are the same music.
+    """Conditions under which two fingerprints count as the same music.
 
     Attributes
     ----------
     min_shared
-        Hashes that must be shared, or most of a fingerprint that has fewer.
+        Number of hashes that must be shared, or most of a smaller fingerprint.
     min_containment
         Share of the smaller fingerprint that must be in the larger one.
     max_pieces_per_hash
-        A hash in more pieces than this pairs only neighbours: enough to chain the copies of one
-        piece, and the cost stays linear.
+        A hash in more pieces than this pairs only neighbours, so that the cost stays linear; this
+        still connects all copies of one piece.
     """
 
     min_shared: int = 10
@@ -164,7 +164,7 @@ class DuplicateRule:
     max_pieces_per_hash: int = 24
 
     def shared_needed(self, smaller: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Hashes two pieces must share, by the size of the smaller fingerprint."""
+        """Return the number of hashes to share, given the size of the smaller fingerprint."""
         few = np.minimum(float(self.min_shared), MOST_OF_IT * smaller)
         return np.asarray(np.maximum(self.min_containment * smaller, few))
 
@@ -175,16 +175,17 @@ def duplicate_clusters(
     *,
     copies: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
-    """Label the groups of pieces that are the same music.
+    """Cluster the pieces that are the same music.
 
     Parameters
     ----------
     fingerprints
-        One `fingerprint` a piece; an empty one is alone in its cluster.
+        One `fingerprint` per piece; an empty one forms its own cluster.
     rule
-        When two are the same.
+        Conditions for two pieces to count as the same.
     copies
-        Pieces that each stands for, 1 by default: a hash is as common as the pieces it is in.
+        Number of pieces that each fingerprint represents, 1 by default; used for the number of
+        pieces per hash.
 
     Returns
     -------
@@ -208,7 +209,7 @@ def duplicate_clusters(
 def _candidates(
     fingerprints: Sequence[NDArray[np.uint64]], rule: DuplicateRule, copies: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs that may share enough hashes, by an inverted index; ascending."""
+    """Return the pairs that may share enough hashes, in ascending order."""
     n = len(fingerprints)
     empty = np.empty(0, dtype=np.int64)
     sizes = np.array([f.size for f in fingerprints], dtype=np.int64)
@@ -222,7 +223,7 @@ def _candidates(
     counts = np.diff(np.append(starts, hashes.size))
     n_pieces = np.add.reduceat(copies[owners], starts)
     reach = np.repeat(np.where(n_pieces <= rule.max_pieces_per_hash, counts - 1, 1), counts)
-    # How many of the pieces with the same hash come later and are paired with this one.
+    # Number of later pieces with the same hash to pair with this one.
     reach = np.minimum(reach, np.repeat(starts + counts, counts) - np.arange(1, hashes.size + 1))
     keys = []
     for step in range(1, rule.max_pieces_per_hash):
@@ -247,7 +248,7 @@ def _root(parent: list[int], i: int) -> int:
 
 
 def _same_music(a: NDArray[np.uint64], b: NDArray[np.uint64], rule: DuplicateRule) -> bool:
-    """Whether enough of the smaller fingerprint is in the larger, both cut at one threshold."""
+    """Return whether two fingerprints, cut at the same threshold, share enough hashes."""
     limit = min(_threshold(a), _threshold(b))
     a, b = a[: np.searchsorted(a, limit, "right")], b[: np.searchsorted(b, limit, "right")]
     shared = np.intersect1d(a, b, assume_unique=True).size
@@ -255,5 +256,5 @@ def _same_music(a: NDArray[np.uint64], b: NDArray[np.uint64], rule: DuplicateRul
 
 
 def _threshold(sketch: NDArray[np.uint64]) -> np.uint64:
-    """Every n-gram hash of the piece up to this one is in its sketch."""
+    """Return the largest hash up to which the sketch is complete."""
     return max(_KEPT_BELOW, sketch[-1]) if sketch.size else _KEPT_BELOW

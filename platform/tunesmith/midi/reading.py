@@ -1,10 +1,10 @@
-"""Bytes to a score: three readers, one meaning.
+"""Read a score from bytes with three readers that follow the same rules.
 
-The meaning is `pretty_midi`'s, the field's reference: a note-off closes every open note of its
-pitch, notes of no length are dropped, tempos are read from the first track. `events`, our own
-reader, gives exactly that and goes first. symusic is as fast, but pairs doubled notes, shares out
-controllers and collects tempos in other ways, which changes the roll of about three files in ten;
-it reads what `events` refuses. `pretty_midi` itself, a hundred times slower, has the last word.
+The rules are those of `pretty_midi`, the usual reference: a note-off closes every open note of its
+pitch, notes of zero length are dropped, and tempos come from the first track. The reader `events`
+of this package follows them exactly and is tried first. symusic is as fast, but treats repeated
+notes, controllers and tempos differently, which changes the roll of about three files in ten; it
+is tried on files that `events` cannot decode. `pretty_midi`, a hundred times slower, comes last.
 """
 
 import io
@@ -36,7 +36,7 @@ Reader = Literal["auto", "events", "symusic", "pretty_midi"]
 DRUM_CHANNEL = 9
 
 REFERENCE_MAX_BYTES = 512_000
-"""`pretty_midi` takes 5 microseconds a byte; a damaged file much larger is not worth a minute."""
+"""`pretty_midi` takes 5 microseconds per byte, too long for larger damaged files."""
 
 _REFERENCE_FAILURES = (
     EOFError,
@@ -46,7 +46,7 @@ _REFERENCE_FAILURES = (
     ZeroDivisionError,
     mido.KeySignatureError,
 )
-"""What mido and pretty_midi raise on damaged files."""
+"""Exceptions that mido and pretty_midi raise for damaged files."""
 
 
 def read_score(data: bytes, *, limits: Limits | None = None, reader: Reader = "auto") -> Score:
@@ -55,21 +55,21 @@ def read_score(data: bytes, *, limits: Limits | None = None, reader: Reader = "a
     Parameters
     ----------
     data
-        Content of the file.
+        Bytes of the file.
     limits
-        What is too large; the defaults suit single pieces of music.
+        Limits on the size; the defaults suit single pieces of music.
     reader
-        ``"auto"`` tries the readers in turn; a name insists on one.
+        ``"auto"`` tries all readers in turn; a name selects one.
 
     Returns
     -------
     Score
-        Never without notes; `Score.reader` says who read it.
+        Has at least one note; `Score.reader` names the reader that decoded it.
 
     Raises
     ------
     MidiError
-        One of `tunesmith.midi.errors`, for every file that is not kept.
+        If the file cannot be read; one of the classes of `tunesmith.midi.errors`.
     """
     limits = limits or Limits()
     layout = open_container(data, limits)
@@ -114,7 +114,7 @@ def _read_events(layout: Layout, limits: Limits) -> Score:
         ),
         key_signatures=(key_times, key_numbers),
         reader="events",
-        notes_on_reading=(*layout.warnings, *tempo_warnings, *key_warnings),
+        reading_warnings=(*layout.warnings, *tempo_warnings, *key_warnings),
     )
 
 
@@ -151,7 +151,7 @@ def _read_symusic(layout: Layout, limits: Limits) -> Score:
     try:
         decoded: Any = symusic.Score.from_midi(layout.data)
     except RuntimeError as error:
-        msg = f"symusic cannot decode it ({error})."
+        msg = f"symusic cannot decode the file ({error})."
         raise UnreadableMidi(msg) from error
     tracks = [t for t in decoded.tracks if len(t.notes)]
     n_notes = sum(len(t.notes) for t in tracks)
@@ -165,7 +165,7 @@ def _read_symusic(layout: Layout, limits: Limits) -> Score:
     on_tick = np.concatenate([p["time"] for p in parts]).astype(np.int64)
     off_tick = on_tick + np.concatenate([p["duration"] for p in parts])
     if int(min(on_tick.min(), off_tick.min())) < 0:
-        msg = "symusic reads ticks beyond 31 bits."
+        msg = "symusic decodes ticks beyond 31 bits."
         raise UnreadableMidi(msg)
     pitch = np.concatenate([p["pitch"] for p in parts]).astype(np.int16)
     velocity = np.concatenate([p["velocity"] for p in parts]).astype(np.int16)
@@ -208,7 +208,7 @@ def _read_symusic(layout: Layout, limits: Limits) -> Score:
         ),
         key_signatures=(key_times, key_numbers),
         reader="symusic",
-        notes_on_reading=(*layout.warnings, *tempo_warnings, *key_warnings),
+        reading_warnings=(*layout.warnings, *tempo_warnings, *key_warnings),
     )
 
 
@@ -218,9 +218,9 @@ def _tempo_map(
     if layout.ticks_per_second is not None:
         return TempoMap.constant(layout.ticks_per_second), ()
     valid = microseconds > 0
-    warned = () if valid.all() else ("tempo of 0 microseconds a quarter note left out",)
+    tempo_warnings = () if valid.all() else ("tempo of 0 microseconds a quarter note left out",)
     ticks, microseconds = ticks[valid], microseconds[valid]
-    return TempoMap.build(ticks, microseconds, layout.ticks_per_quarter), warned
+    return TempoMap.build(ticks, microseconds, layout.ticks_per_quarter), tempo_warnings
 
 
 def _close_at_first_off(
@@ -229,10 +229,10 @@ def _close_at_first_off(
     on_tick: NDArray[np.int64],
     off_tick: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """End each note at the first note-off of its pitch after its onset.
+    """Return ticks that end each note at the first note-off of its pitch after its onset.
 
-    symusic pairs note-ons and note-offs first in, first out, so that a doubled note-on delays
-    every later note-off of the pitch; the reference closes all open notes at once.
+    symusic pairs note-ons and note-offs first in, first out, so a repeated note-on delays all
+    later note-offs of the pitch; `pretty_midi` closes all open notes at once.
     """
     key = instrument.astype(np.int64) * 128 + pitch
     order = np.lexsort((on_tick, key))
@@ -241,9 +241,9 @@ def _close_at_first_off(
         return off_tick
     span = int(off_tick.max()) + 1
     offs = np.sort(key * span + off_tick)
-    found = np.searchsorted(offs, key * span + on_tick, side="right")
-    closed = offs[np.minimum(found, offs.size - 1)]
-    return np.where((found < offs.size) & (closed // span == key), closed % span, off_tick)
+    position = np.searchsorted(offs, key * span + on_tick, side="right")
+    closed = offs[np.minimum(position, offs.size - 1)]
+    return np.where((position < offs.size) & (closed // span == key), closed % span, off_tick)
 
 
 def _key_numbers(
@@ -251,12 +251,12 @@ def _key_numbers(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], tuple[str, ...]]:
     sharps, mode = sharps.astype(np.int64), mode.astype(np.int64)
     valid = (np.abs(sharps) <= 7) & ((mode == 0) | (mode == 1))
-    warned = tuple(
+    key_warnings = tuple(
         f"key signature left out: {s} sharps, mode {m}"
         for s, m in zip(sharps[~valid].tolist(), mode[~valid].tolist(), strict=True)
     )
     number = np.where(mode == 1, (7 * sharps + 9) % 12 + 12, (7 * sharps) % 12)
-    return times_s[valid], number[valid], warned
+    return times_s[valid], number[valid], key_warnings
 
 
 def _assemble(
@@ -269,9 +269,9 @@ def _assemble(
     time_signatures: tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]],
     key_signatures: tuple[NDArray[np.float64], NDArray[np.int64]],
     reader: str,
-    notes_on_reading: tuple[str, ...],
+    reading_warnings: tuple[str, ...],
 ) -> Score:
-    """Sort the notes and check the limits that only a decoded file can break."""
+    """Sort the notes, and check the limits that need decoded notes."""
     on_tick, off_tick, pitch, velocity, instrument, is_drum = columns
     kept = np.flatnonzero(off_tick > on_tick)
     if kept.size == 0:
@@ -280,7 +280,7 @@ def _assemble(
     limits.check("max_ticks", last_tick)
     end_time_s = max(i.end_time_s for i in instruments)
     limits.check("max_duration_s", end_time_s)
-    # By onset, pitch, then as they came. Distinct numbers sort faster than argsort.
+    # By onset, pitch, then file order. Sorting distinct integers is faster than argsort.
     bits = int(on_tick.size).bit_length()
     keyed = ((on_tick.take(kept) * 128 + pitch.take(kept)) << bits) | kept
     order = np.sort(keyed) & ((1 << bits) - 1)
@@ -304,20 +304,20 @@ def _assemble(
         end_time_s=end_time_s,
         reader=reader,
         n_tracks=len(layout.tracks),
-        warnings=notes_on_reading,
+        warnings=reading_warnings,
     )
 
 
 def _read_pretty_midi(layout: Layout, limits: Limits) -> Score:
     if len(layout.data) > REFERENCE_MAX_BYTES or layout.ticks_per_second is not None:
-        msg = "pretty_midi is not asked about files this large or in SMPTE time."
+        msg = "pretty_midi is not tried on files this large or in SMPTE time."
         raise UnreadableMidi(msg)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # tempo events in other tracks
             decoded: Any = pretty_midi.PrettyMIDI(io.BytesIO(layout.data))
     except _REFERENCE_FAILURES as error:
-        msg = f"pretty_midi cannot decode it ({type(error).__name__}: {error})."
+        msg = f"pretty_midi cannot decode the file ({type(error).__name__}: {error})."
         raise UnreadableMidi(msg) from error
     instruments = [i for i in decoded.instruments if i.notes]
     n_notes = sum(len(i.notes) for i in instruments)
@@ -387,4 +387,4 @@ def _from_pretty_midi(instrument: pretty_midi.Instrument) -> Instrument:
 
 
 _READERS = {"events": _read_events, "symusic": _read_symusic, "pretty_midi": _read_pretty_midi}
-"""In the order in which they are tried."""
+"""Readers in the order in which they are tried."""

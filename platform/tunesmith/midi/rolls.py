@@ -1,7 +1,7 @@
-"""Scores as pictures: piano rolls, and the fixed-length chunks a network reads.
+"""Piano rolls, and the chunks of fixed length that networks read.
 
 Rolls are time-first, ``[frames, pitches]``: a chunk is a contiguous slice, and a convolution over
-time sees pitches as channels. `piano_roll(...).T` is what `pretty_midi` calls a piano roll.
+time sees pitches as channels. `piano_roll(...).T` equals the piano roll of `pretty_midi`.
 """
 
 import math
@@ -27,21 +27,21 @@ N_PITCHES = 128
 PEDAL_THRESHOLD = 64
 BEND_RANGE_SEMITONES = 2.0
 BEND_REACH = 3
-"""Pitches a bend can reach: two semitones, and a share of the next."""
+"""Number of pitches a bend can reach: two semitones and a fraction of the third."""
 
 
 def piano_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.float64]:
-    """Sum of velocities sounding in each frame, cell for cell `PrettyMIDI.get_piano_roll(fs).T`.
+    """Sum of the velocities sounding in each frame; equals `PrettyMIDI.get_piano_roll(fs).T`.
 
-    Sustain pedals hold the loudest velocity so far, pitch bends move and split cells, drums count
-    for length alone.
+    A sustain pedal holds the largest velocity so far, a pitch bend shifts and splits cells, and
+    drums only contribute to the length.
 
     Parameters
     ----------
     score
         A decoded file.
     frames_per_second
-        Frames a second; the study used 10.
+        Frames per second; the published studies used 10.
 
     Returns
     -------
@@ -50,8 +50,8 @@ def piano_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.float6
 
     Notes
     -----
-    The model is `pretty_midi.Instrument.get_piano_roll` (Raffel and Ellis, ISMIR 2014), without
-    its loop over notes.
+    Follows `pretty_midi.Instrument.get_piano_roll` (Raffel and Ellis, ISMIR 2014), without its
+    loop over notes.
     """
     frames = _roll_frames(score, frames_per_second)
     low, part = _summed_roll(score, frames_per_second, frames)
@@ -61,7 +61,7 @@ def piano_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.float6
 
 
 def velocity_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.uint8]:
-    """`piano_roll` rounded and clipped to 0-127, the channel that datasets store.
+    """`piano_roll` rounded and clipped to 0-127; the roll that datasets store.
 
     Returns
     -------
@@ -78,14 +78,14 @@ def velocity_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.uin
 
 
 def binary_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.uint8]:
-    """1 where anything sounds in `velocity_roll`, 0 elsewhere; [frames, 128]."""
+    """1 where a note sounds in `velocity_roll`, 0 elsewhere; [frames, 128]."""
     return (velocity_roll(score, frames_per_second) > 0).astype(np.uint8)
 
 
 def instrumentation_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.uint8]:
-    """How many instruments sound each pitch in each frame, up to 255; [frames, 128].
+    """Count the instruments that sound each pitch in each frame, at most 255; [frames, 128].
 
-    Drums are left out, pedals and bends are not applied.
+    Without drums; pedals and bends are not applied.
     """
     frames = _roll_frames(score, frames_per_second)
     roll = np.zeros((frames, N_PITCHES), dtype=np.uint8)
@@ -99,7 +99,10 @@ def instrumentation_roll(score: Score, frames_per_second: float = 10) -> NDArray
 
 
 def timing_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.uint8]:
-    """How many notes begin at each pitch in each frame, up to 255; [frames, 128]. No drums."""
+    """Count the notes that begin at each pitch in each frame, at most 255; [frames, 128].
+
+    Without drums.
+    """
     frames = _roll_frames(score, frames_per_second)
     roll = np.zeros(frames * N_PITCHES, dtype=np.int32)
     notes = _pitched_notes(score, frames_per_second)
@@ -118,16 +121,16 @@ def chunk_roll(
     roll
         Roll [frames, 128].
     chunk_frames
-        Frames of a chunk.
+        Frames per chunk.
     hop_frames
-        Frames from one start to the next; at most `chunk_frames`, so that no frame is lost.
+        Frames from one start to the next; at most `chunk_frames`, so that no frame is skipped.
 
     Returns
     -------
     chunks : NDArray[np.uint8]
         [chunks, chunk_frames, 128]; at least one chunk unless the roll has no frames.
     padded_frames : NDArray[np.int32]
-        Silent frames added at the end of each chunk; [chunks].
+        Number of silent frames added at the end of each chunk; [chunks].
     starts : NDArray[np.int32]
         First frame of each chunk; [chunks].
 
@@ -139,7 +142,7 @@ def chunk_roll(
     if not 0 < hop_frames <= chunk_frames:
         msg = (
             f"hop_frames must lie between 1 and chunk_frames, got hop_frames={hop_frames} and "
-            f"chunk_frames={chunk_frames}: a longer hop would lose frames."
+            f"chunk_frames={chunk_frames}: a longer hop would skip frames."
         )
         raise UsageError(msg)
     frames, pitches = roll.shape
@@ -163,7 +166,7 @@ def _roll_frames(score: Score, frames_per_second: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _NoteFrames:
-    """First frame, frame after the last, pitch, velocity and instrument of notes."""
+    """Notes as columns: first frame, frame after the last, pitch, velocity, instrument."""
 
     start: NDArray[np.int64]
     end: NDArray[np.int64]
@@ -184,10 +187,10 @@ class _NoteFrames:
         return self.where(self.instrument == instrument)
 
     def summed(self, frames: int) -> tuple[int, NDArray[np.int32]]:
-        """Lowest pitch, and sum of velocities by frame and pitch from there to the highest.
+        """Return the lowest pitch, and the summed velocities from that pitch to the highest.
 
-        Listing the cells is far cheaper than a difference array and a running sum: notes cover a
-        few thousand cells of a few hundred thousand.
+        Adding single cells is much cheaper than a difference array with a running sum, because
+        notes cover a few thousand of several hundred thousand cells.
         """
         if self.pitch.size == 0:
             return 0, np.zeros((frames, 0), dtype=np.int32)
@@ -221,10 +224,10 @@ def _pitched_notes(score: Score, frames_per_second: float) -> _NoteFrames:
 def _summed_roll(
     score: Score, frames_per_second: float, frames: int
 ) -> tuple[int, NDArray[np.int32] | NDArray[np.float64]]:
-    """Lowest pitch, and the roll from there to the highest: whole numbers unless notes are bent.
+    """Return the lowest pitch, and the roll from that pitch to the highest.
 
-    A bend moves multiples of 1/4096 of a velocity, which floating point adds without error, so the
-    order of instruments does not matter.
+    The roll holds integers unless notes are bent. Bends shift multiples of 1/4096 of a velocity,
+    which floating-point addition represents exactly, so the order of instruments does not matter.
     """
     notes = _pitched_notes(score, frames_per_second)
     bent = [i for i, instrument in enumerate(score.instruments) if _is_bent(instrument)]
@@ -244,7 +247,7 @@ def _summed_roll(
 def _held_roll(
     score: Score, notes: _NoteFrames, frames_per_second: float, frames: int
 ) -> tuple[int, NDArray[np.int32]]:
-    """Lowest pitch, and the sum of notes from there to the highest, pedals applied."""
+    """Return the lowest pitch, and the roll from that pitch on with sustain pedals applied."""
     low, roll = notes.summed(frames)
     instruments = np.flatnonzero(np.bincount(notes.instrument)).tolist()
     for i in instruments:
@@ -263,7 +266,7 @@ def _held_roll(
 
 
 def _pedal_regions(instrument: Instrument, frames_per_second: float) -> NDArray[np.int64]:
-    """First frame and frame after the last of each press that is released; [presses, 2]."""
+    """First frame, and frame after the last, of each pedal press that is released; [presses, 2]."""
     times_s, values = instrument.pedal
     if values.size == 0:
         return np.empty((0, 2), dtype=np.int64)
@@ -277,8 +280,8 @@ def _pedal_regions(instrument: Instrument, frames_per_second: float) -> NDArray[
 def _hold(roll: NDArray[np.int32], regions: NDArray[np.int64]) -> None:
     """Take the running maximum over time inside each region, in place.
 
-    All regions at once: a frame's region number times a number above every velocity sum is added
-    first, so that the maximum cannot run from one region into the next.
+    All regions are processed at once: adding the index of the region times a number above every
+    velocity sum keeps the maximum from running into the next region.
     """
     frames = len(roll)
     if len(regions) == 0 or roll.size == 0:
@@ -302,9 +305,10 @@ def _is_bent(instrument: Instrument) -> bool:
 def _bend(
     low: int, roll: NDArray[np.int32], instrument: Instrument, frames_per_second: float
 ) -> tuple[int, NDArray[np.float64]]:
-    """Move what sounds during each bend by its semitones, splitting between pitches.
+    """Shift the notes during each bend by its semitones, split between two pitches.
 
-    Takes and returns the lowest pitch and the roll from there, wider by the reach of a bend.
+    Takes and returns the lowest pitch and the roll from that pitch on; the result is wider by the
+    reach of a bend.
     """
     below = min(BEND_REACH, low)
     above = min(BEND_REACH, N_PITCHES - low - roll.shape[1])

@@ -1,4 +1,4 @@
-"""What a MIDI file says, as NumPy arrays: the one type every later step reads."""
+"""Score: the content of a MIDI file as NumPy arrays, input of all later steps."""
 
 from dataclasses import dataclass, field
 
@@ -19,12 +19,12 @@ NOTE_DTYPE = np.dtype(
         ("is_drum", "?"),
     ]
 )
-"""One note. Times in seconds from the real tempo map and in quarter notes; MIDI pitch 0-127."""
+"""One note: times in seconds (from the tempo map) and in quarter notes; MIDI pitch 0-127."""
 
 
 @dataclass(frozen=True, slots=True)
 class TempoMap:
-    """Ticks to seconds, with the arithmetic of `pretty_midi.PrettyMIDI.tick_to_time`.
+    """Conversion of ticks to seconds, as in `pretty_midi.PrettyMIDI.tick_to_time`.
 
     Attributes
     ----------
@@ -50,10 +50,10 @@ class TempoMap:
         microseconds_per_quarter: NDArray[np.integer],
         ticks_per_quarter: int,
     ) -> "TempoMap":
-        """Build the map from tempo events in file order, at 120 quarters a minute until the first.
+        """Build the map from tempo events in file order; the tempo before the first is 120.
 
-        Of several events at tick 0 the last one counts, and an event that repeats the tempo is
-        dropped, as `pretty_midi` does.
+        As in `pretty_midi`, the last of several events at tick 0 counts, and events that repeat
+        the tempo are dropped.
         """
         scales = 60.0 / ((6e7 / microseconds_per_quarter) * ticks_per_quarter)
         at_zero = np.flatnonzero(ticks == 0)
@@ -72,7 +72,7 @@ class TempoMap:
 
     @classmethod
     def constant(cls, ticks_per_second: float) -> "TempoMap":
-        """Map of a file in SMPTE time, where tempo means nothing; quarters at 120 a minute."""
+        """Map of a file in SMPTE time, which has no tempo; assumes 120 quarter notes per minute."""
         return cls(
             np.zeros(1, dtype=np.int64),
             np.array([1.0 / ticks_per_second]),
@@ -82,7 +82,7 @@ class TempoMap:
 
     @property
     def quarters_per_minute(self) -> NDArray[np.float64]:
-        """Tempo from each start; float64 [tempos]."""
+        """Tempo from each start on; float64 [tempos]."""
         return 60.0 / (self.seconds_per_tick * self.ticks_per_quarter)
 
     def seconds(self, ticks: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -90,8 +90,8 @@ class TempoMap:
         if self.start_ticks.size == 1:
             return np.asarray(self.seconds_per_tick[0] * ticks)
         i = self.start_ticks.searchsorted(ticks, side="right") - 1
-        since = ticks - self.start_ticks.take(i)
-        times: NDArray[np.float64] = self.start_s.take(i) + self.seconds_per_tick.take(i) * since
+        elapsed = ticks - self.start_ticks.take(i)
+        times: NDArray[np.float64] = self.start_s.take(i) + self.seconds_per_tick.take(i) * elapsed
         return times
 
 
@@ -101,7 +101,7 @@ def _no_events() -> tuple[NDArray[np.float64], NDArray[np.int16]]:
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One program of one channel of one track: the unit a sustain pedal or a bend acts on.
+    """One program on one channel of one track; sustain pedal and bends apply to it as a whole.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class Instrument:
     bends
         Pitch bends: times in seconds, values -8192-8191, in file order.
     end_time_s
-        Time of its last event of any kind; a piano roll is as long as the longest.
+        Time of its last event of any kind; the latest one gives the length of the piano roll.
     """
 
     program: int
@@ -136,24 +136,24 @@ class Score:
     notes
         `NOTE_DTYPE` [notes], by onset, then pitch; never empty.
     instruments
-        What `notes["instrument"]` indexes.
+        Instruments that `notes["instrument"]` indexes.
     tempos
-        Times in seconds and tempos in quarter notes a minute; the first at 0 s.
+        Times in seconds and tempos in quarter notes per minute; the first at 0 s.
     time_signatures
         Times in seconds, numerators, denominators.
     key_signatures
-        Times in seconds, key numbers (0-11 major from C, 12-23 minor from C). A signature that
-        cannot be decoded is left out and named in `warnings`.
+        Times in seconds, key numbers (0-11 major from C, 12-23 minor from C). Invalid signatures
+        are left out and reported in `warnings`.
     ticks_per_quarter
         Resolution of the file.
     end_time_s
         Time of the last event of any instrument.
     reader
-        Which reader decoded the file: ``"events"``, ``"symusic"`` or ``"pretty_midi"``.
+        Reader that decoded the file: ``"events"``, ``"symusic"`` or ``"pretty_midi"``.
     n_tracks
-        Tracks in the file, with or without notes.
+        Number of tracks in the file, with or without notes.
     warnings
-        What was repaired or left out, in words.
+        Messages about repaired or ignored parts.
     """
 
     notes: NDArray[np.void]

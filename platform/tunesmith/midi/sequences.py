@@ -1,4 +1,4 @@
-"""Notes as rows of small integers, chunk by chunk, for models that read notes in order."""
+"""Notes of each chunk as rows of small integers, for models that read note sequences."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +17,25 @@ def note_rows(
     chunk_s: float,
     max_notes: int = MAX_NOTES,
 ) -> NDArray[np.uint8]:
-    """Return the notes that begin inside each chunk.
+    """Return the notes that begin in each chunk.
 
     Parameters
     ----------
     notes
         `tunesmith.midi.NOTE_DTYPE` ``[notes]``, sorted by onset; drums are left out.
     starts_s
-        Where each chunk begins, ``[chunks]``.
+        Start of each chunk in seconds, ``[chunks]``.
     chunk_s
-        Length of a chunk.
+        Length of a chunk in seconds.
     max_notes
-        Notes kept of a chunk, the first ones.
+        Largest number of notes per chunk; later ones are dropped.
 
     Returns
     -------
     NDArray[np.uint8]
-        ``[chunks, max_notes, 4]``: pitch + 1, time since the note before in 10 ms, duration in
-        20 ms, velocity; times stop at 255. Zeros stand before a chunk's notes where there are
-        fewer.
+        ``[chunks, max_notes, 4]``: pitch + 1, time since the previous note in units of 10 ms,
+        duration in units of 20 ms, velocity; all clipped to 255. Chunks with fewer notes are
+        padded with zeros at the front.
     """
     pitched = notes[~notes["is_drum"]]
     onset = pitched["onset_s"]
@@ -55,6 +55,6 @@ def note_rows(
         inside = values[begin : min(end, begin + max_notes)]
         if len(inside):
             rows[row, -len(inside) :] = inside
-            # What came before the chunk is not part of it.
+            # The gap to a note before the chunk is not part of it.
             rows[row, -len(inside), 1] = 0
     return rows

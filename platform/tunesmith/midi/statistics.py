@@ -1,4 +1,4 @@
-"""The row a person reads about a piece: what the study explored before it learned anything."""
+"""Descriptive statistics of a piece: length, notes, pitches, keys, tempo."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ KEY_NAMES = tuple(pretty_midi.key_number_to_key_name(i) for i in range(24))
 
 
 def piece_statistics(score: Score) -> dict[str, Any]:
-    """Describe a piece in plain numbers and words.
+    """Return descriptive statistics of a piece.
 
     Parameters
     ----------
@@ -25,11 +25,10 @@ def piece_statistics(score: Score) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``length_s`` (last note-off, by the real tempo map), ``n_notes`` and its pitched part,
-        pitch, velocity, duration and polyphony summaries, tempo, time and key signatures (the
-        first of each; None where the file has none), instruments, tracks, resolution. Keys are
-        the same for every piece; pitch and polyphony leave drums out and are None for a piece of
-        drums alone.
+        ``length_s`` (time of the last note-off), number of notes and of pitched notes, summaries
+        of pitch, velocity, duration and polyphony, tempo, the first time and key signature (None
+        if the file has none), instruments, tracks, resolution. All pieces have the same keys.
+        Drums do not count for pitch and polyphony, which are None for a piece of drums only.
     """
     notes = score.notes
     onset_s, offset_s = notes["onset_s"].copy(), notes["offset_s"].copy()
@@ -94,7 +93,7 @@ def _first(times_s: NDArray[np.float64], names: list[str]) -> str | None:
 def _tempo_mean_qpm(
     times_s: NDArray[np.float64], tempos: NDArray[np.float64], length_s: float
 ) -> float:
-    """Mean over time, up to the end of the last note."""
+    """Return the time-weighted mean tempo up to the end of the last note."""
     if length_s <= 0:
         return float(tempos[0])
     edges = np.minimum(np.append(times_s, length_s), length_s)
@@ -104,7 +103,7 @@ def _tempo_mean_qpm(
 def _polyphony(
     onsets: NDArray[np.float64], offsets: NDArray[np.float64]
 ) -> tuple[float | None, int | None]:
-    """Mean (over the time in which anything sounds) and maximum of notes sounding together."""
+    """Return mean and maximum of simultaneous notes; the mean covers the time without silence."""
     if onsets.size == 0:
         return None, None
     ended = np.searchsorted(np.sort(offsets), onsets, side="right")  # before or at each onset

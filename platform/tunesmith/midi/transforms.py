@@ -1,7 +1,7 @@
-"""Augmentation at load time: transposition and tempo, on notes and on chunks.
+"""Augmentation at load time: transposition and tempo changes of notes and chunks.
 
-Copies are made while training reads, so they never become pieces, labels or classes of their own
-and always stay on the side of the split their piece is on.
+Copies are made while training data is read. They are never stored as pieces, and they stay in the
+split of their piece.
 """
 
 import math
@@ -22,14 +22,14 @@ HIGHEST_PITCH = 127
 
 
 def transpose_notes(notes: NDArray[np.void], semitones: int) -> NDArray[np.void]:
-    """Move every pitched note; drums stay, and pitches are clipped to 0-127.
+    """Transpose all pitched notes; drums are unchanged, and pitches are clipped to 0-127.
 
     Parameters
     ----------
     notes
         `NOTE_DTYPE` [notes]; not changed.
     semitones
-        Up or down.
+        Semitones up (positive) or down (negative).
 
     Returns
     -------
@@ -46,19 +46,19 @@ def transpose_notes(notes: NDArray[np.void], semitones: int) -> NDArray[np.void]
 
 
 def transpose_chunks(chunks: NDArray[np.uint8], semitones: int) -> NDArray[np.uint8]:
-    """Shift rolls along the pitch axis; what leaves 0-127 piles up on the edge pitch.
+    """Transpose rolls along the pitch axis; pitches beyond 0-127 are clipped to the edge.
 
     Parameters
     ----------
     chunks
         Rolls [..., 128]; not changed.
     semitones
-        Up or down, any size.
+        Semitones up (positive) or down (negative).
 
     Returns
     -------
     NDArray[np.uint8]
-        Rolls of the same shape. Where clipped pitches meet, the loudest wins.
+        Rolls of the same shape. Where clipped pitches coincide, the largest velocity counts.
     """
     pitches = chunks.shape[-1]
     shift = max(-pitches + 1, min(pitches - 1, semitones))
@@ -75,7 +75,7 @@ def transpose_chunks(chunks: NDArray[np.uint8], semitones: int) -> NDArray[np.ui
 
 
 def scale_tempo_notes(notes: NDArray[np.void], factor: float) -> NDArray[np.void]:
-    """Play the notes `factor` times as fast; positions in quarter notes stay.
+    """Speed the notes up by `factor`; positions in quarter notes are unchanged.
 
     Raises
     ------
@@ -90,14 +90,14 @@ def scale_tempo_notes(notes: NDArray[np.void], factor: float) -> NDArray[np.void
 
 
 def scale_tempo_chunks(chunks: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
-    """Play each chunk `factor` times as fast, at its own length, by nearest frame.
+    """Speed each chunk up by `factor`, keeping its length, by nearest frame.
 
     Parameters
     ----------
     chunks
         Rolls [..., frames, 128]; not changed.
     factor
-        Above 1 is faster and leaves silence at the end; below 1 is slower and loses the end.
+        Above 1, faster with silence at the end; below 1, slower with the end cut off.
 
     Returns
     -------

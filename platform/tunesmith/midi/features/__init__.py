@@ -1,0 +1,17 @@
+"""Musical statistics of a piece, as one vector of fixed length.
+
+In the spirit of jSymbolic (McKay, Cumming and Fujinaga, ISMIR 2018): pitch, melody, harmony,
+rhythm, texture and dynamics, both as written and relative to an estimated tonic. No feature
+depends on how a file was made (tracks, programs, resolution, names), so that a classifier learns
+composers and not transcribers. Every value is finite for any slice of notes, an empty one
+included.
+
+Modules
+-------
+``vector`` puts the blocks of the themes together; ``pitch``, ``melody``, ``chords``, ``texture``
+and ``rhythm`` compute them; ``histograms`` holds the arithmetic they share.
+"""
+
+from tunesmith.midi.features.vector import FEATURE_NAMES, musical_features
+
+__all__ = ["FEATURE_NAMES", "musical_features"]
