@@ -64,7 +64,7 @@ class PluginFile:
 
     @property
     def is_yaml(self) -> bool:
-        """Whether the file is YAML, which describes a task without Python."""
+        """True for a YAML file, which describes a task without Python."""
         return self.path.endswith(_YAML)
 
 
