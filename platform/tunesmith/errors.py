@@ -9,6 +9,7 @@ One tree under one base class; each message says what was wrong, where, and what
     ├── DatasetError      a dataset version cannot be made or read
     ├── SearchError       a search cannot start, continue or finish
     ├── ModelError        a model cannot be built, exported or run
+    ├── InputError        a raw item cannot become the input of a model
     └── PromotionError    a gate refused a challenger
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "DatasetError",
+    "InputError",
     "MidiError",
     "ModelError",
     "PromotionError",
@@ -60,6 +62,25 @@ class SearchError(TunesmithError):
 
 class ModelError(TunesmithError):
     """A model cannot be built, exported or run."""
+
+
+class InputError(TunesmithError):
+    """A raw item cannot become the input of a model.
+
+    Parameters
+    ----------
+    message
+        What was wrong with the item, never its content.
+    reason
+        A short name of the kind of fault, such as ``invalid`` or ``not-midi``.
+    facts
+        Further members of an answer about it, such as the names of absent columns.
+    """
+
+    def __init__(self, message: str, reason: str = "invalid", **facts: object) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.facts = facts
 
 
 class PromotionError(TunesmithError):

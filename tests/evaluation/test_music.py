@@ -9,8 +9,8 @@ from tunesmith.evaluation.music import (
     rechunk,
     whole_rolls,
     window_features,
-    window_notes,
 )
+from tunesmith.inference.pieces import window_notes
 from tunesmith.midi.features import musical_features
 
 

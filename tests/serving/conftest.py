@@ -10,6 +10,14 @@ import pytest
 from fastapi.testclient import TestClient
 from onnx import TensorProto, helper, numpy_helper
 
+from tunesmith.artifacts.preparation import (
+    ImagePreparation,
+    MidiPreparation,
+    NumberColumn,
+    Preparation,
+    TablePreparation,
+    TextPreparation,
+)
 from tunesmith.artifacts.store import Store
 from tunesmith.midi.features import FEATURE_NAMES
 from tunesmith.midi.sequences import MAX_NOTES
@@ -26,24 +34,29 @@ INPUTS: dict[str, Shape] = {
 }
 SONG_FEATURES = ["danceability", "energy", "tempo"]
 WORDS = ["bad", "dull", "fine", "good"]
-# What each task of the shipped graph is given here: labels, input, and more of the card.
-TASKS: dict[str, tuple[tuple[str, ...], dict[str, Shape], dict[str, Any]]] = {
+SONG_PREPARATION = TablePreparation(
+    columns=[NumberColumn(name=name, low=0, usual=0.5, high=1) for name in SONG_FEATURES]
+)
+DIGITS_PREPARATION = ImagePreparation(height=8, width=8, largest=16, flat=True)
+MNIST_PREPARATION = ImagePreparation(height=28, width=28, whole_numbers=True, framing="centred")
+# Each task's labels, inputs and preparation; the others read MIDI.
+TASKS: dict[str, tuple[tuple[str, ...], dict[str, Shape], Preparation]] = {
     "genre": (
         ("Jazz", "Rock"),
         {"features": ("float32", [3])},
-        {"parameters": {"features": SONG_FEATURES}},
+        SONG_PREPARATION,
     ),
     "emotion": (
         ("calm", "happy", "sad"),
         {"table": ("float32", [3])},
-        {"parameters": {"features": SONG_FEATURES}},
+        SONG_PREPARATION,
     ),
-    "digits": (tuple("0123456789"), {"features": ("float32", [64])}, {}),
-    "mnist": (tuple("0123456789"), {"image": ("float32", [28, 28, 1])}, {}),
+    "digits": (tuple("0123456789"), {"features": ("float32", [64])}, DIGITS_PREPARATION),
+    "mnist": (tuple("0123456789"), {"image": ("float32", [28, 28, 1])}, MNIST_PREPARATION),
     "sentiment": (
         ("negative", "positive"),
         {"tokens": ("int32", [8])},
-        {"text": {"words": WORDS, "first": 3, "start": 1, "unknown": 2, "length": 8}},
+        TextPreparation(words=WORDS, first=3, start=1, unknown=2, length=8),
     ),
 }
 _TYPES = {
@@ -98,9 +111,9 @@ def write_bundle(
 ) -> None:
     """Write a bundle as promotion does and point the champion at it."""
     shapes = {name: INPUTS[name] for name in inputs}
-    more: dict[str, Any] = {}
+    preparation: Preparation = MidiPreparation()
     if task in TASKS:
-        labels, shapes, more = TASKS[task]
+        labels, shapes, preparation = TASKS[task]
     content = model if model is not None else make_onnx(shapes, len(labels), favour)
     folder = ("models", task, f"{version:04d}")
     card = {
@@ -115,16 +128,10 @@ def write_bundle(
         "output": "probabilities",
         "aggregate": "mean",
         "metrics": {"piece": {"accuracy": {"value": 0.9, "low": 0.85, "high": 0.94}}},
-        "dataset": {
-            "name": "tiny",
-            "version": "0123456789ab",
-            "frames_per_second": 10,
-            "chunk_frames": 150,
-            "hop_frames": 150,
-        },
+        "dataset": {"name": "tiny", "version": "0123456789ab"},
         "run_id": "test",
         "sha256": hashlib.sha256(content).hexdigest(),
-        **more,
+        "preparation": preparation.model_dump(mode="json"),
     }
     store.write_bytes(content, *folder, "model.onnx")
     store.write_json(card, *folder, "card.json")

@@ -14,9 +14,11 @@ from tests.serving.conftest import local_client, write_bundle
 from tests.serving.http.test_auth import make_key
 from tests.serving.test_champions import wait_until
 from tunesmith.artifacts.store import Store
+from tunesmith.errors import ModelError
+from tunesmith.inference.model import Prediction
+from tunesmith.inference.pieces import read_piece
 from tunesmith.serving.challengers import MOST_WAITING, Comparisons, distance, is_chosen
 from tunesmith.serving.metrics import Metrics
-from tunesmith.serving.predict import Judgement
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import ChallengerSettings, NodeSettings, Settings
 
@@ -162,14 +164,21 @@ def test_a_challenger_that_cannot_be_loaded_or_asked_leaves_the_champion(
     trial: Callable[..., tuple[Service, Counts]],
     midi_factory: Callable[..., bytes],
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write_bundle(store, 3, model=b"not a model")
-    write_bundle(store, 4, inputs=("features",), task="composer")
-    card = store.read_json("models", "composer", "0004", "card.json")
-    card["features"] = ["a feature of former days"]
-    store.write_json(card, "models", "composer", "0004", "card.json")
+    for version in (4, 5):
+        write_bundle(store, version, inputs=("features",), task="composer")
+    card = store.read_json("models", "composer", "0005", "card.json")
+    card["preparation"]["features"] = ["a feature of former days"]
+    store.write_json(card, "models", "composer", "0005", "card.json")
     name_challenger(store, 1, 3)
     service, counts = trial(share=1.0, shadow=1.0)
+
+    def refuse(_: Any) -> Any:
+        message = "onnxruntime ran out of memory"
+        raise ModelError(message)
+
     with local_client(service) as client:
 
         def ask() -> int:
@@ -180,15 +189,21 @@ def test_a_challenger_that_cannot_be_loaded_or_asked_leaves_the_champion(
         with caplog.at_level(logging.WARNING):
             name_challenger(store, 1, 4)
             wait_until(lambda: counts.versions[-1:] == [4])
+            tried = service.champions.challenger("composer")
+            assert tried is not None
+            monkeypatch.setattr(tried.classifier, "predict", refuse)
             assert ask() == 1
             wait_until(lambda: counts.failures == ["challenger", "comparison"])
+            name_challenger(store, 1, 5)
+            wait_until(lambda: "does not compute: a feature of former days" in caplog.text)
+            assert ask() == 1
     service.stop()
 
 
 def test_the_distance_of_answers_is_by_class_name() -> None:
-    one = Judgement(("a", "b"), np.array([0.8, 0.2], dtype=np.float32))
-    turned = Judgement(("b", "a"), np.array([0.2, 0.8], dtype=np.float32))
-    other = Judgement(("c",), np.array([1.0], dtype=np.float32))
+    one = Prediction(("a", "b"), np.array([0.8, 0.2], dtype=np.float32))
+    turned = Prediction(("b", "a"), np.array([0.2, 0.8], dtype=np.float32))
+    other = Prediction(("c",), np.array([1.0], dtype=np.float32))
     assert distance(one, turned) == pytest.approx(0)
     assert distance(one, other) == pytest.approx(1)
 
@@ -225,14 +240,13 @@ def test_a_deployment_answers_both_sides_of_one_batch(
         from ray import serve
 
         from tunesmith.serving.app import build
-        from tunesmith.serving.items import decode_midi
 
         node = NodeSettings(
             reads="midi", placement="deployment", challenger=ChallengerSettings(share=0.5)
         )
         settings = Settings(store=store.uri, reload_s=0.05, nodes={"composer": node})
         handle = serve.run(build(settings), _local_testing_mode=True)
-    item = decode_midi(midi_factory(), settings.limits)
+    item = read_piece(midi_factory())
     asked = [
         (n, handle.ask_node.remote("composer", [item], 20.0, False, n % 3 == 0)) for n in range(9)
     ]

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from tests.serving.conftest import COMPOSERS, local_client, write_bundle
 from tunesmith.artifacts.store import Store
-from tunesmith.serving import items
+from tunesmith.inference import pieces
 from tunesmith.serving.http.routes import make_app
 from tunesmith.serving.service import Service
-from tunesmith.serving.settings import NodeSettings
 
 MIDI = {"Content-Type": "audio/midi"}
 
@@ -233,16 +232,20 @@ def test_limits_of_notes_and_duration(
     assert assert_problem(response, 422, "midi-limit")["limit"]
 
 
-@pytest.mark.parametrize(("reads", "bodies"), [("midi", 1), ("song", 0)])
-def test_what_a_first_midi_file_would_wait_for_is_done_at_the_start(
-    monkeypatch: pytest.MonkeyPatch, reads: Any, bodies: int
+def test_compiled_code_is_warm_before_the_first_midi_file(
+    store: Store, make_service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[Any] = []
-    real = items.decode_midi
-    monkeypatch.setattr(items, "decode_midi", lambda *given: read.append(real(*given)) or read[-1])
-    items.prepare([NodeSettings(reads=reads)])
-    assert [piece.n_notes for piece in read] == [1] * bodies
-    assert all("features" in vars(piece) for piece in read)
+    write_bundle(store, inputs=("chunks", "features"))
+    read: list[int] = []
+    real = pieces.cut
+
+    def note(piece: pieces.Piece, *others: Any) -> Any:
+        read.append(piece.n_notes)
+        return real(piece, *others)
+
+    monkeypatch.setattr("tunesmith.inference.model.cut", note)
+    make_service()
+    assert read == [1]
 
 
 def test_without_a_champion_the_answer_says_what_to_do(

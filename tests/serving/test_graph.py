@@ -23,12 +23,13 @@ from tests.serving.conftest import (
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.summary import summarise
 from tunesmith.errors import ModelError
+from tunesmith.inference.model import Prediction
+from tunesmith.inference.pieces import read_piece
 from tunesmith.midi import chunk_roll, velocity_roll
 from tunesmith.midi.sequences import note_rows
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http.openapi import SONG as SONG_EXAMPLE
-from tunesmith.serving.items import decode_midi
-from tunesmith.serving.predict import Judgement, judge
+from tunesmith.serving.predict import judge
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import NodeSettings, Settings
 
@@ -109,7 +110,11 @@ def test_a_text_of_a_song_is_one_of_those_that_the_model_knows(
     write_bundle(store, task="genre")
     card = store.read_json("models", "genre", "0001", "card.json")
     features = ["energy", "key=A", "key=A#"]
-    card["parameters"] = {"features": features}
+    columns = [
+        {"kind": "number", "name": "energy"},
+        {"kind": "category", "name": "key", "categories": ["A", "A#"]},
+    ]
+    card["preparation"] = {"kind": "table", "columns": columns}
     card["summary"] = {"features": summarise(np.zeros((9, 3), dtype=np.float32), features)}
     store.write_json(card, "models", "genre", "0001", "card.json")
     with local_client(make_service()) as client:
@@ -386,9 +391,9 @@ def test_a_model_of_notes_reads_those_of_each_chunk_as_it_was_trained(
     write_bundle(store, inputs=views)
     service = make_service()
     champion = service.champions.get("composer")
-    piece = decode_midi(midi_factory(n_notes=200), service.settings.limits)
+    piece = read_piece(midi_factory(n_notes=200))
     (judged,) = judge([piece], champion, Deadline.after(20))
-    assert isinstance(judged, Judgement)
+    assert isinstance(judged, Prediction)
     assert judged.segments is not None
     notes = note_rows(piece.score.notes, judged.segments.starts_s, 15.0)
     assert len(notes) > 2
@@ -408,10 +413,7 @@ def test_judging_many_pieces_at_once_is_judging_each(
     write_bundle(store, inputs=("chunks", "features"))
     service = make_service()
     champion = service.champions.get("composer")
-    limits = service.settings.limits
-    pieces = [
-        decode_midi(midi_factory(seed=seed, n_notes=20 + 60 * seed), limits) for seed in range(4)
-    ]
+    pieces = [read_piece(midi_factory(seed=seed, n_notes=20 + 60 * seed)) for seed in range(4)]
     deadline = Deadline.after(60)
     together = judge(pieces, champion, deadline)
     for piece, judged in zip(pieces, together, strict=True):
@@ -450,8 +452,7 @@ def test_deployments_say_what_inline_nodes_say(
     write_bundle(store)
     inline = make_service()
     handle = spread(store)
-    limits = inline.settings.limits
-    items = [decode_midi(midi_factory(seed=seed), limits) for seed in range(3)]
+    items = [read_piece(midi_factory(seed=seed)) for seed in range(3)]
     remote = handle.ask_node.remote("composer", items, 20.0, True).result()
     said = asyncio.run(inline.graph.ask("composer", lambda: items, Deadline.after(20), True))
     assert remote == said

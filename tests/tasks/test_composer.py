@@ -58,8 +58,8 @@ def test_fewer_pieces_or_a_share_of_chunks_can_be_asked_for(music_store: Store) 
 def test_features_are_named_and_a_run_finds_its_items_again(music_store: Store) -> None:
     task = get_task("composer")
     data = task.read(music_store, Request())
-    assert len(data.parameters["features"]) == data.examples.view("features").x.shape[1]
-    assert data.parameters["chunk_frames"] == data.examples.view("chunks").x.shape[1]
+    assert len(data.preparation.features) == data.examples.view("features").x.shape[1]
+    assert data.preparation.chunk_frames == data.examples.view("chunks").x.shape[1]
     facts = {"task": "composer", "request": Request("small", data.version).facts()}
     assert load_for_run(music_store, facts).ids == data.examples.ids
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunesmith.artifacts.preparation import TextPreparation
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.tasks import Request, get_task, sentiment
@@ -35,15 +36,15 @@ def test_numbers_text_and_names_are_told_apart() -> None:
     frame.loc[3, "tempo"] = "?"
     frame.loc[4, "energy"] = np.inf
     frame.loc[5, "mode"] = None
-    examples, parameters, notes = table_examples(frame, Table("genre", groups=("artist",)))
-    assert parameters["features"] == ["tempo", "energy", "mode=Major", "mode=Minor"]
+    examples, preparation, notes = table_examples(frame, Table("genre", groups=("artist",)))
+    assert preparation.features == ("tempo", "energy", "mode=Major", "mode=Minor")
     x = examples.view("features").x
     assert x.dtype == np.float32
     assert np.isnan(x[3, 0])
     assert np.isnan(x[4, 1])
     assert x[5, 2:].tolist() == [0, 0]
     assert x[0, 2:].sum() == 1
-    kinds = [column["kind"] for column in parameters["columns"]]
+    kinds = [column.kind for column in preparation.columns]
     assert kinds == ["number", "number", "category"]
     assert "tempo is not a number in 1 rows; they count as missing." in notes
     assert "title has 60 different texts and is left out." in notes
@@ -193,17 +194,18 @@ def test_the_rules_for_texts_give_the_words_of_the_reviews(
 ) -> None:
     monkeypatch.setenv("TUNESMITH_DATA", str(data_dir))
     data = get_task("sentiment").read(store, Request())
-    rules = data.parameters["text"]
-    assert len(rules["words"]) == 20_000 - rules["first"]
+    rules = data.preparation
+    assert isinstance(rules, TextPreparation)
+    assert len(rules.words) == 20_000 - rules.first
     pairs: Counter[tuple[str, str]] = Counter()
     for row in data.examples.view("tokens").x[:300]:
-        known = (token - rules["first"] for token in row if token >= rules["first"])
-        pairs.update(pairwise(rules["words"][word] for word in known))
+        known = (token - rules.first for token in row if token >= rules.first)
+        pairs.update(pairwise(rules.words[word] for word in known))
     # Numbers that are off by a few give common words, but not next to each other.
     common = [pair for pair, _ in pairs.most_common(6)]
     assert ("of", "the") in common
     assert ("in", "the") in common
-    assert rules["length"] == len(row)
+    assert rules.length == len(row)
 
 
 def test_a_file_whose_words_were_moved_already_is_told_from_one_of_ranks() -> None:

@@ -86,7 +86,7 @@ def test_families_find_the_view_they_read(name: str, readings: Readings) -> None
         view = data.examples.view(get_family(family).view)
         assert len(np.unique(view.item)) == len(data.examples)
     if "features" in data.examples.views:
-        assert len(data.parameters["features"]) == data.examples.view("features").x.shape[1]
+        assert len(data.preparation.features) == data.examples.view("features").x.shape[1]
 
 
 @every_task

@@ -332,7 +332,9 @@ class ItemFrames(_Frames):
         import pandas as pd
 
         x, about = self._rows("features")
-        names = self._data.parameters.get("features") or [str(n) for n in range(x.shape[1])]
+        names = getattr(self._data.preparation, "features", ()) or [
+            str(n) for n in range(x.shape[1])
+        ]
         return pd.concat([about, pd.DataFrame(x, columns=list(names))], axis=1).set_index("id")
 
     def _rows(self, table: str) -> tuple[npt.NDArray[Any], "pd.DataFrame"]:

@@ -1,6 +1,5 @@
 """Promoted models, loaded to predict."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,19 +9,17 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith import inference
 from tunesmith.api.html import facts_html
 from tunesmith.api.stores import AnyStore, open_store
 from tunesmith.artifacts.store import Store
-from tunesmith.errors import MidiError, ModelError, UsageError, unknown
-from tunesmith.midi.features import FEATURE_NAMES
+from tunesmith.errors import InputError, MidiError, ModelError, UsageError, unknown
+from tunesmith.inference import Prediction as Answer
+from tunesmith.inference.items import Item
+from tunesmith.inference.pieces import Piece
 from tunesmith.midi.reading import read_score
 from tunesmith.registry import Bundle, aliases, open_bundle
 from tunesmith.registry.bundles import FOLDER
-from tunesmith.serving.champions import Champion
-from tunesmith.serving.deadlines import Deadline
-from tunesmith.serving.http.problems import ProblemError
-from tunesmith.serving.items import Item, Piece
-from tunesmith.serving.predict import Judgement, judge
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,38 +141,33 @@ class Model:
         return self._frame(judged, index)
 
     @cached_property
-    def _champion(self) -> Champion:
-        return Champion(self.task, self.version, self.bundle.load())
+    def _model(self) -> inference.Model:
+        return self.bundle.model()
 
-    @cached_property
+    @property
     def _reads(self) -> str:
-        names, inputs = self._champion.feature_names, self._champion.classifier.inputs
-        if self.bundle.card.get("text"):
-            return "text"
-        is_music = names and set(names) <= set(FEATURE_NAMES)
-        width = inputs["features"].shape[-1] if "features" in inputs else None
-        if {"chunks", "notes"} & inputs.keys() or is_music or width == len(FEATURE_NAMES):
-            return "midi"
-        return "table" if names and not names[0].startswith("pixel_") else "image"
+        return self._model.preparation.kind
 
-    def _judge(self, raw: Sequence[Any]) -> list[Judgement]:
-        """Return the model's judgement of each item.
+    def _judge(self, raw: Sequence[Any]) -> list[Answer]:
+        """Return the model's answer about each item.
 
         Raises
         ------
         UsageError, MidiError, ModelError
             As in `predict`.
         """
+        model = self._model
         items = [_item(given, self._reads) for given in raw]
-        judged = []
-        for place, answer in enumerate(judge(items, self._champion, Deadline.after(math.inf))):
-            if isinstance(answer, ProblemError):
-                message = f"Item {place} of {len(items)}: {answer.detail}"
+        prepared = model.prepare([_pixels(item, model) for item in items])
+        answers = []
+        for place, answer in enumerate(model.answers(prepared, model.run(prepared.inputs))):
+            if isinstance(answer, InputError):
+                message = f"Item {place} of {len(items)}: {answer}"
                 raise ModelError(message)
-            judged.append(answer)
-        return judged
+            answers.append(answer)
+        return answers
 
-    def _frame(self, judged: Sequence[Judgement], index: Any) -> "pd.DataFrame":
+    def _frame(self, judged: Sequence[Answer], index: Any) -> "pd.DataFrame":
         import pandas as pd
 
         shape = (len(judged), len(self.classes))
@@ -224,7 +216,7 @@ def _headline(card: Mapping[str, Any]) -> tuple[str, Mapping[str, float]]:
     return name, metrics[name]
 
 
-def _prediction(answer: Judgement) -> Prediction:
+def _prediction(answer: Answer) -> Prediction:
     """Return a judgement with names."""
     order = np.argsort(-answer.probabilities, kind="stable")
     probabilities = {answer.classes[place]: float(answer.probabilities[place]) for place in order}
@@ -232,7 +224,7 @@ def _prediction(answer: Judgement) -> Prediction:
     return Prediction(label, probability, probabilities, _segments(answer))
 
 
-def _segments(answer: Judgement) -> "pd.DataFrame | None":
+def _segments(answer: Answer) -> "pd.DataFrame | None":
     import pandas as pd
 
     segments = answer.segments
@@ -295,6 +287,10 @@ def _item(given: Any, reads: str) -> Item:
         return given
     message = f"This model reads {_READS[reads]}; {type(given).__name__} is none of these."
     raise UsageError(message)
+
+
+def _pixels(item: Item, model: inference.Model) -> Item:
+    return model.decode(item) if isinstance(item, np.ndarray) else item
 
 
 def _plain(value: Any) -> Any:

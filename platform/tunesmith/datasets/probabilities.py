@@ -5,11 +5,14 @@ import numpy.typing as npt
 
 from tunesmith.datasets.examples import aggregate
 
-__all__ = ["fit_temperature", "temper"]
+__all__ = ["fit_temperature", "log_loss", "losses", "temper"]
 
 _COLDEST, _HOTTEST = 0.1, 10.0
 _ROUNDS, _GRID = 4, 13
+# Keeps the logarithm of a zero finite; as in the graph of a calibrated model.
 _SMALLEST = 1e-12
+# Answers are float32: a smaller probability says nothing more. scikit-learn uses the same.
+_SMALLEST_ANSWER = float(np.finfo(np.float32).eps)
 
 
 def temper(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
@@ -33,6 +36,27 @@ def temper(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.f
     logits = np.log(np.maximum(p, _SMALLEST)) / temperature
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+def losses(
+    probabilities: npt.NDArray[np.floating], y: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return the log loss of each answer, ``float64 [items]``, at most 15.9.
+
+    Parameters
+    ----------
+    probabilities
+        ``float [items, classes]``.
+    y
+        True class of each item, ``int [items]``.
+    """
+    chosen = np.asarray(probabilities, dtype=np.float64)[np.arange(len(y)), y]
+    return np.asarray(-np.log(np.clip(chosen, _SMALLEST_ANSWER, 1.0)))
+
+
+def log_loss(probabilities: npt.NDArray[np.floating], y: npt.NDArray[np.int64]) -> float:
+    """Return the mean log loss of answers; see `losses`."""
+    return float(losses(probabilities, y).mean())
 
 
 def fit_temperature(
@@ -60,7 +84,7 @@ def fit_temperature(
 
     def loss(log_temperature: float) -> float:
         p = aggregate(temper(probabilities, float(np.exp(log_temperature))), item, len(y))
-        return float(-np.log(np.maximum(p[np.arange(len(y)), y], _SMALLEST)).mean())
+        return log_loss(p, y)
 
     low, high = np.log(_COLDEST), np.log(_HOTTEST)
     for _ in range(_ROUNDS):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.preparation import TextPreparation, preparation_of_run
 from tunesmith.artifacts.runs import Run, open_run
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.summary import summarise
@@ -346,10 +347,10 @@ class _Measurement:
 
     def _words(self) -> dict[str, Any] | None:
         """Return which words move the answer, where the run knows which word is which number."""
-        rules = (self.run.facts.get("parameters") or {}).get("text")
-        if not rules:
+        rules = preparation_of_run(self.run.facts)
+        if not isinstance(rules, TextPreparation):
             return None
-        return word_effects(self.classifier, self.parts.test, self.answer, rules)
+        return word_effects(self.classifier, self.parts.test, self.answer, rules.model_dump())
 
     def _variants(self) -> dict[str, Any]:
         """Return how smaller models fare: kept where accuracy holds and predicting is faster."""
@@ -415,8 +416,10 @@ class _Measurement:
 
     def _texts(self) -> list[dict[str, Any]]:
         """Return texts to look at, where the run knows which word is which number."""
-        rules = (self.run.facts.get("parameters") or {}).get("text")
-        return choose_texts(self.predictions, rules) if rules else []
+        rules = preparation_of_run(self.run.facts)
+        if not isinstance(rules, TextPreparation):
+            return []
+        return choose_texts(self.predictions, rules.model_dump())
 
 
 def figures(y: Any, probabilities: Any, groups: Any) -> dict[str, Any]:

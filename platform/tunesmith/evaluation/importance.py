@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples, View
+from tunesmith.datasets.probabilities import log_loss
 from tunesmith.evaluation.predictions import Predictions, predict
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ _MOST_ITEMS = 1500
 _MOST_PICTURES = 500
 _MOST_PARTS = 48
 _REPEATS = 3
-_SMALLEST = 1e-7
 _OCTAVE = 12
 _PITCHES = 128
 # Patches along each side of a picture.
@@ -72,7 +72,7 @@ def importance(
     if not all(parts.values()):
         return None
     random = np.random.default_rng(seed)
-    before = _loss(answer(predict(classifier, few)), few.y)
+    before = log_loss(answer(predict(classifier, few)), few.y)
     found: list[tuple[float, str, int]] = []
     for name, of_view in parts.items():
         repeats = _REPEATS if views[name].x.ndim == 2 else 1
@@ -81,7 +81,7 @@ def importance(
             for _ in range(repeats):
                 changed = views | {name: _without(views[name], indices, random)}
                 other = Examples(few.y, few.classes, few.groups, few.ids, changed)
-                rises.append(_loss(answer(predict(classifier, other)), few.y) - before)
+                rises.append(log_loss(answer(predict(classifier, other)), few.y) - before)
             found.append((float(np.mean(rises)), part, len(indices)))
     grid = _grid(found) if len(views) == 1 else None
     found.sort(reverse=True)
@@ -179,7 +179,3 @@ def _without(view: View, indices: list[int], random: np.random.Generator) -> Vie
     else:
         x[:, indices] = x[random.permutation(len(x))][:, indices]
     return View(x, view.item)
-
-
-def _loss(p: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> float:
-    return float(-np.log(np.maximum(p[np.arange(len(y)), y], _SMALLEST)).mean())

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.datasets.probabilities import losses
 from tunesmith.errors import ModelError
 
 __all__ = [
@@ -36,8 +37,6 @@ REPLICATES = 1000
 CONFIDENCE = 0.95
 BINS = 15
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
-# A probability of zero would make the log loss infinite; models answer in float32.
-_SMALLEST = float(np.finfo(np.float32).eps)
 _BATCH_CELLS = 4_000_000
 
 
@@ -100,7 +99,7 @@ class _Sums:
         predicted = p.argmax(axis=1)
         hit = (predicted == y).astype(np.float64)
         confidence = p.max(axis=1)
-        loss = -np.log(np.clip(p[np.arange(n_rows), y], _SMALLEST, 1.0 - _SMALLEST))
+        loss = losses(p, y)
         # As scikit-learn breaks ties: the class that comes last of equals ranks first.
         order = np.argsort(p, axis=1, kind="stable")[:, ::-1][:, : self.top_k]
         top = (order == y[:, None]).any(axis=1).astype(np.float64)

@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from tunesmith.datasets.examples import View
 from tunesmith.datasets.reader import Dataset
+from tunesmith.inference.pieces import window_notes
 from tunesmith.midi.features import musical_features
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Pieces", "on_grid", "rechunk", "whole_rolls", "window_features", "window_notes"]
+__all__ = ["Pieces", "on_grid", "rechunk", "whole_rolls", "window_features"]
 
 _GRID = 12
 # One tick of a file of 96 ticks a quarter note.
@@ -138,13 +139,6 @@ def rechunk(rolls: Sequence[Rolls], chunk_frames: int, hop_frames: int) -> View:
             parts.append(np.pad(part, ((0, chunk_frames - len(part)), (0, 0))))
             item.append(index)
     return View(np.stack(parts), np.asarray(item, dtype=np.int64))
-
-
-def window_notes(notes: Notes, start_s: float, length_s: float) -> Notes:
-    """Return the notes that begin inside a window; they keep their whole length."""
-    first, last = np.searchsorted(notes["onset_s"], (start_s, start_s + length_s))
-    window: Notes = notes[first:last]
-    return window
 
 
 def window_features(

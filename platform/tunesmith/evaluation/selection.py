@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples
+from tunesmith.datasets.probabilities import log_loss
 from tunesmith.evaluation.metrics import compare, score
 
 __all__ = ["CORRELATED", "dropped_by_correlation", "selection"]
@@ -176,15 +177,11 @@ def _importance(
     n_classes = int(y.max()) + 1
     model = _Boosted(x[held:], y[held:], seed, n_classes)
     asked, true = x[:held], y[:held]
-    before = _loss(model.answers(asked), true)
+    before = log_loss(model.answers(asked), true)
     rises = np.zeros(x.shape[1])
     for column in range(x.shape[1]):
         for _ in range(_REPEATS):
             changed = asked.copy()
             changed[:, column] = asked[random.permutation(held), column]
-            rises[column] += (_loss(model.answers(changed), true) - before) / _REPEATS
+            rises[column] += (log_loss(model.answers(changed), true) - before) / _REPEATS
     return rises
-
-
-def _loss(p: Matrix, y: npt.NDArray[np.int64]) -> float:
-    return float(-np.log(np.maximum(p[np.arange(len(y)), y], 1e-7)).mean())

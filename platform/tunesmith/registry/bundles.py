@@ -11,9 +11,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from tunesmith.artifacts.preparation import preparation_of_card
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import StoreError, unknown
 from tunesmith.inference.classifier import Classifier
+from tunesmith.inference.model import Model
 
 __all__ = [
     "ALIASES",
@@ -149,6 +151,32 @@ class Bundle:
             When onnxruntime refuses it.
         """
         return Classifier(self.model_bytes(variant), self.card, threads=threads)
+
+    def model(self, threads: int = 1, variant: str | None = None) -> Model:
+        """Return the model with the preparation of what it reads: it answers raw items.
+
+        Parameters
+        ----------
+        threads, variant
+            As in `load`.
+
+        Raises
+        ------
+        StoreError
+            When the model's file is missing or damaged, or the card does not say how the model's
+            inputs are made.
+        ModelError
+            When onnxruntime refuses it.
+        """
+        preparation = preparation_of_card(self.card)
+        if preparation is None:
+            message = (
+                f"{'/'.join(self.parts)}/{CARD} does not say how raw items become the inputs "
+                f"{', '.join(self.card['inputs'])}: the data gave no rules, such as a list of "
+                "words. Complete the data, then search and promote again."
+            )
+            raise StoreError(message)
+        return Model(self.load(threads, variant), preparation, self.task, self.version)
 
 
 def variant_file(variant: str | None) -> str:

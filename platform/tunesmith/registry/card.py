@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from tunesmith.artifacts.preparation import preparation_of_card, preparation_of_run
 from tunesmith.artifacts.runs import Run
 from tunesmith.inference.classifier import OUTPUT, Classifier
 from tunesmith.registry.bundles import sha256
@@ -17,7 +18,6 @@ from tunesmith.registry.bundles import sha256
 __all__ = ["make_card"]
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "tunesmith")
-_DATASET_KEYS = ("frames_per_second", "chunk_frames", "hop_frames")
 
 
 def make_card(
@@ -41,16 +41,21 @@ def make_card(
         What the rules of integrity found.
     """
     facts = run.facts
+    # Runs of earlier versions do not say how large their pictures are; the model's input does.
+    inputs = {name: schema.as_dict() for name, schema in classifier.inputs.items()}
+    preparation = preparation_of_run(facts) or preparation_of_card({"inputs": inputs})
     return {
         "format": 1,
         "name": run.task,
         "task": run.task,
         "labels": list(run.classes),
-        "inputs": {name: schema.as_dict() for name, schema in classifier.inputs.items()},
+        "inputs": inputs,
         "output": OUTPUT,
         "aggregate": facts.get("aggregate", "mean"),
+        "title": facts.get("title"),
+        "kind": facts.get("kind"),
         "features": facts.get("features"),
-        "text": (facts.get("parameters") or {}).get("text"),
+        "preparation": None if preparation is None else preparation.model_dump(mode="json"),
         "sha256": sha256(model),
         "bytes": len(model),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -68,7 +73,7 @@ def make_card(
         ],
         "behaviour": report.get("behaviour"),
         "slices": report.get("slices"),
-        "dataset": _dataset(run),
+        "dataset": dict(facts["dataset"]),
         "split": _split(run, report),
         "lineage": {
             "run": "/".join(run.parts),
@@ -96,11 +101,6 @@ def make_card(
             "data": report.get("licence") or "not stated by the source of the data",
         },
     }
-
-
-def _dataset(run: Run) -> dict[str, Any]:
-    parameters = run.facts.get("parameters") or {}
-    return dict(run.facts["dataset"]) | {key: parameters.get(key) for key in _DATASET_KEYS}
 
 
 def _split(run: Run, report: Mapping[str, Any]) -> dict[str, Any]:

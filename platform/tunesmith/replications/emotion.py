@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.preparation import TablePreparation
 from tunesmith.datasets.examples import Examples
 from tunesmith.replications.contract import Measurement, Result, Row, Setting, Study
 from tunesmith.replications.training import (
@@ -55,7 +56,7 @@ def _balanced(setting: Setting, dropped: bool) -> Examples:
             ]
         )
     )
-    names = data.parameters["features"]
+    names = data.preparation.features if isinstance(data.preparation, TablePreparation) else ()
     kept = [i for i, name in enumerate(names) if not (dropped and name in _DROPPED)]
     x = np.ascontiguousarray(examples.view("features").x[chosen][:, kept])
     return row_examples(x, examples.y[chosen], examples.classes, "features")

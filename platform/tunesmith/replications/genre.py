@@ -5,8 +5,10 @@ from functools import partial
 
 import numpy as np
 
+from tunesmith.artifacts.preparation import TablePreparation
 from tunesmith.datasets.examples import Examples
 from tunesmith.datasets.splits import split_pieces
+from tunesmith.errors import DatasetError
 from tunesmith.replications.contract import Measurement, Result, Row, Setting, Study
 from tunesmith.replications.training import (
     Plan,
@@ -46,13 +48,12 @@ def _table(setting: Setting, groups: tuple[str, ...] | None = None) -> TaskData:
 
 def _numeric(data: TaskData) -> Examples:
     """Return the columns that are numbers in the table, as the coursework kept them."""
-    numbers = {
-        name
-        for column in data.parameters["columns"]
-        if column["kind"] == "number"
-        for name in column["features"]
-    }
-    kept = [i for i, name in enumerate(data.parameters["features"]) if name in numbers]
+    preparation = data.preparation
+    if not isinstance(preparation, TablePreparation):
+        message = f"{data.name} is not a table."
+        raise DatasetError(message)
+    kinds = [column.kind for column in preparation.columns for _ in column.features]
+    kept = [index for index, kind in enumerate(kinds) if kind == "number"]
     examples = data.examples
     x = np.ascontiguousarray(examples.view("features").x[:, kept])
     return row_examples(x, examples.y, examples.classes, "features", examples.groups)

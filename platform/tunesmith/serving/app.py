@@ -18,6 +18,7 @@ from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
 from tunesmith.artifacts.store import Store
+from tunesmith.inference.items import Item
 from tunesmith.serving.batching import Batcher
 from tunesmith.serving.champions import Champions
 from tunesmith.serving.deadlines import Deadline
@@ -26,7 +27,6 @@ from tunesmith.serving.http import problems
 from tunesmith.serving.http.listener import Front
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.http.routes import make_app
-from tunesmith.serving.items import Item, prepare
 from tunesmith.serving.metrics import RayMetrics
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import Settings
@@ -100,7 +100,6 @@ class Node:
     def __init__(self, settings: Settings, name: str) -> None:
         _set_up_logs()
         node = settings.nodes[name]
-        prepare([node])
         metrics = RayMetrics()
         self._champions = Champions(
             Store(settings.store),

@@ -14,12 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from tunesmith.errors import ModelError
+from tunesmith.inference.items import Item
+from tunesmith.inference.model import Prediction
 from tunesmith.serving.champions import Champion
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http.problems import ProblemError
-from tunesmith.serving.items import Item
 from tunesmith.serving.metrics import Metrics
-from tunesmith.serving.predict import Judgement, judge
+from tunesmith.serving.predict import judge
 
 __all__ = ["Comparisons", "distance", "is_chosen"]
 
@@ -36,7 +37,7 @@ def is_chosen(node: str, asker: str, share: float) -> bool:
     return int.from_bytes(digest[:8]) < share * _PLACES
 
 
-def distance(one: Judgement, other: Judgement) -> float:
+def distance(one: Prediction, other: Prediction) -> float:
     """Return the total variation distance of two answers: 0 the same, 1 nothing in common."""
     shares = dict.fromkeys((*one.classes, *other.classes), 0.0)
     for sign, judgement in ((1, one), (-1, other)):
@@ -66,7 +67,7 @@ class Comparisons:
         self._places = threading.BoundedSemaphore(MOST_WAITING)
 
     def offer(
-        self, items: Sequence[Item], judged: Sequence[Judgement | ProblemError], other: Champion
+        self, items: Sequence[Item], judged: Sequence[Prediction | ProblemError], other: Champion
     ) -> None:
         """Perhaps compare what was judged with what another model says; never waits for it."""
         if random.random() >= self._share or not self._places.acquire(blocking=False):  # noqa: S311
@@ -74,12 +75,12 @@ class Comparisons:
         self._pool.submit(self._compare, items, judged, other)
 
     def _compare(
-        self, items: Sequence[Item], judged: Sequence[Judgement | ProblemError], other: Champion
+        self, items: Sequence[Item], judged: Sequence[Prediction | ProblemError], other: Champion
     ) -> None:
         try:
             deadline = Deadline.after(self._time_s, other.task)
             for one, two in zip(judged, judge(items, other, deadline), strict=True):
-                if isinstance(one, Judgement) and isinstance(two, Judgement):
+                if isinstance(one, Prediction) and isinstance(two, Prediction):
                     agreed = _best(one) == _best(two)
                     self._metrics.compared(other.task, agreed, distance(one, two))
         except (ModelError, ProblemError) as error:
@@ -89,5 +90,5 @@ class Comparisons:
             self._places.release()
 
 
-def _best(judgement: Judgement) -> str:
+def _best(judgement: Prediction) -> str:
     return judgement.classes[int(judgement.probabilities.argmax())]

@@ -7,16 +7,16 @@ champion serving.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
+from tunesmith.artifacts.preparation import Preparation
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import ModelError, TunesmithError
 from tunesmith.inference.classifier import Classifier
+from tunesmith.inference.model import Model
 from tunesmith.registry import aliases, open_bundle
 from tunesmith.serving.drift import ALARM, Drift
 from tunesmith.serving.http import problems
@@ -30,49 +30,38 @@ logger = logging.getLogger("tunesmith.serve")
 
 @dataclass(frozen=True)
 class Champion:
-    """A loaded model with what the answers say about it."""
+    """A loaded model with its card."""
 
     task: str
     version: int
-    classifier: Classifier
+    model: Model
+    card: dict[str, Any]
 
     @property
-    def card(self) -> dict[str, Any]:
-        """The model's card."""
-        return self.classifier.card
+    def classifier(self) -> Classifier:
+        """The ONNX model."""
+        return self.model.classifier
+
+    @property
+    def preparation(self) -> Preparation:
+        """How raw items become the model's inputs."""
+        return self.model.preparation
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the columns of a prediction."""
-        return tuple(self.classifier.classes)
-
-    @cached_property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the columns of the input `features`; () where the card has none."""
-        places = (self.card, self.card.get("parameters"), self.card.get("dataset"))
-        for place in places:
-            if isinstance(place, Mapping) and isinstance(place.get("features"), list):
-                return tuple(place["features"])
-        return ()
+        return self.model.classes
 
     @cached_property
     def drift(self) -> Drift:
-        """How far what it is asked has drifted from what it was trained on."""
+        """How far recent inputs have drifted from the training data."""
         summary = self.card.get("summary") or {}
         return Drift({name: of for name, of in summary.items() if name in self.classifier.inputs})
 
-    @cached_property
-    def words(self) -> dict[str, int]:
-        """Number of each word that a model of texts knows."""
-        rules = self.card.get("text") or {}
-        first = rules.get("first", 0)
-        return {word: first + index for index, word in enumerate(rules.get("words", ()))}
-
     def public_card(self) -> dict[str, Any]:
-        """Return the card without its vocabulary and summary, which are long."""
+        """Return the card without its vocabulary and its summary, which are long."""
         card = {name: fact for name, fact in self.card.items() if name != "summary"}
-        if isinstance(card.get("text"), Mapping):
-            card["text"] = {k: v for k, v in card["text"].items() if k != "words"}
+        card["preparation"] = self.preparation.model_dump(mode="json", exclude={"words"})
         return card
 
     def describe(self) -> dict[str, Any]:
@@ -83,16 +72,6 @@ class Champion:
             "version": self.version,
             "dataset": "@".join(filter(None, (dataset.get("name"), dataset.get("version")))),
         }
-
-
-def _warm(classifier: Classifier) -> None:
-    """Predict once on zeros: the first request must not pay for memory and kernels."""
-    classifier.predict(
-        {
-            name: np.zeros([1, *(size or 1 for size in schema.shape[1:])], dtype=schema.dtype)
-            for name, schema in classifier.inputs.items()
-        }
-    )
 
 
 class Champions:
@@ -257,9 +236,10 @@ class Champions:
         for one in former:
             if one is not None and one.version == version:
                 return one
-        classifier = open_bundle(self._store, task, version).load()
-        _warm(classifier)
-        return Champion(task, version, classifier)
+        bundle = open_bundle(self._store, task, version)
+        model = bundle.model()
+        model.warm()
+        return Champion(task, version, model, bundle.card)
 
     def _measure_drift(self, found: Champion) -> None:
         """Show how far the inputs of a champion have drifted; tell once where to."""

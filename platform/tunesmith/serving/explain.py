@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.errors import ModelError
+from tunesmith.artifacts.preparation import Preparation, TablePreparation
+from tunesmith.errors import InputError
+from tunesmith.inference.items import Item
+from tunesmith.inference.model import Model
+from tunesmith.inference.pieces import Cut
 from tunesmith.midi.features import FEATURE_NAMES
 from tunesmith.serving.champions import Champion
 from tunesmith.serving.deadlines import Deadline
-from tunesmith.serving.items import Item, Piece
-from tunesmith.serving.predict import cut, numbers_of, predict
+from tunesmith.serving.http.problems import problem_of
 
 __all__ = ["THEMES", "Reason", "reasons"]
 
@@ -53,6 +56,8 @@ _MEDIAN = 4  # the fifth of nine tenths
 _LEAST = 1e-6
 
 Inputs = dict[str, npt.NDArray[Any]]
+Summary = Mapping[str, Any]
+"""Summary of the training data on the card: deciles of each column, by input."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +102,18 @@ def reasons(
         Empty where nothing can be taken out of what the models read.
     """
     total = sum(weight for _, weight in members)
-    asked = [(weight / total, *_asked(item, model, label, deadline)) for model, weight in members]
-    whole = sum(weight * share for weight, share, _ in asked)
-    parts = dict.fromkeys(part for _, _, without in asked for part in without)
+    effects = [
+        (
+            weight / total,
+            *_effects(item, champion.model, champion.card.get("summary") or {}, label, deadline),
+        )
+        for champion, weight in members
+    ]
+    whole = sum(weight * share for weight, share, _ in effects)
+    parts = dict.fromkeys(part for _, _, without in effects for part in without)
     found = []
     for part in parts:
-        share = sum(weight * without.get(part, own) for weight, own, without in asked)
+        share = sum(weight * without.get(part, own) for weight, own, without in effects)
         found.append(Reason(part, _log_odds(whole) - _log_odds(share), share))
     return sorted(found, key=lambda reason: -abs(reason.effect))
 
@@ -112,45 +123,37 @@ def _log_odds(share: float) -> float:
     return math.log(bounded / (1 - bounded))
 
 
-def _asked(
-    item: Item, champion: Champion, label: str, deadline: Deadline
+def _effects(
+    item: Item, model: Model, summary: Summary, label: str, deadline: Deadline
 ) -> tuple[float, dict[str, float]]:
     """Return the probability of a class, and that without each part."""
-    inputs, changed = _material(item, champion)
+    inputs, changed = _variants(item, model, summary)
     rows = len(next(iter(inputs.values())))
     every = {
         name: np.concatenate([array, *(variant[name] for variant in changed.values())])
         for name, array in inputs.items()
     }
-    column = predict(champion, every, deadline)[:, champion.classes.index(label)]
+    column = model.run(every, deadline.check)[:, model.classes.index(label)]
     whole, *without = column.reshape(-1, rows).mean(axis=1).tolist()
     return whole, dict(zip(changed, without, strict=True))
 
 
-def _material(item: Item, champion: Champion) -> tuple[Inputs, dict[str, Inputs]]:
-    """Return what the model reads, and the same once for each part without that part."""
-    if isinstance(item, Piece):
-        inputs = _piece_inputs(item, champion)
-    elif isinstance(item, Mapping):
-        (name,) = champion.classifier.inputs
-        dtype = champion.classifier.inputs[name].dtype
-        inputs = {name: np.array([numbers_of(item, champion.feature_names)], dtype=dtype)}
-    else:
-        message = "Reasons are given for pieces and songs."
-        raise ModelError(message)
+def _variants(item: Item, model: Model, summary: Summary) -> tuple[Inputs, dict[str, Inputs]]:
+    """Return the model's inputs, and for each part the same without that part."""
+    prepared = model.prepare([item])
+    (read,) = prepared.items
+    if isinstance(read, InputError):
+        raise problem_of(read)
+    inputs = dict(prepared.inputs)
+    if isinstance(read, Cut):
+        # The row of the whole piece, or some rows spread over it.
+        few = np.unique(np.linspace(0, read.rows - 1, _MOST_CHUNKS).round().astype(int))
+        inputs = {name: rows[few if read.by_chunks else [0]] for name, rows in inputs.items()}
     changed: dict[str, Inputs] = {}
     for name, rows in inputs.items():
-        parts = _octaves(rows) if name == "chunks" else _columns(name, rows, champion)
+        parts = _octaves(rows) if name == "chunks" else _columns(name, rows, model, summary)
         changed |= {part: {**inputs, name: variant} for part, variant in parts.items()}
     return inputs, changed
-
-
-def _piece_inputs(piece: Piece, champion: Champion) -> Inputs:
-    """Return the row of the whole piece, or some rows spread over it."""
-    whole = cut(piece, champion)
-    last = len(whole.starts_s) - 1
-    few = np.unique(np.linspace(0, last, _MOST_CHUNKS).round().astype(int))
-    return {name: rows[few if whole.by_chunks else [0]] for name, rows in whole.inputs.items()}
 
 
 def _octaves(chunks: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
@@ -164,19 +167,28 @@ def _octaves(chunks: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
     return found
 
 
-def _columns(name: str, rows: npt.NDArray[Any], champion: Champion) -> dict[str, npt.NDArray[Any]]:
+def _columns(
+    name: str, rows: npt.NDArray[Any], model: Model, summary: Summary
+) -> dict[str, npt.NDArray[Any]]:
     """Return a table with one part after the other at the training data's median."""
-    summary = (champion.card.get("summary") or {}).get(name)
-    names = champion.feature_names or FEATURE_NAMES
-    if not summary or {len(summary["edges"]), len(names)} != {rows.shape[1]}:
+    edges = (summary.get(name) or {}).get("edges") or ()
+    names = getattr(model.preparation, "features", ()) or FEATURE_NAMES
+    if {len(edges), len(names)} != {rows.shape[1]}:
         return {}
-    medians = np.array([edges[_MEDIAN] for edges in summary["edges"]], dtype=rows.dtype)
+    medians = np.array([tenths[_MEDIAN] for tenths in edges], dtype=rows.dtype)
     places: dict[str, list[int]] = {}
-    for place, column in enumerate(names):
-        places.setdefault(_PART_OF.get(column, column.partition("=")[0]), []).append(place)
-    found = {}
+    for place, part in enumerate(_parts_of(model.preparation, names)):
+        places.setdefault(part, []).append(place)
+    changed = {}
     for part, columns in places.items():
         usual = rows.copy()
         usual[:, columns] = medians[columns]
-        found[part] = usual
-    return found
+        changed[part] = usual
+    return changed
+
+
+def _parts_of(preparation: Preparation, names: Sequence[str]) -> list[str]:
+    """Return the part of the input that each feature belongs to."""
+    if isinstance(preparation, TablePreparation):
+        return [column.name for column in preparation.columns for _ in column.features]
+    return [_PART_OF.get(name, name) for name in names]

@@ -20,15 +20,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from tunesmith.errors import ModelError
+from tunesmith.inference.items import Item
+from tunesmith.inference.model import Prediction, mean
 from tunesmith.serving.challengers import Comparisons, is_chosen
 from tunesmith.serving.champions import Champion, Champions
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.explain import reasons
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.problems import ProblemError
-from tunesmith.serving.items import Item
 from tunesmith.serving.metrics import Metrics
-from tunesmith.serving.predict import Judgement, describe, judge, merge
+from tunesmith.serving.predict import describe, judge
 from tunesmith.serving.settings import NodeSettings
 from tunesmith.serving.tracing import Traces
 
@@ -108,7 +109,7 @@ class Worker:
                 raise one
             members.append((champion, self._members[champion.task]))
             said.append(one)
-        whole = merge(said, [weight for _, weight in members])
+        whole = mean(said, [weight for _, weight in members])
         best = int(whole.probabilities.argmax())
         label = whole.classes[best]
         found = reasons(item, members, label, deadline)
@@ -128,7 +129,7 @@ class Worker:
 
     def _judge(
         self, items: Sequence[Item], deadline: Deadline, canary: bool
-    ) -> tuple[list[list[Judgement | ProblemError]], list[Champion], list[str]]:
+    ) -> tuple[list[list[Prediction | ProblemError]], list[Champion], list[str]]:
         """Ask every member; those that fail leave their weight to the others."""
         judged, champions, gaps = [], [], []
         first: ProblemError | None = None
@@ -153,7 +154,7 @@ class Worker:
 
     def _judge_by(
         self, member: str, items: Sequence[Item], deadline: Deadline, canary: bool
-    ) -> tuple[list[Judgement | ProblemError], Champion]:
+    ) -> tuple[list[Prediction | ProblemError], Champion]:
         """Ask a member's champion, or its challenger; perhaps the other one too, afterwards."""
         champion, challenger = self._champions.get(member), self._champions.challenger(member)
         if challenger is None or challenger.version == champion.version:
@@ -174,14 +175,14 @@ class Worker:
 
     def _run(
         self, items: Sequence[Item], model: Champion, deadline: Deadline
-    ) -> list[Judgement | ProblemError]:
+    ) -> list[Prediction | ProblemError]:
         with self._traces.span("judge", model=model.task, version=model.version, items=len(items)):
             return judge(items, model, deadline)
 
     def _describe(
         self,
         item: Item,
-        said: Sequence[Judgement | ProblemError],
+        said: Sequence[Prediction | ProblemError],
         champions: Sequence[Champion],
         gaps: Sequence[str],
         detail: bool,
@@ -189,14 +190,14 @@ class Worker:
         """Put what the members said about one item into one answer."""
         judgements, weights, asked = [], [], []
         for judgement, champion in zip(said, champions, strict=True):
-            if isinstance(judgement, Judgement):
+            if isinstance(judgement, Prediction):
                 judgements.append(judgement)
                 weights.append(self._members[champion.task])
                 asked.append(champion)
         if not judgements:
             (problem, *_) = (fault for fault in said if isinstance(fault, ProblemError))
             return problem
-        answer = describe(self.name, self.node, item, merge(judgements, weights), detail)
+        answer = describe(self.name, self.node, item, mean(judgements, weights), detail)
         answer["model"] = asked[0].describe()
         if self.node.ensemble:
             answer["ensemble"] = [champion.describe() for champion in asked]

@@ -16,7 +16,6 @@ from tunesmith.serving.graph import Graph, Remote, Worker
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.auth import Access
 from tunesmith.serving.http.problems import ProblemError
-from tunesmith.serving.items import prepare
 from tunesmith.serving.metrics import Metrics
 from tunesmith.serving.settings import NodeSettings, Settings
 
@@ -69,8 +68,7 @@ class Service:
         self.graph = Graph(settings.nodes, workers, self.in_thread, remote, self.metrics)
 
     def start(self) -> None:
-        """Prepare the nodes, load the champions and begin to follow promotions."""
-        prepare(self.settings.nodes.values())
+        """Load the champions and begin to follow promotions."""
         self.champions.start()
 
     def _look(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.preparation import Preparation
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples
 from tunesmith.datasets.splits import leaked
@@ -77,8 +78,8 @@ class TaskData:
         ``train``, ``validation`` or ``test`` for each item; a search never sees the last.
     name, version
         Name of the data and a hash of its content.
-    parameters
-        What a reader of new input must know: frames a second, names of features.
+    preparation
+        How a raw item becomes the model's inputs; None where new items cannot be prepared.
     notes
         Sentences a user should read, such as that a sample was generated.
     is_sample
@@ -93,7 +94,7 @@ class TaskData:
     parts: npt.NDArray[np.str_]
     name: str
     version: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    preparation: Preparation | None = None
     notes: tuple[str, ...] = ()
     is_sample: bool = False
     held_out: str = "chosen at random, stratified by class"

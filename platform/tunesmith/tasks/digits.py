@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from tunesmith.artifacts.preparation import ImagePreparation
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
+from tunesmith.inference.images import image_rows
 from tunesmith.tasks.contract import Reference, Request, Task, TaskData
 from tunesmith.tasks.support.splitting import content_version
 
@@ -11,6 +13,7 @@ __all__ = ["TASK"]
 
 _BLOCKS = 13
 _TEST_BLOCKS = 3
+_PREPARATION = ImagePreparation(height=8, width=8, largest=16, flat=True)
 
 
 def _read(store: Store, request: Request) -> TaskData:
@@ -22,14 +25,15 @@ def _read(store: Store, request: Request) -> TaskData:
     del store
     from sklearn.datasets import load_digits
 
-    pixels, y = load_digits(return_X_y=True)
+    data = load_digits()
+    pixels, y = data.data, data.target
     block = np.arange(len(y)) * _BLOCKS // len(y)
     examples = Examples(
         y=y,
         classes=tuple(str(digit) for digit in range(10)),
         groups=block,
         ids=[f"digit-{index:04d}" for index in range(len(y))],
-        views={"features": View.one_row_each(pixels.astype(np.float32))},
+        views={"features": View.one_row_each(image_rows(data.images, _PREPARATION))},
     )
     parts = np.where(block >= _BLOCKS - _TEST_BLOCKS, "test", "train")
     held_out = np.random.default_rng(request.seed).choice(_BLOCKS - _TEST_BLOCKS, 2, replace=False)
@@ -41,9 +45,7 @@ def _read(store: Store, request: Request) -> TaskData:
         version=content_version(pixels, y),
         held_out=f"the last {_TEST_BLOCKS} of {_BLOCKS} blocks in file order, mostly other writers",
         grouping="images of one block",
-        parameters={
-            "features": [f"pixel_{row}_{column}" for row in range(8) for column in range(8)]
-        },
+        preparation=_PREPARATION,
     )
 
 

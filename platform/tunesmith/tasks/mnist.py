@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.preparation import ImagePreparation
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.splits import split_pieces
+from tunesmith.inference.images import image_rows
 from tunesmith.tasks.contract import Reference, Request, Task, TaskData
 from tunesmith.tasks.support.keras_files import read_arrays
 from tunesmith.tasks.support.splitting import content_version, equal_rows
@@ -17,6 +19,7 @@ __all__ = ["TASK"]
 
 _FILE = "mnist.npz"
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_PREPARATION = ImagePreparation(height=28, width=28, whole_numbers=True, framing="centred")
 _LEARNED = {"train": 0.9, "validation": 0.1}
 
 
@@ -45,13 +48,14 @@ def _read(store: Store, request: Request) -> TaskData:
         classes=tuple(str(digit) for digit in range(10)),
         groups=groups,
         ids=[f"image-{index}" for index in range(len(y))],
-        views={"image": View.one_row_each(images)},
+        views={"image": View.one_row_each(image_rows(images, _PREPARATION))},
     )
     return TaskData(
         examples,
         parts,
         name=_FILE if path else "generated-sample",
         version=content_version(images, labels),
+        preparation=_PREPARATION,
         notes=notes,
         is_sample=path is None,
         held_out="the official test images" if path else "the last quarter of the file",

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tunesmith.artifacts.preparation import NumberColumn, TablePreparation
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.tasks.contract import PARTS, Reference, Request, Task, TaskData
@@ -12,6 +13,11 @@ __all__ = ["TASK"]
 _ROWS = {"train": 1000, "validation": 1000, "test": 2000}
 _FEATURES = 100
 _CLASSES = 10
+_PREPARATION = TablePreparation(
+    columns=tuple(
+        NumberColumn(name=f"noise_{index}", low=0, usual=0.5, high=1) for index in range(_FEATURES)
+    )
+)
 
 
 def _read(store: Store, request: Request) -> TaskData:
@@ -34,7 +40,7 @@ def _read(store: Store, request: Request) -> TaskData:
         name="noise",
         version=content_version(x, y),
         held_out="drawn after all others",
-        parameters={"features": [f"noise_{index}" for index in range(_FEATURES)]},
+        preparation=_PREPARATION,
     )
 
 

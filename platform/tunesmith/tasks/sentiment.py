@@ -4,15 +4,16 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.preparation import TextPreparation
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.splits import split_pieces
 from tunesmith.errors import DatasetError
+from tunesmith.inference.texts import token_row
 from tunesmith.tasks.contract import Reference, Request, Task, TaskData
 from tunesmith.tasks.support.keras_files import read_arrays, read_integer_lists
 from tunesmith.tasks.support.splitting import content_version
@@ -28,6 +29,8 @@ _WORDS = 20_000
 _LENGTH = 500
 # As Keras numbers them: 0 stands before a text, 1 begins it, 2 is a word left out, 3 is unused.
 _BEGIN, _LEFT_OUT, _FIRST_WORD = 1, 2, 4
+# Words of the texts that stand in for reviews, by their rank.
+_STAND_IN_WORDS = tuple(f"word{rank}" for rank in range(1, 500))
 
 
 def _read(store: Store, request: Request) -> TaskData:
@@ -71,12 +74,9 @@ def _read(store: Store, request: Request) -> TaskData:
         parts,
         name=_FILE if path else "generated-sample",
         version=content_version(tokens, y),
-        parameters={
-            "words": _WORDS,
-            "length": _LENGTH,
-            "first_word": _FIRST_WORD,
-            "text": _text_rules(_first_word(learned[0])) if path else None,
-        },
+        preparation=(
+            _preparation(_first_word(learned[0])) if path else _rules(_STAND_IN_WORDS, _FIRST_WORD)
+        ),
         notes=tuple(notes),
         is_sample=path is None,
         held_out="the official test reviews" if path else "generated apart",
@@ -94,8 +94,8 @@ def _first_word(reviews: Sequence[npt.NDArray[np.int32]]) -> int:
     return _FIRST_WORD + (_FIRST_WORD - 1 if is_moved else 0)
 
 
-def _text_rules(first: int) -> dict[str, Any] | None:
-    """Return how words become tokens, for a server; None where the list of words is absent."""
+def _preparation(first: int) -> TextPreparation | None:
+    """Return how texts become tokens; None where the list of words is absent."""
     path = find_file((_WORD_FILE,))
     if path is None:
         return None
@@ -105,13 +105,13 @@ def _text_rules(first: int) -> dict[str, Any] | None:
         message = f"{path} is not the list of words that belongs to {_FILE}: {error}."
         raise DatasetError(message) from error
     words = sorted(ranks, key=lambda word: ranks[word])[: _WORDS - first]
-    return {
-        "words": words,
-        "first": first,
-        "start": _BEGIN,
-        "unknown": _LEFT_OUT,
-        "length": _LENGTH,
-    }
+    return _rules(words, first)
+
+
+def _rules(words: Sequence[str], first: int) -> TextPreparation:
+    return TextPreparation(
+        words=tuple(words), first=first, start=_BEGIN, unknown=_LEFT_OUT, length=_LENGTH
+    )
 
 
 Reviews = tuple[list[npt.NDArray[np.int32]], npt.NDArray[np.int64]]
@@ -141,13 +141,13 @@ def _digest(review: npt.NDArray[np.int32]) -> str:
 
 
 def _padded(reviews: Sequence[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
-    """Return ``int32 [reviews, length]`` by Keras's rules: zeros before, the last words kept."""
-    tokens = np.zeros((len(reviews), _LENGTH), dtype=np.int32)
+    """Return ``int32 [reviews, length]``: words numbered by Keras's rules, the last ones kept."""
+    rules = _rules((), _FIRST_WORD)
+    tokens = np.empty((len(reviews), _LENGTH), dtype=np.int32)
     for row, review in enumerate(reviews):
-        # The file numbers words from 1; Keras puts a beginning before them and moves them by 3.
-        words = np.concatenate([[_BEGIN], review + (_FIRST_WORD - 1)])
-        words = np.where(words >= _WORDS, _LEFT_OUT, words)[-_LENGTH:]
-        tokens[row, -len(words) :] = words
+        # The file numbers words from 1; Keras moves them by 3.
+        words = np.asarray(review) + (_FIRST_WORD - 1)
+        tokens[row] = token_row(np.where(words >= _WORDS, _LEFT_OUT, words).tolist(), rules)
     return tokens
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.datasets.probabilities import fit_temperature
+from tunesmith.datasets.probabilities import fit_temperature, log_loss
 from tunesmith.tuning.scoring import scores
 
 __all__ = ["Candidate", "Mixture", "mix"]
@@ -104,5 +104,4 @@ def mix(candidates: Sequence[Candidate], y: npt.NDArray[np.int64], metric: str) 
 
 
 def _loss(total: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> float:
-    chosen = total[np.arange(len(y)), y] / total.sum(axis=1)
-    return float(-np.log(np.maximum(chosen, 1e-9)).mean())
+    return log_loss(total / total.sum(axis=1, keepdims=True), y)

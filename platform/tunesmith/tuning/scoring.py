@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.datasets.probabilities import log_loss
+
 __all__ = ["scores"]
 
 _TOP = 5
@@ -34,12 +36,11 @@ def scores(probabilities: npt.NDArray[Any], y: npt.NDArray[np.int64]) -> dict[st
     named = np.bincount(predicted, minlength=n_classes)
     seen = present > 0
     either = present + named > 0
-    chosen = np.clip(probabilities[np.arange(len(y)), y], 1e-12, 1.0)
     figures = {
         "accuracy": hits.sum() / len(y),
         "balanced_accuracy": (hits[seen] / present[seen]).mean(),
         "macro_f1": (2 * hits[either] / (present + named)[either]).mean(),
-        "log_loss": -np.log(chosen).mean(),
+        "log_loss": log_loss(probabilities, y),
     }
     if n_classes > _TOP:
         best = np.argpartition(-probabilities, _TOP, axis=1)[:, :_TOP]

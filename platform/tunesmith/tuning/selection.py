@@ -293,7 +293,7 @@ def _facts(
         "failed": int(states.get("FAILED", 0)),
         "not_started": session.plan["trials"] - len(trials),
     }
-    parameters = dict(data.parameters)
+    preparation = data.preparation
     held = {key: value for key, value in cluster.items() if key in {"CPU", "GPU", "memory"}}
     return {
         "run_id": session.run_id,
@@ -318,8 +318,8 @@ def _facts(
         "best": dict(winner.best),
         "views": winner.views,
         "aggregate": "mean",
-        "features": parameters.pop("features", None),
-        "parameters": parameters,
+        "features": list(getattr(preparation, "features", ())) or None,
+        "preparation": None if preparation is None else preparation.model_dump(mode="json"),
         "time_budget_s": time_budget_s,
         "resources": held,
         "versions": run_artifact.versions(),

@@ -2,27 +2,25 @@
 
 import base64
 import binascii
+import csv
+import io
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
 
+from tunesmith.artifacts.preparation import ImagePreparation
+from tunesmith.errors import InputError
+from tunesmith.inference.images import read_pixels, read_png
+from tunesmith.inference.items import Item, decode_row, decode_text
+from tunesmith.inference.pieces import read_piece
+from tunesmith.inference.tables import Row
+from tunesmith.midi.reading import Limits
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.bodies import Part, media_type, parse_multipart, read_body
-from tunesmith.serving.http.problems import ProblemError
-from tunesmith.serving.items import (
-    Item,
-    as_list,
-    decode_image,
-    decode_midi,
-    decode_png,
-    decode_song,
-    decode_song_table,
-    decode_text,
-    too_many,
-)
+from tunesmith.serving.http.problems import ProblemError, problem_of
 from tunesmith.serving.settings import LimitSettings, NodeSettings
 
 __all__ = [
@@ -98,7 +96,7 @@ class Reading:
             single = parse_json(self._body)
             given = as_list(single, self._limits)
         elif self._kind == "text/csv":
-            given = decode_song_table(self._body, self._limits)
+            given = decode_csv(self._body, self._limits)
             single = None
         elif self._kind == "text/plain":
             single, given = _utf8(self._body), None
@@ -127,15 +125,85 @@ def decode_item(given: Any, node: NodeSettings, limits: LimitSettings) -> Item:
     ProblemError
         Saying what is wrong with it.
     """
-    if node.reads == "midi":
-        return decode_midi(given, limits)
-    if node.reads == "song":
-        return decode_song(given)
-    if node.image is not None:
-        if isinstance(given, bytes):
-            return decode_png(given, node.image)
-        return decode_image(given, node.image)
-    return decode_text(given, limits)
+    try:
+        if node.reads == "midi":
+            return read_piece(given, midi_limits(limits))
+        if node.reads == "song":
+            return decode_row(given)
+        if node.image is not None:
+            image = ImagePreparation(**node.image.model_dump())
+            return read_png(given, image) if isinstance(given, bytes) else read_pixels(given, image)
+        text = decode_text(given)
+    except InputError as error:
+        raise problem_of(error) from error
+    if len(text) > limits.text_characters:
+        detail = f"The text has more than {limits.text_characters:,} characters."
+        raise ProblemError(problems.TOO_LARGE, detail, limit_characters=limits.text_characters)
+    return text
+
+
+def midi_limits(limits: LimitSettings) -> Limits:
+    """Return the limits of a MIDI file."""
+    return Limits(
+        max_bytes=limits.body_bytes,
+        max_notes=limits.midi_notes,
+        max_duration_s=limits.midi_duration_s,
+    )
+
+
+def decode_csv(body: bytes, limits: LimitSettings) -> list[Row]:
+    """Parse a CSV of rows; the first line names the features, an empty cell is missing.
+
+    Raises
+    ------
+    ProblemError
+        ``malformed-body`` when it is not UTF-8 or not a table, ``too-large`` for too many rows.
+    """
+    try:
+        rows = csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        table: list[Row] = []
+        for row in rows:
+            if None in row:
+                detail = f"Line {rows.line_num} has more cells than the first line has names."
+                raise ProblemError(problems.MALFORMED_BODY, detail)
+            if len(table) == limits.items:
+                raise too_many(limits)
+            table.append(decode_row({name: value or None for name, value in row.items()}))
+    except UnicodeDecodeError:
+        raise ProblemError(problems.MALFORMED_BODY, "The CSV is not UTF-8.") from None
+    except csv.Error as error:
+        detail = f"The CSV cannot be read: {error}."
+        raise ProblemError(problems.MALFORMED_BODY, detail) from None
+    if not table:
+        raise ProblemError(problems.EMPTY_BODY, "The CSV has no rows below its first line.")
+    return table
+
+
+def too_many(limits: LimitSettings) -> ProblemError:
+    """Return the problem of a list that is too long."""
+    detail = f"One request may hold at most {limits.items:,} items."
+    return ProblemError(problems.TOO_LARGE, detail, limit_items=limits.items)
+
+
+def as_list(given: Any, limits: LimitSettings) -> Sequence[Any] | None:
+    """Return the items of a JSON body that holds a list of them, None when it holds one item.
+
+    Raises
+    ------
+    ProblemError
+        ``empty-body`` for an empty list, ``too-large`` for one that is too long.
+    """
+    if isinstance(given, Mapping) and given.keys() == {"items"}:
+        given = given["items"]
+        if not isinstance(given, list):
+            raise ProblemError(problems.INVALID_INPUT, "`items` is not a list.")
+    elif not isinstance(given, list):
+        return None
+    if not given:
+        raise ProblemError(problems.EMPTY_BODY, "The list has no items.")
+    if len(given) > limits.items:
+        raise too_many(limits)
+    return given
 
 
 async def read_request(request: Request, node: NodeSettings, limits: LimitSettings) -> Reading:

@@ -6,6 +6,8 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
+from tunesmith.errors import InputError
+
 __all__ = [
     "DEADLINE",
     "EMPTY_BODY",
@@ -30,6 +32,7 @@ __all__ = [
     "UNSUPPORTED_MEDIA_TYPE",
     "Kind",
     "ProblemError",
+    "problem_of",
     "respond",
 ]
 
@@ -228,6 +231,25 @@ class ProblemError(Exception):
 
 def _again(kind: Kind, detail: str, headers: dict[str, str], more: dict[str, Any]) -> ProblemError:
     return ProblemError(kind, detail, headers, **more)
+
+
+_OF_INPUTS = {
+    "empty": EMPTY_BODY,
+    "not-midi": NOT_MIDI,
+    "no-notes": NO_NOTES,
+    "midi-limit": MIDI_LIMIT,
+    "damaged-midi": UNREADABLE_MIDI,
+    "damaged": MALFORMED_BODY,
+    "not-png": UNSUPPORTED_MEDIA_TYPE,
+    "too-large": TOO_LARGE,
+}
+
+
+def problem_of(error: InputError) -> ProblemError:
+    """Return the problem of an item that a model cannot read."""
+    return ProblemError(
+        _OF_INPUTS.get(error.reason, INVALID_INPUT), str(error), None, **error.facts
+    )
 
 
 def respond(problem: ProblemError, instance: str) -> JSONResponse:

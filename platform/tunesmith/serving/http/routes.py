@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from tunesmith.inference.items import Item
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.graph import Answer
 from tunesmith.serving.http import problems, schemas
@@ -28,7 +29,6 @@ from tunesmith.serving.http.openapi import (
     node_problems,
 )
 from tunesmith.serving.http.problems import KINDS, ProblemError, respond
-from tunesmith.serving.items import Item
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import LimitSettings, NodeSettings
 

@@ -195,13 +195,13 @@ def _read_table(declared: DeclaredTask, folder: Path, store: Store, request: Req
         stands_for_missing=declared.missing,
         names=declared.class_names,
     )
-    examples, parameters, notes = table_examples(frame, table)
+    examples, preparation, notes = table_examples(frame, table)
     return TaskData(
         examples,
         split(examples, request.seed),
         name=path.name,
         version=version_of(examples),
-        parameters=parameters,
+        preparation=preparation,
         notes=notes,
         grouping=row_grouping(declared.groups),
     )

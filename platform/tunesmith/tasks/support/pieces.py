@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tunesmith.artifacts.manifest import dataset_names
+from tunesmith.artifacts.preparation import MidiPreparation
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.reader import Dataset, open_dataset
@@ -111,7 +111,7 @@ def read_pieces(
         split(examples, request.seed),
         name=dataset.name,
         version=dataset.version,
-        parameters=_parameters(dataset),
+        preparation=_preparation(dataset),
         notes=(note,) if left_out else (),
         grouping=f"{found.grouping}{_GROUPING}",
     )
@@ -158,11 +158,11 @@ def _views(dataset: Dataset, ids: list[str], request: Request) -> dict[str, View
     return {name: view for name, view in views.items() if name in wanted}
 
 
-def _parameters(dataset: Dataset) -> dict[str, Any]:
+def _preparation(dataset: Dataset) -> MidiPreparation:
     manifest = dataset.manifest
-    return {
-        "frames_per_second": manifest.frames_per_second,
-        "chunk_frames": manifest.chunk_frames,
-        "hop_frames": int(manifest.parameters["hop_frames"]),
-        "features": list(manifest.feature_names),
-    }
+    return MidiPreparation(
+        frames_per_second=manifest.frames_per_second,
+        chunk_frames=manifest.chunk_frames,
+        hop_frames=int(manifest.parameters["hop_frames"]),
+        features=tuple(manifest.feature_names),
+    )

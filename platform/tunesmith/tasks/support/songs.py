@@ -90,13 +90,13 @@ def song_table(songs: Songs, request: Request) -> tuple[TaskData, pd.DataFrame]:
             notes = (absent,)
         else:
             frame, name = read_table(found), found.name
-    examples, parameters, remarks = table_examples(frame, table)
+    examples, preparation, remarks = table_examples(frame, table)
     data = TaskData(
         examples,
         np.full(len(examples), "train"),
         name=name,
         version=version_of(examples),
-        parameters=parameters,
+        preparation=preparation,
         notes=(*notes, *remarks),
         is_sample=is_sample,
     )

@@ -5,7 +5,9 @@ becomes one column of 0 and 1 for each value; a text column of many values, such
 out and said so. A value that was never seen leaves all columns of its kind at 0.
 """
 
+import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +17,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tunesmith.artifacts.preparation import (
+    MISSING_TEXTS,
+    CategoryColumn,
+    NumberColumn,
+    TablePreparation,
+)
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.errors import DatasetError, unknown
+from tunesmith.inference.tables import cells_of, matrix, number_of, text_of
 from tunesmith.tasks.support.splitting import content_version
 
 __all__ = ["DATA_VARIABLE", "Table", "data_folder", "find_file", "read_table", "table_examples"]
@@ -43,7 +52,7 @@ class Table:
     least_rows
         Classes with fewer rows are left out.
     missing
-        Text that stands for a missing value, besides what pandas knows.
+        Texts that stand for a missing value, besides `MISSING_TEXTS`.
     stands_for_missing
         By column, a number that stands for a missing one.
     names
@@ -54,7 +63,7 @@ class Table:
     groups: Sequence[str] = ()
     leave_out: Sequence[str] = ()
     least_rows: int = 10
-    missing: Sequence[str] = ("?",)
+    missing: Sequence[str] = ()
     stands_for_missing: Mapping[str, float] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,7 +84,7 @@ def find_file(names: Sequence[str]) -> Path | None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV, TSV or Parquet file, compressed or not.
+    """Read a CSV, TSV or Parquet file, compressed or not; the cells of a text file are texts.
 
     Raises
     ------
@@ -87,7 +96,8 @@ def read_table(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         separator = next((_SEPARATORS[s] for s in suffixes if s in _SEPARATORS), ",")
-        return pd.read_csv(path, sep=separator, low_memory=False)
+        # Texts, which `tunesmith.inference` reads as it will read a client's.
+        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
     except FileNotFoundError as error:
         message = f"There is no table {path}."
         raise DatasetError(message) from error
@@ -98,14 +108,14 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def table_examples(
     frame: pd.DataFrame, table: Table
-) -> tuple[Examples, dict[str, Any], tuple[str, ...]]:
+) -> tuple[Examples, TablePreparation, tuple[str, ...]]:
     """Turn a table into examples with one view, ``features``.
 
     Returns
     -------
     tuple
-        The examples; ``features`` (names of the view's columns) and ``columns`` (how each came
-        from the table's own columns); sentences on what was left out or filled.
+        The examples; how columns became the view, for rows to come; sentences on what was left out
+        or filled.
 
     Raises
     ------
@@ -119,17 +129,7 @@ def table_examples(
             kind = "column"
             raise unknown(kind, name, frame.columns)
     notes: list[str] = []
-    blank = frame[table.target].isna() | (frame.drop(columns=[table.target]).isna().all(axis=1))
-    if blank.any():
-        notes.append(f"{blank.sum()} blank rows or rows without {table.target} are left out.")
-    frame = frame[~blank].reset_index(drop=True)
-    labels = frame[table.target].map(lambda value: table.names.get(_text(value), _text(value)))
-    count = labels.value_counts()
-    rare = sorted(count[count < table.least_rows].index)
-    if rare:
-        notes.append(f"Classes with fewer than {table.least_rows} rows are left out: {rare}.")
-        keep = ~labels.isin(rare)
-        frame, labels = frame[keep].reset_index(drop=True), labels[keep].reset_index(drop=True)
+    frame, labels = _labelled(frame, table, notes)
     classes = tuple(sorted(set(labels)))
     if len(classes) < 2:
         message = (
@@ -140,8 +140,8 @@ def table_examples(
     other = {table.target, *table.groups, *table.leave_out}
     # A table written with its row numbers comes back with a column of this name.
     given = [c for c in frame.columns if c not in other and not str(c).startswith("Unnamed:")]
-    x, columns = _features(frame, given, table, notes)
-    names = [name for column in columns for name in column["features"]]
+    preparation = _preparation(frame, given, table, notes)
+    x = matrix(lambda name: cells_of(frame[name]), preparation)
     groups = _groups(frame, table.groups, x)
     repeats = len(groups) - len(np.unique(groups))
     if repeats:
@@ -154,7 +154,7 @@ def table_examples(
         ids=[f"row-{number}" for number in range(len(frame))],
         views={"features": View.one_row_each(x)},
     )
-    return examples, {"features": names, "columns": columns}, tuple(notes)
+    return examples, preparation, tuple(notes)
 
 
 def version_of(examples: Examples) -> str:
@@ -162,56 +162,84 @@ def version_of(examples: Examples) -> str:
     return content_version(examples.view("features").x, examples.y, examples.groups)
 
 
-def _text(value: object) -> str:
-    """Return a label as text; 3.0 and 3 are the same class."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
+def _labelled(
+    frame: pd.DataFrame, table: Table, notes: list[str]
+) -> tuple[pd.DataFrame, "pd.Series[str]"]:
+    """Return the rows that have a label and something besides, and their labels."""
+    missing = frozenset((*MISSING_TEXTS, *table.missing))
+    texts = frame[table.target].map(lambda cell: _label(cell, missing))
+    others = frame.drop(columns=[table.target])
+    is_empty = others.isna() | others.apply(lambda column: column.astype("string") == "")
+    blank = texts.isna() | is_empty.fillna(value=True).all(axis=1)
+    if blank.any():
+        notes.append(f"{blank.sum()} blank rows or rows without {table.target} are left out.")
+    frame = frame[~blank].reset_index(drop=True)
+    labels = texts[~blank].reset_index(drop=True).map(lambda text: table.names.get(text, text))
+    count = labels.value_counts()
+    rare = sorted(count[count < table.least_rows].index)
+    if rare:
+        notes.append(f"Classes with fewer than {table.least_rows} rows are left out: {rare}.")
+        keep = ~labels.isin(rare)
+        frame, labels = frame[keep].reset_index(drop=True), labels[keep].reset_index(drop=True)
+    return frame, labels
 
 
-def _features(
+def _label(cell: Any, missing: frozenset[str]) -> str | None:
+    """Return a label as text; 3.0 and 3 are the same class, also where they are texts."""
+    text = None if pd.isna(cell) else text_of(cell, missing)
+    try:
+        number = float(text) if text is not None else math.nan
+    except ValueError:
+        return text
+    return str(int(number)) if number.is_integer() else text
+
+
+def _preparation(
     frame: pd.DataFrame, given: Sequence[str], table: Table, notes: list[str]
-) -> tuple[npt.NDArray[np.float32], list[dict[str, Any]]]:
-    """Return ``float32 [rows, features]`` and where each feature comes from."""
-    parts: list[npt.NDArray[np.float32]] = []
-    columns: list[dict[str, Any]] = []
+) -> TablePreparation:
+    """Return how each column becomes numbers, read off its values."""
+    missing_texts = tuple(dict.fromkeys((*MISSING_TEXTS, *table.missing)))
+    missing = frozenset(missing_texts)
+    columns: list[NumberColumn | CategoryColumn] = []
     for name in given:
-        values = frame[name]
-        if not pd.api.types.is_numeric_dtype(values) or values.dtype == bool:
-            text = values.astype("string").str.strip()
-            text = text.mask(text.isin(list(table.missing)))
-            numbers = pd.to_numeric(text, errors="coerce")
-            known = text.notna().sum()
-            if known and numbers.notna().sum() < _LEAST_NUMBERS * known:
-                categories = sorted(text.dropna().unique())
-                if len(categories) > _MOST_CATEGORIES:
-                    notes.append(f"{name} has {len(categories)} different texts and is left out.")
-                    continue
-                parts += [(text == c).fillna(value=False).to_numpy(np.float32) for c in categories]
-                columns.append(
-                    {
-                        "name": name,
-                        "kind": "category",
-                        "categories": categories,
-                        "features": [f"{name}={category}" for category in categories],
-                    }
-                )
+        cells = cells_of(frame[name])
+        texts = [text_of(cell, missing) for cell in cells]
+        stand_ins = (table.stands_for_missing[name],) if name in table.stands_for_missing else ()
+        plain = np.array([number_of(cell, missing) for cell in cells])
+        known = sum(text is not None for text in texts)
+        if known and np.isfinite(plain).sum() < _LEAST_NUMBERS * known:
+            count = Counter(text for text in texts if text is not None)
+            if len(count) > _MOST_CATEGORIES:
+                notes.append(f"{name} has {len(count)} different texts and is left out.")
                 continue
-            unread = int(known - numbers.notna().sum() + (len(text) - known))
+            usual = count.most_common(1)[0][0]
+            column = CategoryColumn(name=name, categories=tuple(sorted(count)), usual=usual)
+            columns.append(column)
+            continue
+        if any(isinstance(cell, str) for cell in cells):
+            unread = int(np.isnan(plain).sum())
             if unread:
                 notes.append(f"{name} is not a number in {unread} rows; they count as missing.")
-            values = numbers
-        if name in table.stands_for_missing:
-            absent = values == table.stands_for_missing[name]
+        if stand_ins:
+            absent = np.isin(plain, stand_ins)
             notes.append(f"{name} is missing in {int(absent.sum())} rows.")
-            values = values.mask(absent)
-        numeric = values.to_numpy(dtype=np.float32, na_value=np.nan)
-        parts.append(np.where(np.isfinite(numeric), numeric, np.nan))
-        columns.append({"name": name, "kind": "number", "features": [name]})
-    if not parts:
+            plain = np.where(absent, np.nan, plain)
+        columns.append(_number_column(str(name), plain, stand_ins))
+    if not columns:
         message = f"No column is left to learn from; {', '.join(given) or 'none'} was given."
         raise DatasetError(message)
-    return np.stack(parts, axis=1).astype(np.float32), columns
+    return TablePreparation(columns=tuple(columns), missing_texts=missing_texts)
+
+
+def _number_column(
+    name: str, values: npt.NDArray[np.float64], stand_ins: tuple[float, ...]
+) -> NumberColumn:
+    """Return a column of numbers with its range and its median, as examples of its values."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return NumberColumn(name=name, missing=stand_ins)
+    low, usual, high = map(float, np.quantile(known, (0.01, 0.5, 0.99), method="nearest"))
+    return NumberColumn(name=name, missing=stand_ins, low=low, usual=usual, high=high)
 
 
 def _groups(

@@ -1,0 +1,431 @@
+"""A loaded model that answers raw items: decoded, prepared, predicted, and put in words."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.artifacts.preparation import (
+    ImagePreparation,
+    MidiPreparation,
+    Preparation,
+    TablePreparation,
+    TextPreparation,
+)
+from tunesmith.errors import InputError, ModelError
+from tunesmith.inference.classifier import Classifier
+from tunesmith.inference.images import image_rows
+from tunesmith.inference.items import Item, decode
+from tunesmith.inference.pieces import Cut, Piece, cut
+from tunesmith.inference.tables import records_of, row_of
+from tunesmith.inference.texts import Vocabulary
+
+__all__ = ["Inputs", "Model", "Prediction", "Prepared", "Probabilities", "Segments", "mean"]
+
+Probabilities = npt.NDArray[np.float32]
+Inputs = Mapping[str, npt.NDArray[Any]]
+
+# Most rows of one run of a model: bounds memory, and a deadline is looked at between runs.
+_ROWS_PER_RUN = 256
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Stretches of a piece, each judged on its own.
+
+    Attributes
+    ----------
+    starts_s
+        Start of each segment in seconds, ``float64 [segments]``.
+    length_s
+        Length of a segment.
+    sounding
+        Whether anything sounds in it, ``bool [segments]``.
+    probabilities
+        ``float32 [segments, classes]``.
+    disputed
+        Whether the members of an ensemble name different classes, ``bool [segments]``; None for
+        one model.
+    """
+
+    starts_s: npt.NDArray[np.float64]
+    length_s: float
+    sounding: npt.NDArray[np.bool_]
+    probabilities: Probabilities
+    disputed: npt.NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A model's answer about one item.
+
+    Attributes
+    ----------
+    classes
+        Names of the classes.
+    probabilities
+        Of each class, ``float32 [classes]``.
+    segments
+        Answers along a piece; None for other items.
+    """
+
+    classes: tuple[str, ...]
+    probabilities: Probabilities
+    segments: Segments | None = None
+
+    @property
+    def label(self) -> str:
+        """Most probable class."""
+        return self.classes[int(self.probabilities.argmax())]
+
+    @property
+    def probability(self) -> float:
+        """Probability of the most probable class."""
+        return float(self.probabilities.max())
+
+    def by_class(self) -> dict[str, float]:
+        """Return the probability of each class, the most probable first."""
+        return by_class(self.probabilities, self.classes)
+
+    def __repr__(self) -> str:
+        ranked = list(self.by_class().items())[:3]
+        shown = ", ".join(f"{name} {probability:.2f}" for name, probability in ranked)
+        more = ", …" if len(self.classes) > len(ranked) else ""
+        return f"Prediction({shown}{more})"
+
+
+def by_class(row: Probabilities, classes: Sequence[str]) -> dict[str, float]:
+    """Return a row of probabilities by class, the most probable first."""
+    order = np.argsort(-row, kind="stable")
+    return {classes[index]: round(float(row[index]), 6) for index in order}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Items as a model reads them.
+
+    Attributes
+    ----------
+    inputs
+        Rows of each of the model's inputs, those of all items one after another; empty where no
+        item could be prepared.
+    items
+        For each item its rows: their number, or how a piece was cut, or why there are none.
+    """
+
+    inputs: Inputs
+    items: Sequence[Cut | InputError | None]
+
+
+class Model:
+    """A loaded model and the preparation of what it reads.
+
+    Parameters
+    ----------
+    classifier
+        The ONNX model, loaded.
+    preparation
+        How raw items become its inputs.
+    task, version
+        Names of the bundle; for messages.
+
+    Examples
+    --------
+    >>> model.predict("piece.mid").label  # doctest: +SKIP
+    'Bach'
+    """
+
+    def __init__(
+        self, classifier: Classifier, preparation: Preparation, task: str = "", version: int = 0
+    ) -> None:
+        self.classifier = classifier
+        self.preparation = preparation
+        self.task = task
+        self.version = version
+        self._vocabulary = (
+            Vocabulary(preparation) if isinstance(preparation, TextPreparation) else None
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Model({self.task or 'unnamed'}, version {self.version}, reads "
+            f"{self.preparation.kind}, {len(self.classes)} classes)"
+        )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.classifier.classes
+
+    # --- raw items
+
+    def decode(self, raw: Any) -> Item:
+        """Return an item from raw content; a path is read first.
+
+        Parameters
+        ----------
+        raw
+            As in `tunesmith.inference.items.decode`. The path of a MIDI or PNG file also does.
+
+        Raises
+        ------
+        InputError
+            When the content is not what the model reads.
+        """
+        kinds = (MidiPreparation, ImagePreparation)
+        if isinstance(raw, str | Path) and isinstance(self.preparation, kinds):
+            try:
+                raw = Path(raw).expanduser().read_bytes()
+            except OSError as error:
+                message = f"{raw} cannot be read: {error.strerror}."
+                raise InputError(message, "unreadable") from error
+        return decode(raw, self.preparation)
+
+    def predict(self, items: Any) -> Any:
+        """Return the answer about an item, or a list of answers about several.
+
+        Parameters
+        ----------
+        items
+            One item or a list of them: MIDI files as paths or bytes, rows as mappings, pictures as
+            paths, bytes or arrays, texts as strings. A data frame is a list of its rows.
+
+        Returns
+        -------
+        Prediction or list of Prediction
+
+        Raises
+        ------
+        InputError
+            When an item is not what the model reads; of a list the message says which.
+        ModelError
+            When the model cannot be run.
+        """
+        if hasattr(items, "to_dict") and hasattr(items, "columns"):
+            return self.predict_all(records_of(items))
+        if isinstance(items, list | tuple):
+            return self.predict_all(items)
+        return self.predict_all([items])[0]
+
+    def predict_all(self, items: Iterable[Any]) -> list[Prediction]:
+        """Return the answer about each raw item; see `predict`."""
+        decoded = []
+        for index, raw in enumerate(items):
+            try:
+                decoded.append(self.decode(raw))
+            except InputError as error:
+                raise _located(error, index) from error
+        prepared = self.prepare(decoded)
+        answers = self.answers(prepared, self.run(prepared.inputs))
+        for index, answer in enumerate(answers):
+            if isinstance(answer, InputError):
+                raise _located(answer, index)
+        return [answer for answer in answers if isinstance(answer, Prediction)]
+
+    # --- the steps of a prediction
+
+    def prepare(self, items: Sequence[Item]) -> Prepared:
+        """Return items as the model reads them; one that does not fit is left out with its error.
+
+        Raises
+        ------
+        ModelError
+            When the model has inputs that such items do not give.
+        """
+        if isinstance(self.preparation, MidiPreparation):
+            return self._prepare_pieces(items, self.preparation)
+        names = list(self.classifier.inputs)
+        if len(names) != 1:
+            message = f"The model {self.task} has {len(names)} inputs; such items give one."
+            raise ModelError(message)
+        schema = self.classifier.inputs[names[0]]
+        rows: list[npt.NDArray[Any]] = []
+        faults: list[InputError | None] = []
+        for item in items:
+            try:
+                rows.append(self._row(item))
+                faults.append(None)
+            except InputError as error:
+                faults.append(error)
+        if not rows:
+            return Prepared({}, faults)
+        stacked = np.stack(rows)
+        sizes = [size for size in schema.shape[1:] if size is not None]
+        if len(sizes) == len(schema.shape) - 1 and stacked.shape[1:] != tuple(sizes):
+            if stacked[0].size != int(np.prod(sizes)):
+                message = (
+                    f"The model {self.task} reads {sizes} numbers of an item; its preparation "
+                    f"gives {list(stacked.shape[1:])}. Search and promote again."
+                )
+                raise ModelError(message)
+            stacked = stacked.reshape(len(stacked), *sizes)
+        return Prepared({names[0]: stacked.astype(schema.dtype, copy=False)}, faults)
+
+    def _row(self, item: Item) -> npt.NDArray[Any]:
+        preparation = self.preparation
+        if isinstance(preparation, TablePreparation) and isinstance(item, Mapping):
+            return row_of(item, preparation)
+        if isinstance(preparation, ImagePreparation) and isinstance(item, np.ndarray):
+            row: npt.NDArray[Any] = image_rows(item[None], preparation)[0]
+            return row
+        if self._vocabulary is not None and isinstance(item, str):
+            return self._vocabulary.row(item)
+        message = f"The model {self.task} reads {preparation.kind}, not {type(item).__name__}."
+        raise ModelError(message)
+
+    def _prepare_pieces(self, items: Sequence[Item], preparation: MidiPreparation) -> Prepared:
+        cuts: list[Cut | InputError] = []
+        for item in items:
+            if not isinstance(item, Piece):
+                message = f"The model {self.task} reads MIDI, not {type(item).__name__}."
+                raise ModelError(message)
+            own = cut(item, preparation, self.classifier.inputs)
+            if own.rows:
+                cuts.append(own)
+                continue
+            shortest_s = 1 / preparation.frames_per_second
+            message = f"The piece is shorter than {shortest_s:g} s, one frame of the model."
+            cuts.append(InputError(message, "no-notes"))
+        good = [own for own in cuts if isinstance(own, Cut)]
+        if not good:
+            return Prepared({}, cuts)
+        inputs = {
+            name: good[0].inputs[name]
+            if len(good) == 1
+            else np.concatenate([own.inputs[name] for own in good])
+            for name in self.classifier.inputs
+        }
+        return Prepared(inputs, cuts)
+
+    def run(self, inputs: Inputs, between: Callable[[], None] | None = None) -> Probabilities:
+        """Return the probabilities of each row, ``float32 [rows, classes]``.
+
+        Parameters
+        ----------
+        inputs
+            Rows of each input.
+        between
+            Called before each run over some of the rows; may raise to stop.
+        """
+        n_rows = len(next(iter(inputs.values()))) if inputs else 0
+        parts = []
+        for start in range(0, n_rows, _ROWS_PER_RUN):
+            if between is not None:
+                between()
+            part = {name: array[start : start + _ROWS_PER_RUN] for name, array in inputs.items()}
+            parts.append(self.classifier.predict(part))
+        if not parts:
+            return np.zeros((0, len(self.classes)), dtype=np.float32)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def answers(
+        self, prepared: Prepared, probabilities: Probabilities
+    ) -> list[Prediction | InputError]:
+        """Return the answer about each prepared item, or why there is none.
+
+        A model of chunks answers each chunk, and the piece is the mean of its chunks, as it was
+        judged in evaluation. A model of musical features alone answers the whole piece, and the
+        notes of each segment.
+
+        Raises
+        ------
+        ModelError
+            When the model returned NaN or infinity for a piece, which no input justifies.
+        """
+        answers: list[Prediction | InputError] = []
+        end = 0
+        for item in prepared.items:
+            if isinstance(item, InputError):
+                answers.append(item)
+                continue
+            start, end = end, end + (1 if item is None else item.rows)
+            rows = probabilities[start:end]
+            is_finite = bool(np.isfinite(rows).all())
+            if item is not None:
+                if not is_finite:
+                    message = f"The model {self.task} returned NaN or infinity."
+                    raise ModelError(message)
+                answers.append(self._of_piece(item, rows))
+            elif is_finite:
+                answers.append(Prediction(self.classes, rows[0]))
+            else:
+                message = (
+                    "The model has no answer to this: a value that it needs is missing, or is far "
+                    "too large."
+                )
+                answers.append(InputError(message))
+        return answers
+
+    def _of_piece(self, piece: Cut, rows: Probabilities) -> Prediction:
+        whole = rows.mean(axis=0) if piece.by_chunks else rows[0]
+        by_segment = rows if piece.by_chunks else rows[1:]
+        segments = Segments(piece.starts_s, piece.length_s, piece.sounding, by_segment)
+        return Prediction(self.classes, whole, segments)
+
+    def warm(self) -> None:
+        """Predict once, so that the first request does not pay for memory and compiled code."""
+        self.classifier.predict(
+            {
+                name: np.zeros([1, *(size or 1 for size in schema.shape[1:])], dtype=schema.dtype)
+                for name, schema in self.classifier.inputs.items()
+            }
+        )
+        if isinstance(self.preparation, MidiPreparation):
+            # The loops over a MIDI file become machine code once per machine, which takes seconds.
+            _ = self.predict(_ONE_NOTE)
+
+
+# Middle C for a quarter note.
+_ONE_NOTE = bytes.fromhex(
+    "4d546864 00000006 0000 0001 0060 4d54726b 0000000c 00903c40 60803c00 00ff2f00"
+)
+
+
+def _located(error: InputError, index: int) -> InputError:
+    return InputError(f"Item {index}: {error}", error.reason, **error.facts)
+
+
+def mean(predictions: Sequence[Prediction], weights: Sequence[float]) -> Prediction:
+    """Return the weighted mean of several models' answers about one item.
+
+    Raises
+    ------
+    ModelError
+        When they do not know the same classes.
+    """
+    first = predictions[0]
+    if len(predictions) == 1:
+        return first
+    share = np.asarray(weights, dtype=np.float32) / np.float32(sum(weights))
+    orders = []
+    for prediction in predictions:
+        if set(prediction.classes) != set(first.classes):
+            message = "The members of an ensemble must know the same classes."
+            raise ModelError(message)
+        place = {name: index for index, name in enumerate(prediction.classes)}
+        orders.append([place[name] for name in first.classes])
+    whole = sum(
+        weight * prediction.probabilities[order]
+        for prediction, order, weight in zip(predictions, orders, share, strict=True)
+    )
+    segments = first.segments
+    if segments is not None:
+        alike = [
+            (prediction.segments.probabilities[:, order], weight)
+            for prediction, order, weight in zip(predictions, orders, share, strict=True)
+            if prediction.segments is not None
+            and prediction.segments.length_s == segments.length_s
+            and len(prediction.segments.starts_s) == len(segments.starts_s)
+        ]
+        total = sum(weight for _, weight in alike)
+        mixed = sum(probabilities * (weight / total) for probabilities, weight in alike)
+        bests = np.stack([probabilities.argmax(axis=1) for probabilities, _ in alike])
+        segments = replace(
+            segments,
+            probabilities=np.asarray(mixed),
+            disputed=(bests != bests[0]).any(axis=0) if len(alike) > 1 else None,
+        )
+    return Prediction(first.classes, np.asarray(whole), segments)

@@ -1,0 +1,173 @@
+"""MIDI files to what models read of them: chunks of a piano roll, notes, musical features."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.artifacts.preparation import MidiPreparation
+from tunesmith.errors import InputError, MidiError, ModelError
+from tunesmith.inference.classifier import InputSchema
+from tunesmith.midi import errors as midi_errors
+from tunesmith.midi import rolls
+from tunesmith.midi.features import FEATURE_NAMES, musical_features
+from tunesmith.midi.reading import Limits, read_score
+from tunesmith.midi.score import Score
+from tunesmith.midi.sequences import MAX_NOTES, note_rows
+
+__all__ = ["INPUTS", "Cut", "Piece", "cut", "read_piece", "window_features", "window_notes"]
+
+INPUTS = frozenset({"chunks", "notes", "features"})
+"""Inputs of a model that a piece can give."""
+
+Notes = npt.NDArray[np.void]
+Features = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A decoded MIDI file."""
+
+    score: Score
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return float(self.score.end_time_s)
+
+    @property
+    def n_notes(self) -> int:
+        """Number of notes, drums included."""
+        return len(self.score.notes)
+
+    @cached_property
+    def features(self) -> Features:
+        """Musical features of the whole piece, ``float32 [features]``."""
+        return musical_features(self.score.notes)
+
+
+def read_piece(data: bytes, limits: Limits | None = None) -> Piece:
+    """Read a MIDI file.
+
+    Raises
+    ------
+    InputError
+        ``empty``, ``not-midi``, ``no-notes``, ``midi-limit`` or ``damaged-midi``.
+    """
+    try:
+        score = read_score(data, limits=limits or Limits())
+    except midi_errors.MidiLimitExceeded as error:
+        message = (
+            f"The file has {error.value:g} where at most {error.limit:g} are read ({error.what})."
+        )
+        raise InputError(message, "midi-limit", limit=error.what) from error
+    except MidiError as error:
+        raise InputError(str(error), _reason(error)) from error
+    if score.notes["is_drum"].all():
+        message, reason = "The file holds nothing but drums.", "no-notes"
+        raise InputError(message, reason)
+    return Piece(score)
+
+
+def _reason(error: MidiError) -> str:
+    reasons = {
+        midi_errors.EmptyFile: "empty",
+        midi_errors.NotMidi: "not-midi",
+        midi_errors.NoNotes: "no-notes",
+    }
+    return next((name for kind, name in reasons.items() if isinstance(error, kind)), "damaged-midi")
+
+
+def window_notes(notes: Notes, start_s: float, length_s: float) -> Notes:
+    """Return the notes that begin inside a window; they keep their whole length."""
+    first, last = np.searchsorted(notes["onset_s"], (start_s, start_s + length_s))
+    window: Notes = notes[first:last]
+    return window
+
+
+def window_features(notes: Notes, starts_s: npt.NDArray[np.float64], length_s: float) -> Features:
+    """Return the musical features of the notes of each window, ``float32 [windows, features]``."""
+    windows = [musical_features(window_notes(notes, start, length_s)) for start in starts_s]
+    return np.stack(windows) if windows else np.zeros((0, len(FEATURE_NAMES)), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A piece as a model reads it.
+
+    Attributes
+    ----------
+    inputs
+        Rows of each input. A model of chunks or of the notes in them has a row per chunk; a model
+        of features alone has one of the whole piece and then one per chunk.
+    starts_s, length_s
+        Start of each chunk, ``float64 [chunks]``, and their length, in seconds.
+    sounding
+        Whether anything sounds in a chunk, ``bool [chunks]``.
+    by_chunks
+        Whether every row is a chunk.
+    """
+
+    inputs: Mapping[str, npt.NDArray[Any]]
+    starts_s: npt.NDArray[np.float64]
+    length_s: float
+    sounding: npt.NDArray[np.bool_]
+    by_chunks: bool
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of each input."""
+        return len(self.starts_s) + (not self.by_chunks)
+
+
+def cut(piece: Piece, preparation: MidiPreparation, wanted: Mapping[str, InputSchema]) -> Cut:
+    """Return a piece as the model with the inputs `wanted` reads it.
+
+    Raises
+    ------
+    ModelError
+        When the model has an input that a piece does not give, or reads features that this version
+        does not compute.
+    """
+    if absent := wanted.keys() - INPUTS:
+        message = (
+            f"The model has the inputs {', '.join(sorted(absent))}; a piece gives "
+            f"{', '.join(sorted(INPUTS))}."
+        )
+        raise ModelError(message)
+    rate, length_s = preparation.frames_per_second, preparation.chunk_s
+    roll = rolls.velocity_roll(piece.score, rate)
+    chunks, _, starts = rolls.chunk_roll(roll, preparation.chunk_frames, preparation.hop_frames)
+    starts_s = np.asarray(starts) / rate
+    by_chunks = wanted.keys() != {"features"}
+    inputs: dict[str, npt.NDArray[Any]] = {}
+    if "chunks" in wanted:
+        inputs["chunks"] = chunks
+    if "notes" in wanted:
+        most = wanted["notes"].shape[1] or MAX_NOTES
+        inputs["notes"] = note_rows(piece.score.notes, starts_s, length_s, most)
+    if "features" in wanted:
+        if by_chunks:
+            rows = np.repeat(piece.features[None], len(starts_s), axis=0)
+        else:
+            segments = window_features(piece.score.notes, starts_s, length_s)
+            rows = np.concatenate([piece.features[None], segments])
+        inputs["features"] = rows[:, _columns(preparation.features)]
+    return Cut(inputs, starts_s, length_s, np.asarray(chunks.any(axis=(1, 2))), by_chunks)
+
+
+def _columns(names: Sequence[str]) -> slice | list[int]:
+    """Return the places of a model's features among those that are computed today."""
+    if not names or tuple(names) == FEATURE_NAMES:
+        return slice(None)
+    place = {name: index for index, name in enumerate(FEATURE_NAMES)}
+    if absent := [name for name in names if name not in place]:
+        message = (
+            f"The model reads features that this version does not compute: "
+            f"{', '.join(absent[:5])}. Search again."
+        )
+        raise ModelError(message)
+    return [place[name] for name in names]

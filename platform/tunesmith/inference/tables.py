@@ -1,0 +1,176 @@
+"""Rows of a table to numbers, cell by cell: one code for training's readers and for servers."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.artifacts.preparation import CategoryColumn, NumberColumn, TablePreparation
+from tunesmith.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Cell",
+    "Row",
+    "cells_of",
+    "matrix",
+    "number_of",
+    "records_of",
+    "row_of",
+    "text_of",
+]
+
+Cell = str | float | bool | None
+"""A cell of a table: a text, a number, a truth value, or None where it is missing."""
+
+Row = Mapping[str, Cell]
+"""A row of a table: its cells by the name of their column."""
+
+_LARGEST = float(np.finfo(np.float32).max)
+_PLAIN = frozenset({str, int, float, bool})
+# Table programs write truth values in these ways; all mean the same.
+_TRUTH = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
+
+
+def text_of(cell: Cell, missing: Iterable[str]) -> str | None:
+    """Return a cell as text without spaces around it, None where it is missing.
+
+    A whole number has no decimal point, whatever its type: 3.0 and 3 are the same text.
+    """
+    if cell is None:
+        return None
+    if isinstance(cell, float):
+        if math.isnan(cell):
+            return None
+        text = str(int(cell)) if cell.is_integer() else str(cell)
+    else:
+        text = str(cell).strip()
+    if not text or text in missing:
+        return None
+    return _TRUTH.get(text, text)
+
+
+def number_of(cell: Cell, missing: Iterable[str], stand_ins: Iterable[float] = ()) -> float:
+    """Return a cell as a number that float32 can hold, NaN where it is missing or not a number.
+
+    Parameters
+    ----------
+    cell
+        The cell. A text is read as Python reads a number; underscores are refused.
+    missing
+        Texts that stand for a missing value.
+    stand_ins
+        Numbers that stand for a missing value.
+    """
+    if cell is None or isinstance(cell, bool):
+        return math.nan
+    if isinstance(cell, str):
+        text = cell.strip()
+        if not text or "_" in text or text in missing:
+            return math.nan
+        cell = text
+    try:
+        number = float(cell)
+    except (ValueError, OverflowError):
+        return math.nan
+    # Written so that NaN, too, takes the first branch.
+    if not abs(number) <= _LARGEST or number in stand_ins:
+        return math.nan
+    return number
+
+
+def cells_of(column: "pd.Series[Any]") -> list[Cell]:
+    """Return the cells of a data frame's column as plain Python values, None where one is missing.
+
+    What is neither a text, a number nor a truth value, such as a date, becomes its text.
+    """
+    values = column.astype(object).where(column.notna(), None).tolist()
+    return [value if value is None or type(value) in _PLAIN else _plain(value) for value in values]
+
+
+def _plain(value: object) -> Cell:
+    if isinstance(value, Real):
+        return float(value)
+    return str(value)
+
+
+def records_of(frame: "pd.DataFrame") -> list[dict[str, Cell]]:
+    """Return the rows of a data frame; see `cells_of`."""
+    columns = {str(name): cells_of(frame[name]) for name in frame.columns}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def matrix(
+    cells: Callable[[str], Sequence[Cell]], preparation: TablePreparation
+) -> npt.NDArray[np.float32]:
+    """Return the model's input for the rows of a table.
+
+    Parameters
+    ----------
+    cells
+        Gives the cells of a column by its name, as many for each column.
+    preparation
+        How columns become numbers.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``float32 [rows, features]``, NaN where a number is missing.
+    """
+    missing = frozenset(preparation.missing_texts)
+    parts = [_part(cells(column.name), column, missing) for column in preparation.columns]
+    return np.concatenate(parts, axis=1)
+
+
+def _part(
+    cells: Sequence[Cell], column: NumberColumn | CategoryColumn, missing: frozenset[str]
+) -> npt.NDArray[np.float32]:
+    if isinstance(column, NumberColumn):
+        stand_ins = column.missing
+        numbers = [number_of(cell, missing, stand_ins) for cell in cells]
+        return np.array(numbers, dtype=np.float32).reshape(-1, 1)
+    place = {category: index for index, category in enumerate(column.categories)}
+    part = np.zeros((len(cells), len(place)), dtype=np.float32)
+    for row, cell in enumerate(cells):
+        index = place.get(text_of(cell, missing) or "")
+        if index is not None:
+            part[row, index] = 1
+    return part
+
+
+def row_of(row: Row, preparation: TablePreparation) -> npt.NDArray[np.float32]:
+    """Return the model's input for one row, ``float32 [features]``.
+
+    A row may also give the model's own columns, such as ``{"key=A": 1, "key=B": 0}``.
+
+    Raises
+    ------
+    InputError
+        When columns are absent; the message lists those that the model reads.
+    """
+    absent = [column.name for column in preparation.columns if not _gives(row, column)]
+    if absent:
+        wanted = ", ".join(column.name for column in preparation.columns)
+        message = (
+            f"The row lacks {', '.join(absent[:20])}. The model reads: {wanted}. "
+            "Send null for a value that is not known."
+        )
+        raise InputError(message, missing=absent)
+    missing = frozenset(preparation.missing_texts)
+    parts = []
+    for column in preparation.columns:
+        if column.name in row:
+            parts.append(_part([row[column.name]], column, missing)[0])
+        else:
+            given = [number_of(row[name], missing) for name in column.features]
+            parts.append(np.array(given, dtype=np.float32))
+    return np.concatenate(parts)
+
+
+def _gives(row: Row, column: NumberColumn | CategoryColumn) -> bool:
+    return column.name in row or all(name in row for name in column.features)
