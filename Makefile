@@ -57,8 +57,8 @@ watch: $(STAMP) ## open the pages that show a search on loopback (ARGS=TASK to c
 .PHONY: docs
 docs: $(STAMP) ## make the site of the pages and the reference in build/site
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[docs]'
-	$(BIN)/sphinx-build --quiet --fail-on-warning --jobs auto --conf-dir docs . build/site
-	@echo "build/site/docs/index.html"
+	$(BIN)/sphinx-build --quiet --fail-on-warning --jobs auto docs build/site
+	@echo "build/site/index.html"
 
 serve: $(STAMP) ## serve the champions on 127.0.0.1:8000
 	$(BIN)/serve run serve/config.yaml

@@ -1,18 +1,23 @@
-"""What the documents say is done as written."""
+"""The documentation is correct: its examples run, and every name and link in it exists."""
 
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+
+from tunesmith.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 BLOCK = re.compile(r'```python title="([^"]+)"\n(.*?)```', re.DOTALL)
-NAMED = re.compile(r"\b(?:jobs|benchmarks|kuberay|tests|platform/tunesmith)/[\w/]+\.\w+")
+NAMED = re.compile(r"\b(?:jobs|benchmarks|kuberay|tests|platform/tunesmith|examples)/[\w/]+\.\w+")
+COMMAND = re.compile(r"\btunesmith ([a-z]+)\b([^`#|\n]*)")
 LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -89,10 +94,43 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 def test_every_job_and_file_that_is_named_exists(page: Path) -> None:
     text = page.read_text()
     written = {name for other in DOCS.glob("*.md") for name in _blocks(other.name)}
-    for name in re.findall(
-        r"\b(?:jobs|benchmarks|kuberay|tests|platform/tunesmith)/[\w/]+\.\w+", text
-    ):
+    for name in NAMED.findall(text):
         assert (ROOT / name).exists() or name in written, f"{page.name} names {name}"
+
+
+def _commands(command: click.Command, name: str) -> Iterator[tuple[str, set[str]]]:
+    """Yield every command with the options that it and the commands below it take."""
+    context = click.Context(command, info_name=name)
+    options = {option for parameter in command.get_params(context) for option in parameter.opts}
+    if isinstance(command, click.Group):
+        for child in command.list_commands(context):
+            for path, below in _commands(command.get_command(context, child), child):
+                yield path, below
+                options |= below
+    yield name, options
+
+
+def test_every_command_and_option_on_the_pages_exists() -> None:
+    known = dict(_commands(main, "tunesmith"))
+    known["submit"] |= known["tunesmith"]
+    seen = 0
+    for page in PAGES:
+        for name, rest in _code_commands(page.read_text()):
+            seen += 1
+            assert name in known, f"{page.name}: there is no command tunesmith {name}"
+            for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", rest):
+                assert option in known[name], f"{page.name}: tunesmith {name} has no {option}"
+    assert seen > 50
+
+
+def _code_commands(text: str) -> Iterator[tuple[str, str]]:
+    """Yield name and arguments of the commands in code spans, fenced and indented blocks."""
+    spans = re.findall(r"`([^`\n]+)`", text)
+    fenced = re.findall(r"```(?:bash|sh)?\n(.*?)```", text, re.DOTALL)
+    indented = re.findall(r"^ {4}(.*)$", text, re.MULTILINE)
+    for code in (*spans, *"\n".join([*fenced, *indented]).split("\n")):
+        if match := COMMAND.match(code.strip()):
+            yield match[1], match[2]
 
 
 def test_every_drill_stands_on_the_page_of_promises() -> None:
