@@ -20,8 +20,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tunesmith.api.evaluation import evaluate
     from tunesmith.api.frames import load_dataset
+    from tunesmith.api.ingestion import ingest
     from tunesmith.api.models import load_model
+    from tunesmith.api.promotion import promote
+    from tunesmith.api.search import tune
     from tunesmith.api.stores import open_store
     from tunesmith.errors import TunesmithError
     from tunesmith.models.contract import Family
@@ -34,9 +38,13 @@ __all__ = [
     "Task",
     "TunesmithError",
     "__version__",
+    "evaluate",
+    "ingest",
     "load_dataset",
     "load_model",
     "open_store",
+    "promote",
+    "tune",
 ]
 
 # The module that holds each name.
@@ -44,9 +52,13 @@ _HOMES = {
     "Family": "tunesmith.models.contract",
     "Task": "tunesmith.tasks.contract",
     "TunesmithError": "tunesmith.errors",
+    "evaluate": "tunesmith.api.evaluation",
+    "ingest": "tunesmith.api.ingestion",
     "load_dataset": "tunesmith.api.frames",
     "load_model": "tunesmith.api.models",
     "open_store": "tunesmith.api.stores",
+    "promote": "tunesmith.api.promotion",
+    "tune": "tunesmith.api.search",
 }
 
 

@@ -17,9 +17,13 @@ PUBLIC = [
     "Task",
     "TunesmithError",
     "__version__",
+    "evaluate",
+    "ingest",
     "load_dataset",
     "load_model",
     "open_store",
+    "promote",
+    "tune",
 ]
 FUNCTIONS = [name for name in PUBLIC if inspect.isfunction(getattr(tunesmith, name))]
 HEAVY = {"ray", "tensorflow", "keras", "torch", "pandas", "pyarrow", "numpy", "pydantic"}

@@ -196,6 +196,12 @@ class PieceFrames(_Frames):
         labels = self.pieces.loc[self.pieces["split"].notna(), "label"]
         self.classes = tuple(sorted(set(labels)))
 
+    def write_card(self) -> str:
+        """Write the data card, an HTML page beside the manifest, and return its path."""
+        from tunesmith.reports.data_card import write_card
+
+        return write_card(self.dataset)
+
     @cached_property
     def pieces(self) -> "pd.DataFrame":
         """A row a piece: ``piece_id``, ``path``, ``label``, ``split``, then statistics.

@@ -5,15 +5,12 @@ tunesmith ingest corpus.zip --name corpus
 
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import click
 
 from tunesmith.cli.command import command, echo
 from tunesmith.errors import UsageError
-
-_MUSIC21 = "music21:"
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -58,35 +55,6 @@ class _Counter:
     def __call__(self, done: int, total: int) -> None:
         if self._live:
             click.echo(f"\r{done} of {total} files", err=True, nl=done == total)
-
-
-def _written_out(sources: tuple[str, ...], *, dry_run: bool, address: str | None) -> list[str]:
-    """Replace ``music21:COLLECTION[:N]`` by a folder of its scores, written out as MIDI."""
-    if not any(source.startswith(_MUSIC21) for source in sources):
-        return list(sources)
-    if dry_run:
-        message = "A music21 collection has no files until it is written out: leave --dry-run away."
-        raise UsageError(message)
-    from tunesmith.cluster.connection import connect
-
-    connect(address)
-    from tunesmith.ingestion.corpus import export_scores
-
-    expanded = []
-    for source in sources:
-        if not source.startswith(_MUSIC21):
-            expanded.append(source)
-            continue
-        collection, _, number = source.removeprefix(_MUSIC21).partition(":")
-        if number and not number.isdigit():
-            message = f"{source!r} is not music21:COLLECTION or music21:COLLECTION:NUMBER."
-            raise UsageError(message)
-        folder = Path.home() / ".tunesmith" / "music21" / f"{collection}-{number or 'all'}"
-        exported = export_scores(folder, {collection: int(number) if number else sys.maxsize})
-        for path, why in exported.refused:
-            echo(f"music21 cannot write {path}: {why}")
-        expanded.append(str(folder))
-    return expanded
 
 
 @command(show=_show, extras=("train",))
@@ -136,6 +104,8 @@ def main(
     the music21 corpus. Every file is kept, a duplicate, or in the table of rejects. Running
     it again reads only what is new; after an interruption it continues.
     """
+    from tunesmith.cluster.connection import connect
+    from tunesmith.ingestion.collections import expand_collections, is_collection
     from tunesmith.ingestion.inventory import take_inventory
     from tunesmith.ingestion.parameters import load_parameters
     from tunesmith.ingestion.pipeline import ingest
@@ -151,7 +121,10 @@ def main(
         "loss_budget": loss_budget,
     }
     made = load_parameters(parameters, {k: v for k, v in chosen.items() if v is not None})
-    roots = _written_out(sources, dry_run=dry_run, address=address)
+    if dry_run and any(map(is_collection, sources)):
+        message = "A music21 collection has no files until it is written out: leave --dry-run away."
+        raise UsageError(message)
+    roots = expand_collections(sources, start_ray=lambda: connect(address), say=echo)
     if dry_run:
         inventory = take_inventory(roots, made)
         labels = Counter(file.label or "(no label)" for file in inventory.labelled)
@@ -162,7 +135,6 @@ def main(
             "rejects": [{"path": r.path, "message": r.message} for r in inventory.unlisted],
         }
     from tunesmith.artifacts.store import Store
-    from tunesmith.cluster.connection import connect
 
     opened = Store(store)
     manifest = ingest(

@@ -45,33 +45,25 @@ def main(
     store: str | None, task: str, run_id: str | None, force: str | None, memory_mb: int
 ) -> dict[str, Any]:
     """Make the winner of TASK the champion, if the gate lets it through."""
+    from tunesmith.api.promotion import promote_run
     from tunesmith.artifacts.store import Store
-    from tunesmith.inference.smoke import Bounds
-    from tunesmith.registry import Refused, aliases, catalogue_or_say, history, promote
-    from tunesmith.reports.publishing import ensure_report
+    from tunesmith.registry import Refused, history
 
     artefacts = Store(store)
-    before = aliases(artefacts, task)
-    report, made = ensure_report(artefacts, task, run_id)
-    if made:
-        echo(f"Evaluated run {report.run_id} first.")
-    bounds = Bounds(memory_bytes=memory_mb * 1_000_000)
     try:
-        bundle = promote(artefacts, task, report.run_id, force=force, bounds=bounds)
+        done = promote_run(artefacts, task, run_id, force=force, memory_mb=memory_mb, say=echo)
     except Refused as refused:
         echo("\n".join(_lines([verdict.as_dict() for verdict in refused.verdicts])))
-        catalogue_or_say(artefacts, task, echo)
         raise
-    moved = aliases(artefacts, task).record != before.record
-    told = catalogue_or_say(artefacts, task, echo)
+    bundle = done.bundle
     return {
         "task": task,
         "version": bundle.version,
-        "moved": moved,
-        "replaced": before.champion if moved else None,
-        "run_id": report.run_id,
+        "moved": done.moved,
+        "replaced": done.replaced,
+        "run_id": bundle.card["run_id"],
         "sha256": bundle.card["sha256"],
-        "verdicts": list(history(artefacts, task)[0].verdicts) if moved else [],
+        "verdicts": list(history(artefacts, task)[0].verdicts) if done.moved else [],
         "bundle": artefacts.path(*bundle.parts),
-        "mlflow": told.as_dict() if told else None,
+        "mlflow": done.catalogued.as_dict() if done.catalogued else None,
     }

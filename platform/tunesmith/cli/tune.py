@@ -145,17 +145,17 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
         get_task(name)
     here = {"include_dashboard": options["dashboard"], "num_cpus": options["cpus"]}
     with connection.session(options["address"], meanwhile=ENGINE, **here) as cluster:
-        from tunesmith.artifacts.searches import CLUSTER
-        from tunesmith.tuning import asks_for, on_machines, plan, search
+        from tunesmith.api.search import run_search
+        from tunesmith.tuning import asks_for, on_machines, plan
 
-        place, asks = Store(store), asks_for(names, _search_options(options))
+        place, chosen = Store(store), _search_options(options)
         if options["dry_run"]:
-            return {"plan": plan(place, asks, on_machines(cluster))}
-        place.write_json(connection.endpoints(), *CLUSTER)
+            return {"plan": plan(place, asks_for(names, chosen), on_machines(cluster))}
         return {
-            "runs": search(
+            "runs": run_search(
                 place,
-                asks,
+                names,
+                chosen,
                 cluster=cluster,
                 time_budget_s=options["time_budget"],
                 max_failed=options["max_failed"],

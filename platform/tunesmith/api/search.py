@@ -1,0 +1,235 @@
+"""The search of the public API, and the part of it that the command line shares."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
+
+from tunesmith.api.progress import Progress, silent
+from tunesmith.api.results import Run
+from tunesmith.api.stores import AnyStore, open_store
+from tunesmith.api.tasks import Plugins, family_name, task_of, using_plugins
+from tunesmith.artifacts.runs import open_run
+from tunesmith.artifacts.store import Store
+from tunesmith.cluster import connection
+from tunesmith.errors import UsageError
+from tunesmith.models import Family, get_family
+from tunesmith.tasks import Task
+
+if TYPE_CHECKING:
+    from tunesmith.tuning import SearchOptions
+
+__all__ = ["run_search", "tune"]
+
+# The largest that NumPy, scikit-learn and Keras take.
+_LARGEST_SEED = 2**32 - 1
+
+
+class _Options(TypedDict, total=False):
+    """Options of `tune`; each is described there."""
+
+    dataset: str | Mapping[str, str] | None
+    version: str | None
+    least_pieces: int | None
+    least_share: float | None
+    csv: str | Path | None
+    target: str | None
+    group: str | Sequence[str]
+    drop: str | Sequence[str]
+    trials: int
+    time_budget: str | float | None
+    families: str | Sequence[str | Family] | None
+    seed: int
+    max_failed: int | None
+    resume: bool
+    extend: bool
+    mlflow: bool
+    cpus: int | None
+    dashboard: bool
+    address: str | None
+    plugin: Plugins
+    store: AnyStore | None
+    progress: Progress
+
+
+@overload
+def tune(task: str | Task, **options: Unpack[_Options]) -> Run: ...
+
+
+@overload
+def tune(
+    task: list[str | Task] | list[str] | tuple[str | Task, ...], **options: Unpack[_Options]
+) -> list[Run]: ...
+
+
+def tune(
+    task: Any,
+    *,
+    dataset: str | Mapping[str, str] | None = None,
+    version: str | None = None,
+    least_pieces: int | None = None,
+    least_share: float | None = None,
+    csv: str | Path | None = None,
+    target: str | None = None,
+    group: str | Sequence[str] = (),
+    drop: str | Sequence[str] = (),
+    trials: int = 12,
+    time_budget: str | float | None = None,
+    families: str | Sequence[str | Family] | None = None,
+    seed: int = 0,
+    max_failed: int | None = None,
+    resume: bool = False,
+    extend: bool = False,
+    mlflow: bool = True,
+    cpus: int | None = None,
+    dashboard: bool = False,
+    address: str | None = None,
+    plugin: Plugins = (),
+    store: AnyStore | None = None,
+    progress: Progress = silent,
+) -> Run | list[Run]:
+    """Search a task over model families and their settings, and publish the winner as a run.
+
+    Parameters
+    ----------
+    task
+        Name of a task or a `tunesmith.Task`; or a list of them, to be searched at once on one
+        cluster.
+    dataset
+        Dataset of the store, for tasks on MIDI; with several tasks a mapping from task to dataset.
+    version
+        Version of the dataset; the latest by default.
+    least_pieces, least_share
+        Labels with fewer pieces, or a smaller share of all chunks, are left out.
+    csv, target, group, drop
+        For tasks on tables a table of your own: its file (CSV or Parquet), its column of classes,
+        columns whose equal values keep rows on one side of a split, and columns to ignore.
+    trials
+        Number of trials.
+    time_budget
+        Stop after this time, refits included: seconds, or text such as ``"15m"``.
+    families
+        Families to search over: names, `tunesmith.Family` objects, or text with commas between
+        names; the task's own by default.
+    seed
+        Fixes the split, the sampler and initial weights.
+    max_failed
+        Give up after more failed trials than this.
+    resume
+        Finish the search of this task that was interrupted.
+    extend
+        Add to the latest run until it has `trials` trials.
+    mlflow
+        Write a run of MLflow for every trial, to ``MLFLOW_TRACKING_URI`` or a file of the store.
+    cpus, dashboard
+        Cores to use and whether Ray's dashboard runs, if Ray starts here.
+    address
+        Ray cluster to join; by default the one that ``RAY_ADDRESS`` names, else Ray starts on this
+        machine and stays until the program ends or calls ``ray.shutdown()``.
+    plugin
+        Python or YAML files with tasks or families of your own.
+    store
+        A folder, URI or store; see `open_store`.
+    progress
+        Called with each line of progress, such as ``print``; silent by default.
+
+    Returns
+    -------
+    Run
+        The published run; a list of them for a list of tasks.
+
+    Raises
+    ------
+    UsageError
+        When a task, family, dataset or option does not exist or makes no sense.
+    SearchError
+        When no trial of a task ended with a score.
+
+    Examples
+    --------
+    >>> import tunesmith
+    >>> tunesmith.tune("composer", dataset="mine", trials=20)  # doctest: +SKIP
+    Run('composer', '20260301-101500-3f2a', family='boosting', macro_f1=0.871)
+    """
+    from tunesmith.cli.command import parse_duration
+
+    _check(trials=trials, seed=seed)
+    budget_s = None if time_budget is None else parse_duration(str(time_budget))
+    opened = open_store(store)
+    several = isinstance(task, list | tuple)
+    with using_plugins(plugin):
+        names = [task_of(given).name for given in (task if several else [task])]
+        chosen = families.split(",") if isinstance(families, str) else families or ()
+        searched = tuple(get_family(family_name(family)).name for family in chosen)
+        cluster = connection.connect(address, include_dashboard=dashboard, num_cpus=cpus)
+        from tunesmith.tuning import SearchOptions
+
+        options = SearchOptions(
+            dataset={"": dataset} if isinstance(dataset, str) else dict(dataset or {}),
+            version=version,
+            least_pieces=least_pieces,
+            least_share=least_share,
+            csv=None if csv is None else str(csv),
+            target=target,
+            group=[group] if isinstance(group, str) else list(group),
+            drop=[drop] if isinstance(drop, str) else list(drop),
+            trials=trials,
+            families=searched or None,
+            seed=seed,
+            resume=resume,
+            extend=extend,
+        )
+        run_search(
+            opened,
+            names,
+            options,
+            cluster=cluster,
+            time_budget_s=budget_s,
+            max_failed=max_failed,
+            track=mlflow,
+            say=progress,
+        )
+    published = [Run(open_run(opened, name)) for name in names]
+    return published if several else published[0]
+
+
+def run_search(
+    store: Store,
+    names: Sequence[str],
+    options: "SearchOptions",
+    *,
+    cluster: Mapping[str, float],
+    time_budget_s: float | None,
+    max_failed: int | None,
+    track: bool,
+    say: Progress,
+) -> list[dict[str, Any]]:
+    """Search tasks on the cluster that is connected, and note where it shows itself.
+
+    Returns
+    -------
+    list of dict
+        As `tunesmith.tuning.search` returns them.
+    """
+    from tunesmith.artifacts.searches import CLUSTER
+    from tunesmith.tuning import asks_for, search
+
+    asks = asks_for(names, options)
+    store.write_json(connection.endpoints(), *CLUSTER)
+    return search(
+        store,
+        asks,
+        cluster=cluster,
+        time_budget_s=time_budget_s,
+        max_failed=max_failed,
+        track=track,
+        say=say,
+    )
+
+
+def _check(*, trials: object, seed: object) -> None:
+    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
+        message = f"trials is {trials!r}; it must be a whole number, at least 1."
+        raise UsageError(message)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _LARGEST_SEED:
+        message = f"seed is {seed!r}; it must be a whole number from 0 to {_LARGEST_SEED}."
+        raise UsageError(message)
