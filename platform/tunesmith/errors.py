@@ -1,16 +1,16 @@
-"""Every error Tunesmith raises on purpose.
+"""Exceptions of Tunesmith, one tree under `TunesmithError`.
 
-One tree under one base class; each message says what was wrong, where, and what to do next::
+Each message says what was wrong, where, and what to do next::
 
     TunesmithError
-    ├── UsageError        an option, name or value the caller can correct
+    ├── UsageError        an option, name or value is invalid; the caller can correct it
     ├── StoreError        an artefact is missing, damaged or cannot be written
-    ├── MidiError         a file that cannot become a score (see tunesmith.midi)
+    ├── MidiError         a MIDI file cannot be read (see tunesmith.midi.errors)
     ├── DatasetError      a dataset version cannot be made or read
     ├── SearchError       a search cannot start, continue or finish
     ├── ModelError        a model cannot be built, exported or run
     ├── InputError        a raw item cannot become the input of a model
-    └── PromotionError    a gate refused a challenger
+    └── PromotionError    the gate refused a challenger
 """
 
 import difflib
@@ -31,13 +31,13 @@ __all__ = [
 
 
 class TunesmithError(Exception):
-    """Base of every error raised on purpose; `exit_code` is what a command exits with."""
+    """Base class of all errors; a command that fails with it exits with `exit_code`."""
 
     exit_code = 1
 
 
 class UsageError(TunesmithError):
-    """An option, a name or a value that the caller can correct."""
+    """An option, name or value is invalid; the caller can correct it."""
 
     exit_code = 2
 
@@ -47,7 +47,7 @@ class StoreError(TunesmithError):
 
 
 class MidiError(TunesmithError):
-    """A file cannot become a score; `stage` names the step that refused it."""
+    """A MIDI file cannot be read; `stage` names the step that failed."""
 
     stage = "parse"
 
@@ -84,25 +84,25 @@ class InputError(TunesmithError):
 
 
 class PromotionError(TunesmithError):
-    """A gate refused a challenger; the champion is untouched."""
+    """The gate refused a challenger; the champion is unchanged."""
 
 
 def unknown(kind: str, got: str, known: Iterable[str]) -> UsageError:
-    """Return the error for a name that does not exist, with the nearest names that do.
+    """Return the error for a name that does not exist, with similar names that do.
 
     Parameters
     ----------
     kind
-        What the name should have named, such as ``"task"``.
+        Kind of thing that the name stands for, such as ``"task"``.
     got
-        The name that was given.
+        The name that does not exist.
     known
-        The names that exist.
+        Existing names.
 
     Returns
     -------
     UsageError
-        To be raised by the caller.
+        The error, for the caller to raise.
     """
     names = sorted(known)
     near = difflib.get_close_matches(got, names, n=3, cutoff=0.5)

@@ -1,4 +1,6 @@
-"""Asking a running Tunesmith server, from Python or the terminal.
+"""HTTP client of a running Tunesmith server.
+
+::
 
     from tunesmith.client import Client
 
@@ -6,8 +8,8 @@
         answer = client.predict("composer", Path("piece.mid"))
         print(answer.label, answer.probability)
 
-`AsyncClient` has the same methods as coroutines. Both wait and ask again when the server is full or
-a connection breaks; asking twice does no harm. In the terminal::
+`AsyncClient` has the same methods as coroutines. Both retry when the server is overloaded or a
+connection breaks; repeating a request has no side effects. In the terminal::
 
     tunesmith predict piece.mid another.mid
 """

@@ -1,4 +1,4 @@
-"""Answers as typed, immutable values."""
+"""Typed, immutable answers of a server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Model:
-    """Which model answered: the task, its version, and the dataset it was trained on."""
+    """Model that gave an answer: task, version, and the dataset it was trained on."""
 
     name: str
     version: int
@@ -30,7 +30,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a piece, judged on its own."""
+    """Part of a piece with a prediction of its own."""
 
     start_s: float
     end_s: float
@@ -41,22 +41,22 @@ class Segment:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a task says about one item.
+    """Prediction of a task for one item.
 
     Attributes
     ----------
     task
-        Who says it.
+        Name of the task.
     label
         The most probable class.
     probabilities
-        Of every class, most probable first.
+        Probability of every class, most probable first.
     unsure
-        Whether the server thinks that no class is probable enough to be relied on.
+        True if no class is probable enough to be relied on.
     model
-        Which model answered.
+        Model that gave the answer.
     segments
-        Of a piece of music, in order; silent stretches are left out.
+        Segments of a piece of music, in order, without silent ones.
     duration_s, notes
         Of a piece of music; 0 for other items.
     """
@@ -78,7 +78,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reason:
-    """A part of an item and what it did to the answer.
+    """A part of an item and its effect on the answer.
 
     Attributes
     ----------
@@ -97,14 +97,14 @@ class Reason:
 
 @dataclass(frozen=True)
 class Mixture:
-    """What every task said, and the problems of those that could not."""
+    """Predictions of all tasks that could answer, and the errors of the others."""
 
     answers: Mapping[str, Answer]
     gaps: Mapping[str, ClientError]
 
 
 def read_answer(task: str, body: Mapping[str, Any]) -> Answer:
-    """Return an answer's body as a value."""
+    """Return the prediction in a response body."""
     piece = body.get("piece") or {}
     return Answer(
         task=task,
@@ -128,12 +128,12 @@ def read_answer(task: str, body: Mapping[str, Any]) -> Answer:
 
 
 def read_reasons(body: Mapping[str, Any]) -> tuple[Reason, ...]:
-    """Return the body of /v1/TASK/why as values."""
+    """Return the reasons in the response body of /v1/TASK/why."""
     return tuple(Reason(**reason) for reason in body["reasons"])
 
 
 def read_mixture(body: Mapping[str, Any]) -> Mixture:
-    """Return the body of /v1/classify as a value."""
+    """Return the predictions in the response body of /v1/classify."""
     return Mixture(
         {task: read_answer(task, answer) for task, answer in body["answers"].items()},
         {task: fault(problem["status"], problem) for task, problem in body["gaps"].items()},
@@ -141,7 +141,7 @@ def read_mixture(body: Mapping[str, Any]) -> Mixture:
 
 
 def fault(status: int, problem: Mapping[str, Any]) -> ClientError:
-    """Return the error of a problem body."""
+    """Return the exception for a problem body."""
     words = (
         problem.get("detail") or problem.get("title") or f"status {status}",
         problem.get("advice"),

@@ -33,7 +33,7 @@ Item = Path | bytes | str | Mapping[str, Any]
 DEFAULT_URL = "http://127.0.0.1:8000"
 PNG = b"\x89PNG"
 _AGAIN = frozenset({429, 502, 503, 504})
-# Nothing changes about these while a client waits.
+# Retrying does not help with these.
 _FINAL = frozenset({"no-champion"})
 
 
@@ -49,7 +49,7 @@ class _Request:
 
 @dataclass
 class _Patience:
-    """When to ask again: at most so often and so long, as the server says or ever later."""
+    """Retry policy: limits on tries and time, with the delay of the server or a growing one."""
 
     tries: int
     patience_s: float
@@ -57,9 +57,9 @@ class _Patience:
     tried: int = 0
 
     def wait_s(self, after_s: float | None) -> float | None:
-        """Return how long to wait before the next try, None to give up."""
+        """Return the delay before the next try, or None to give up."""
         self.tried += 1
-        # Spread out, so that those who were refused together do not return together.
+        # Random, so that clients that were refused together do not retry together.
         wait_s = random.uniform(0.5, 1.0) * 0.2 * 2**self.tried  # noqa: S311
         if after_s is not None:
             wait_s = after_s + random.uniform(0, 0.1) * after_s  # noqa: S311
@@ -112,7 +112,7 @@ def _read_many(task: str, body: Mapping[str, Any]) -> list[Answer | ClientError]
 
 
 def _retry_after_s(response: httpx2.Response) -> float | None:
-    """Return the seconds of Retry-After, which may be a number or a date."""
+    """Return Retry-After in seconds; the header holds a number or a date."""
     value = response.headers.get("retry-after", "")
     if value.isdecimal():
         return float(value)
@@ -128,7 +128,7 @@ def _judge(response: httpx2.Response) -> Any:
     Raises
     ------
     ClientError
-        When it is a problem, or no answer at all.
+        If the response is a problem or not JSON.
     """
     try:
         body = response.json()
@@ -141,7 +141,7 @@ def _judge(response: httpx2.Response) -> Any:
 
 
 class _Core:
-    """What both clients know."""
+    """Settings and requests shared by both clients."""
 
     def __init__(
         self, url: str, key: str | None, timeout_s: float, tries: int, patience_s: float
@@ -178,7 +178,7 @@ class _Core:
 
     @staticmethod
     def _after(response: httpx2.Response) -> tuple[bool, float | None]:
-        """Return whether asking again may help, and when."""
+        """Return whether a retry may help, and the delay that the server asks for."""
         if response.status_code not in _AGAIN:
             return False, None
         final = any(f"/problems/{kind}" in response.text for kind in _FINAL)
@@ -186,22 +186,22 @@ class _Core:
 
 
 class Client(_Core):
-    """Asks a server and waits for the answer.
+    """Client that blocks until the answer arrives.
 
     Parameters
     ----------
     url
-        Where the server is.
+        Address of the server.
     key
-        API key; needed unless the server is on this machine.
+        API key; not needed if the server is on this machine.
     timeout_s
-        Longest time for one try, which the server is told too.
+        Time limit of one try; also sent to the server.
     tries
-        Most tries of a request that meets an overloaded server or a broken connection.
+        Largest number of tries if the server is overloaded or a connection breaks.
     patience_s
-        Longest time over all tries, waiting included.
+        Time limit of all tries, including the delays between them.
     transport
-        Replaces the network, for tests.
+        Replacement of the network, for tests.
     """
 
     def __init__(
@@ -249,7 +249,7 @@ class Client(_Core):
             time.sleep(wait_s)
 
     def predict(self, task: str, item: Item, *, detail: bool = False) -> Answer:
-        """Return what a task says about one item.
+        """Return the prediction of a task for one item.
 
         Parameters
         ----------
@@ -258,19 +258,19 @@ class Client(_Core):
         item
             A file by path or content, a text, or a song or image as a mapping.
         detail
-            Whether segments carry the probability of every class.
+            True to get the probability of every class for each segment.
 
         Raises
         ------
         RequestRefused
-            When the server says what is wrong with the item.
+            If the item is invalid.
         ServerUnavailable
-            When there was no answer after every try.
+            If there was no answer after all retries.
         """
         return read_answer(task, self._send(_one(task, item, detail)))
 
     def why(self, task: str, item: Item) -> tuple[Reason, ...]:
-        """Return what spoke for and against the answer about a piece or a song, strongest first.
+        """Return the reasons for and against an answer about a piece or a song, strongest first.
 
         Raises
         ------
@@ -282,14 +282,14 @@ class Client(_Core):
     def predict_many(
         self, task: str, items: Sequence[Item], *, detail: bool = False
     ) -> list[Answer | ClientError]:
-        """Return what a task says about several items of one kind, in one request.
+        """Return the predictions of a task for several items of one kind, in one request.
 
-        A faulty item's place holds its error.
+        An invalid item has its error in place of a prediction.
 
         Raises
         ------
         RequestRefused, ServerUnavailable
-            When the request as a whole was not answered.
+            If the request as a whole was not answered.
         """
         if len(items) == 1:
             return [self.predict(task, items[0], detail=detail)]
@@ -303,7 +303,7 @@ class Client(_Core):
         image: Mapping[str, Any] | None = None,
         text: str | None = None,
     ) -> Mixture:
-        """Return what every task says about any mixture of things."""
+        """Return the predictions of all tasks for a piece, song, image and text at once."""
         return read_mixture(self._send(_mixture(midi, song, image, text)))
 
     def models(self) -> list[dict[str, Any]]:
@@ -311,19 +311,19 @@ class Client(_Core):
         return list(self._send(_Request("GET", "/v1/models"))["models"])
 
     def graph(self) -> list[dict[str, Any]]:
-        """Return the tasks of the server, what each reads and whether it is ready."""
+        """Return the tasks of the server, with the input of each and its readiness."""
         return list(self._send(_Request("GET", "/v1/graph"))["nodes"])
 
 
 class AsyncClient(_Core):
-    """Asks a server from an event loop; parameters and methods as of `Client`.
+    """Client for an event loop, with the parameters and methods of `Client`.
 
     Parameters
     ----------
     url, key, timeout_s, tries, patience_s
         As of `Client`.
     transport
-        Replaces the network, for tests.
+        Replacement of the network, for tests.
     """
 
     def __init__(
@@ -371,17 +371,17 @@ class AsyncClient(_Core):
             await asyncio.sleep(wait_s)
 
     async def predict(self, task: str, item: Item, *, detail: bool = False) -> Answer:
-        """Return what a task says about one item; see `Client.predict`."""
+        """Return the prediction of a task for one item; see `Client.predict`."""
         return read_answer(task, await self._send(_one(task, item, detail)))
 
     async def why(self, task: str, item: Item) -> tuple[Reason, ...]:
-        """Return what spoke for and against the answer; see `Client.why`."""
+        """Return the reasons for and against an answer; see `Client.why`."""
         return read_reasons(await self._send(_one(task, item, more="/why")))
 
     async def predict_many(
         self, task: str, items: Sequence[Item], *, detail: bool = False
     ) -> list[Answer | ClientError]:
-        """Return what a task says about several items; see `Client.predict_many`."""
+        """Return the predictions of a task for several items; see `Client.predict_many`."""
         if len(items) == 1:
             return [await self.predict(task, items[0], detail=detail)]
         return _read_many(task, await self._send(_many(task, items, detail)))
@@ -394,7 +394,7 @@ class AsyncClient(_Core):
         image: Mapping[str, Any] | None = None,
         text: str | None = None,
     ) -> Mixture:
-        """Return what every task says about any mixture of things."""
+        """Return the predictions of all tasks for a piece, song, image and text at once."""
         return read_mixture(await self._send(_mixture(midi, song, image, text)))
 
     async def models(self) -> list[dict[str, Any]]:
@@ -402,5 +402,5 @@ class AsyncClient(_Core):
         return list((await self._send(_Request("GET", "/v1/models")))["models"])
 
     async def graph(self) -> list[dict[str, Any]]:
-        """Return the tasks of the server, what each reads and whether it is ready."""
+        """Return the tasks of the server, with the input of each and its readiness."""
         return list((await self._send(_Request("GET", "/v1/graph")))["nodes"])

@@ -1,10 +1,10 @@
-"""What can go wrong when asking a server.
+"""Errors of the client.
 
 ::
 
     ClientError
-    ├── RequestRefused       the server says what is wrong with the request
-    └── ServerUnavailable    no answer, or trouble on the server's side, after every try
+    ├── RequestRefused       the request is invalid; the message says why
+    └── ServerUnavailable    no answer, or an error of the server, after all retries
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ __all__ = ["ClientError", "RequestRefused", "ServerUnavailable"]
 
 
 class ClientError(TunesmithError):
-    """A server did not answer a request.
+    """A request was not answered.
 
     Attributes
     ----------
     status
-        HTTP status; 0 when there was no response.
+        HTTP status; 0 without a response.
     problem
-        The problem details (RFC 9457) of the response, empty without one.
+        Problem details (RFC 9457) of the response; empty if it has none.
     """
 
     def __init__(
@@ -35,13 +35,13 @@ class ClientError(TunesmithError):
 
     @property
     def kind(self) -> str:
-        """The kind of problem, such as ``not-midi``; '' without a problem body."""
+        """Kind of the problem, such as ``not-midi``; empty without problem details."""
         return str(self.problem.get("type", "")).removeprefix("/problems/")
 
 
 class RequestRefused(ClientError):  # noqa: N818  named for what happened
-    """The server says what is wrong with the request; asking again would not help."""
+    """The request is invalid, as the message explains; a retry would not help."""
 
 
 class ServerUnavailable(ClientError):  # noqa: N818  named for what happened
-    """No answer, or trouble on the server's side, after every try."""
+    """No answer, or an error of the server, after all retries."""
