@@ -4,10 +4,9 @@ The space holds everything they tried: one to seven layers, Adam, RMSprop, plain
 descent with momentum, and descent on all rows at once; min-max or standard scaling.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models.contract import Resources
+from tunesmith.models.contract import Params, Resources
 from tunesmith.models.support.networks import NetworkFamily, Recipe, centred
 from tunesmith.models.support.scaling import min_max_scale, standard_scale
 
@@ -29,7 +28,7 @@ class Ann(NetworkFamily):
     patience = 10
     step_unit = "epoch"
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest layers and the units of each, dropout, optimizer, rate, batch and scaling."""
         n_layers = trial.suggest_int("layers", 1, 7)
         params: dict[str, Any] = {"layers": n_layers}
@@ -49,7 +48,7 @@ class Ann(NetworkFamily):
         params["scaling"] = trial.suggest_categorical("scaling", ["minmax", "standard"])
         return params
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return one hidden layer of 128 with Adam."""
         return {
             "layers": 1,
@@ -61,9 +60,7 @@ class Ann(NetworkFamily):
             "scaling": "standard",
         }
 
-    def build(
-        self, keras: Any, params: Mapping[str, Any], x: Any, n_classes: int
-    ) -> tuple[Any, Any]:
+    def build(self, keras: Any, params: Params, x: Any, n_classes: int) -> tuple[Any, Any]:
         """Return the network for rows ``float32 [rows, features]``."""
         layers = keras.layers
         scale = min_max_scale if params["scaling"] == "minmax" else standard_scale
@@ -77,7 +74,7 @@ class Ann(NetworkFamily):
         model = keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(h))
         return model, model
 
-    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
+    def recipe(self, keras: Any, params: Params) -> Recipe:
         """Return the optimizer as it is called in the studies."""
         rate = params["learning_rate"]
         makers = {

@@ -1,14 +1,22 @@
 """Gradient-boosted trees on one row of numbers an item (XGBoost)."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.models.contract import Family, Fitted, Probabilities, Resources, Step, class_weights
+from tunesmith.models.contract import (
+    Family,
+    Fitted,
+    Params,
+    Probabilities,
+    Resources,
+    Step,
+    class_weights,
+)
 from tunesmith.models.support.onnx_graphs import OPSET, finish
 
 if TYPE_CHECKING:
@@ -90,7 +98,7 @@ class Boosting(Family):
         self.rounds_per_step = rounds_per_step
         self.step_unit = f"{rounds_per_step} rounds"
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest learning rate, tree shape, sampling, regularisation and class balance."""
         return {
             "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
@@ -104,7 +112,7 @@ class Boosting(Family):
             "balance": trial.suggest_float("balance", 0.0, 1.0),
         }
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return a moderate rate with column sampling, which suits many weak features."""
         return {
             "learning_rate": 0.1,
@@ -120,7 +128,7 @@ class Boosting(Family):
 
     def fit(
         self,
-        params: Mapping[str, Any],
+        params: Params,
         train: "Examples",
         *,
         seed: int,
@@ -153,7 +161,7 @@ class Boosting(Family):
                 booster.update(data, number)
             yield Step(step, FittedBoosting(booster, self.view, train.classes))
 
-    def training_rows(self, params: Mapping[str, Any], train: "Examples") -> Rows:
+    def training_rows(self, params: Params, train: "Examples") -> Rows:
         """Return rows, classes and weights to learn from."""
         view = train.view(self.view)
         y = train.y[view.item]

@@ -4,13 +4,12 @@ They are judged, and used, on whole pieces; the segments show the trees what cha
 feature of few notes.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tunesmith.models.boosting import Boosting, Rows
-from tunesmith.models.contract import class_weights
+from tunesmith.models.contract import Params, class_weights
 
 if TYPE_CHECKING:
     import optuna
@@ -25,18 +24,19 @@ class BoostingSegments(Boosting):
 
     learns_from = ("segments", "segments_transposed")
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest what `Boosting` suggests, and which segments count how much."""
-        return super().space(trial) | {
+        return {
+            **super().space(trial),
             "transposed": trial.suggest_categorical("transposed", [True, False]),
             "segment_weight": trial.suggest_float("segment_weight", 0.3, 3.0, log=True),
         }
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return `Boosting`'s default with segments that count as much as their piece."""
-        return super().default() | {"transposed": True, "segment_weight": 1.0}
+        return {**super().default(), "transposed": True, "segment_weight": 1.0}
 
-    def training_rows(self, params: Mapping[str, Any], train: "Examples") -> Rows:
+    def training_rows(self, params: Params, train: "Examples") -> Rows:
         """Return the pieces' rows and their segments'."""
         whole = train.view(self.view)
         names = self.learns_from if params["transposed"] else self.learns_from[:1]

@@ -4,10 +4,9 @@ About fifty times smaller than the seed study's 2-D network and more than ten ti
 because a kernel sees all 128 pitches of a few frames at once instead of a 3 x 3 patch.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models.contract import Resources
+from tunesmith.models.contract import Params, Resources
 from tunesmith.models.support.augment import RollAugment
 from tunesmith.models.support.networks import NetworkFamily, Recipe, adamw
 
@@ -30,7 +29,7 @@ class Cnn1d(NetworkFamily):
     step_unit = f"epoch of at most {_ROWS_PER_STEP} chunks"
     rows_per_step = _ROWS_PER_STEP
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest shape, regularisation, augmentation and optimisation."""
         return {
             "width": trial.suggest_int("width", 48, 160, step=16),
@@ -46,7 +45,7 @@ class Cnn1d(NetworkFamily):
             "by_item": trial.suggest_float("by_item", 0.0, 1.0),
         }
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return about 165,000 parameters with transposition, which pays most."""
         return {
             "width": 96,
@@ -62,9 +61,7 @@ class Cnn1d(NetworkFamily):
             "by_item": 0.5,
         }
 
-    def build(
-        self, keras: Any, params: Mapping[str, Any], x: Any, n_classes: int
-    ) -> tuple[Any, Any]:
+    def build(self, keras: Any, params: Params, x: Any, n_classes: int) -> tuple[Any, Any]:
         """Return the network for chunks ``uint8 [rows, frames, pitches]``."""
         layers = keras.layers
         inputs = keras.Input(x.shape[1:], dtype="uint8", name=self.view)
@@ -85,7 +82,7 @@ class Cnn1d(NetworkFamily):
         model = keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(h))
         return model, model
 
-    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
+    def recipe(self, keras: Any, params: Params) -> Recipe:
         """Return AdamW on a cosine schedule with random transposition and loudness."""
         return Recipe(
             optimizer=adamw(keras, params["learning_rate"], params["weight_decay"]),

@@ -1,9 +1,8 @@
 """The seed study's 2-D network on piano-roll chunks: 8,866,820 parameters for four classes."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models.contract import Resources
+from tunesmith.models.contract import Params, Resources
 from tunesmith.models.support.augment import RollAugment
 from tunesmith.models.support.networks import NetworkFamily, Recipe
 
@@ -27,7 +26,7 @@ class Cnn2d(NetworkFamily):
     step_unit = f"epoch of at most {_ROWS_PER_STEP} chunks"
     rows_per_step = _ROWS_PER_STEP
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest what the study searched, its augmentation, and the rates it left alone."""
         optimizer = trial.suggest_categorical("optimizer", ["adam", "sgd"])
         initializers = ["glorot_uniform", "he_normal"]
@@ -42,7 +41,7 @@ class Cnn2d(NetworkFamily):
             "by_item": trial.suggest_float("by_item", 0.0, 1.0),
         }
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return the study's best setting with transposition, which pays most."""
         return {
             "optimizer": "adam",
@@ -55,9 +54,7 @@ class Cnn2d(NetworkFamily):
             "by_item": 0.5,
         }
 
-    def build(
-        self, keras: Any, params: Mapping[str, Any], x: Any, n_classes: int
-    ) -> tuple[Any, Any]:
+    def build(self, keras: Any, params: Params, x: Any, n_classes: int) -> tuple[Any, Any]:
         """Return the network for chunks ``uint8 [rows, frames, pitches]``."""
         layers = keras.layers
         options = {"activation": "relu", "kernel_initializer": params["initializer"]}
@@ -72,7 +69,7 @@ class Cnn2d(NetworkFamily):
         model = keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(h))
         return model, model
 
-    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
+    def recipe(self, keras: Any, params: Params) -> Recipe:
         """Return a constant learning rate, as the study had it."""
         kinds = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
         return Recipe(

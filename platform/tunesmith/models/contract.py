@@ -1,4 +1,4 @@
-"""What every model family promises."""
+"""The contract of model families: a `Family` trains a `Fitted` model one `Step` at a time."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,25 @@ if TYPE_CHECKING:
 
     from tunesmith.datasets.examples import Examples
 
-__all__ = ["Family", "Fitted", "Probabilities", "Resources", "Step", "class_weights"]
+__all__ = [
+    "Family",
+    "Fitted",
+    "Params",
+    "Probabilities",
+    "Resources",
+    "SingleStepFamily",
+    "Step",
+    "class_weights",
+]
 
 Probabilities = npt.NDArray[np.float32]
+Params = Mapping[str, Any]
+"""Settings of a family: names, as its space suggests them, to values that JSON can hold."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one trial of a family asks for.
+    """Resources that one trial of a family needs.
 
     Attributes
     ----------
@@ -73,7 +84,7 @@ class Fitted(ABC):
 
 @dataclass(frozen=True)
 class Step:
-    """Where training stands after one step.
+    """The state of a training after one step.
 
     Attributes
     ----------
@@ -82,7 +93,7 @@ class Step:
     model
         The model as it is now. The next step may change it in place.
     metrics
-        Figures of the training itself, such as ``loss``.
+        Metrics of the training itself, such as ``loss``.
     """
 
     step: int
@@ -99,19 +110,19 @@ class Family(ABC):
     Attributes
     ----------
     name
-        What users type.
+        Name that users type.
     view
-        The view it reads.
+        Name of the view that the model reads.
     learns_from
-        Views that it only learns from, besides.
+        Further views that are read in training only.
     resources
-        What a trial asks for.
+        Resources of one trial.
     max_steps
         Longest training, in steps.
     patience
         A search stops a trial whose score did not rise for this many steps.
     step_unit
-        What a step is: ``"epoch"``, ``"50 rounds"``.
+        Name of a step: ``"epoch"``, ``"50 rounds"``.
     rows_per_step
         Where a step is a part of an epoch: rows that it learns from.
     is_slow_without_gpu
@@ -129,17 +140,17 @@ class Family(ABC):
     is_slow_without_gpu: bool = False
 
     @abstractmethod
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest settings, define-by-run: a setting that has no meaning is not suggested."""
 
     @abstractmethod
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return settings that are good before anything was searched."""
 
     @abstractmethod
     def fit(
         self,
-        params: Mapping[str, Any],
+        params: Params,
         train: "Examples",
         *,
         seed: int,
@@ -171,6 +182,29 @@ class Family(ABC):
     @abstractmethod
     def load(self, folder: Path) -> Fitted:
         """Return the model that `Fitted.save` wrote into `folder`."""
+
+
+class SingleStepFamily(Family):
+    """A family whose training has no steps, such as a linear model: it is fitted at once."""
+
+    max_steps = 1
+
+    @abstractmethod
+    def fit_once(self, params: Params, train: "Examples", *, seed: int, threads: int = 1) -> Fitted:
+        """Return the trained model; the arguments are those of `Family.fit`."""
+
+    def fit(
+        self,
+        params: Params,
+        train: "Examples",
+        *,
+        seed: int,
+        max_steps: int | None = None,
+        threads: int = 1,
+    ) -> Iterator[Step]:
+        """Yield the one step."""
+        del max_steps
+        yield Step(1, self.fit_once(params, train, seed=seed, threads=threads))
 
 
 def class_weights(

@@ -1,12 +1,11 @@
 """Convolutional networks on small grey images, from the tutorial's to one that passes 0.994."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.models.contract import Resources
+from tunesmith.models.contract import Params, Resources
 from tunesmith.models.support.networks import NetworkFamily, Recipe, adamw
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class ImageCnn(NetworkFamily):
     step_unit = f"epoch of at most {_ROWS_PER_STEP} images"
     rows_per_step = _ROWS_PER_STEP
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest shape, regularisation, jitter and optimisation."""
         return {
             "blocks": trial.suggest_int("blocks", 1, 3),
@@ -85,7 +84,7 @@ class ImageCnn(NetworkFamily):
             "turn_degrees": trial.suggest_float("turn_degrees", 0.0, 15.0),
         }
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return three blocks of one convolution with batch norm and small shifts and turns."""
         return {
             "blocks": 3,
@@ -101,9 +100,7 @@ class ImageCnn(NetworkFamily):
             "turn_degrees": 8.0,
         }
 
-    def build(
-        self, keras: Any, params: Mapping[str, Any], x: Any, n_classes: int
-    ) -> tuple[Any, Any]:
+    def build(self, keras: Any, params: Params, x: Any, n_classes: int) -> tuple[Any, Any]:
         """Return the network for images ``uint8 [rows, height, width]``."""
         layers = keras.layers
         inputs = keras.Input(x.shape[1:], dtype="uint8", name=self.view)
@@ -121,7 +118,7 @@ class ImageCnn(NetworkFamily):
         model = keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(h))
         return model, model
 
-    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
+    def recipe(self, keras: Any, params: Params) -> Recipe:
         """Return AdamW on a cosine schedule with random shifts and turns."""
         return Recipe(
             optimizer=adamw(keras, params["learning_rate"], params["weight_decay"]),

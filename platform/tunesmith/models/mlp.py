@@ -5,13 +5,12 @@ network bend a single number as trees do, and several members share all weights 
 inputs and their last layer (TabM, Gorishniy et al., 2025), each trained on its own loss.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.models.contract import Resources
+from tunesmith.models.contract import Params, Resources
 from tunesmith.models.support.networks import NetworkFamily, Recipe, adamw, centred
 from tunesmith.models.support.scaling import standard_scale
 
@@ -34,7 +33,7 @@ class Mlp(NetworkFamily):
     patience = 8
     step_unit = "epoch"
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest encoding, shape, members, regularisation and optimisation."""
         return {
             "bins": trial.suggest_categorical("bins", [0, 8, 16, 32]),
@@ -48,7 +47,7 @@ class Mlp(NetworkFamily):
             "balance": trial.suggest_float("balance", 0.0, 1.0),
         }
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return two layers of 256 for four members on 16 bins."""
         return {
             "bins": 16,
@@ -62,9 +61,7 @@ class Mlp(NetworkFamily):
             "balance": 0.0,
         }
 
-    def build(
-        self, keras: Any, params: Mapping[str, Any], x: Any, n_classes: int
-    ) -> tuple[Any, Any]:
+    def build(self, keras: Any, params: Params, x: Any, n_classes: int) -> tuple[Any, Any]:
         """Return the network for rows ``float32 [rows, features]``, and its members."""
         layers = keras.layers
         mean, spread = standard_scale(x)
@@ -91,7 +88,7 @@ class Mlp(NetworkFamily):
         model = keras.Model(inputs, layers.GlobalAveragePooling1D()(answers))
         return model, keras.Model(inputs, answers)
 
-    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
+    def recipe(self, keras: Any, params: Params) -> Recipe:
         """Return AdamW on a cosine schedule."""
         return Recipe(
             optimizer=adamw(keras, params["learning_rate"], params["weight_decay"]),

@@ -1,12 +1,11 @@
 """Recurrent networks over the notes inside a chunk, one way or both."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.models.contract import Resources
+from tunesmith.models.contract import Params, Resources
 from tunesmith.models.support.networks import NetworkFamily, Recipe, adamw
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class NotesRnn(NetworkFamily):
     step_unit = f"epoch of at most {_ROWS_PER_STEP} chunks"
     rows_per_step = _ROWS_PER_STEP
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest cell, directions, layers, sizes, augmentation and optimisation."""
         return {
             "cell": trial.suggest_categorical("cell", ["lstm", "gru"]),
@@ -79,7 +78,7 @@ class NotesRnn(NetworkFamily):
             "by_item": trial.suggest_float("by_item", 0.0, 1.0),
         }
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return one LSTM of 64 both ways over every fourth step of a convolution."""
         return {
             "cell": "lstm",
@@ -98,9 +97,7 @@ class NotesRnn(NetworkFamily):
             "by_item": 0.5,
         }
 
-    def build(
-        self, keras: Any, params: Mapping[str, Any], x: Any, n_classes: int
-    ) -> tuple[Any, Any]:
+    def build(self, keras: Any, params: Params, x: Any, n_classes: int) -> tuple[Any, Any]:
         """Return the network for notes ``uint8 [rows, notes, 4]``, zeros before the notes."""
         layers, ops = keras.layers, keras.ops
         inputs = keras.Input(x.shape[1:], dtype="uint8", name=self.view)
@@ -131,7 +128,7 @@ class NotesRnn(NetworkFamily):
         model = keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(h))
         return model, model
 
-    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
+    def recipe(self, keras: Any, params: Params) -> Recipe:
         """Return AdamW on a cosine schedule with random transposition, loudness and tempo."""
         return Recipe(
             optimizer=adamw(keras, params["learning_rate"], params["weight_decay"]),

@@ -5,7 +5,6 @@ runtime only. Here the machines' decisions on held-out thirds are calibrated by 
 whole model is two matrix products and an exponential.
 """
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.models.contract import Family, Resources, Step, class_weights
-from tunesmith.models.support.numeric import ArrayModel, Graph, at_most, softmax_regression
+from tunesmith.models.contract import Params, Resources, SingleStepFamily, class_weights
+from tunesmith.models.support.numeric import Graph, GraphModel, at_most, softmax_regression
 from tunesmith.models.support.scaling import min_max_scale, standard_scale, standardise
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ __all__ = ["FAMILY", "FittedSvm", "Svm"]
 _THIRDS = 3
 
 
-class FittedSvm(ArrayModel):
+class FittedSvm(GraphModel):
     """Support vectors of all classes, and their weights after calibration."""
 
     def logits(self, x: Any) -> npt.NDArray[Any]:
@@ -48,14 +47,14 @@ class FittedSvm(ArrayModel):
         return graph.add("Gemm", kernel, graph.constant(a["weight"]), graph.constant(a["bias"]))
 
 
-class Svm(Family):
+class Svm(SingleStepFamily):
     """One-against-rest machines on standardised features; a single step."""
 
     name = "svm"
     view = "features"
     resources = Resources(memory_bytes=800_000_000)
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest the scaling, the penalty, the kernel's width for a feature and class balance."""
         return {
             "scaling": trial.suggest_categorical("scaling", ["standard", "minmax"]),
@@ -64,21 +63,14 @@ class Svm(Family):
             "balance": trial.suggest_float("balance", 0.0, 1.0),
         }
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return scikit-learn's usual width with a larger penalty for errors."""
         return {"scaling": "standard", "C": 5.0, "gamma": 1.0, "balance": 0.5}
 
-    def fit(
-        self,
-        params: Mapping[str, Any],
-        train: "Examples",
-        *,
-        seed: int,
-        max_steps: int | None = None,
-        threads: int = 1,
-    ) -> Iterator[Step]:
+    def fit_once(
+        self, params: Params, train: "Examples", *, seed: int, threads: int = 1
+    ) -> FittedSvm:
         """Fit the machines on all rows, and the calibration on decisions for held-out thirds."""
-        del max_steps
         view = train.view(self.view)
         y = train.y[view.item]
         n_classes = len(train.classes)
@@ -99,7 +91,7 @@ class Svm(Family):
             "weight": (weight @ slope).astype(np.float32),
             "bias": (bias @ slope + intercept).astype(np.float32),
         }
-        yield Step(1, FittedSvm(arrays, self.view, train.classes))
+        return FittedSvm(arrays, self.view, train.classes)
 
     def load(self, folder: Path) -> FittedSvm:
         """Return the model in `folder`."""

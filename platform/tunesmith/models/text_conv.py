@@ -1,9 +1,8 @@
 """Convolution over words, then either the strongest answer of each filter or an LSTM."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models.contract import Resources
+from tunesmith.models.contract import Params, Resources
 from tunesmith.models.support.networks import NetworkFamily
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ class TextConv(NetworkFamily):
     patience = 2
     step_unit = "epoch"
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest what follows the convolution, shape, dropout and optimisation."""
         params: dict[str, Any] = {"top": trial.suggest_categorical("top", ["maximum", "lstm"])}
         if params["top"] == "lstm":
@@ -36,7 +35,7 @@ class TextConv(NetworkFamily):
             "batch": trial.suggest_categorical("batch", [32, 64, 128]),
         }
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return the strongest answer of 128 filters over five words."""
         return {
             "top": "maximum",
@@ -48,9 +47,7 @@ class TextConv(NetworkFamily):
             "batch": 64,
         }
 
-    def build(
-        self, keras: Any, params: Mapping[str, Any], x: Any, n_classes: int
-    ) -> tuple[Any, Any]:
+    def build(self, keras: Any, params: Params, x: Any, n_classes: int) -> tuple[Any, Any]:
         """Return the network for token ids ``int32 [rows, length]``, 0 where there is none."""
         layers, ops = keras.layers, keras.ops
         n_words = int(x.max()) + 1

@@ -5,15 +5,14 @@ often it stands in texts of a class than in others (Wang and Manning, Baselines 
 2012). Trained in seconds, and hard to beat on reviews.
 """
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.models.contract import Family, Resources, Step
-from tunesmith.models.support.numeric import ArrayModel, Graph, at_most
+from tunesmith.models.contract import Params, Resources, SingleStepFamily
+from tunesmith.models.support.numeric import Graph, GraphModel, at_most
 
 if TYPE_CHECKING:
     import optuna
@@ -45,7 +44,7 @@ def _is_first(ids: Tokens) -> npt.NDArray[np.bool_]:
     return first
 
 
-class FittedTextLinear(ArrayModel):
+class FittedTextLinear(GraphModel):
     """A weight for every word and every slot of pairs, by class."""
 
     view_type = Graph.INT32
@@ -96,14 +95,14 @@ class FittedTextLinear(ArrayModel):
         return graph.add("Add", total, graph.constant(self.arrays["bias"]))
 
 
-class TextLinear(Family):
+class TextLinear(SingleStepFamily):
     """Logistic regression on words and pairs, weighted by their log-count ratios; one step."""
 
     name = "text_linear"
     view = "tokens"
     resources = Resources(memory_bytes=1_500_000_000)
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest slots for pairs, the penalty and the smoothing of the counts."""
         return {
             "pairs": trial.suggest_categorical("pairs", [0, 300_000, 1_000_000]),
@@ -111,21 +110,14 @@ class TextLinear(Family):
             "smoothing": trial.suggest_float("smoothing", 0.1, 10, log=True),
         }
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return a million slots and a middling penalty."""
         return {"pairs": 1_000_000, "C": 0.3, "smoothing": 1.0}
 
-    def fit(
-        self,
-        params: Mapping[str, Any],
-        train: "Examples",
-        *,
-        seed: int,
-        max_steps: int | None = None,
-        threads: int = 1,
-    ) -> Iterator[Step]:
+    def fit_once(
+        self, params: Params, train: "Examples", *, seed: int, threads: int = 1
+    ) -> FittedTextLinear:
         """Fit once with liblinear, one class against the others where there are more than two."""
-        del max_steps
         view = train.view(self.view)
         y = train.y[view.item]
         n_words, n_classes = int(view.x.max()) + 1, len(train.classes)
@@ -142,7 +134,7 @@ class TextLinear(Family):
                     weight[:, label], bias[label] = _log_odds(counts, y == label, params, seed)
         sizes = np.array([view.x.shape[1], n_words, params["pairs"]], dtype=np.float32)
         arrays = {"weight": weight, "bias": bias, "sizes": sizes}
-        yield Step(1, FittedTextLinear(arrays, self.view, train.classes))
+        return FittedTextLinear(arrays, self.view, train.classes)
 
     def load(self, folder: Path) -> FittedTextLinear:
         """Return the model in `folder`."""
@@ -162,7 +154,7 @@ def _counts(tokens: npt.NDArray[Any], n_words: int, n_pairs: int) -> Any:
 
 
 def _log_odds(
-    counts: Any, is_class: npt.NDArray[np.bool_], params: Mapping[str, Any], seed: int
+    counts: Any, is_class: npt.NDArray[np.bool_], params: Params, seed: int
 ) -> tuple[npt.NDArray[Any], float]:
     """Return the weight of each n-gram and the constant of a class against the others."""
     from scipy import sparse

@@ -1,10 +1,9 @@
 """Recurrent networks over words: LSTM or GRU, one way or both."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models.contract import Resources
+from tunesmith.models.contract import Params, Resources
 from tunesmith.models.support.networks import NetworkFamily, Recipe, adamw
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ class TextRnn(NetworkFamily):
     patience = 3
     step_unit = "epoch"
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest cell, directions, what is taken of its states, sizes and optimisation."""
         return {
             "cell": trial.suggest_categorical("cell", ["lstm", "gru"]),
@@ -39,7 +38,7 @@ class TextRnn(NetworkFamily):
             "batch": trial.suggest_categorical("batch", [32, 64, 128]),
         }
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return a GRU both ways over the last 300 words, the strongest of its states."""
         return {
             "cell": "gru",
@@ -55,9 +54,7 @@ class TextRnn(NetworkFamily):
             "batch": 64,
         }
 
-    def build(
-        self, keras: Any, params: Mapping[str, Any], x: Any, n_classes: int
-    ) -> tuple[Any, Any]:
+    def build(self, keras: Any, params: Params, x: Any, n_classes: int) -> tuple[Any, Any]:
         """Return the network for token ids ``int32 [rows, length]``, 0s before the text."""
         layers, ops = keras.layers, keras.ops
         n_words = int(x.max()) + 1
@@ -80,7 +77,7 @@ class TextRnn(NetworkFamily):
         model = keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(h))
         return model, model
 
-    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
+    def recipe(self, keras: Any, params: Params) -> Recipe:
         """Return Adam, its rate constant as in the tutorial or cooled along a cosine."""
         constant = super().recipe(keras, params)
         if not params["cooled"]:

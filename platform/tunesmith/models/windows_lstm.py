@@ -1,9 +1,8 @@
 """Two LSTM layers over windows of a few numbers: the seed study's second network."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.models.contract import Resources
+from tunesmith.models.contract import Params, Resources
 from tunesmith.models.support.networks import NetworkFamily, centred
 from tunesmith.models.support.scaling import standard_scale
 
@@ -23,7 +22,7 @@ class WindowsLstm(NetworkFamily):
     patience = 10
     step_unit = "epoch"
 
-    def space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    def space(self, trial: "optuna.Trial") -> Params:
         """Suggest units, dropout, rate and batch."""
         return {
             "units_0": trial.suggest_categorical("units_0", [32, 64, 128]),
@@ -33,13 +32,11 @@ class WindowsLstm(NetworkFamily):
             "batch": trial.suggest_categorical("batch", [16, 32, 64]),
         }
 
-    def default(self) -> dict[str, Any]:
+    def default(self) -> Params:
         """Return the study's setting."""
         return {"units_0": 128, "units_1": 64, "dropout": 0.2, "learning_rate": 1e-3, "batch": 32}
 
-    def build(
-        self, keras: Any, params: Mapping[str, Any], x: Any, n_classes: int
-    ) -> tuple[Any, Any]:
+    def build(self, keras: Any, params: Params, x: Any, n_classes: int) -> tuple[Any, Any]:
         """Return the network for windows ``float32 [rows, steps, numbers]``."""
         layers = keras.layers
         mean, spread = standard_scale(x.reshape(-1, x.shape[-1]))

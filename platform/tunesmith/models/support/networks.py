@@ -10,7 +10,7 @@ import os
 import tempfile
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.models.contract import Family, Fitted, Probabilities, Step, class_weights
+from tunesmith.models.contract import Family, Fitted, Params, Probabilities, Step, class_weights
 from tunesmith.models.support.onnx_graphs import OPSET, finish
 
 if TYPE_CHECKING:
@@ -154,9 +154,7 @@ class NetworkFamily(Family):
     """A family of Keras networks: subclasses say how one is built and trained."""
 
     @abstractmethod
-    def build(
-        self, keras: Any, params: Mapping[str, Any], x: Any, n_classes: int
-    ) -> tuple[Any, Any]:
+    def build(self, keras: Any, params: Params, x: Any, n_classes: int) -> tuple[Any, Any]:
         """Return the network and what is trained in its place.
 
         Parameters
@@ -177,7 +175,7 @@ class NetworkFamily(Family):
             one, or one that shares its layers and answers ``[rows, members, classes]``.
         """
 
-    def recipe(self, keras: Any, params: Mapping[str, Any]) -> Recipe:
+    def recipe(self, keras: Any, params: Params) -> Recipe:
         """Return how the network is trained: Adam at a constant rate, unless a family differs."""
         return Recipe(
             optimizer=lambda _: keras.optimizers.Adam(params["learning_rate"]),
@@ -186,7 +184,7 @@ class NetworkFamily(Family):
 
     def fit(
         self,
-        params: Mapping[str, Any],
+        params: Params,
         train: "Examples",
         *,
         seed: int,

@@ -1,4 +1,4 @@
-"""Models that are a few arrays and matrix products, and their ONNX graphs of plain arithmetic."""
+"""Models that are a few arrays, and ONNX graphs of plain arithmetic."""
 
 import json
 from abc import abstractmethod
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tunesmith.models.contract import Fitted, Probabilities
 from tunesmith.models.support.onnx_graphs import OPSET, OUTPUT, finish
 
-__all__ = ["ArrayModel", "Graph", "at_most", "softmax", "softmax_regression"]
+__all__ = ["ArrayModel", "Graph", "GraphModel", "at_most", "softmax", "softmax_regression"]
 
 _ARRAYS = "arrays.npz"
 _ABOUT = "model.json"
@@ -90,9 +90,7 @@ class Graph:
 
 
 class ArrayModel(Fitted):
-    """A trained model that is nothing but arrays; subclasses say what is computed with them."""
-
-    view_type = Graph.FLOAT
+    """A trained model that is nothing but arrays; subclasses compute logits and export it."""
 
     def __init__(self, arrays: Arrays, view: str, classes: tuple[str, ...]) -> None:
         self.arrays = dict(arrays)
@@ -101,11 +99,7 @@ class ArrayModel(Fitted):
 
     @abstractmethod
     def logits(self, x: Any) -> npt.NDArray[Any]:
-        """Return what a softmax turns into probabilities, ``[rows, classes]``."""
-
-    @abstractmethod
-    def logits_graph(self, graph: Graph) -> str:
-        """Add the same computation to `graph` and return the name of its result."""
+        """Return the logarithms of unscaled probabilities, ``[rows, classes]``."""
 
     @property
     def n_features(self) -> int:
@@ -130,6 +124,16 @@ class ArrayModel(Fitted):
         with np.load(folder / _ARRAYS, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return cls(arrays, about["view"], tuple(about["classes"]))
+
+
+class GraphModel(ArrayModel):
+    """An `ArrayModel` that no converter knows: subclasses write its ONNX graph, too."""
+
+    view_type = Graph.FLOAT
+
+    @abstractmethod
+    def logits_graph(self, graph: Graph) -> str:
+        """Add the computation of `logits` to `graph` and return the name of its result."""
 
     def export_onnx(self, path: Path) -> None:
         """Write the arithmetic as a graph."""

@@ -12,10 +12,12 @@ import numpy as np
 
 from tunesmith.errors import ModelError
 
-__all__ = ["OPSET", "OUTPUT", "finish", "merge"]
+__all__ = ["ML_OPSET", "OPSET", "OUTPUT", "finish", "merge"]
 
 # The newest that every converter in use can write; graphs of one opset can be merged.
 OPSET = 15
+# Of the operators for classical models, the one that the converters of trees write.
+ML_OPSET = 1
 OUTPUT = "probabilities"
 _ROWS = "rows"
 
