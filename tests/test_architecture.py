@@ -36,6 +36,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
                 {"ray", "fastapi", "starlette"}),
     "client": (set(), {"httpx2"}),
     "cluster": ({"artifacts"}, {"ray"}),
+    "testing": ({"artifacts", "datasets", "tasks", "models"}, {"optuna", "onnxruntime"}),
 }  # fmt: skip
 # The command line and the public Python API, which may import every room.
 ENTRIES = {"cli", "api"}

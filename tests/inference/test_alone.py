@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import numpy as np
 import pytest
 
 from tests import artefacts
-from tests.models.conftest import CLASSES, VIEWS
 from tunesmith.datasets.examples import Examples
 from tunesmith.models import family_names, get_family, merge
 from tunesmith.registry import Bundle, promote
 from tunesmith.reports.publishing import make_report
+from tunesmith.testing import small_examples
 
 # Refuses every import but the standard library, onnxruntime, NumPy and what these two bring.
 READER = """
@@ -86,11 +87,8 @@ LEARNED_FROM_AS_WELL = {"boosting_segments": ("segments", "segments_transposed")
 
 def examples_for(*views: str) -> Examples:
     """Return items with the views that families read, as the tests of the families make them."""
-    random = np.random.default_rng(7)
-    y = random.permutation(np.arange(120) % len(CLASSES))
-    ids = [f"item-{index}" for index in range(120)]
-    made = {view: VIEWS[view](random, y) for view in views}
-    return Examples(y, CLASSES, np.arange(120), ids, made)
+    examples = small_examples(n_items=120)
+    return replace(examples, views={name: examples.view(name) for name in views})
 
 
 def trained(name: str, examples: Examples, path: Path) -> Any:
@@ -138,7 +136,7 @@ def test_an_ensemble_of_trees_a_linear_model_and_a_network_answers_alone(
     chunks = examples.view("chunks")
     rows = np.resize(np.arange(len(chunks)), 240)
     inputs = {"chunks": chunks.x[rows], "features": examples.view("features").x[chunks.item[rows]]}
-    members, expected = [], np.zeros((len(rows), len(CLASSES)))
+    members, expected = [], np.zeros((len(rows), len(examples.classes)))
     for name, weight in weights.items():
         path = tmp_path / f"{name}.onnx"
         answers = trained(name, examples, path).predict_proba(inputs[get_family(name).view])

@@ -1,103 +1,31 @@
-"""What every registered task promises, checked over all of them."""
+"""The contract of tasks over all of the package's own, and what some of them promise besides."""
 
 from pathlib import Path
 
 import numpy as np
-import optuna
 import pytest
 
 import tunesmith.tasks
 from tunesmith.artifacts.store import Store
-from tunesmith.datasets.splits import leaked
 from tunesmith.errors import UsageError
-from tunesmith.models import get_family
-from tunesmith.tasks import METRICS, Request, Task, TaskData, get_task, load_for_run, task_names
-from tunesmith.tasks.contract import PARTS
-
-every_task = pytest.mark.parametrize("name", task_names())
+from tunesmith.tasks import Request, get_task, task_names
+from tunesmith.testing import TaskContract
 
 
-class Readings:
-    """Each task's data, read once."""
+class TestTasks(TaskContract):
+    """Every task of the package."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self._read: dict[str, TaskData] = {}
+    tasks = task_names()
 
-    def of(self, task: Task) -> TaskData:
-        if task.kind == "midi":
-            pytest.skip("needs a dataset version; see test_composer.py")
-        if task.name not in self._read:
-            self._read[task.name] = task.read(self.store, Request())
-        return self._read[task.name]
+    @pytest.fixture(scope="class")
+    @classmethod
+    def store(cls, music_store: Store) -> Store:
+        """Return a store with a dataset, for the tasks that read one."""
+        return music_store
 
 
-@pytest.fixture(scope="module")
-def readings(tmp_path_factory: pytest.TempPathFactory) -> Readings:
-    return Readings(Store(tmp_path_factory.mktemp("store")))
-
-
-@every_task
-def test_a_task_is_named_after_its_file_and_complete(name: str) -> None:
-    task = get_task(name)
-    assert task.name == name
-    assert task.metric in METRICS
-    assert task.title
-    assert task.unit
-    assert task.families
-    assert len(set(task.families)) == len(task.families)
-    for family in task.families:
-        get_family(family)
-
-
-@every_task
-def test_the_setting_of_the_study_lies_in_the_space_of_its_family(name: str) -> None:
-    task = get_task(name)
-    if task.reference is None or task.reference.family is None:
-        pytest.skip("no family can express the study's setting")
-    params = dict(task.reference.params)
-    assert task.reference.family in task.families
-    family = get_family(task.reference.family)
-    assert family.space(optuna.trial.FixedTrial(params)) == params
-
-
-@every_task
-def test_every_item_has_one_part_and_no_group_has_two_sides(name: str, readings: Readings) -> None:
-    data = readings.of(get_task(name))
-    assert len(data.parts) == len(data.examples)
-    assert set(data.parts) == set(PARTS)
-    assert leaked(data.parts, data.examples.groups) == 0
-    assert leaked(data.parts, data.examples.groups, held_out="validation") == 0
-
-
-@every_task
-def test_every_class_is_in_every_part(name: str, readings: Readings) -> None:
-    data = readings.of(get_task(name))
-    for part in PARTS:
-        present = np.unique(data.examples.y[data.parts == part])
-        assert len(present) == len(data.examples.classes), part
-
-
-@every_task
-def test_families_find_the_view_they_read(name: str, readings: Readings) -> None:
-    task = get_task(name)
-    data = readings.of(task)
-    for family in task.families:
-        view = data.examples.view(get_family(family).view)
-        assert len(np.unique(view.item)) == len(data.examples)
-    if "features" in data.examples.views:
-        assert len(data.preparation.features) == data.examples.view("features").x.shape[1]
-
-
-@every_task
-def test_reading_again_gives_the_same(name: str, readings: Readings) -> None:
-    task = get_task(name)
-    data = readings.of(task)
-    again = load_for_run(readings.store, {"task": name, "request": Request().facts()})
-    assert again.ids == data.examples.ids
-    assert len(set(again.ids)) == len(again.ids)
-    np.testing.assert_array_equal(again.y, data.examples.y)
-    assert task.load(readings.store).classes == data.examples.classes
+def test_a_task_is_named_after_its_file() -> None:
+    assert all(get_task(name).name == name for name in task_names())
 
 
 def test_an_unknown_task_is_answered_with_near_names() -> None:
