@@ -151,7 +151,7 @@ def ask(prometheus: str, query: str) -> list[Any]:
 
 def board() -> Iterator[tuple[str, str]]:
     """Yield the panels of the board, and each one's queries."""
-    for panel in json.loads((ROOT / "grafana" / "search.json").read_text())["panels"]:
+    for panel in json.loads((ROOT / "serve" / "grafana-search.json").read_text())["panels"]:
         for target in panel.get("targets", []):
             yield panel["title"], target["expr"].replace("$task", ".*")
 
