@@ -49,6 +49,7 @@ INDIRECT = {
     "pytest-xdist": "make test",
     "pandas-stubs": "mypy",
     "types-pyyaml": "mypy",
+    "uv": "tests of the wheel",
 }
 # Imported without being named in pyproject.toml: a dependency brings it, as part of its interface.
 BROUGHT_BY = {

@@ -1,15 +1,20 @@
 """Hand-made model bundles and a service over them, without Ray and without training."""
 
+import contextlib
 import hashlib
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.nodes import free_port
 from tunesmith.artifacts.preparation import (
     ImagePreparation,
     MidiPreparation,
@@ -170,3 +175,22 @@ def local_client(service: Service, client: str = "127.0.0.1") -> TestClient:
         client=(client, 50000),
         raise_server_exceptions=False,
     )
+
+
+@contextlib.contextmanager
+def served(service: Service) -> Iterator[str]:
+    """Serve over HTTP in a thread of this process; yield the server's URL."""
+    service.start()
+    port = free_port()
+    config = uvicorn.Config(make_app(service), "127.0.0.1", port, log_level="error", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(timeout=20)
+    service.stop()

@@ -1,25 +1,19 @@
 """The page in a headless Chromium: what a person does, with mouse, touch, keyboard and reader."""
 
-import contextlib
 import re
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
 import numpy as np
 import pytest
-import uvicorn
 from playwright.sync_api import Page, expect
 
 from tests.serving.browser import Tab, find_chromium, open_tab
-from tests.serving.conftest import TASKS, write_bundle
+from tests.serving.conftest import TASKS, served, write_bundle
 from tests.serving.http.test_auth import make_key
-from tests.serving.test_processes import free_port
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.summary import summarise
-from tunesmith.serving.http.routes import make_app
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import AccessSettings, shipped
 
@@ -31,25 +25,6 @@ pytestmark = [
 # What a page may fetch: itself, and what it holds in memory.
 _WITHIN = ("about:", "data:", "blob:")
 expect.set_options(timeout=30_000)
-
-
-@contextlib.contextmanager
-def served(service: Service) -> Iterator[str]:
-    """Serve in a thread of this process."""
-    service.start()
-    port = free_port()
-    config = uvicorn.Config(make_app(service), "127.0.0.1", port, log_level="error", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(timeout=20)
-    service.stop()
 
 
 @pytest.fixture(scope="module")
