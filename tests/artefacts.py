@@ -185,7 +185,7 @@ def write_run(
         "classes": list(examples.classes),
         "counts": {"planned": 4, "completed": 3, "pruned": 1, "failed": 0},
         "best": {
-            "trial": "t1",
+            "trial": 1,
             "family": "toy",
             "params": {"strength": 60.0},
             "score": 0.8,
@@ -214,7 +214,7 @@ def write_run(
     )
     trials = pd.DataFrame(
         {
-            "trial": ["t0", "t1", "t2", "t3"],
+            "trial": [0, 1, 2, 3],
             "family": ["toy", "toy", "other", "other"],
             "params": ['{"strength": 1.0}', '{"strength": 60.0}', '{"rate": 0.1}', '{"rate": 1.0}'],
             "state": ["COMPLETE", "COMPLETE", "COMPLETE", "PRUNED"],

@@ -5,21 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from tunesmith.artifacts.searches import mend, read_history
+from tunesmith.artifacts.searches import TrialResult, mend, read_history
 from tunesmith.tuning.optuna_search import open_study
 
 
 def test_a_line_that_was_not_finished_does_not_spoil_the_next(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    rows = [{"trial": 0, "step": step, "score": 0.5} for step in (1, 2, 3)]
-    first, second, third = (json.dumps(row) + "\n" for row in rows)
+    results = [TrialResult(0, "ann", step, 0.5, 1, 0.1, {"log_loss": 1.0}) for step in (1, 2, 3)]
+    first, second, third = (json.dumps(result.row()) + "\n" for result in results)
     path.write_text(first + second + third[:10])
     mend(path)
     with path.open("a") as file:
         file.write(third)
-    assert read_history(path) == rows
+    assert read_history(path) == results
     mend(path)
-    assert read_history(path) == rows
+    assert read_history(path) == results
 
 
 def test_nothing_is_made_where_there_was_nothing(tmp_path: Path) -> None:

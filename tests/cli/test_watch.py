@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tunesmith.artifacts.searches import ROOT as RUNS
+from tests import records
 from tunesmith.artifacts.store import Store
 from tunesmith.cli.watch import main
 
@@ -28,9 +28,8 @@ def test_the_pages_end_with_the_command_and_move_with_the_run(tmp_path: Path) ->
     from tunesmith.tuning.optuna_search import open_study
 
     store = Store(tmp_path)
-    store.write_json({"run_id": "r1"}, RUNS, "noise", ".staging-r1", "plan.json")
-    store.write_json({"run_id": "r1"}, RUNS, "noise", ".unfinished.json")
-    running = tmp_path / RUNS / "noise" / ".staging-r1"
+    records.write_unfinished(store, records.make_plan("r1"))
+    running = tmp_path / "runs" / "noise" / ".staging-r1"
     open_study(running / "study.journal", "noise/r1")
     # TensorBoard takes longer to start than everything else here.
     program = (
@@ -47,8 +46,8 @@ def test_the_pages_end_with_the_command_and_move_with_the_run(tmp_path: Path) ->
         _read_until(process.stderr, "Optuna noise     http://127.0.0.1:")
         _read_until(process.stderr, "MLflow           uvx")
         running.rename(running.with_name("r1"))
-        store.write_json({"run_id": "r1"}, RUNS, "noise", "latest.json")
-        store.remove(RUNS, "noise", ".unfinished.json")
+        records.write_run(store, records.make_run("r1"))
+        store.remove("runs", "noise", ".unfinished.json")
         _read_until(process.stderr, "noise run r1: finished")
         line = _read_until(process.stderr, "Optuna noise")
     finally:

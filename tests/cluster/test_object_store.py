@@ -104,7 +104,7 @@ def test_a_model_is_judged_promoted_rolled_back_and_served_from_a_bucket(
     _job(rollback, bucket, "composer", "--reason", "drill over")
     now = champion(Store(bucket.uri), "composer")
     assert now is not None
-    assert now.card["run_id"] == "r1"
+    assert now.card.run_id == "r1"
 
 
 def test_a_server_answers_from_a_bucket(bucket: Store, midi_factory: Callable[..., bytes]) -> None:

@@ -136,7 +136,7 @@ def test_the_page_runs_as_written_on_two_nodes(
     assert len(open_dataset(store, "mine").pieces()) == 2 * PIECES
     now = champion(store, "composer")
     assert now is not None
-    assert store.exists("reports", "composer", now.card["run_id"], "report.json")
+    assert store.exists("reports", "composer", now.card.run_id, "report.json")
     answer = json.loads(printed)
     assert answer["composer"] in {"Bach", "Chopin"}
     assert answer["model"]["version"] == now.version

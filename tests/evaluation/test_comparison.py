@@ -7,6 +7,7 @@ from tunesmith.evaluation.comparison import against_champion
 from tunesmith.evaluation.metrics import compare
 from tunesmith.evaluation.parts import parts_of
 from tunesmith.evaluation.predictions import predict
+from tunesmith.inference.runs import load_run
 from tunesmith.registry import promote
 from tunesmith.reports.publishing import make_report
 
@@ -33,13 +34,13 @@ def challenge(store, examples, run_id="r2", seed=0):
     artefacts.write_run(store, examples, model, run_id=run_id, seed=seed)
     run = open_run(store, "composer", run_id)
     test = parts_of(run, examples).test
-    return run, test, predict(run.classifier(), test).by_item
+    return run, test, predict(load_run(run), test).by_item
 
 
 def test_both_models_answer_the_same_items(with_champion, examples):
     run, test, answers = challenge(with_champion, examples)
     found = against_champion(run, test, answers, "accuracy")
-    theirs = predict(open_run(with_champion, "composer", "r1").classifier(), test).by_item
+    theirs = predict(load_run(open_run(with_champion, "composer", "r1")), test).by_item
     expected = compare(test.y, answers, theirs, test.groups, metric="accuracy")
     assert found is not None
     assert found["version"] == 1

@@ -14,6 +14,7 @@ from tunesmith.errors import ModelError, StoreError, UsageError
 from tunesmith.evaluation.metrics import score
 from tunesmith.evaluation.parts import parts_of
 from tunesmith.evaluation.predictions import predict
+from tunesmith.inference.runs import load_run
 from tunesmith.midi.features import FEATURE_NAMES
 from tunesmith.registry import promote
 from tunesmith.reports.evaluation_page import render
@@ -56,7 +57,7 @@ def test_report_is_measured_on_the_test_part(searched, examples):
     assert piece["macro_f1"]["value"] == pytest.approx(f1_score(test.y, answered, average="macro"))
     expected = accuracy_score(test.y[view.item], by_chunk.argmax(axis=1))
     assert chunk["accuracy"]["value"] == pytest.approx(expected)
-    assert report.facts["n_test_pieces"] == len(test)
+    assert report.facts["n_test"] == len(test)
     assert np.sum(report.facts["confusion"]) == len(test)
 
 
@@ -167,7 +168,7 @@ def test_a_model_of_both_sees_the_whole_piece_beside_each_chunk(store, monkeypat
     assert "the features of the whole piece beside each" in report.facts["chunk_note"]
     assert report.facts["metrics"].keys() == {"piece", "chunk"}
     assert report.facts["behaviour"]["pieces"] == report.facts["n_test"]
-    assert promote(store, "composer", force="a test").card["inputs"].keys() == {
+    assert promote(store, "composer", force="a test").card.inputs.keys() == {
         "chunks",
         "features",
     }
@@ -195,7 +196,7 @@ def test_the_temperature_that_the_search_found_is_part_of_every_figure(store, mo
     bundle = promote(store, "composer")
     test = parts_of(open_run(store, "composer"), examples).test
     shipped = predict(bundle.load(), test)
-    raw = predict(open_run(store, "composer").classifier(), test)
+    raw = predict(load_run(open_run(store, "composer")), test)
     expected = raw.tempered(facts["calibration"]["temperature"])
     np.testing.assert_allclose(shipped.by_row, expected.by_row, atol=1e-5)
     assert score(test.y, shipped.by_item)["log_loss"].value == pytest.approx(

@@ -144,5 +144,5 @@ def test_an_ensemble_of_trees_a_linear_model_and_a_network_answers_alone(
         expected += weight * answers
     mixed = expected.astype(np.float32)
     bundle = promote_run(store, monkeypatch, examples, merge(members), inputs, mixed)
-    assert bundle.card["inputs"].keys() == {"chunks", "features"}
+    assert bundle.card.inputs.keys() == {"chunks", "features"}
     assert read_alone(store, bundle, inputs, mixed)["difference"] < 1e-5

@@ -63,8 +63,8 @@ def test_evaluation_measures_it(store, add_run):
 
 def test_a_variant_worth_keeping_is_part_of_the_bundle(with_variant, examples):
     bundle = promote(with_variant, "composer")
-    assert bundle.card["variants"]["int8"]["agreement"] > 0.95
-    assert bundle.card["variants_left_out"].keys() == {"float16"}
+    assert bundle.card.variants["int8"].agreement > 0.95
+    assert bundle.card.variants_left_out.keys() == {"float16"}
     x = examples.view("chunks").x[:50]
     small = bundle.load(variant="int8").predict({"chunks": x})
     whole = bundle.load().predict({"chunks": x})

@@ -58,7 +58,7 @@ def test_rollback_to_a_damaged_version_leaves_the_champion(three_versions):
 
 def test_a_record_that_a_killed_promotion_left_behind_is_no_history(three_versions):
     before = history(three_versions, "composer")
-    orphan = before[0].as_dict() | {"number": 4, "parent": 3}
+    orphan = before[0].json_object() | {"number": 4, "parent": 3}
     three_versions.write_json(orphan, "models", "composer", "records", "0004.json")
     assert history(three_versions, "composer") == before
     rollback(three_versions, "composer")
@@ -67,5 +67,5 @@ def test_a_record_that_a_killed_promotion_left_behind_is_no_history(three_versio
 
 def test_an_aliases_file_from_elsewhere_is_refused(store):
     store.write_json({"winner": 3}, "models", "composer", "aliases.json")
-    with pytest.raises(StoreError, match="not a table of aliases"):
+    with pytest.raises(StoreError, match=r"aliases.json.*winner"):
         champion(store, "composer")

@@ -95,7 +95,7 @@ def test_a_registry_that_is_away_is_told_of_and_costs_nothing(store, add_run, mo
 
 def test_the_run_of_the_trial_is_linked_where_the_search_tracked_it(registry, store, add_run):
     experiment = registry.create_experiment("composer", artifact_location=store.uri)
-    tags = {"run": "r1", "tunesmith.trial": "t1"}
+    tags = {"run": "r1", "tunesmith.trial": "1"}
     run = registry.create_run(experiment, tags=tags)
     promoted(store, add_run, 1)
     catalogue(store, "composer")

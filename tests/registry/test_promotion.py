@@ -1,12 +1,11 @@
-import json
-
 import numpy as np
 import onnx
 import pytest
 import yaml
 from onnx import numpy_helper
 
-from tests import artefacts
+from tests import artefacts, records
+from tunesmith.artifacts.cards import InputShape
 from tunesmith.errors import StoreError, UsageError
 from tunesmith.inference.smoke import Bounds
 from tunesmith.registry import (
@@ -50,17 +49,20 @@ def test_the_first_model_becomes_champion_and_answers_as_trained(store, add_run,
 def test_the_card_says_what_a_server_and_a_reader_need(store, add_run):
     add_run("r1")
     card = promote(store, "composer").card
-    assert card["labels"] == list(artefacts.CLASSES)
-    assert card["inputs"] == {"chunks": {"dtype": "uint8", "shape": [None, artefacts.FRAMES, 128]}}
-    assert card["dataset"]["frames_per_second"] == 10
-    assert card["metrics"]["piece"]["accuracy"].keys() == {"value", "low", "high"}
-    assert card["lineage"]["family"] == "toy"
-    assert sum(card["split"]["parts"].values()) == 180
-    assert {verdict["rule"] for verdict in card["gate"]} == {
-        "schema", "equality", "evaluated", "smoke"
-    }  # fmt: skip
-    assert "libraries" in card
-    json.dumps(card, allow_nan=False)
+    assert card.labels == artefacts.CLASSES
+    assert card.inputs == {"chunks": InputShape(dtype="uint8", shape=(None, artefacts.FRAMES, 128))}
+    assert card.preparation.frames_per_second == 10
+    assert card.metrics["piece"]["accuracy"].value > 0.5
+    assert card.lineage.family == "toy"
+    assert sum(card.split.parts.values()) == 180
+    assert {verdict.rule for verdict in card.gate} == {"schema", "equality", "evaluated", "smoke"}
+    assert {"python", "onnxruntime"} <= card.libraries.promotion.keys()
+    stored = store.read_json("models", "composer", "0001", "card.json")
+    assert stored == card.json_object()
+    assert stored["schema_version"] == 1
+    assert stored["inputs"] == {
+        "chunks": {"dtype": "uint8", "shape": [None, artefacts.FRAMES, 128]}
+    }
 
 
 def test_the_card_is_also_a_page_with_the_sections_of_the_convention(store, add_run):
@@ -76,9 +78,9 @@ def test_the_card_is_also_a_page_with_the_sections_of_the_convention(store, add_
         "Model details", "Intended use", "Metrics", "Evaluation data", "Training data",
         "Quantitative analyses", "Ethical considerations", "Caveats and recommendations",
     ]  # fmt: skip
-    assert bundle.card["sha256"] in body
+    assert bundle.card.sha256 in body
     assert "Licence of the data: that of each MIDI file" in body
-    figure = bundle.card["metrics"]["piece"]["macro_f1"]["value"]
+    figure = bundle.card.metrics["piece"]["macro_f1"].value
     assert f"| macro f1 | {figure:.3f} [" in body
     assert "None" not in body
 
@@ -102,9 +104,9 @@ def test_a_better_challenger_replaces_the_champion(store, add_run):
     newest, oldest = history(store, "composer")
     assert (newest.replaced, newest.champion, newest.action) == (1, 2, "promote")
     assert (oldest.replaced, oldest.champion, oldest.reason) == (None, 1, "the first one")
-    better = next(v for v in newest.verdicts if v["rule"] == "better")
-    assert better["facts"]["difference"]["low"] > 0
-    assert better["facts"]["version"] == 1
+    better = next(v for v in newest.verdicts if v.rule == "better")
+    assert better.facts["difference"]["low"] > 0
+    assert better.facts["version"] == 1
 
 
 def test_a_worse_challenger_is_refused_and_waits(store, add_run):
@@ -221,10 +223,8 @@ def test_a_memory_hungry_model_is_refused_by_how_much(store, add_run):
 
 def test_a_model_that_wants_everything_is_stopped(store, add_run):
     add_run("r1", artefacts.hungry_model(2_500_000_000), evaluated=False)
-    store.write_json(
-        {"sha256": artefacts.sha256(store, "r1"), "created": "now"},
-        "reports", "composer", "r1", "report.json",
-    )  # fmt: skip
+    sha256 = artefacts.sha256(store, "r1")
+    records.write_report(store, records.make_report("r1", "composer", sha256=sha256))
     said = refusal(store, bounds=Bounds(memory_bytes=300_000_000))
     assert "300 MB of memory is the limit" in said["smoke"]
 
@@ -236,19 +236,25 @@ def test_a_slow_model_is_refused(store, add_run):
 
 def test_noise_above_chance_stops_every_promotion(store, add_run):
     add_run("r1")
-    figure = {"value": 0.2, "low": 0.15, "high": 0.25}
-    report = {
-        "unit": "row",
-        "classes": list("0123456789"),
-        "metrics": {"row": {"accuracy": figure}},
-    }
-    store.write_json(report, "reports", "noise", "n1", "report.json")
-    store.write_json({"run_id": "n1"}, "runs", "noise", "n1", "run.json")
-    store.write_json({"run_id": "n1"}, "runs", "noise", "latest.json")
-    assert "0.050 beyond its interval" in refusal(store)["noise"]
-    report["metrics"]["row"]["accuracy"] = {"value": 0.11, "low": 0.09, "high": 0.13}
-    store.write_json(report, "reports", "noise", "n1", "report.json")
+    classes = list("0123456789")
+    # A task of any name, marked by itself as a check on noise.
+    records.write_run(store, records.make_run("n1", "static", is_noise_check=True))
+    for value, low, high in ((0.2, 0.15, 0.25), (0.11, 0.09, 0.13)):
+        metrics = {"row": {"accuracy": {"value": value, "low": low, "high": high}}}
+        report = records.make_report("n1", "static", classes=classes, metrics=metrics)
+        records.write_report(store, report)
+        if low > 0.1:
+            assert "0.050 beyond its interval" in refusal(store)["noise"]
     assert promote(store, "composer").version == 1
+
+
+def test_without_a_check_on_noise_promotion_warns(store, add_run):
+    add_run("r1")
+    records.write_run(store, records.make_run("n1", "songs"))
+    records.write_report(store, records.make_report("n1", "songs"))
+    promote(store, "composer")
+    (verdict,) = [v for v in history(store, "composer")[0].verdicts if v.rule == "noise"]
+    assert verdict.passed is None
 
 
 def test_a_leak_that_the_audit_found_is_told_and_kept(store, add_run):
@@ -258,10 +264,10 @@ def test_a_leak_that_the_audit_found_is_told_and_kept(store, add_run):
     parts = ("reports", "composer", "r1", "report.json")
     store.write_json(report | {"audit": [finding]}, *parts)
     promote(store, "composer")
-    (verdict,) = [v for v in history(store, "composer")[0].verdicts if v["rule"] == "leaks"]
-    assert verdict["passed"] is None
-    assert "equal rows: 40 of 60." in verdict["message"]
-    assert any("40 of 60" in limit for limit in champion(store, "composer").card["limits"])
+    (verdict,) = [v for v in history(store, "composer")[0].verdicts if v.rule == "leaks"]
+    assert verdict.passed is None
+    assert "equal rows: 40 of 60." in verdict.message
+    assert any("40 of 60" in limit for limit in champion(store, "composer").card.limits)
 
 
 def test_labels_that_repeat_are_refused(store, add_run):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tunesmith.artifacts.searches import CLUSTER, ROOT
+from tests import records
+from tunesmith.artifacts import layout
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, UsageError
 from tunesmith.tuning import dashboards
@@ -15,13 +16,11 @@ from tunesmith.tuning.dashboards import Watched, open_pages, others, watched
 
 
 def _published(store: Store, task: str, run_id: str) -> None:
-    store.write_json({}, ROOT, task, run_id, "run.json")
-    store.write_json({"run_id": run_id}, ROOT, task, "latest.json")
+    records.write_run(store, records.make_run(run_id, task))
 
 
 def _running(store: Store, task: str, run_id: str) -> None:
-    store.write_json({"run_id": run_id}, ROOT, task, f".staging-{run_id}", "plan.json")
-    store.write_json({"run_id": run_id}, ROOT, task, ".unfinished.json")
+    records.write_unfinished(store, records.make_plan(run_id, task))
 
 
 def test_searches_that_run_are_watched_else_the_newest_run(store: Store) -> None:
@@ -31,11 +30,11 @@ def test_searches_that_run_are_watched_else_the_newest_run(store: Store) -> None
     _published(store, "noise", "20260101T000000-bb")
     (newest,) = watched(store)
     assert (newest.task, newest.is_running) == ("digits", False)
-    assert newest.folder == store.local_path(ROOT, "digits", newest.run_id)
+    assert newest.folder == store.local_path(*layout.run("digits", newest.run_id))
     _running(store, "noise", "20260103T000000-cc")
     (running,) = watched(store)
     assert (running.run_id, running.is_running) == ("20260103T000000-cc", True)
-    assert running.folder == store.local_path(ROOT, "noise", ".staging-20260103T000000-cc")
+    assert running.folder == store.local_path("runs", "noise", ".staging-20260103T000000-cc")
     assert [run.task for run in watched(store, ["digits", "noise"])] == ["digits", "noise"]
     with pytest.raises(SearchError, match="no search of composer"):
         watched(store, ["composer", "digits"])
@@ -67,14 +66,15 @@ def test_ray_is_shown_only_where_it_answers(store: Store) -> None:
         closed.bind(("127.0.0.1", 0))
         here = f"http://127.0.0.1:{listening.getsockname()[1]}"
         gone = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        store.write_json({"dashboard": here, "metrics": [f"{gone}/m", f"{here}/m"]}, *CLUSTER)
+        both = {"dashboard": here, "metrics": [f"{gone}/m", f"{here}/m"]}
+        store.write_json(both, *layout.CLUSTER)
         found = others(store, "http://tracking:5000")
         assert found == {
             "dashboard": here,
             "metrics": [f"{here}/m"],
             "mlflow": "http://tracking:5000",
         }
-        store.write_json({"dashboard": gone, "metrics": []}, *CLUSTER)
+        store.write_json({"dashboard": gone, "metrics": []}, *layout.CLUSTER)
         assert others(store, "http://tracking:5000")["dashboard"] is None
 
 

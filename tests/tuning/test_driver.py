@@ -14,6 +14,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 
+from tunesmith.artifacts.searches import TrialResult
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, UsageError
 from tunesmith.tasks import get_task
@@ -40,8 +41,8 @@ class _Recorded(EarlyStopping):
         self.at_first: Any = {}
         self.made.append(self)
 
-    def replay(self, task: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        super().replay(task, rows)
+    def replay(self, task: str, results: Sequence[TrialResult]) -> None:
+        super().replay(task, results)
         self.at_first = known(self)
 
 
@@ -105,7 +106,7 @@ def test_a_search_that_is_extended_judges_by_what_the_first_had_seen(
 def test_the_run_says_what_it_is(searched: Any) -> None:
     store, (run, _), _ = searched
     latest = store.read_json("runs", "noise", "latest.json")
-    assert latest == {"run_id": run["run_id"]}
+    assert latest == {"run_id": run["run_id"], "schema_version": 1}
     facts = store.read_json("runs", "noise", run["run_id"], "run.json")
     assert facts == {key: value for key, value in run.items() if key != "table"}
     assert facts["status"] == "finished"

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from tests import records
 from tunesmith.artifacts.store import Store
 from tunesmith.cli.leaderboard import main
 from tunesmith.errors import UsageError
@@ -22,22 +23,16 @@ def _parquet(frame: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _write_run(store: Store, run_id: str, trials: list[dict[str, Any]], **facts: Any) -> None:
+def _write_run(store: Store, run_id: str, trials: list[dict[str, Any]]) -> None:
     frame = pd.DataFrame(trials).assign(params="{}", steps=3, duration_s=1.5)
     best = frame.sort_values("score", ascending=False).iloc[0]
     parts = ["train"] * 70 + ["validation"] * 100 + ["test"] * 15
     where = ("runs", "noise", run_id)
     store.write_bytes(_parquet(frame), *where, "trials.parquet")
     store.write_bytes(_parquet(pd.DataFrame({"part": parts})), *where, "split.parquet")
-    run = {
-        "status": "finished",
-        "metric": "accuracy",
-        "dataset": {"name": "noise", "version": "1"},
-        "finished": "2026-01-01T00:00:00+00:00",
-        "best": {"trial": int(best["trial"])},
-        **facts,
-    }
-    store.write_json(run, *where, "run.json")
+    winner = {"trial": int(best["trial"]), "family": best["family"], "params": {},
+              "score": best["score"], "steps": 3}  # fmt: skip
+    records.write_run(store, records.make_run(run_id, best=winner))
 
 
 def _trial(
@@ -56,8 +51,7 @@ def board_store(store: Store) -> Store:
     ]
     _write_run(store, "r1", trials)
     _write_run(store, "r2", [_trial(0, "ann", 0.65)])
-    report = {"metrics": {"row": {"accuracy": {"value": 0.6, "low": 0.5, "high": 0.7}}}}
-    store.write_json(report, "reports", "noise", "r1", "report.json")
+    records.write_report(store, records.make_report("r1"))
     return store
 
 
@@ -86,16 +80,13 @@ def test_figures_on_unseen_items_stand_beside_the_winner_alone(board_store: Stor
 
 def test_a_search_that_did_not_finish_is_on_the_board(store: Store) -> None:
     folder = Path(store.path("runs", "noise", ".staging-r9"))
-    folder.mkdir(parents=True)
-    plan = {"run_id": "r9", "task": "noise", "metric": "accuracy",
-            "dataset": {"name": "noise", "version": "1"}}  # fmt: skip
-    (folder / "plan.json").write_text(json.dumps(plan))
-    store.write_json({"run_id": "r9"}, "runs", "noise", ".unfinished.json")
+    records.write_unfinished(store, records.make_plan("r9"))
     assert leaderboard(store) == []
     lines = [
-        json.dumps({"trial": 0, "family": "ann", "step": step, "score": 0.1 * step})
+        json.dumps({"trial": 0, "family": "ann", "step": step, "score": 0.1 * step,
+                    "best_step": step, "fit_s": 0.1})
         for step in (1, 2)
-    ]
+    ]  # fmt: skip
     (folder / "history.jsonl").write_text("\n".join(lines) + '\n{"trial": 1, "fam')
     (row,) = leaderboard(store)
     assert (row["status"], row["score"], row["steps"]) == ("unfinished", 0.2, 2)

@@ -10,6 +10,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from tests import records
 from tunesmith.artifacts.tracking import open_client
 from tunesmith.tuning.mlflow_trials import TrackedTrials
 from tunesmith.tuning.optuna_search import FAMILY, open_study
@@ -29,7 +30,7 @@ def session(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
     name = request.node.name
     return SimpleNamespace(
         task=SimpleNamespace(name=name, metric="macro_f1"),
-        plan={"study": f"{name}/1", "seed": 7},
+        plan=records.make_plan("r1", name, study=f"{name}/1", seed=7),
         data=SimpleNamespace(name="songs", version="abc123", is_sample=False),
         run_id="r1",
         history=tmp_path / "history.jsonl",
@@ -53,7 +54,7 @@ def _ask(session: Any) -> optuna.Trial:
 def _report(tracked: TrackedTrials, session: Any, trial: Any, step: int) -> None:
     """Do what `Watch` does with a result, and pass it on."""
     trial.config["task"] = session.task.name
-    row = {"score": step / 10, "loss": 1.0, "gpus": "", "best_step": step}
+    row = {"score": step / 10, "loss": 1.0, "gpus": "", "best_step": step, "fit_s": 0.5}
     with session.history.open("a") as file:
         about = {"trial": trial.config["trial"], "family": "boosting", "step": step}
         file.write(json.dumps(about | row) + "\n")
@@ -86,7 +87,7 @@ def test_a_trial_is_a_run_with_settings_figures_and_environment(session: Any, ur
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "0000 boosting"
     assert run.data.params == {"family": "boosting", "depth": "3"}
-    assert run.data.metrics == {"score": 0.2, "loss": 1.0, "best_step": 2.0}
+    assert run.data.metrics == {"score": 0.2, "loss": 1.0, "best_step": 2.0, "fit_s": 0.5}
     assert _scores(run, uri) == [(1, 0.1), (2, 0.2)]
     tags = run.data.tags
     assert tags["tunesmith.state"] == "COMPLETE"

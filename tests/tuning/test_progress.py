@@ -5,16 +5,20 @@ from typing import Any
 
 import pytest
 
+from tunesmith.artifacts.searches import TrialResult
 from tunesmith.tuning.progress import Budget, Progress
-from tunesmith.tuning.trial import SCORE
 
 _TOTAL_S = 600.0
+
+
+def _seen(trial: int, score: float, fit_s: float) -> TrialResult:
+    return TrialResult(trial, "svm", 1, score, 1, fit_s, {})
 
 
 def _progress(n_trials: int = 4, results: int = 0) -> Progress:
     progress = Progress(n_trials)
     for number in range(results):
-        progress.saw(number, "svm", {SCORE: 0.5, "fit_s": 1.0})
+        progress.saw(_seen(number, 0.5, 1.0))
     return progress
 
 
@@ -65,7 +69,7 @@ def test_the_search_ends_while_there_is_time_for_refits() -> None:
     progress = _progress(results=1)
     budget = _budget(total_s=60.0, digits=progress)
     assert not budget.stop_all()
-    progress.saw(1, "svm", {SCORE: 0.9, "fit_s": 40.0})
+    progress.saw(_seen(1, 0.9, 40.0))
     assert budget.stop_all()
     assert budget.reason == "time budget"
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ray.tune import PlacementGroupFactory
 from ray.tune.schedulers import TrialScheduler
 
+from tunesmith.artifacts.searches import TrialResult
 from tunesmith.models import Resources, get_family
 from tunesmith.tuning.scheduler import (
     EarlyStopping,
@@ -223,20 +224,20 @@ def test_a_search_that_continues_stops_whom_it_would_have_stopped(
     lengths = [_length(undisturbed, number, row) for number, row in enumerate(scores)]
     n_ended = data.draw(st.integers(0, len(scores)))
     continued = EarlyStopping({"CPU": 2.0})
-    rows = [
-        {
-            "trial": number,
-            "family": "boosting",
-            "step": step,
-            SCORE: scores[number][step - 1],
-            "finished": step == len(scores[number]),
-        }
+    results = [
+        _recorded(number, step, scores[number])
         for number in range(n_ended)
         for step in range(1, lengths[number] + 1)
     ]
-    continued.replay("t", rows)
+    continued.replay("t", results)
     again = [_length(continued, n, scores[n]) for n in range(n_ended, len(scores))]
     assert again == lengths[n_ended:]
+
+
+def _recorded(number: int, step: int, scores: list[float]) -> TrialResult:
+    """Return a step of a trial as the history of a search holds it."""
+    score, is_end = scores[step - 1], step == len(scores)
+    return TrialResult(number, "boosting", step, score, step, 0.1, {}, is_end=is_end)
 
 
 def _length(

@@ -49,10 +49,10 @@ def test_of_equal_scores_the_smaller_loss_where_it_was_best_wins(tmp_path: Path)
             {"duration_s": 1.0, "steps": [(0.89, 0.01)]},
         ],
     )
-    winner = choose(session)
-    assert winner.best["trial"] == 1
-    assert winner.best["steps"] == 1
-    assert winner.members[0].refit_s == 2.0
+    selection = choose(session)
+    assert selection.winner.trial == 1
+    assert selection.winner.steps == 1
+    assert selection.members[0].refit_s == 2.0
 
 
 def test_of_equal_losses_the_shorter_trial_wins(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_of_equal_losses_the_shorter_trial_wins(tmp_path: Path) -> None:
     session = _session(
         tmp_path, [{"duration_s": 2.0, "steps": steps}, {"duration_s": 1.0, "steps": steps}]
     )
-    assert choose(session).best["trial"] == 1
+    assert choose(session).winner.trial == 1
 
 
 def test_no_score_at_all_is_said(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
+from tunesmith.artifacts.searches import TrialResult
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError
 from tunesmith.tuning.session import Ask, Session, open_session
@@ -42,9 +43,12 @@ def test_results_say_which_trials_were_not_stopped(store: Store) -> None:
         trial.set_user_attr("training_iteration", 2 if trial.number < 3 else 1)
         study.tell(trial, 0.5 if state == TrialState.COMPLETE else None, state=state)
     still_running = study.ask().number
-    rows = [{"trial": trial, "step": step} for trial in range(still_running + 1) for step in (1, 2)]
-    session.history.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert [(row["trial"], row["step"], row["finished"]) for row in session.ended_rows()] == [
+    results = [
+        TrialResult(trial, "linear", step, 0.5, 1, 0.1, {})
+        for trial in range(still_running + 1) for step in (1, 2)
+    ]  # fmt: skip
+    session.history.write_text("".join(json.dumps(result.row()) + "\n" for result in results))
+    assert [(r.trial, r.step, r.is_end) for r in session.ended_results()] == [
         (0, 1, False), (0, 2, True), (1, 1, False), (1, 2, False), (3, 1, True)
     ]  # fmt: skip
 

@@ -12,6 +12,9 @@ import numpy.typing as npt
 from tunesmith import inference
 from tunesmith.api.html import facts_html
 from tunesmith.api.stores import AnyStore, open_store
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.cards import Card
+from tunesmith.artifacts.reports import Interval, Metrics
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import InputError, MidiError, ModelError, UsageError, unknown
 from tunesmith.inference import Prediction as Answer
@@ -19,7 +22,6 @@ from tunesmith.inference.items import Item
 from tunesmith.inference.pieces import Piece
 from tunesmith.midi.reading import read_score
 from tunesmith.registry import Bundle, aliases, open_bundle
-from tunesmith.registry.bundles import FOLDER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,33 +185,32 @@ class Model:
 
     def __repr__(self) -> str:
         metric, interval = _headline(self.bundle.card)
-        return f"Model({self.task!r}, version={self.version}, {metric}={interval['value']:.3f})"
+        return f"Model({self.task!r}, version={self.version}, {metric}={interval.value:.3f})"
 
     def _repr_html_(self) -> str:
         card = self.bundle.card
         metrics = _metrics(card)
         figures = [
-            (name.replace("_", " "), f"{of['value']:.3f} [{of['low']:.3f}, {of['high']:.3f}]")
+            (name.replace("_", " "), f"{of.value:.3f} [{of.low:.3f}, {of.high:.3f}]")
             for name, of in metrics.items()
         ]
         names = ", ".join(self.classes[:8]) + (", …" if len(self.classes) > 8 else "")
         facts = [
             ("aliases", ", ".join(aliases(self.bundle.store, self.task).names(self.version))),
             ("labels", names),
-            ("family", str((card.get("lineage") or {}).get("family"))),
-            ("run", str(card["run_id"])),
+            ("family", card.lineage.family if card.lineage and card.lineage.family else "unknown"),
+            ("run", card.run_id),
             *figures,
         ]
         return facts_html(f"{self.task}, version {self.version}", facts)
 
 
-def _metrics(card: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
+def _metrics(card: Card) -> Metrics:
     """Return each metric of the whole items with its interval."""
-    by_unit: Mapping[str, Mapping[str, Mapping[str, float]]] = card["metrics"]
-    return by_unit.get(card.get("unit", ""), next(iter(by_unit.values())))
+    return card.metrics.get(card.unit) or next(iter(card.metrics.values()))
 
 
-def _headline(card: Mapping[str, Any]) -> tuple[str, Mapping[str, float]]:
+def _headline(card: Card) -> tuple[str, Interval]:
     """Return the metric that stands for the model, and its value with an interval."""
     metrics = _metrics(card)
     name = "macro_f1" if "macro_f1" in metrics else next(iter(metrics))
@@ -362,7 +363,9 @@ def load_model(
 
 
 def _nothing_promoted(store: Store, task: str, alias: str) -> UsageError:
-    tasks = [name for name in store.list(FOLDER) if aliases(store, name).champion is not None]
+    tasks = [
+        name for name in store.list(*layout.models()) if aliases(store, name).champion is not None
+    ]
     if task not in tasks and tasks:
         kind = "promoted model"
         return unknown(kind, task, tasks)

@@ -179,7 +179,7 @@ class Report:
     def _repr_html_(self) -> str:
         import pandas as pd
 
-        n_items = self.artifact.facts[f"n_test_{self.unit}s"]
+        n_items = self.artifact.facts["n_test"]
         columns = {"model": self.metrics, **self.baselines}
         table = pd.DataFrame({name: _shown(frame) for name, frame in columns.items()})
         table.index = pd.Index([str(name).replace("_", " ") for name in table.index])

@@ -210,11 +210,12 @@ def run_search(
     list of dict
         As `tunesmith.tuning.search` returns them.
     """
-    from tunesmith.artifacts.searches import CLUSTER
+    from tunesmith.artifacts import layout
+    from tunesmith.artifacts.searches import ClusterRecord
     from tunesmith.tuning import asks_for, search
 
     asks = asks_for(names, options)
-    store.write_json(connection.endpoints(), *CLUSTER)
+    ClusterRecord.model_validate(connection.endpoints()).write(store, *layout.CLUSTER)
     return search(
         store,
         asks,

@@ -1,11 +1,13 @@
 """The manifest: what a dataset version is, where it came from, and that its counts reconcile."""
 
-from typing import Any
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.documents import Document, JsonObject, Section
 from tunesmith.artifacts.store import Store
-from tunesmith.errors import DatasetError, StoreError, UsageError, unknown
+from tunesmith.errors import DatasetError, TunesmithError, UsageError, unknown
 
 __all__ = [
     "LATEST",
@@ -16,24 +18,21 @@ __all__ = [
     "Manifest",
     "SourceSummary",
     "TableFile",
+    "VersionPointer",
     "check_name",
     "dataset_names",
     "dataset_versions",
     "latest_version",
+    "point_latest",
     "read_manifest",
     "remove_version",
 ]
-
-ROOT = "datasets"
-MANIFEST = "manifest.json"
+(ROOT,) = layout.datasets()
+MANIFEST = layout.MANIFEST
 LATEST = "latest.json"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Counts(_Record):
+class Counts(Section):
     """How many of what. `found` files are all accounted for: kept, duplicate or rejected."""
 
     found: int = Field(ge=0, description="Files that claim to be MIDI, nested archives included.")
@@ -64,7 +63,7 @@ class Counts(_Record):
         return self
 
 
-class SourceSummary(_Record):
+class SourceSummary(Section):
     """One source and what it held."""
 
     uri: str
@@ -72,7 +71,7 @@ class SourceSummary(_Record):
     ignored: int = 0
 
 
-class LeakReport(_Record):
+class LeakReport(Section):
     """What a split that ignores duplicate clusters would have leaked."""
 
     held_out: int = Field(description="Pieces in the held-out fifth of a random stratified split.")
@@ -80,7 +79,7 @@ class LeakReport(_Record):
     in_clusters: int = Field(description="Pieces that share a cluster with another one.")
 
 
-class TableFile(_Record):
+class TableFile(Section):
     """One Parquet file of a table."""
 
     path: str
@@ -88,14 +87,25 @@ class TableFile(_Record):
     bytes: int
 
 
-class Manifest(_Record):
+class VersionPointer(Document):
+    """`latest.json` of a dataset: the version that readers get by default."""
+
+    REMEDY: ClassVar[str] = "Ingest again: tunesmith ingest."
+    ERROR: ClassVar[type[TunesmithError]] = DatasetError
+
+    version: str
+
+
+class Manifest(Document):
     """`manifest.json` of a dataset version."""
 
-    format: int = 1
+    REMEDY: ClassVar[str] = "Ingest again: tunesmith ingest."
+    ERROR: ClassVar[type[TunesmithError]] = DatasetError
+
     name: str
     version: str
     created: str
-    parameters: dict[str, Any]
+    parameters: JsonObject
     sources: list[SourceSummary]
     content_hash: str
     inputs_hash: str = ""
@@ -120,15 +130,24 @@ class Manifest(_Record):
         """Frames a second of the stored rolls."""
         return float(self.parameters["frames_per_second"])
 
+    @property
+    def hop_frames(self) -> int:
+        """Frames between the beginnings of two chunks."""
+        return int(self.parameters["hop_frames"])
+
 
 def dataset_names(store: Store) -> list[str]:
     """Return the names of all datasets that have a version."""
-    return [name for name in store.list(ROOT) if dataset_versions(store, name)]
+    return [name for name in store.list(*layout.datasets()) if dataset_versions(store, name)]
 
 
 def dataset_versions(store: Store, name: str) -> list[str]:
     """Return the versions of a dataset, in alphabetical order."""
-    return [v for v in store.list(ROOT, name) if store.exists(ROOT, name, v, MANIFEST)]
+    return [
+        version
+        for version in store.list(*layout.dataset(name))
+        if store.exists(*layout.dataset_version(name, version, layout.MANIFEST))
+    ]
 
 
 def latest_version(store: Store, name: str) -> str:
@@ -139,10 +158,19 @@ def latest_version(store: Store, name: str) -> str:
     UsageError
         When there is no dataset of that name; the message lists those that exist.
     """
-    if not store.exists(ROOT, name, LATEST):
+    pointer = layout.latest_dataset(name)
+    if not store.exists(*pointer):
         kind = "dataset"
         raise unknown(kind, name, dataset_names(store))
-    return str(store.read_json(ROOT, name, LATEST)["version"])
+    return VersionPointer.read(store, *pointer).version
+
+
+def point_latest(store: Store, name: str, version: str) -> None:
+    """Make a version the one that readers get by default."""
+    pointer = layout.latest_dataset(name)
+    wanted = VersionPointer(version=version)
+    if not store.exists(*pointer) or VersionPointer.read(store, *pointer) != wanted:
+        wanted.write(store, *pointer)
 
 
 def read_manifest(store: Store, name: str, version: str | None = None) -> Manifest:
@@ -156,16 +184,11 @@ def read_manifest(store: Store, name: str, version: str | None = None) -> Manife
         When the manifest is damaged.
     """
     version = version or latest_version(store, name)
-    try:
-        content = store.read_json(ROOT, name, version, MANIFEST)
-    except StoreError:
+    parts = layout.dataset_version(name, version, layout.MANIFEST)
+    if not store.exists(*parts):
         kind = f"version of dataset {name!r}"
-        raise unknown(kind, version, dataset_versions(store, name)) from None
-    try:
-        return Manifest.model_validate(content)
-    except ValidationError as error:
-        msg = f"{MANIFEST} of {name} {version} in {store.uri} is damaged: {error}. Ingest again."
-        raise DatasetError(msg) from error
+        raise unknown(kind, version, dataset_versions(store, name))
+    return Manifest.read(store, *parts)
 
 
 def remove_version(store: Store, name: str, version: str) -> str | None:
@@ -194,14 +217,14 @@ def remove_version(store: Store, name: str, version: str) -> str | None:
     latest = latest_version(store, name)
     if latest == version and left:
         latest = max(left, key=lambda v: read_manifest(store, name, v).created)
-        store.write_json({"version": latest}, ROOT, name, LATEST)
+        point_latest(store, name, latest)
     if not left:
-        store.remove(ROOT, name, LATEST)
+        store.remove(*layout.latest_dataset(name))
     # Without its manifest a folder is not a version: it goes first.
-    store.remove(ROOT, name, version, MANIFEST)
-    store.remove(ROOT, name, version)
+    store.remove(*layout.dataset_version(name, version, layout.MANIFEST))
+    store.remove(*layout.dataset_version(name, version))
     if not left:
-        store.remove(ROOT, name)
+        store.remove(*layout.dataset(name))
         return None
     return latest
 

@@ -1,51 +1,159 @@
-"""Reading a finished run: what a search left behind for evaluation and promotion."""
+"""A finished run: what a search left behind for evaluation and promotion."""
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.documents import Document, JsonObject, Section
+from tunesmith.artifacts.preparation import Preparation, preparation_of_run
+from tunesmith.artifacts.searches import DataRequest, DatasetReference, RunPointer
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import StoreError, unknown
-from tunesmith.inference.classifier import OUTPUT, Classifier
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["REPORT", "REPORTS", "Run", "open_run"]
+__all__ = [
+    "Member",
+    "Run",
+    "RunRecord",
+    "TrialCounts",
+    "Winner",
+    "latest_run_id",
+    "open_run",
+    "run_ids",
+]
 
-REPORTS = "reports"
-REPORT = "report.json"
+
+class Member(Section):
+    """One model of an ensemble, or a search's best trial."""
+
+    trial: int
+    family: str
+    params: JsonObject
+    score: float
+    steps: int = Field(description="How long it is trained: where its score was best.")
+    weight: float = 1.0
+
+
+class Winner(Section):
+    """The best trial of a search, or the ensemble of the best of each family."""
+
+    trial: int
+    family: str
+    params: JsonObject
+    score: float
+    steps: int
+    members: tuple[Member, ...] = Field(default=(), description="Of an ensemble.")
+
+
+class TrialCounts(Section):
+    """How the trials of a search ended."""
+
+    planned: int
+    completed: int = 0
+    pruned: int = 0
+    failed: int = 0
+    not_started: int = 0
+
+
+class RunRecord(Document):
+    """`run.json`: what was searched, how, and which trial won."""
+
+    REMEDY: ClassVar[str] = "Search again: tunesmith tune TASK."
+
+    run_id: str
+    task: str
+    title: str = ""
+    kind: str = Field(description="Kind of the task: midi, table, image, text or synthetic.")
+    unit: str = Field(description="What an item is: piece, song, row.")
+    is_noise_check: bool = Field(
+        default=False, description="The data is pure noise: a figure above chance is a leak."
+    )
+    extends: str | None = Field(default=None, description="Run whose trials it began with.")
+    request: DataRequest = DataRequest()
+    dataset: DatasetReference
+    notes: tuple[str, ...] = ()
+    protocol: str = ""
+    folds: int = 0
+    metric: str
+    seed: int
+    created: str
+    finished: str
+    status: str = "finished"
+    classes: tuple[str, ...] = Field(description="In the order of the model's output.")
+    counts: TrialCounts
+    families: tuple[str, ...] = ()
+    best: Winner
+    views: tuple[str, ...] = Field(description="Inputs of the model.")
+    aggregate: str = "mean"
+    features: tuple[str, ...] | None = Field(default=None, description="Columns of `features`.")
+    preparation: Preparation | None = Field(
+        default=None, description="How raw items become the model's inputs."
+    )
+    time_budget_s: float | None = None
+    resources: dict[str, float] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    commit: str | None = None
+
+    @classmethod
+    def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
+        """Add what earlier versions had in their code.
+
+        These are the preparation of inputs, and which data is noise: the synthetic one.
+        """
+        del version
+        known = {
+            "is_noise_check": content.get("kind") == "synthetic",
+            "preparation": preparation_of_run(content),
+        }
+        return content | known
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run artefact, ``runs/<task>/<run_id>/``.
+    """A run artefact, ``runs/<task>/<run_id>/``, opened.
 
     Attributes
     ----------
-    store, task, run_id
+    store
         Where it is.
-    facts
+    record
         The content of ``run.json``.
     """
 
     store: Store
-    task: str
-    run_id: str
-    facts: dict[str, Any]
+    record: RunRecord
 
     @property
-    def parts(self) -> tuple[str, str, str]:
-        """Where the run stands in the store."""
-        return ("runs", self.task, self.run_id)
+    def task(self) -> str:
+        """Name of the task."""
+        return self.record.task
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run; names sort by time."""
+        return self.record.run_id
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The record as JSON holds it."""
+        return self.record.json_object()
+
+    @property
+    def parts(self) -> layout.Parts:
+        """The run's folder in the store."""
+        return layout.run(self.task, self.run_id)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the model's output."""
-        return tuple(self.facts["classes"])
+        return self.record.classes
 
     def table(self, name: str) -> "pd.DataFrame":
         """Return a table of the run: ``split``, ``trials`` or ``history``."""
@@ -59,17 +167,6 @@ class Run:
         """Return the winner's ONNX model."""
         return self.store.read_bytes(*self.parts, "model", "model.onnx")
 
-    def report(self) -> dict[str, Any] | None:
-        """Return what the evaluation of this run found, None where there was none yet."""
-        if not self.store.exists(REPORTS, self.task, self.run_id, REPORT):
-            return None
-        found: dict[str, Any] = self.store.read_json(REPORTS, self.task, self.run_id, REPORT)
-        return found
-
-    def classifier(self, threads: int = 1) -> Classifier:
-        """Return the winner, ready to predict."""
-        return Classifier(self.model_bytes(), classes=self.classes, threads=threads)
-
     def reference(self) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.float32]]:
         """Return inputs by name and what the trained model itself answered to them.
 
@@ -81,10 +178,12 @@ class Run:
         data = self.store.read_bytes(*self.parts, "model", "reference.npz")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             inputs = {name: arrays[name] for name in arrays.files}
-        if OUTPUT not in inputs:
-            message = f"{'/'.join(self.parts)}/model/reference.npz has no {OUTPUT!r}; tune again."
+        if layout.OUTPUT not in inputs:
+            message = (
+                f"{'/'.join(self.parts)}/model/reference.npz has no {layout.OUTPUT!r}; tune again."
+            )
             raise StoreError(message)
-        answers = inputs.pop(OUTPUT)
+        answers = inputs.pop(layout.OUTPUT)
         return inputs, answers
 
     def temperature(self) -> float | None:
@@ -93,12 +192,24 @@ class Run:
         It was fitted while the winner had learned from the train part alone. None where the search
         did not fit one.
         """
-        best, history = self.facts["best"], self.table("history")
+        best, history = self.record.best, self.table("history")
         if "temperature" not in history:
             return None
-        rows = history[(history["trial"] == best["trial"]) & (history["step"] == best["steps"])]
+        rows = history[(history["trial"] == best.trial) & (history["step"] == best.steps)]
         known = rows["temperature"].dropna()
         return float(known.iloc[-1]) if len(known) else None
+
+
+def run_ids(store: Store, task: str) -> list[str]:
+    """Return the names of a task's published runs, oldest first."""
+    names = store.list(*layout.runs(task))
+    return [name for name in names if store.exists(*layout.run(task, name, layout.RECORD))]
+
+
+def latest_run_id(store: Store, task: str) -> str | None:
+    """Return the name of a task's newest published run, None where there is none."""
+    pointer = layout.latest_run(task)
+    return RunPointer.read(store, *pointer).run_id if store.exists(*pointer) else None
 
 
 def open_run(store: Store, task: str, run_id: str | None = None) -> Run:
@@ -107,18 +218,25 @@ def open_run(store: Store, task: str, run_id: str | None = None) -> Run:
     Raises
     ------
     StoreError
-        When the task has no run.
+        When the task has no run, or the run was made by a version whose files cannot be read.
     UsageError
         When `run_id` names none; the message lists near ones.
     """
     if run_id is None:
-        if not store.exists("runs", task, "latest.json"):
-            message = (
-                f"There is no run of {task!r} in {store.uri}. Search first: tunesmith tune {task}."
-            )
-            raise StoreError(message)
-        run_id = str(store.read_json("runs", task, "latest.json")["run_id"])
-    elif not store.exists("runs", task, run_id, "run.json"):
+        run_id = latest_run_id(store, task)
+        if run_id is None:
+            raise StoreError(_no_run(store, task))
+    elif not store.exists(*layout.run(task, run_id, layout.RECORD)):
         kind = f"run of {task}"
-        raise unknown(kind, run_id, [n for n in store.list("runs", task) if n != "latest.json"])
-    return Run(store, task, run_id, store.read_json("runs", task, run_id, "run.json"))
+        raise unknown(kind, run_id, run_ids(store, task))
+    return Run(store, RunRecord.read(store, *layout.run(task, run_id, layout.RECORD)))
+
+
+def _no_run(store: Store, task: str) -> str:
+    """Return what to do about a task without a run: finish its search, or begin one."""
+    if store.exists(*layout.unfinished_run(task)):
+        return (
+            f"There is no finished run of {task!r} in {store.shown}, but a search that was "
+            f"interrupted. Finish it: tunesmith tune {task} --resume."
+        )
+    return f"There is no run of {task!r} in {store.shown}. Search first: tunesmith tune {task}."

@@ -1,52 +1,151 @@
-"""Where searches keep their records, and reading them without Ray or Optuna."""
+"""What a search writes down before and while it runs, read without Ray or Optuna."""
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from pydantic import Field
+
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.documents import Document, JsonObject, Section
 from tunesmith.artifacts.store import Store
+from tunesmith.errors import SearchError, TunesmithError
 
 __all__ = [
-    "CLUSTER",
-    "PLAN",
-    "ROOT",
-    "STUDY",
-    "UNFINISHED",
+    "ClusterRecord",
+    "DataRequest",
+    "DatasetReference",
+    "Plan",
+    "RunPointer",
+    "TrialResult",
     "mend",
     "parse_history",
     "read_history",
-    "unfinished_run",
-    "work_folder",
+    "unfinished_plan",
+    "unfinished_run_id",
 ]
 
-ROOT = "runs"
-CLUSTER = (ROOT, ".cluster.json")
-"""What the newest search runs on: its Ray's dashboard and metrics."""
-PLAN = "plan.json"
-STUDY = "study.journal"
-UNFINISHED = ".unfinished.json"
+
+class DataRequest(Section):
+    """Which data a search was asked to read; what is left open is the task's own choice."""
+
+    dataset: str | None = None
+    version: str | None = None
+    seed: int = 0
+    options: JsonObject = Field(default_factory=dict, description="What only some tasks know.")
+    views: tuple[str, ...] | None = None
 
 
-def parse_history(text: str) -> list[dict[str, Any]]:
+class DatasetReference(Section):
+    """The data that was read."""
+
+    name: str
+    version: str
+    is_sample: bool = Field(default=False, description="Generated, because the real set is absent.")
+
+
+class RunPointer(Document):
+    """`latest.json` and `.unfinished.json` of a task: the name of a run."""
+
+    REMEDY: ClassVar[str] = "Search again: tunesmith tune TASK."
+
+    run_id: str
+
+
+class ClusterRecord(Document):
+    """`.cluster.json`: the Ray cluster that the newest search runs on."""
+
+    REMEDY: ClassVar[str] = "The next search writes it again."
+
+    dashboard: str | None = Field(default=None, description="URL of Ray's dashboard.")
+    metrics: tuple[str, ...] = Field(default=(), description="URLs in Prometheus format.")
+
+
+class Plan(Document):
+    """`plan.json`: what a search set out to do."""
+
+    REMEDY: ClassVar[str] = "Start a new search: tunesmith tune TASK."
+    ERROR: ClassVar[type[TunesmithError]] = SearchError
+
+    run_id: str
+    study: str = Field(description="Name of Optuna's study in the journal.")
+    task: str
+    metric: str
+    request: DataRequest
+    families: tuple[str, ...]
+    trials: int
+    seed: int
+    created: str
+    dataset: DatasetReference
+    extends: str | None = Field(default=None, description="Run whose trials it begins with.")
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One step of one trial.
+
+    Attributes
+    ----------
+    trial, family, step
+        Number of the trial, its family, and how many steps it has trained.
+    score
+        The best of the searched metric so far.
+    best_step
+        The step that reached it.
+    fit_s
+        Seconds that one model took to train up to here.
+    metrics
+        Everything else that was measured at this step, by name.
+    is_end
+        Whether the trial ended here by itself; known once it has ended.
+    """
+
+    trial: int
+    family: str
+    step: int
+    score: float
+    best_step: int
+    fit_s: float
+    metrics: Mapping[str, Any]
+    is_end: bool = False
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "TrialResult":
+        """Return the result that a line of the history holds."""
+        own = {name: row[name] for name in _OWN_COLUMNS}
+        rest = {name: value for name, value in row.items() if name not in own}
+        return cls(**own, metrics=rest)
+
+    def row(self) -> dict[str, Any]:
+        """Return the result as a line of the history holds it."""
+        return {name: getattr(self, name) for name in _OWN_COLUMNS} | dict(self.metrics)
+
+
+_OWN_COLUMNS = ("trial", "family", "step", "score", "best_step", "fit_s")
+
+
+def parse_history(text: str) -> list[TrialResult]:
     """Return results, one JSON object a line, the newest of each trial's step, in order.
 
-    A last line that the writer did not live to finish is left out.
+    A last line that its writer did not finish is left out.
     """
-    rows: dict[tuple[int, int], dict[str, Any]] = {}
+    results: dict[tuple[int, int], TrialResult] = {}
     for line in text.split("\n")[:-1]:
-        row = json.loads(line)
-        rows[row["trial"], row["step"]] = row
-    return [rows[key] for key in sorted(rows)]
+        result = TrialResult.of(json.loads(line))
+        results[result.trial, result.step] = result
+    return [results[key] for key in sorted(results)]
 
 
-def read_history(path: Path) -> list[dict[str, Any]]:
+def read_history(path: Path) -> list[TrialResult]:
     """Return the results in a file, none where there is no file; see `parse_history`."""
     return parse_history(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
 def mend(path: Path) -> None:
-    """Cut off a last line that its writer did not finish, for what is appended next.
+    """Cut off a last line that its writer did not finish, so that more can be appended.
 
     A killed process leaves one, and so does a disk that is full.
     """
@@ -58,18 +157,15 @@ def mend(path: Path) -> None:
         os.truncate(path, whole)
 
 
-def unfinished_run(store: Store, task: str) -> dict[str, Any] | None:
+def unfinished_run_id(store: Store, task: str) -> str | None:
+    """Return the run of a task's search that did not finish, None where there is none."""
+    pointer = layout.unfinished_run(task)
+    return RunPointer.read(store, *pointer).run_id if store.exists(*pointer) else None
+
+
+def unfinished_plan(store: Store, task: str) -> Plan | None:
     """Return the plan of a task's search that did not finish, None where there is none."""
-    if not store.exists(ROOT, task, UNFINISHED):
+    run_id = unfinished_run_id(store, task)
+    if run_id is None:
         return None
-    run_id = store.read_json(ROOT, task, UNFINISHED)["run_id"]
-    plan: dict[str, Any] = store.read_json(ROOT, task, f".staging-{run_id}", PLAN)
-    return plan
-
-
-def work_folder(run_id: str) -> Path:
-    """Return the folder of this machine where a run grows whose store is elsewhere.
-
-    The study's journal and event files need real files.
-    """
-    return Path.home() / ".tunesmith" / "work" / run_id
+    return Plan.read(store, *layout.staged_run(task, run_id, layout.PLAN))

@@ -100,7 +100,7 @@ def show(result: dict[str, Any]) -> None:
     console.print(
         f"Held-out piece accuracy {accuracy['value']:.3f} "
         f"(95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f}) "
-        f"on {result['n_test_pieces']} pieces the search never saw; "
+        f"on {result['n_test']} pieces the search never saw; "
         f"always answering the commonest class gives {baseline:.3f}."
     )
     for note in result["notes"]:
@@ -140,7 +140,7 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
         report = open_report(store, TASK, run_id) or make_report(store, TASK, run_id)
     with progress.stage("promote", "Promoting it"):
         current = champion(store, TASK)
-        if current is None or current.card["run_id"] != run_id:
+        if current is None or current.card.run_id != run_id:
             current = promote(store, TASK, run_id, force=WHY_FORCED)
         echo(f"      champion: {TASK} version {current.version}")
     with progress.stage("serve", f"Serving it on http://127.0.0.1:{port}"):
@@ -152,7 +152,7 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
         "asked": asked,
         "accuracy": facts["metrics"]["piece"]["accuracy"],
         "baseline": facts["baseline"]["majority"]["piece"]["accuracy"]["value"],
-        "n_test_pieces": facts["n_test_pieces"],
+        "n_test": facts["n_test"],
         "notes": facts["notes"],
         "run_id": run_id,
         "store": store.uri,
@@ -168,7 +168,7 @@ def _finished_run(store: Any, version: str) -> dict[str, Any] | None:
 
     current = champion(store, TASK)
     try:
-        facts = open_run(store, TASK, None if current is None else current.card["run_id"]).facts
+        facts = open_run(store, TASK, None if current is None else current.card.run_id).facts
     except StoreError:
         return None
     made_from = facts["dataset"]

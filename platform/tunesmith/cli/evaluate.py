@@ -24,10 +24,7 @@ def _show(result: dict[str, Any]) -> None:
     columns |= {name: by[unit] for name, by in result["baseline"].items()}
     # Columns of figures do not fit into the 80 of a pipe.
     console = wide_console(124)
-    title = (
-        f"{result['task']} {result['run_id']}: {result[f'n_test_{unit}s']} {unit}s "
-        "the search never saw"
-    )
+    title = f"{result['task']} {result['run_id']}: {result['n_test']} {unit}s the search never saw"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
     for name in columns:

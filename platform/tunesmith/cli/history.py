@@ -51,5 +51,5 @@ def main(store: str | None, task: str) -> dict[str, Any]:
             "previous": now.previous,
             "challenger": now.challenger,
         },
-        "records": [record.as_dict() for record in history(artefacts, task)],
+        "records": [record.json_object() for record in history(artefacts, task)],
     }

@@ -53,7 +53,7 @@ def main(
     try:
         done = promote_run(artefacts, task, run_id, force=force, memory_mb=memory_mb, say=echo)
     except Refused as refused:
-        echo("\n".join(_lines([verdict.as_dict() for verdict in refused.verdicts])))
+        echo("\n".join(_lines([verdict.json_object() for verdict in refused.verdicts])))
         raise
     bundle = done.bundle
     return {
@@ -61,9 +61,9 @@ def main(
         "version": bundle.version,
         "moved": done.moved,
         "replaced": done.replaced,
-        "run_id": bundle.card["run_id"],
-        "sha256": bundle.card["sha256"],
-        "verdicts": list(history(artefacts, task)[0].verdicts) if done.moved else [],
+        "run_id": bundle.card.run_id,
+        "sha256": bundle.card.sha256,
+        "verdicts": history(artefacts, task)[0].json_object()["verdicts"] if done.moved else [],
         "bundle": artefacts.path(*bundle.parts),
         "mlflow": done.catalogued.as_dict() if done.catalogued else None,
     }

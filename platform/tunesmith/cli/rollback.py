@@ -26,4 +26,4 @@ def main(store: str | None, task: str, to: int | None, reason: str | None) -> di
     artefacts = Store(store)
     record = rollback(artefacts, task, to, reason=reason)
     told = catalogue_or_say(artefacts, task, echo)
-    return {"task": task, "mlflow": told.as_dict() if told else None} | record.as_dict()
+    return {"task": task, "mlflow": told.as_dict() if told else None} | record.json_object()

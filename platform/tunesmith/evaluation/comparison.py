@@ -1,11 +1,11 @@
 """A challenger and the champion on the same items, which neither has learned from."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.reports import ReportRecord
 from tunesmith.artifacts.runs import Run, open_run
 from tunesmith.datasets.examples import Examples
 from tunesmith.errors import UsageError
@@ -30,9 +30,9 @@ def against_champion(
         the one it was made from.
     """
     bundle = champion(run.store, run.task)
-    if bundle is None or bundle.card["run_id"] == run.run_id:
+    if bundle is None or bundle.card.run_id == run.run_id:
         return None
-    found: dict[str, Any] = {"version": bundle.version, "run_id": bundle.card["run_id"]}
+    found: dict[str, Any] = {"version": bundle.version, "run_id": bundle.card.run_id}
     if bundle.classes != test.classes:
         return found | {"problem": f"it answers other classes: {', '.join(bundle.classes)}"}
     learned = _learned_by(bundle, run)
@@ -54,7 +54,7 @@ def against_champion(
     return found | result.as_dict() | {"left_out": left_out}
 
 
-def is_current(run: Run, report: Mapping[str, Any]) -> bool:
+def is_current(run: Run, report: ReportRecord) -> bool:
     """Return whether a report is of the run's model and compares it with today's champion.
 
     Parameters
@@ -64,13 +64,13 @@ def is_current(run: Run, report: Mapping[str, Any]) -> bool:
     report
         The content of its ``report.json``.
     """
-    if report.get("sha256") != sha256(run.model_bytes()):
+    if report.sha256 != sha256(run.model_bytes()):
         return False
     bundle = champion(run.store, run.task)
-    if bundle is None or bundle.card["run_id"] == run.run_id:
+    if bundle is None or bundle.card.run_id == run.run_id:
         return True
-    compared = report["comparisons"].get("champion") or {}
-    return bool(compared.get("version") == bundle.version)
+    compared = report.comparisons.get("champion")
+    return compared is not None and compared.version == bundle.version
 
 
 def _learned_by(bundle: Bundle, run: Run) -> set[Any]:
@@ -79,10 +79,10 @@ def _learned_by(bundle: Bundle, run: Run) -> set[Any]:
     A champion whose run was removed is taken to have learned from nothing that is known.
     """
     try:
-        theirs = open_run(run.store, run.task, bundle.card["run_id"])
+        theirs = open_run(run.store, run.task, bundle.card.run_id)
     except UsageError:
         return set()
     split = theirs.table("split")
     learned = split[split["part"] != "test"]
-    same_data = theirs.facts["dataset"] == run.facts["dataset"]
+    same_data = theirs.record.dataset == run.record.dataset
     return set(learned["id"]) | (set(learned["group"]) if same_data else set())

@@ -35,6 +35,7 @@ from tunesmith.evaluation.selection import selection
 from tunesmith.evaluation.slices import slices
 from tunesmith.evaluation.words import word_effects
 from tunesmith.inference.classifier import Classifier
+from tunesmith.inference.runs import load_run
 from tunesmith.inference.variants import LEAST_SPEEDUP, VARIANTS, time_of_batch_s
 from tunesmith.registry.bundles import sha256
 
@@ -137,7 +138,7 @@ class _Measurement:
         self.run, self.parts, self.pieces, self.say = run, parts, pieces, say
         self.unit = str(run.facts.get("unit", "row"))
         self.metric = str(run.facts.get("metric", "macro_f1"))
-        self.classifier = run.classifier(threads=0)
+        self.classifier = load_run(run, threads=0)
         self.inputs = set(self.classifier.inputs)
         self.temperature = run.temperature()
         say(f"Asking the model about {len(parts.test)} {self.unit}s")
@@ -176,6 +177,7 @@ class _Measurement:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "dataset": run.facts["dataset"],
             "protocol": run.facts.get("protocol"),
+            "is_noise_check": run.record.is_noise_check,
             "reference": _reference(run),
             "licence": task.licence if (task := _task_of(run)) else None,
             "metric": self.metric,
@@ -184,7 +186,6 @@ class _Measurement:
             "classes": list(run.classes),
             "model": run.facts.get("best"),
             "trials": run.facts.get("counts"),
-            f"n_test_{self.unit}s": len(test),
             "n_test": len(test),
             "n_test_groups": groups,
             "parts": self.parts.counts,
@@ -376,7 +377,7 @@ class _Measurement:
         accuracy = figures(test.y, answers, test.groups)["accuracy"]
         model = figures(test.y, self.predictions.by_item, test.groups)["accuracy"]
         few = batch_of(rows_of(test, smaller.inputs), smaller, slice(0, _TIMED_ROWS))
-        model_s = time_of_batch_s(self.run.classifier(threads=1), few)
+        model_s = time_of_batch_s(load_run(self.run, threads=1), few)
         speedup = model_s / time_of_batch_s(smaller, few)
         holds = model["low"] <= accuracy["value"]
         return {

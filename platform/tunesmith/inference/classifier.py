@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.layout import OUTPUT
 from tunesmith.errors import ModelError
 
 __all__ = ["OUTPUT", "Classifier", "InputSchema"]
-
-OUTPUT = "probabilities"
-"""Name of the output that every exported model has."""
 
 # What onnxruntime calls a tensor type, and what NumPy calls it.
 _DTYPES = {

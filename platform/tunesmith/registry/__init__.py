@@ -1,10 +1,12 @@
 """Model bundles: ONNX and a card, numbered, aliased, promoted through a gate and rolled back."""
 
+from tunesmith.artifacts.cards import Aliases, Card, ChampionRecord, Verdict
+from tunesmith.artifacts.cards import read_aliases as aliases
 from tunesmith.artifacts.runs import Run, open_run
 from tunesmith.inference.classifier import Classifier, InputSchema
-from tunesmith.registry.bundles import Aliases, Bundle, aliases, bundles, champion, open_bundle
-from tunesmith.registry.gate import Refused, Verdict
-from tunesmith.registry.history import Record, history, rollback
+from tunesmith.registry.bundles import Bundle, bundles, champion, open_bundle
+from tunesmith.registry.gate import Refused
+from tunesmith.registry.history import history, rollback
 from tunesmith.registry.mlflow_registry import (
     Catalogued,
     CatalogueError,
@@ -16,11 +18,12 @@ from tunesmith.registry.promotion import promote
 __all__ = [
     "Aliases",
     "Bundle",
+    "Card",
     "CatalogueError",
     "Catalogued",
+    "ChampionRecord",
     "Classifier",
     "InputSchema",
-    "Record",
     "Refused",
     "Run",
     "Verdict",

@@ -9,67 +9,35 @@ behind `champion`, `previous` and `challenger`, and the last record of the histo
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
-from tunesmith.artifacts.preparation import preparation_of_card
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.cards import Aliases, Card, read_aliases
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import StoreError, unknown
 from tunesmith.inference.classifier import Classifier
 from tunesmith.inference.model import Model
 
 __all__ = [
-    "ALIASES",
-    "CARD",
     "CARD_TEXT",
-    "FOLDER",
     "MODEL",
     "Aliases",
     "Bundle",
-    "aliases",
     "bundles",
     "champion",
     "open_bundle",
+    "read_aliases",
     "sha256",
+    "variant_file",
+    "versions",
 ]
 
-FOLDER = "models"
 MODEL = "model.onnx"
-CARD = "card.json"
 CARD_TEXT = "card.md"
-ALIASES = "aliases.json"
 
 
 def sha256(data: bytes) -> str:
     """Return the hash by which a card knows its model."""
     return hashlib.sha256(data).hexdigest()
-
-
-@dataclass(frozen=True)
-class Aliases:
-    """Which version stands behind each name; None where there is none.
-
-    Attributes
-    ----------
-    champion
-        Answers users.
-    previous
-        Answered before it; `rollback` returns to it.
-    challenger
-        Was registered last and waits for, or was refused by, the gate.
-    record
-        Number of the history's last record, 0 before the first.
-    """
-
-    champion: int | None = None
-    previous: int | None = None
-    challenger: int | None = None
-    record: int = 0
-
-    def names(self, version: int) -> list[str]:
-        """Return the aliases of a version."""
-        named = {"champion": self.champion, "previous": self.previous}
-        named["challenger"] = self.challenger
-        return [name for name, number in named.items() if number == version]
 
 
 @dataclass(frozen=True)
@@ -79,9 +47,9 @@ class Bundle:
     Attributes
     ----------
     store
-        Where it is.
+        Where the bundle is.
     task
-        What it answers.
+        Name of the task.
     version
         1, 2, …
     card
@@ -91,17 +59,17 @@ class Bundle:
     store: Store
     task: str
     version: int
-    card: dict[str, Any]
+    card: Card
 
     @property
-    def parts(self) -> tuple[str, str, str]:
-        """Where the bundle stands in the store."""
-        return (FOLDER, self.task, folder_name(self.version))
+    def parts(self) -> layout.Parts:
+        """The bundle's folder in the store."""
+        return layout.bundle(self.task, self.version)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the columns of a prediction."""
-        return tuple(self.card["labels"])
+        return self.card.labels
 
     def model_bytes(self, variant: str | None = None) -> bytes:
         """Return the ONNX model, or a variant of it, after comparing it with the card's hash.
@@ -118,13 +86,13 @@ class Bundle:
         StoreError
             When the file is missing or is not the one that the card describes.
         """
-        held = {None: self.card, **(self.card.get("variants") or {})}
-        if variant not in held:
+        if variant is not None and variant not in self.card.variants:
             kind = f"variant of {self.task} {self.version}"
-            raise unknown(kind, str(variant), [name for name in held if name])
+            raise unknown(kind, variant, self.card.variants)
         file = variant_file(variant)
         data = self.store.read_bytes(*self.parts, file)
-        wanted, got = held[variant].get("sha256"), sha256(data)
+        described = self.card if variant is None else self.card.variants[variant]
+        wanted, got = described.sha256, sha256(data)
         if got != wanted:
             message = (
                 f"{'/'.join(self.parts)}/{file} is damaged: its SHA-256 is {got[:12]}…, the card "
@@ -150,7 +118,7 @@ class Bundle:
         ModelError
             When onnxruntime refuses it.
         """
-        return Classifier(self.model_bytes(variant), self.card, threads=threads)
+        return Classifier(self.model_bytes(variant), self.card.json_object(), threads=threads)
 
     def model(self, threads: int = 1, variant: str | None = None) -> Model:
         """Return the model with the preparation of what it reads: it answers raw items.
@@ -168,11 +136,12 @@ class Bundle:
         ModelError
             When onnxruntime refuses it.
         """
-        preparation = preparation_of_card(self.card)
+        preparation = self.card.preparation
         if preparation is None:
+            file = "/".join((*self.parts, layout.CARD))
             message = (
-                f"{'/'.join(self.parts)}/{CARD} does not say how raw items become the inputs "
-                f"{', '.join(self.card['inputs'])}: the data gave no rules, such as a list of "
+                f"{file} does not say how raw items become the inputs "
+                f"{', '.join(self.card.inputs)}: the data gave no rules, such as a list of "
                 "words. Complete the data, then search and promote again."
             )
             raise StoreError(message)
@@ -184,29 +153,6 @@ def variant_file(variant: str | None) -> str:
     return MODEL if variant is None else f"model.{variant}.onnx"
 
 
-def folder_name(version: int) -> str:
-    """Return the folder of a version; zeros keep the order of names the order of numbers."""
-    return f"{version:04d}"
-
-
-def aliases(store: Store, task: str) -> Aliases:
-    """Return the aliases of a task, all None where nothing was promoted yet.
-
-    Raises
-    ------
-    StoreError
-        When the file is there but is not what `promote` writes.
-    """
-    if not store.exists(FOLDER, task, ALIASES):
-        return Aliases()
-    found = store.read_json(FOLDER, task, ALIASES)
-    known = Aliases.__dataclass_fields__
-    if not isinstance(found, dict) or not found.keys() <= known.keys():
-        message = f"{FOLDER}/{task}/{ALIASES} is not a table of aliases; known: {', '.join(known)}."
-        raise StoreError(message)
-    return Aliases(**found)
-
-
 def open_bundle(store: Store, task: str, version: int) -> Bundle:
     """Return a version of a task's model.
 
@@ -215,18 +161,18 @@ def open_bundle(store: Store, task: str, version: int) -> Bundle:
     StoreError
         When there is no such version; the message lists those that exist.
     """
-    if not store.exists(FOLDER, task, folder_name(version), CARD):
+    parts = layout.bundle(task, version, layout.CARD)
+    if not store.exists(*parts):
         known = ", ".join(str(number) for number in versions(store, task)) or "none yet"
-        message = f"There is no version {version} of {task!r} in {store.uri}. Known: {known}."
+        message = f"There is no version {version} of {task!r} in {store.shown}. Known: {known}."
         raise StoreError(message)
-    card = store.read_json(FOLDER, task, folder_name(version), CARD)
-    return Bundle(store, task, version, card)
+    return Bundle(store, task, version, Card.read(store, *parts))
 
 
 def versions(store: Store, task: str) -> list[int]:
     """Return the numbers of a task's bundles, ascending."""
-    numbers = (int(name) for name in store.list(FOLDER, task) if name.isdecimal())
-    return sorted(n for n in numbers if store.exists(FOLDER, task, folder_name(n), CARD))
+    numbers = (int(name) for name in store.list(*layout.model(task)) if name.isdecimal())
+    return sorted(n for n in numbers if store.exists(*layout.bundle(task, n, layout.CARD)))
 
 
 def bundles(store: Store, task: str) -> list[Bundle]:
@@ -236,5 +182,5 @@ def bundles(store: Store, task: str) -> list[Bundle]:
 
 def champion(store: Store, task: str) -> Bundle | None:
     """Return the version that answers users, None where nothing was promoted yet."""
-    version = aliases(store, task).champion
+    version = read_aliases(store, task).champion
     return None if version is None else open_bundle(store, task, version)

@@ -6,15 +6,15 @@ what model hubs read. Everything in it comes from ``card.json``.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+
+from tunesmith.artifacts.cards import Card, Licence
+from tunesmith.artifacts.reports import Interval
 
 __all__ = ["card_text"]
 
-Card = Mapping[str, Any]
-
 _ETHICS = (
-    "The model judges music, pictures or texts by what its training data held. Who is rare or "
-    "absent there is judged worse, and a confident answer is no proof of authorship or of worth."
+    "The model judges music, pictures or texts by its training data. It judges classes that are "
+    "rare or absent there worse, and a confident answer proves neither authorship nor worth."
 )
 
 
@@ -24,37 +24,38 @@ def card_text(card: Card) -> str:
     Parameters
     ----------
     card
-        The content of ``card.json``.
+        The card of a numbered bundle.
     """
     sections = {
         "Model details": _details(card),
-        "Intended use": [str(card["intended_use"])],
+        "Intended use": [card.intended_use],
         "Factors": _factors(card),
         "Metrics": _metrics(card),
         "Evaluation data": _evaluation_data(card),
         "Training data": _training_data(card),
         "Quantitative analyses": _analyses(card),
         "Ethical considerations": [_ETHICS],
-        "Caveats and recommendations": _bullets(card["limits"]),
+        "Caveats and recommendations": _bullets(card.limits),
     }
     body = "\n\n".join(
         f"## {title}\n\n" + "\n".join(lines) for title, lines in sections.items() if lines
     )
-    return f"{_head(card)}\n# {card['task']}, version {card['version']}\n\n{body}\n"
+    return f"{_head(card)}\n# {card.task}, version {card.version}\n\n{body}\n"
 
 
 def _head(card: Card) -> str:
     """Return the head; JSON strings are YAML strings whatever they hold."""
-    unit = card["unit"]
-    figures = card["metrics"][unit]
     lines = [
         "---",
         "library_name: onnx",
-        f"license: {json.dumps(card['licence']['code'])}",
-        f"tags: [tunesmith, {card['task']}]",
+        f"license: {json.dumps(_licence(card).code)}",
+        f"tags: [tunesmith, {card.task}]",
         f"datasets: [{json.dumps(_dataset(card))}]",
         "metrics:",
-        *(f"  - {name}: {figure['value']:.4f}  # a {unit}" for name, figure in figures.items()),
+        *(
+            f"  - {name}: {interval.value:.4f}  # per {card.unit}"
+            for name, interval in card.metrics[card.unit].items()
+        ),
         "---",
     ]
     return "\n".join(lines) + "\n"
@@ -71,39 +72,53 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [line(head), "|" + " --- |" * len(head), *(line(row) for row in rows)]
 
 
-def _interval(figure: Mapping[str, float]) -> str:
-    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+def _interval(interval: Interval | None) -> str:
+    if interval is None:
+        return "unknown"
+    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def _dataset(card: Card) -> str:
-    return f"{card['dataset'].get('name')}@{card['dataset'].get('version')}"
+    return card.dataset_name
+
+
+def _licence(card: Card) -> Licence:
+    return card.licence or Licence(code="unknown", data="unknown")
 
 
 def _details(card: Card) -> list[str]:
-    lineage = card["lineage"]
     inputs = ", ".join(
-        f"`{name}` {schema['dtype']} {_shape(schema['shape'])}"
-        for name, schema in card["inputs"].items()
+        f"`{name}` {schema.dtype} {_shape(schema.shape)}" for name, schema in card.inputs.items()
     )
     variants = [
-        f"`model.{name}.onnx`: {found['speedup']:.1f} times as fast on one thread, "
-        f"accuracy {_interval(found['accuracy'])}"
-        for name, found in (card.get("variants") or {}).items()
+        f"`model.{name}.onnx`: {scores.speedup or 1.0:.1f} times as fast on one thread, "
+        f"accuracy {_interval(scores.accuracy)}"
+        for name, scores in card.variants.items()
     ]
-    left_out = ", ".join(card.get("variants_left_out") or ())
+    left_out = ", ".join(card.variants_left_out)
     return _bullets(
         [
-            f"Family: {lineage['family']}, trial {lineage['trial']} of run {card['run_id']}.",
-            f"Made {card['created']} from commit {lineage['commit'] or 'unknown'}.",
-            f"File: `model.onnx`, {card['bytes']:,} bytes, SHA-256 `{card['sha256']}`.",
-            f"Inputs: {inputs}. Output: `{card['output']}` float32 [rows, {len(card['labels'])}].",
-            f"Labels: {', '.join(card['labels'])}.",
+            *_origin(card),
+            f"File: `model.onnx`, {card.bytes:,} bytes, SHA-256 `{card.sha256}`.",
+            f"Inputs: {inputs}. Output: `{card.output}` float32 [rows, {len(card.labels)}].",
+            f"Labels: {', '.join(card.labels)}.",
             f"Smaller variants: {'; '.join(variants) or 'none worth keeping'}"
             + (f" (tried and left out: {left_out})." if left_out else "."),
-            f"Libraries: {_libraries(card['libraries']['training'])}.",
-            f"Licence of the code: {card['licence']['code']}.",
+            f"Libraries: {_libraries(card.libraries.training)}.",
+            f"Licence of the code: {_licence(card).code}.",
         ]
     )
+
+
+def _origin(card: Card) -> list[str]:
+    """Return the run and the commit that a model comes from."""
+    lineage = card.lineage
+    if lineage is None:
+        return [f"Run {card.run_id}, made {card.created}."]
+    return [
+        f"Family: {lineage.family}, trial {lineage.trial} of run {card.run_id}.",
+        f"Made {card.created} from commit {lineage.commit or 'unknown'}.",
+    ]
 
 
 def _shape(sizes: Sequence[int | None]) -> str:
@@ -116,57 +131,57 @@ def _libraries(versions: Mapping[str, str]) -> str:
 
 def _factors(card: Card) -> list[str]:
     rows = [
-        [f"{row['by']}: {row['slice']}", str(row["items"]), _interval(row["accuracy"])]
-        for row in card.get("slices") or ()
+        [f"{row.by}: {row.slice}", str(row.items), _interval(row.accuracy)] for row in card.slices
     ]
-    return _table(["Part of the test", "Items", "Accuracy"], rows) if rows else []
+    return _table(["Slice of the test", "Items", "Accuracy"], rows) if rows else []
 
 
 def _metrics(card: Card) -> list[str]:
     # A file's keys are sorted; what an item is comes first.
-    levels = dict(sorted(card["metrics"].items(), key=lambda pair: pair[0] != card["unit"]))
-    names = list(levels[card["unit"]])
+    levels = dict(sorted(card.metrics.items(), key=lambda pair: pair[0] != card.unit))
     rows = [
-        [name.replace("_", " "), *(_interval(figures[name]) for figures in levels.values())]
-        for name in names
+        [name.replace("_", " "), *(_interval(metrics[name]) for metrics in levels.values())]
+        for name in levels[card.unit]
     ]
-    calibration = card.get("calibration") or {}
+    calibration = card.calibration.note if card.calibration else "not measured"
     return [
         "Each with a 95 % bootstrap interval that draws whole groups.",
         "",
-        *_table(["Metric", *(f"a {level}" for level in levels)], rows),
+        *_table(["Metric", *(f"per {level}" for level in levels)], rows),
         "",
-        f"Calibration: {calibration.get('note') or 'not looked at'}",
+        f"Calibration: {calibration}",
     ]
 
 
 def _evaluation_data(card: Card) -> list[str]:
-    split = card["split"]
-    audit = [f"{row['check']}: {row['result']}. {row['message']}" for row in card["audit"]]
-    count, groups = split["parts"].get("test", 0), split["test_groups"]
+    split = card.split
+    audit = [f"{row.check}: {row.result}. {row.message}" for row in card.audit]
+    count, groups = split.parts.get("test", 0), split.test_groups or 0
     text = (
         f"{count:,} items in {groups:,} independent groups that the search never saw. "
-        f"Split: {split['protocol']}; {split['rule']}. Audit for leaks:"
+        f"Split: {split.protocol}; {split.rule}. Audit for leaks:"
     )
     return [text, "", *_bullets(audit)]
 
 
 def _training_data(card: Card) -> list[str]:
-    parts = card["split"]["parts"]
+    parts = card.split.parts
     learned = parts.get("train", 0) + parts.get("validation", 0)
-    licence = card["licence"]["data"]
+    licence = _licence(card).data
     return [f"{learned:,} items of {_dataset(card)}. Licence of the data: {licence}."]
 
 
 def _analyses(card: Card) -> list[str]:
     rows = [
-        [row["class"], *(f"{row[name]:.3f}" for name in ("precision", "recall", "f1")),
-         str(row["support"])]
-        for row in card["per_class"]
-    ]  # fmt: skip
-    found = _table(["Class", "Precision", "Recall", "F1", "Test items"], rows)
-    behaviour = card.get("behaviour")
-    if behaviour:
-        near = behaviour["near_keys"]
-        found += ["", f"Same answer in every key within three semitones: {_interval(near)}."]
-    return found
+        [
+            row.label,
+            *(f"{value:.3f}" for value in (row.precision, row.recall, row.f1)),
+            str(row.support),
+        ]
+        for row in card.per_class
+    ]
+    lines = _table(["Class", "Precision", "Recall", "F1", "Test items"], rows)
+    if card.behaviour:
+        near = _interval(card.behaviour.near_keys)
+        lines += ["", f"Same answer in every key within three semitones: {near}."]
+    return lines

@@ -5,12 +5,13 @@ integrity cannot be overruled; rules of judgement can, with a reason that the hi
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.cards import Verdict
+from tunesmith.artifacts.reports import ReportRecord
 from tunesmith.artifacts.runs import Run
 from tunesmith.errors import ModelError, PromotionError
 from tunesmith.inference.classifier import Classifier
@@ -35,39 +36,9 @@ __all__ = [
 
 LARGEST_DIFFERENCE = 1e-5
 LEAST_REFERENCE_ROWS = 200
-NOISE_TASK = "noise"
 _SMOKE_ROWS = 64
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a rule says.
-
-    Attributes
-    ----------
-    rule
-        Its name.
-    passed
-        None for a warning: there was nothing to judge by, or a person must.
-    message
-        What it found, with numbers.
-    may_be_forced
-        Whether `force` overrules it.
-    facts
-        The numbers themselves.
-    """
-
-    rule: str
-    passed: bool | None
-    message: str
-    may_be_forced: bool = False
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the verdict as JSON holds it."""
-        return asdict(self)
 
 
 class Refused(PromotionError):  # noqa: N818 - what happened, not a fault
@@ -76,7 +47,7 @@ class Refused(PromotionError):  # noqa: N818 - what happened, not a fault
     Attributes
     ----------
     verdicts
-        Of every rule that was asked, the refusing ones among them.
+        The verdict of every rule that was applied, the refusing ones among them.
     """
 
     def __init__(self, task: str, verdicts: tuple[Verdict, ...]) -> None:
@@ -92,20 +63,22 @@ class Refused(PromotionError):  # noqa: N818 - what happened, not a fault
 def unevaluated(run: Run) -> Verdict:
     """Return the verdict on a run without a report."""
     command = f"tunesmith evaluate {run.task} --run {run.run_id}"
-    return Verdict("evaluated", False, f"run {run.run_id} has no report; {command}")
+    message = f"run {run.run_id} has no report; {command}"
+    return Verdict(rule="evaluated", passed=False, message=message)
 
 
-def evaluated_rule(report: Mapping[str, Any], model: bytes) -> Verdict:
+def evaluated_rule(report: ReportRecord, model: bytes) -> Verdict:
     """Return whether the very model of the run was measured on its test part."""
     rule = "evaluated"
-    measured, present = str(report.get("sha256")), sha256(model)
+    measured, present = report.sha256, sha256(model)
     if measured != present:
         message = (
             f"the report measured a model with SHA-256 {measured[:12]}…, the run now holds "
             f"{present[:12]}…: the file was changed or damaged"
         )
-        return Verdict(rule, False, message)
-    return Verdict(rule, True, f"measured on the test part on {report['created']}")
+        return Verdict(rule=rule, passed=False, message=message)
+    message = f"measured on the test part on {report.created}"
+    return Verdict(rule=rule, passed=True, message=message)
 
 
 def schema_rule(run: Run, model: bytes) -> Verdict:
@@ -113,20 +86,21 @@ def schema_rule(run: Run, model: bytes) -> Verdict:
     rule = "schema"
     doubled = sorted({name for name in run.classes if run.classes.count(name) > 1})
     if doubled or len(run.classes) < 2:
-        what = f"twice: {', '.join(doubled)}" if doubled else "too few to choose from"
-        return Verdict(rule, False, f"labels must differ, at least two of them; {what}")
+        fault = f"twice: {', '.join(doubled)}" if doubled else "too few to choose from"
+        message = f"labels must differ, at least two of them; {fault}"
+        return Verdict(rule=rule, passed=False, message=message)
     try:
         classifier = Classifier(model, classes=run.classes, threads=0)
     except ModelError as error:
-        return Verdict(rule, False, str(error))
-    wanted, got = sorted(run.facts["views"]), sorted(classifier.inputs)
+        return Verdict(rule=rule, passed=False, message=str(error))
+    wanted, got = sorted(run.record.views), sorted(classifier.inputs)
     if wanted != got:
         message = (
             f"the run promises the inputs {', '.join(wanted)}, the graph takes {', '.join(got)}"
         )
-        return Verdict(rule, False, message)
+        return Verdict(rule=rule, passed=False, message=message)
     message = f"{', '.join(got)} in, probabilities of {len(run.classes)} classes out"
-    return Verdict(rule, True, message)
+    return Verdict(rule=rule, passed=True, message=message)
 
 
 def equality_rule(
@@ -140,16 +114,16 @@ def equality_rule(
             f"the run kept {rows} reference rows, {LEAST_REFERENCE_ROWS - rows} fewer than the "
             f"{LEAST_REFERENCE_ROWS} needed to compare"
         )
-        return Verdict(rule, False, message)
+        return Verdict(rule=rule, passed=False, message=message)
     try:
         answers = _in_batches(classifier, inputs, rows)
     except ModelError as error:
-        return Verdict(rule, False, str(error))
+        return Verdict(rule=rule, passed=False, message=str(error))
     if answers.shape != expected.shape or not np.isfinite(answers).all():
         message = f"the graph answers {list(answers.shape)}, the model {list(expected.shape)}"
         if answers.shape == expected.shape:
             message = "the graph answers numbers that are not finite"
-        return Verdict(rule, False, message)
+        return Verdict(rule=rule, passed=False, message=message)
     difference = float(np.abs(answers - expected).max())
     facts = {"rows": rows, "difference": difference, "limit": LARGEST_DIFFERENCE}
     if difference > LARGEST_DIFFERENCE:
@@ -157,9 +131,9 @@ def equality_rule(
             f"on {rows} rows the graph differs from the trained model by up to {difference:.2g}, "
             f"{difference / LARGEST_DIFFERENCE:,.1f} times the limit {LARGEST_DIFFERENCE:g}"
         )
-        return Verdict(rule, False, message, facts=facts)
+        return Verdict(rule=rule, passed=False, message=message, facts=facts)
     message = f"within {difference:.1g} of the trained model on {rows} rows"
-    return Verdict(rule, True, message, facts=facts)
+    return Verdict(rule=rule, passed=True, message=message, facts=facts)
 
 
 def _in_batches(classifier: Classifier, inputs: Arrays, rows: int) -> npt.NDArray[np.float32]:
@@ -181,82 +155,89 @@ def smoke_rule(found: Smoke) -> Verdict:
     rule = "smoke"
     facts = {name: value for name, value in found.facts.items() if name != "modules"}
     if found.problem is not None:
-        return Verdict(rule, False, found.problem, facts=facts)
+        return Verdict(rule=rule, passed=False, message=found.problem, facts=facts)
     message = (
         f"a clean process loads it in {facts['load_s']:.2f} s, answers {facts['rows']} rows in "
         f"{1000 * facts['predict_s']:.1f} ms and peaks at {facts['peak_bytes'] / 1e6:,.0f} MB"
     )
-    return Verdict(rule, True, message, facts=facts)
+    return Verdict(rule=rule, passed=True, message=message, facts=facts)
 
 
-def better_rule(report: Mapping[str, Any], champion: int | None) -> Verdict:
+def better_rule(report: ReportRecord, champion: int | None) -> Verdict:
     """Return whether the challenger beats the champion, or the majority where there is none."""
     rule = "better"
-    comparisons = report.get("comparisons") or {}
-    name = "majority" if champion is None else "champion"
-    found = comparisons.get(name)
-    if found is None or found.get("version") != champion:
-        against = f"champion {champion}" if champion else "the majority class"
-        message = (
-            f"the report has no comparison with {against}; "
-            f"tunesmith evaluate {report['task']} --run {report['run_id']}"
-        )
-        return Verdict(rule, False, message, may_be_forced=True)
     opponent = f"champion {champion}" if champion else "the majority class"
-    if found.get("problem"):
-        message = f"it cannot be compared with {opponent}: {found['problem']}"
-        return Verdict(rule, False, message, may_be_forced=True)
-    gap = found["difference"]
+    comparison = report.comparisons.get("majority" if champion is None else "champion")
+    if comparison is None or comparison.version != champion:
+        message = (
+            f"the report has no comparison with {opponent}; "
+            f"tunesmith evaluate {report.task} --run {report.run_id}"
+        )
+        return Verdict(rule=rule, passed=False, message=message, may_be_forced=True)
+    gap = comparison.difference
+    if gap is None:
+        message = f"it cannot be compared with {opponent}: {comparison.problem}"
+        return Verdict(rule=rule, passed=False, message=message, may_be_forced=True)
     text = (
-        f"{found['metric']} {gap['value']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}] against "
-        f"{opponent} on {found['rows']} untouched {report['unit']}s, McNemar p = "
-        f"{found['p_value']:.2g}"
+        f"{comparison.metric} {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}] against "
+        f"{opponent} on {comparison.rows} untouched {report.unit}s, McNemar p = "
+        f"{comparison.p_value:.2g}"
     )
-    if found["beyond_noise"]:
-        return Verdict(rule, True, text, may_be_forced=True, facts=found)
-    if gap["high"] < 0:
+    if comparison.beyond_noise:
+        message = text
+    elif gap.high < 0:
         message = f"worse beyond noise: {text}"
     else:
-        message = (
-            f"not better beyond noise, the interval reaches {-gap['low']:.4f} below zero: {text}"
-        )
-    return Verdict(rule, False, message, may_be_forced=True, facts=found)
+        message = f"not better beyond noise, the interval reaches {-gap.low:.4f} below zero: {text}"
+    return Verdict(
+        rule=rule,
+        passed=comparison.beyond_noise,
+        message=message,
+        may_be_forced=True,
+        facts=comparison.json_object(),
+    )
 
 
-def leaks_rule(report: Mapping[str, Any]) -> Verdict:
-    """Return whether the audit found nothing that makes figures wrong; it warns, a person decides.
+def leaks_rule(report: ReportRecord) -> Verdict:
+    """Return whether the audit found a leak; the rule warns, a person decides.
 
-    An audit can mistake real repetition for a leak, so what it found is told and kept, and does not
-    refuse.
+    An audit can mistake real repetition for a leak, so its findings are printed and kept, and do
+    not refuse.
     """
     rule = "leaks"
-    found = [row for row in report.get("audit") or () if row["result"] == "leak"]
-    if not found:
-        return Verdict(rule, True, "the audit found none", may_be_forced=True)
-    told = " ".join(f"{row['check']}: {row['message']}" for row in found)
-    message = f"the figures may be too good. {told}"
-    return Verdict(rule, None, message, may_be_forced=True)
+    if not report.leaks:
+        message = "the audit found none"
+        return Verdict(rule=rule, passed=True, message=message, may_be_forced=True)
+    findings = " ".join(f"{finding.check}: {finding.message}" for finding in report.leaks)
+    message = f"the metrics may be too good. {findings}"
+    return Verdict(rule=rule, passed=None, message=message, may_be_forced=True)
 
 
-def noise_rule(report: Mapping[str, Any] | None) -> Verdict:
-    """Return whether the last search on pure noise found nothing, as it must."""
+def noise_rule(report: ReportRecord | None) -> Verdict:
+    """Return whether the last search on pure noise found nothing, as it must.
+
+    Parameters
+    ----------
+    report
+        On the newest run of a task whose data is noise; see `Task.is_noise_check`.
+    """
     rule = "noise"
     if report is None:
         message = (
-            "not checked, this store has no evaluated run of the noise task; "
+            "not checked, this store has no evaluated run of a task on pure noise; "
             "tunesmith tune noise && tunesmith evaluate noise"
         )
-        return Verdict(rule, None, message, may_be_forced=True)
-    accuracy = report["metrics"][report["unit"]]["accuracy"]
-    chance = 1.0 / len(report["classes"])
+        return Verdict(rule=rule, passed=None, message=message, may_be_forced=True)
+    accuracy = report.item_metrics["accuracy"]
+    chance = 1.0 / len(report.classes)
     text = (
-        f"accuracy {accuracy['value']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}] "
+        f"accuracy {accuracy.value:.3f} [{accuracy.low:.3f}, {accuracy.high:.3f}] "
         f"on noise, chance is {chance:.3f}"
     )
-    if accuracy["low"] > chance:
+    if accuracy.low > chance:
         message = (
-            f"the platform finds structure in noise, {accuracy['low'] - chance:.3f} beyond its "
-            f"interval: {text}. Something leaks; no figure of this store can be trusted"
+            f"the platform finds structure in noise, {accuracy.low - chance:.3f} beyond its "
+            f"interval: {text}. Something leaks; no metric of this store can be trusted"
         )
-        return Verdict(rule, False, message, may_be_forced=True)
-    return Verdict(rule, True, text, may_be_forced=True)
+        return Verdict(rule=rule, passed=False, message=message, may_be_forced=True)
+    return Verdict(rule=rule, passed=True, message=text, may_be_forced=True)

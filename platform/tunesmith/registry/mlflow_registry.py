@@ -6,18 +6,18 @@ programs. It is compared with the store and brought up to date after every move,
 server that was away in between loses nothing: the next command adds what is missing.
 """
 
-import json
 import socket
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tunesmith.artifacts.cards import ChampionRecord
 from tunesmith.artifacts.store import Store
 from tunesmith.artifacts.tracking import open_client, tracking_uri
 from tunesmith.errors import PromotionError
-from tunesmith.registry.bundles import Bundle, aliases, bundles, versions
-from tunesmith.registry.history import Record, history
+from tunesmith.registry.bundles import Bundle, bundles, read_aliases, versions
+from tunesmith.registry.history import history
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -135,13 +135,13 @@ def _brought_up_to_date(client: "MlflowClient", store: Store, task: str, uri: st
         if place not in held:
             version = client.create_model_version(
                 name, place, run_id=_run_of(client, bundle), tags=_tags(bundle, place),
-                description=str(bundle.card.get("intended_use") or ""),
+                description=bundle.card.intended_use,
             )  # fmt: skip
             held[place] = str(version.version)
             added.append(bundle.version)
         of_number[bundle.version] = held[place]
     moved = []
-    now = aliases(store, task)
+    now = read_aliases(store, task)
     for alias in _ALIASES:
         wanted = of_number.get(getattr(now, alias) or 0)
         if wanted == held_aliases.get(alias):
@@ -152,8 +152,7 @@ def _brought_up_to_date(client: "MlflowClient", store: Store, task: str, uri: st
             client.set_registered_model_alias(name, alias, wanted)
         moved.append(alias)
     for record in history(store, task)[:1] if moved else ():
-        told = _told(record)
-        client.set_model_version_tag(name, of_number[record.champion], _MOVED, told)
+        client.set_model_version_tag(name, of_number[record.champion], _MOVED, _move_text(record))
     return Catalogued(uri, name, of_number, tuple(added), tuple(moved))
 
 
@@ -190,39 +189,37 @@ def _place(bundle: Bundle, registry_uri: str) -> str:
 def _tags(bundle: Bundle, place: str) -> dict[str, str]:
     """Return what the card says, as far as a list of versions should show it."""
     card = bundle.card
-    lineage = card.get("lineage") or {}
-    dataset = card.get("dataset") or {}
+    lineage = card.lineage
     tags = {
         _BUNDLE: place,
         "tunesmith.version": bundle.version,
-        "sha256": card.get("sha256"),
-        "run": card.get("run_id"),
-        "family": lineage.get("family"),
-        "trial": lineage.get("trial"),
-        "dataset": f"{dataset.get('name')}@{dataset.get('version')}",
-        "commit": lineage.get("commit"),
-        "created": card.get("created"),
+        "sha256": card.sha256,
+        "run": card.run_id,
+        "family": lineage.family if lineage else None,
+        "trial": lineage.trial if lineage else None,
+        "dataset": card.dataset_name,
+        "commit": lineage.commit if lineage else None,
+        "created": card.created,
     }
-    for level, figures in (card.get("metrics") or {}).items():
-        for metric, figure in figures.items():
-            text = f"{figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]"
+    for level, metrics in card.metrics.items():
+        for metric, interval in metrics.items():
+            text = f"{interval.value:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
             tags[f"{level}.{metric}"] = text
     return {key: str(value) for key, value in tags.items() if value is not None}
 
 
-def _told(record: Record) -> str:
-    facts = record.as_dict()
-    text = json.dumps({key: facts[key] for key in facts if key != "verdicts"}, ensure_ascii=False)
+def _move_text(record: ChampionRecord) -> str:
+    text = record.model_dump_json(exclude={"verdicts", "schema_version"})
     return text[:_LONGEST_TAG]
 
 
 def _run_of(client: "MlflowClient", bundle: Bundle) -> str | None:
     """Return MLflow's run of the trial that a bundle comes from, where the search tracked it."""
-    lineage = bundle.card.get("lineage") or {}
-    found = client.get_experiment_by_name(bundle.task)
-    if found is None:
+    lineage = bundle.card.lineage
+    experiment = client.get_experiment_by_name(bundle.task)
+    if experiment is None or lineage is None:
         return None
-    run_id, trial = bundle.card["run_id"], lineage.get("trial")
+    run_id, trial = bundle.card.run_id, lineage.trial
     query = f"tags.run = '{run_id}' and tags.`tunesmith.trial` = '{trial}'"
-    runs = client.search_runs([found.experiment_id], query, max_results=1)
+    runs = client.search_runs([experiment.experiment_id], query, max_results=1)
     return runs[0].info.run_id if runs else None

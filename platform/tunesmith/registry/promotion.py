@@ -1,9 +1,9 @@
 """From the winner of a search to the model that answers users."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from tunesmith.artifacts.runs import Run, open_run
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.cards import Card, Verdict
+from tunesmith.artifacts.reports import ReportRecord, VariantScores, open_report
+from tunesmith.artifacts.runs import Run, latest_run_id, open_run
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.probabilities import temper
 from tunesmith.errors import UsageError
@@ -12,15 +12,12 @@ from tunesmith.inference.classifier import Classifier
 from tunesmith.inference.smoke import Bounds
 from tunesmith.inference.variants import VARIANTS
 from tunesmith.registry.bundles import (
-    CARD,
     CARD_TEXT,
-    FOLDER,
     MODEL,
     Bundle,
-    aliases,
     bundles,
-    folder_name,
     open_bundle,
+    read_aliases,
     sha256,
     variant_file,
     versions,
@@ -28,9 +25,7 @@ from tunesmith.registry.bundles import (
 from tunesmith.registry.card import make_card
 from tunesmith.registry.card_text import card_text
 from tunesmith.registry.gate import (
-    NOISE_TASK,
     Refused,
-    Verdict,
     better_rule,
     equality_rule,
     evaluated_rule,
@@ -92,19 +87,20 @@ def promote(
     if force is not None and not force.strip():
         message = "--force needs a reason; it is kept in the history."
         raise UsageError(message)
-    store.sweep(FOLDER, task)
+    store.sweep(*layout.model(task))
     run = open_run(store, task, run_id)
-    report = run.report()
-    if report is None:
+    evaluated = open_report(store, task, run.run_id)
+    if evaluated is None:
         raise Refused(task, (unevaluated(run),))
+    report = evaluated.record
     model, classifier, verdicts = _build(run, report, bounds or Bounds())
     bundle = _publish(run, report, model, classifier, verdicts)
-    now = aliases(store, task)
+    now = read_aliases(store, task)
     if now.champion == bundle.version:
         return bundle
     name_challenger(store, task, bundle.version)
     verdicts += [better_rule(report, now.champion), leaks_rule(report)]
-    if task != NOISE_TASK:
+    if not run.record.is_noise_check:
         verdicts.append(noise_rule(_noise_report(store)))
     refusing = [verdict for verdict in verdicts if verdict.passed is False]
     if refusing and force is None:
@@ -115,19 +111,24 @@ def promote(
         bundle.version,
         action="force" if refusing else "promote",
         reason=force,
-        verdicts=tuple(verdict.as_dict() for verdict in verdicts),
+        verdicts=verdicts,
     )
     return bundle
 
 
-def _noise_report(store: Store) -> dict[str, Any] | None:
-    if not store.exists("runs", NOISE_TASK, "latest.json"):
-        return None
-    return open_run(store, NOISE_TASK).report()
+def _noise_report(store: Store) -> ReportRecord | None:
+    """Return the report on the newest run whose data is pure noise, None where there is none."""
+    checks = []
+    for task in store.list(*layout.searched_tasks()):
+        run_id = latest_run_id(store, task)
+        if run_id is not None and open_run(store, task, run_id).record.is_noise_check:
+            report = open_report(store, task, run_id)
+            checks += [report.record] if report is not None else []
+    return max(checks, key=lambda record: record.run_id, default=None)
 
 
 def _build(
-    run: Run, report: Mapping[str, Any], bounds: Bounds
+    run: Run, report: ReportRecord, bounds: Bounds
 ) -> tuple[bytes, Classifier, list[Verdict]]:
     """Return the model as it will be stored, loaded, after the rules of integrity passed it."""
     trained = run.model_bytes()
@@ -148,7 +149,7 @@ def _build(
     inputs, expected = run.reference()
     check(equality_rule(classifier, inputs, expected))
     check(evaluated_rule(report, trained))
-    temperature = _temperature(report)
+    temperature = report.temperature
     model = with_temperature(trained, temperature)
     if model is not trained:
         classifier = Classifier(model, classes=run.classes, threads=0)
@@ -156,23 +157,19 @@ def _build(
     return model, classifier, verdicts
 
 
-def _variants(run: Run, report: Mapping[str, Any]) -> dict[str, bytes]:
+def _variants(run: Run, report: ReportRecord) -> dict[str, bytes]:
     """Return the variants that the evaluation found worth keeping, calibrated as the model is."""
-    found = {}
-    for name, measured in (report.get("variants") or {}).items():
-        data = VARIANTS[name](run.model_bytes()) if measured["kept"] else None
-        if data is not None:
-            found[name] = with_temperature(data, _temperature(report))
-    return found
-
-
-def _temperature(report: Mapping[str, Any]) -> float:
-    return float((report.get("calibration") or {}).get("temperature") or 1.0)
+    graphs = {}
+    for name, scores in report.variants.items():
+        graph = VARIANTS[name](run.model_bytes()) if scores.kept else None
+        if graph is not None:
+            graphs[name] = with_temperature(graph, report.temperature)
+    return graphs
 
 
 def _publish(
     run: Run,
-    report: Mapping[str, Any],
+    report: ReportRecord,
     model: bytes,
     classifier: Classifier,
     verdicts: list[Verdict],
@@ -180,29 +177,37 @@ def _publish(
     """Write the bundle under the next number; the same model of the same run is written once."""
     store, task = run.store, run.task
     for bundle in bundles(store, task):
-        if bundle.card["sha256"] == sha256(model) and bundle.card["run_id"] == run.run_id:
+        if bundle.card.sha256 == sha256(model) and bundle.card.run_id == run.run_id:
             return bundle
-    card = make_card(run, report, model, classifier, [v.as_dict() for v in verdicts])
-    smaller = _variants(run, report)
-    card["variants"] = {
-        name: report["variants"][name] | {"sha256": sha256(data), "bytes": len(data)}
-        for name, data in smaller.items()
-    }
-    card["variants_left_out"] = {
-        name: measured
-        for name, measured in (report.get("variants") or {}).items()
-        if name not in smaller
-    }
+    variants = _variants(run, report)
+    card = make_card(run, report, model, classifier, verdicts).model_copy(
+        update={
+            "variants": {
+                name: _kept(report.variants[name], graph) for name, graph in variants.items()
+            },
+            "variants_left_out": {
+                name: scores for name, scores in report.variants.items() if name not in variants
+            },
+        }
+    )
     number = max(versions(store, task), default=0) + 1
-    while True:
-        with store.staging(FOLDER, task) as staging:
-            staging.write_bytes(model, MODEL)
-            for name, data in smaller.items():
-                staging.write_bytes(data, variant_file(name))
-            numbered = card | {"version": number}
-            staging.write_bytes(card_text(numbered).encode(), CARD_TEXT)
-            staging.write_json(numbered, CARD)
-            # Someone else may have taken the number in the meantime.
-            if staging.publish(FOLDER, task, folder_name(number), marker=CARD):
-                return open_bundle(store, task, number)
+    while not _write(store, card.model_copy(update={"version": number}), model, variants):
+        # Someone else took the number in the meantime.
         number += 1
+    return open_bundle(store, task, number)
+
+
+def _kept(scores: VariantScores, graph: bytes) -> VariantScores:
+    """Return the scores of a variant with the hash and the size of its file."""
+    return scores.model_copy(update={"sha256": sha256(graph), "bytes": len(graph)})
+
+
+def _write(store: Store, card: Card, model: bytes, variants: dict[str, bytes]) -> bool:
+    """Write a bundle; return whether its number was free."""
+    with store.staging(*layout.model(card.task)) as staging:
+        staging.write_bytes(model, MODEL)
+        for name, graph in variants.items():
+            staging.write_bytes(graph, variant_file(name))
+        staging.write_bytes(card_text(card).encode(), CARD_TEXT)
+        card.write(staging, layout.CARD)
+        return staging.publish(*layout.bundle(card.task, card.version), marker=layout.CARD)

@@ -3,13 +3,14 @@
 import io
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tunesmith.artifacts.runs import REPORT, REPORTS, open_run
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.reports import Report, ReportRecord, open_report
+from tunesmith.artifacts.runs import open_run
 from tunesmith.artifacts.store import Store
 from tunesmith.evaluation import Evaluation, evaluate
 from tunesmith.evaluation.comparison import is_current
@@ -21,42 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Report", "draw", "ensure_report", "make_report", "open_report", "publish"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Report:
-    """A report in the store.
-
-    Attributes
-    ----------
-    store, task, run_id
-        Where it is.
-    facts
-        The content of ``report.json``.
-    """
-
-    store: Store
-    task: str
-    run_id: str
-    facts: dict[str, Any]
-
-    @property
-    def parts(self) -> tuple[str, str, str]:
-        """Place of the report in the store."""
-        return (REPORTS, self.task, self.run_id)
-
-    def predictions(self) -> "pd.DataFrame":
-        """Return the answers to the test items, a row per item."""
-        data = self.store.read_bytes(*self.parts, "predictions.parquet")
-        frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
-        return frame
-
-
-def open_report(store: Store, task: str, run_id: str) -> Report | None:
-    """Return the report of a run, None where it was not evaluated yet."""
-    if not store.exists(REPORTS, task, run_id, REPORT):
-        return None
-    return Report(store, task, run_id, store.read_json(REPORTS, task, run_id, REPORT))
 
 
 def make_report(
@@ -105,7 +70,7 @@ def ensure_report(store: Store, task: str, run_id: str | None = None) -> tuple[R
     """
     run = open_run(store, task, run_id)
     report = open_report(store, task, run.run_id)
-    if report is not None and is_current(run, report.facts):
+    if report is not None and is_current(run, report.record):
         return report, False
     return make_report(store, task, run.run_id), True
 
@@ -127,7 +92,7 @@ def publish(evaluation: Evaluation) -> Report:
     from tunesmith.reports.style import png, styled
 
     run, predictions = evaluation.run, evaluation.predictions
-    report = Report(run.store, run.task, run.run_id, evaluation.facts)
+    report = Report(run.store, ReportRecord.model_validate(evaluation.facts))
     drawn = draw(evaluation)
     with styled():
         for name, figure in drawn.items():
@@ -137,7 +102,7 @@ def publish(evaluation: Evaluation) -> Report:
     if predictions.has_many_rows:
         _write_table(report, "chunk_predictions", predictions.row_table())
     report.store.write_bytes(page.encode(), *report.parts, "report.html")
-    report.store.write_json(report.facts, *report.parts, REPORT)
+    report.record.write(report.store, *report.parts, layout.REPORT)
     return report
 
 

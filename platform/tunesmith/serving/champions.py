@@ -239,7 +239,7 @@ class Champions:
         bundle = open_bundle(self._store, task, version)
         model = bundle.model()
         model.warm()
-        return Champion(task, version, model, bundle.card)
+        return Champion(task, version, model, bundle.card.json_object())
 
     def _measure_drift(self, found: Champion) -> None:
         """Show how far the inputs of a champion have drifted; tell once where to."""

@@ -158,6 +158,9 @@ class Task:
         Whether the best of each family may be put together in one model.
     licence
         Licence of the data, for the card of a model.
+    is_noise_check
+        Whether the data is pure noise: a metric above chance then shows a leak, and the gate of
+        promotion looks for it.
     """
 
     name: str
@@ -172,6 +175,7 @@ class Task:
     reference: Reference | None = None
     ensemble: bool = False
     licence: str = "not stated by the source of the data"
+    is_noise_check: bool = False
 
     def load(
         self, store: Store, dataset: str | None = None, version: str | None = None, seed: int = 0

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tunesmith.artifacts.searches import CLUSTER, ROOT, STUDY, unfinished_run, work_folder
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.runs import latest_run_id
+from tunesmith.artifacts.searches import ClusterRecord, unfinished_run_id
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, UsageError
 
@@ -89,31 +91,34 @@ def watched(store: Store, tasks: Sequence[str] = ()) -> list[Watched]:
     SearchError
         When a task was never searched, or nothing was.
     """
-    every = [one for one in (_of(store, task) for task in tasks or store.list(ROOT)) if one]
-    missing = sorted(set(tasks) - {one.task for one in every})
-    if missing or not every:
-        what = " and ".join(missing) or "anything"
-        message = f"There is no search of {what} in {store.uri}. Start one: tunesmith tune TASK."
+    names = tasks or store.list(*layout.searched_tasks())
+    runs = [run for run in (_of(store, task) for task in names) if run is not None]
+    missing = sorted(set(tasks) - {run.task for run in runs})
+    if missing or not runs:
+        absent = " and ".join(missing) or "anything"
+        message = (
+            f"There is no search of {absent} in {store.shown}. Start one: tunesmith tune TASK."
+        )
         raise SearchError(message)
     if tasks:
-        return every
-    running = [one for one in every if one.is_running]
-    return running or [max(every, key=lambda one: one.run_id)]
+        return runs
+    running = [run for run in runs if run.is_running]
+    return running or [max(runs, key=lambda run: run.run_id)]
 
 
 def _of(store: Store, task: str) -> Watched | None:
-    plan = unfinished_run(store, task)
-    if plan is not None:
-        run_id = str(plan["run_id"])
-        return Watched(task, run_id, True, _folder(store, task, f".staging-{run_id}", run_id))
-    if not store.exists(ROOT, task, "latest.json"):
+    running = unfinished_run_id(store, task)
+    if running is not None:
+        parts = layout.staged_run(task, running)
+        return Watched(task, running, True, _folder(store, running, parts))
+    run_id = latest_run_id(store, task)
+    if run_id is None:
         return None
-    run_id = str(store.read_json(ROOT, task, "latest.json")["run_id"])
-    return Watched(task, run_id, False, _folder(store, task, run_id, run_id))
+    return Watched(task, run_id, False, _folder(store, run_id, layout.run(task, run_id)))
 
 
-def _folder(store: Store, task: str, name: str, run_id: str) -> Path:
-    return store.local_path(ROOT, task, name) if store.is_local else work_folder(run_id)
+def _folder(store: Store, run_id: str, parts: layout.Parts) -> Path:
+    return store.local_path(*parts) if store.is_local else layout.work_folder(run_id)
 
 
 def open_pages(runs: Sequence[Watched]) -> tuple[list[Page], list[str]]:
@@ -146,7 +151,7 @@ def open_pages(runs: Sequence[Watched]) -> tuple[list[Page], list[str]]:
     else:
         for run in runs:
             port = _free_port(_OPTUNA_PORT)
-            where = ["--port", str(port), str(run.folder / STUDY)]
+            where = ["--port", str(port), str(run.folder / layout.STUDY)]
             command = [tool, "--quiet", "--host", _LOOPBACK, *where]
             pages.append(_start(f"Optuna {run.task}", command, port))
     if not pages:
@@ -176,11 +181,11 @@ def others(store: Store, tracked: str) -> dict[str, Any]:
         that opens its page.
     """
     found: dict[str, Any] = {"dashboard": None, "metrics": []}
-    if store.exists(*CLUSTER):
-        told = store.read_json(*CLUSTER)
-        found["metrics"] = [url for url in told["metrics"] if _is_open(url)]
-        if told["dashboard"] and _is_open(told["dashboard"]):
-            found["dashboard"] = told["dashboard"]
+    if store.exists(*layout.CLUSTER):
+        cluster = ClusterRecord.read(store, *layout.CLUSTER)
+        found["metrics"] = [url for url in cluster.metrics if _is_open(url)]
+        if cluster.dashboard and _is_open(cluster.dashboard):
+            found["dashboard"] = cluster.dashboard
     if tracked.startswith("http"):
         return {**found, "mlflow": tracked}
     version = metadata.version("mlflow-skinny")

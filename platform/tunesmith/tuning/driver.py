@@ -135,7 +135,7 @@ def _describe(session: Session) -> str:
     examples = session.data.examples
     counts = pd.Series(session.data.parts).value_counts()
     parts = ", ".join(f"{count} {part}" for part, count in counts.items())
-    families = ", ".join(session.plan["families"])
+    families = ", ".join(session.plan.families)
     return (
         f"{session.task.name}: {len(examples)} {session.task.unit}s of {len(examples.classes)} "
         f"classes from {session.data.name} {session.data.version} ({parts}); "
@@ -185,7 +185,7 @@ def run_trials(
     )
     scheduler = EarlyStopping(cluster)
     for session in sessions:
-        scheduler.replay(session.task.name, session.ended_rows())
+        scheduler.replay(session.task.name, session.ended_results())
     # Ray Tune keeps its own state while it runs; what counts is in the studies and histories.
     with tempfile.TemporaryDirectory(prefix="tunesmith-tune-") as scratch:
         tuner = tune.Tuner(

@@ -11,7 +11,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from tunesmith.artifacts.searches import ROOT, parse_history, unfinished_run
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.reports import open_report
+from tunesmith.artifacts.runs import Run, open_run, run_ids
+from tunesmith.artifacts.searches import Plan, parse_history, unfinished_plan
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import UsageError
 
@@ -58,7 +61,7 @@ def leaderboard(
         message = f"A leaderboard is by {', '.join(LEVELS)}, not by {level!r}."
         raise UsageError(message)
     board: list[dict[str, Any]] = []
-    for task in tasks or store.list(ROOT):
+    for task in tasks or store.list(*layout.searched_tasks()):
         frames = [_rows(about, trials, level) for about, trials in _runs(store, task)]
         if frames:
             rows = pd.concat(frames, ignore_index=True).sort_values("score", ascending=False)
@@ -92,51 +95,50 @@ def _rows(about: dict[str, Any], trials: pd.DataFrame, level: str) -> pd.DataFra
 
 def _runs(store: Store, task: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """Yield what is known of each run of a task, and its trials."""
-    for run_id in store.list(ROOT, task):
-        if not store.exists(ROOT, task, run_id, "run.json"):
-            continue
-        facts = store.read_json(ROOT, task, run_id, "run.json")
-        trials = _table(store, task, run_id, "trials", _COLUMNS)
-        parts = _table(store, task, run_id, "split", ["part"])["part"].value_counts()
+    for run_id in run_ids(store, task):
+        run = open_run(store, task, run_id)
+        record = run.record
+        trials = _table(run, "trials", _COLUMNS)
+        parts = _table(run, "split", ["part"])["part"].value_counts()
         n_judged = parts.get("validation", 0)
-        if facts.get("folds"):
+        if record.folds:
             n_judged += parts.get("train", 0)
         yield (
             {
                 "task": task,
                 "run_id": run_id,
-                "status": facts["status"],
-                "metric": facts["metric"],
-                "dataset": facts["dataset"]["name"],
-                "is_sample": facts["dataset"].get("is_sample", False),
-                "finished": facts["finished"],
-                "best_trial": facts["best"]["trial"],
+                "status": record.status,
+                "metric": record.metric,
+                "dataset": record.dataset.name,
+                "is_sample": record.dataset.is_sample,
+                "finished": record.finished,
+                "best_trial": record.best.trial,
                 "n_judged": int(n_judged),
                 "test": _report(store, task, run_id),
             },
             trials,
         )
-    plan = unfinished_run(store, task)
+    plan = unfinished_plan(store, task)
     if plan is not None:
         yield _unfinished(store, plan)
 
 
-def _unfinished(store: Store, plan: dict[str, Any]) -> tuple[dict[str, Any], pd.DataFrame]:
-    task, run_id = plan["task"], plan["run_id"]
-    parts = (ROOT, task, f".staging-{run_id}", "history.jsonl")
+def _unfinished(store: Store, plan: Plan) -> tuple[dict[str, Any], pd.DataFrame]:
+    parts = layout.staged_run(plan.task, plan.run_id, layout.HISTORY)
     text = store.read_bytes(*parts).decode() if store.exists(*parts) else ""
-    history = pd.DataFrame(parse_history(text), columns=["trial", "family", "step", "score"])
+    results = [(r.trial, r.family, r.step, r.score) for r in parse_history(text)]
+    history = pd.DataFrame(results, columns=["trial", "family", "step", "score"])
     trials = history.groupby("trial", as_index=False).agg(
         family=("family", "first"), score=("score", "max"), steps=("step", "max")
     )
     trials["state"] = "RUNNING OR ENDED"
     about = {
-        "task": task,
-        "run_id": run_id,
+        "task": plan.task,
+        "run_id": plan.run_id,
         "status": "unfinished",
-        "metric": plan.get("metric"),
-        "dataset": plan["dataset"]["name"],
-        "is_sample": plan["dataset"].get("is_sample", False),
+        "metric": plan.metric,
+        "dataset": plan.dataset.name,
+        "is_sample": plan.dataset.is_sample,
         "finished": None,
         "best_trial": None,
         "n_judged": 0,
@@ -145,21 +147,19 @@ def _unfinished(store: Store, plan: dict[str, Any]) -> tuple[dict[str, Any], pd.
     return about, trials
 
 
-def _table(store: Store, task: str, run_id: str, name: str, columns: Sequence[str]) -> pd.DataFrame:
-    data = store.read_bytes(ROOT, task, run_id, f"{name}.parquet")
+def _table(run: Run, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    data = run.store.read_bytes(*run.parts, f"{name}.parquet")
     frame: pd.DataFrame = pq.read_table(io.BytesIO(data), columns=list(columns)).to_pandas()
     return frame
 
 
 def _report(store: Store, task: str, run_id: str) -> dict[str, Any] | None:
-    """Return the figures an item on unseen items, None where nobody evaluated the run."""
-    parts = ("reports", task, run_id, "report.json")
-    if not store.exists(*parts):
+    """Return the metrics per item on unseen items, None where the run was not evaluated."""
+    report = open_report(store, task, run_id)
+    if report is None:
         return None
-    metrics: dict[str, Any] = store.read_json(*parts).get("metrics", {})
-    by_item: dict[str, Any] = metrics.get("piece") or next(iter(metrics.values()), {})
     return {
-        name: {key: found[key] for key in ("value", "low", "high") if key in found}
-        for name, found in by_item.items()
-        if isinstance(found, dict) and name in {"accuracy", "macro_f1", "balanced_accuracy"}
+        name: interval.json_object()
+        for name, interval in report.record.item_metrics.items()
+        if name in {"accuracy", "macro_f1", "balanced_accuracy"}
     }

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import TrialState
 from ray.tune import Callback
 
-from tunesmith.artifacts.searches import read_history
+from tunesmith.artifacts.searches import TrialResult, read_history
 from tunesmith.artifacts.tracking import experiment, open_client
 from tunesmith.tuning import run_artifact
 from tunesmith.tuning.optuna_search import settings_of
-from tunesmith.tuning.progress import Say, figures
+from tunesmith.tuning.progress import Say, result_of
 from tunesmith.tuning.session import Session
 from tunesmith.tuning.trial import SCORE
 
@@ -41,7 +41,7 @@ class _News:
 
     family: str
     params: Mapping[str, Any]
-    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    results: list[TrialResult] = field(default_factory=list)
     state: str | None = None
     error: str | None = None
 
@@ -85,8 +85,7 @@ class TrackedTrials(Callback):
     ) -> None:
         """Pass a result on."""
         del iteration, trials, info
-        row = {"step": result["training_iteration"], **figures(result)}
-        self._pass_on(trial, rows=[row])
+        self._pass_on(trial, results=[result_of(trial, result)])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Pass on that a trial ended."""
@@ -119,16 +118,16 @@ class TrackedTrials(Callback):
     def catch_up(self) -> None:
         """Pass on every trial that ended, from the files of the search, those out of time too."""
         for task, session in self._sessions.items():
-            rows: dict[int, list[Mapping[str, Any]]] = {}
-            for row in read_history(session.history):
-                rows.setdefault(row["trial"], []).append(row)
+            results: dict[int, list[TrialResult]] = {}
+            for result in read_history(session.history):
+                results.setdefault(result.trial, []).append(result)
             for trial in session.search.study.get_trials(deepcopy=False):
                 state = run_artifact.STATES.get(trial.state)
                 if state is not None:
                     family, params = settings_of(trial)
                     error = session.progress.errors.get(trial.number)
-                    mine = rows.get(trial.number, [])
-                    self._news.put((task, trial.number, _News(family, params, mine, state, error)))
+                    own = results.get(trial.number, [])
+                    self._news.put((task, trial.number, _News(family, params, own, state, error)))
 
     # --- in the thread
 
@@ -155,7 +154,7 @@ class _Notebook:
 
     def __init__(self, client: "MlflowClient", uri: str, session: Session) -> None:
         self._client = client
-        self._study = session.plan["study"]
+        self._study = session.plan.study
         self._metric = session.task.metric
         self._tags = _environment(session)
         self._experiment = experiment(client, uri, session.task.name)
@@ -189,13 +188,13 @@ class _Notebook:
             return
         now_ms = int(time.time() * 1000)
         metrics = [
-            Metric(name, float(value), now_ms, row["step"])
-            for row in news.rows
-            if row["step"] > written.last_step
-            for name, value in row.items()
+            Metric(name, float(value), now_ms, result.step)
+            for result in news.results
+            if result.step > written.last_step
+            for name, value in result.row().items()
             if isinstance(value, int | float) and name not in {"trial", "step"}
         ]
-        written.last_step = max([written.last_step, *(row["step"] for row in news.rows)])
+        written.last_step = max([written.last_step, *(result.step for result in news.results)])
         tags = {_STATE: news.state, "error": news.error}
         told = [RunTag(name, text) for name, text in tags.items() if text]
         for start in range(0, len(metrics), _MOST_METRICS):
@@ -227,7 +226,7 @@ def _environment(session: Session) -> dict[str, str]:
         "dataset.version": data.version,
         "dataset.is_sample": str(data.is_sample),
         "metric": session.task.metric,
-        "seed": str(plan["seed"]),
+        "seed": str(plan.seed),
         "tunesmith.task": session.task.name,
         "run": session.run_id,
         **{f"version.{name}": version for name, version in run_artifact.versions().items()},
@@ -249,7 +248,7 @@ def _gathered(news: Iterable[tuple[str, int, _News]]) -> dict[tuple[str, int], _
     by_trial: dict[tuple[str, int], _News] = {}
     for task, number, latest in news:
         known = by_trial.setdefault((task, number), _News(latest.family, latest.params))
-        known.rows.extend(latest.rows)
+        known.results.extend(latest.results)
         known.state = latest.state or known.state
         known.error = latest.error or known.error
     return by_trial

@@ -12,10 +12,12 @@ from typing import Any
 
 from ray.tune import Callback, Stopper
 
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.searches import TrialResult
 from tunesmith.models import get_family
 from tunesmith.tuning.trial import ANSWERS, SCORE
 
-__all__ = ["REFIT_MARGIN", "Budget", "Progress", "Say", "Watch", "clock", "figures", "silent"]
+__all__ = ["REFIT_MARGIN", "Budget", "Progress", "Say", "Watch", "clock", "result_of", "silent"]
 
 Say = Callable[[str], None]
 """Prints a line for people."""
@@ -27,7 +29,7 @@ REFIT_MARGIN = 1.3
 _SPARED = 0.2
 _ERROR_LINE = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b.*:")
 # Ray Tune adds these to every result; they describe its own bookkeeping.
-_NOT_FIGURES = {
+_BOOKKEEPING = {
     "config", "date", "done", "finished", "hostname", "iterations_since_restore", "node_ip", "pid",
     "time_since_restore", "time_this_iter_s", "timestamp", "training_iteration", "trial_id",
     "checkpoint_dir_name", "episodes_total", "timesteps_total", "experiment_tag",
@@ -47,9 +49,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
 
 
-def figures(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a result says of its trial, without Ray Tune's own bookkeeping."""
-    return {name: value for name, value in result.items() if name not in _NOT_FIGURES}
+def result_of(trial: Any, result: Mapping[str, Any]) -> TrialResult:
+    """Return a result of one of Ray Tune's trials, without Ray Tune's own bookkeeping."""
+    measured = {name: value for name, value in result.items() if name not in _BOOKKEEPING}
+    known = {"trial": trial.config["trial"], "family": trial.config["family"]}
+    return TrialResult.of({**known, "step": result["training_iteration"], **measured})
 
 
 @dataclass
@@ -75,7 +79,7 @@ class Progress:
     best: float = float("-inf")
     best_text: str = ""
     best_by_family: dict[str, tuple[float, float]] = field(default_factory=dict)
-    last: dict[int, dict[str, Any]] = field(default_factory=dict)
+    last: dict[int, TrialResult] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -83,16 +87,16 @@ class Progress:
         """Trials that ended, however."""
         return self.complete + self.pruned + self.failed
 
-    def saw(self, trial: int, family: str, result: Mapping[str, Any]) -> bool:
+    def saw(self, result: TrialResult) -> bool:
         """Take a result in; return whether it is the best so far."""
-        self.last[trial] = dict(result)
-        score, refit_s = result[SCORE], result["fit_s"] * self.growth
+        self.last[result.trial] = result
+        family, score, refit_s = result.family, result.score, result.fit_s * self.growth
         if score > self.best_by_family.get(family, (float("-inf"), 0.0))[0]:
             self.best_by_family[family] = (score, refit_s)
         if score <= self.best:
             return False
         self.best = score
-        self.best_text = f"{family} #{trial}"
+        self.best_text = f"{family} #{result.trial}"
         return True
 
     @property
@@ -215,21 +219,17 @@ class Watch(Callback):
     ) -> None:
         """Keep a result."""
         del iteration, info
-        task, number, family = (trial.config[key] for key in ("task", "trial", "family"))
-        step = result["training_iteration"]
+        task, latest = trial.config["task"], result_of(trial, result)
         with self._history[task].open("a", encoding="utf-8") as file:
-            file.write(
-                json.dumps({"trial": number, "family": family, "step": step, **figures(result)})
-                + "\n"
-            )
+            file.write(json.dumps(latest.row()) + "\n")
         if ANSWERS in result:
-            kept = self._history[task].with_name(ANSWERS)
+            kept = self._history[task].with_name(layout.ANSWERS)
             kept.mkdir(exist_ok=True)
-            (kept / str(number)).write_text(result[ANSWERS], encoding="ascii")
-        best = self._progress[task].saw(number, family, result)
+            (kept / str(latest.trial)).write_text(result[ANSWERS], encoding="ascii")
+        best = self._progress[task].saw(latest)
         if best or time.monotonic() - self._said > _QUIET_S:
-            total = get_family(family).max_steps
-            text = f"#{number} {family} step {step}/{total} {result[SCORE]:.4f}"
+            total = get_family(latest.family).max_steps
+            text = f"#{latest.trial} {latest.family} step {latest.step}/{total} {latest.score:.4f}"
             self._line(task, trials, text)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 from optuna.trial import TrialState
 
+from tunesmith.artifacts.searches import TrialResult
 from tunesmith.tuning.optuna_search import settings_of
-from tunesmith.tuning.trial import SCORE
 
 __all__ = ["STATES", "code_commit", "new_run_id", "now", "parquet", "trial_table", "versions"]
 
@@ -65,14 +65,14 @@ def code_commit() -> str | None:
 
 
 def trial_table(
-    study: Any, history: Sequence[Mapping[str, Any]], errors: Mapping[int, str]
+    study: Any, history: Sequence[TrialResult], errors: Mapping[int, str]
 ) -> pd.DataFrame:
     """Return a row a trial: family, settings as JSON, state, best score, steps, duration, error."""
     steps: dict[int, int] = {}
     score: dict[int, float] = {}
-    for row in history:
-        steps[row["trial"]] = max(row["step"], steps.get(row["trial"], 0))
-        score[row["trial"]] = max(row[SCORE], score.get(row["trial"], row[SCORE]))
+    for result in history:
+        steps[result.trial] = max(result.step, steps.get(result.trial, 0))
+        score[result.trial] = max(result.score, score.get(result.trial, result.score))
     rows = []
     for trial in study.get_trials(deepcopy=False):
         if trial.state not in STATES:

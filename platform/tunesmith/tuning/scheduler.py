@@ -12,6 +12,7 @@ from ray.tune import PlacementGroupFactory
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
+from tunesmith.artifacts.searches import TrialResult
 from tunesmith.models import Resources, get_family
 from tunesmith.tuning.trial import SCORE
 
@@ -216,28 +217,27 @@ class EarlyStopping(FIFOScheduler):
             )
         return self._halving[key]
 
-    def replay(self, task: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def replay(self, task: str, results: Sequence[TrialResult]) -> None:
         """Enter trials that ended in an earlier session, so that later ones meet what they met.
 
         Parameters
         ----------
         task
-            Theirs.
-        rows
-            Every result of theirs, by trial and step, as the history of a search holds them; the
-            last of a trial that was not stopped is ``finished``.
+            Name of their task.
+        results
+            Their results, by trial and step.
         """
         seen: dict[int, Any] = {}
         no_controller: Any = None
-        for row in rows:
-            number, family = row["trial"], row["family"]
+        for result in results:
+            number = result.trial
             if number not in seen:
-                config = {"task": task, "family": family}
+                config = {"task": task, "family": result.family}
                 seen[number] = SimpleNamespace(trial_id=f"{task} {number}", config=config)
                 self._of(seen[number]).on_trial_add(no_controller, seen[number])
-            result = {"training_iteration": row["step"], SCORE: row[SCORE]}
-            self._of(seen[number]).on_trial_result(no_controller, seen[number], result)
-            self._enter(seen[number], row["step"], row[SCORE], is_end=row["finished"])
+            reported = {"training_iteration": result.step, SCORE: result.score}
+            self._of(seen[number]).on_trial_result(no_controller, seen[number], reported)
+            self._enter(seen[number], result.step, result.score, is_end=result.is_end)
 
     def _enter(self, trial: Any, step: int, score: float, *, is_end: bool) -> _Family:
         family = self._family(trial)

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import ray
 
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.runs import Member, RunRecord, TrialCounts, Winner
 from tunesmith.artifacts.searches import read_history
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError
@@ -25,7 +27,7 @@ from tunesmith.tuning.scheduler import resolve
 from tunesmith.tuning.session import Session, finish_session
 from tunesmith.tuning.trial import SCORE, unpacked
 
-__all__ = ["ENSEMBLE", "Winner", "choose", "publish"]
+__all__ = ["ENSEMBLE", "Selection", "choose", "publish"]
 
 ENSEMBLE = "ensemble"
 _GRAPH = f"{MODEL_FOLDER}/model.onnx"
@@ -33,26 +35,26 @@ _REFERENCE = f"{MODEL_FOLDER}/reference.npz"
 
 
 @dataclass(frozen=True)
-class Winner:
-    """What a task's search came to.
+class Selection:
+    """The best model of a task's search.
 
     Attributes
     ----------
     table
-        A row a trial, and one for the ensemble where there is one.
+        A row per trial, and one for the ensemble where there is one.
     history
-        A row a result.
+        A row per result.
     members, weights
-        What is refitted; one member of weight 1, or those of an ensemble.
-    best
-        What ``run.json`` says of it.
+        The trials to refit: one of weight 1, or those of an ensemble.
+    winner
+        The best trial or the ensemble, as ``run.json`` holds it.
     """
 
     table: pd.DataFrame
     history: pd.DataFrame
     members: tuple[Candidate, ...]
     weights: tuple[float, ...]
-    best: Mapping[str, Any]
+    winner: Winner
 
     @property
     def views(self) -> list[str]:
@@ -60,7 +62,7 @@ class Winner:
         return sorted({get_family(member.family).view for member in self.members})
 
 
-def choose(session: Session, seconds_left: float = math.inf) -> Winner:
+def choose(session: Session, seconds_left: float = math.inf) -> Selection:
     """Return the best trial, or the ensemble of the best of each family.
 
     Of equal scores the smaller log loss wins, then the shorter trial.
@@ -84,11 +86,13 @@ def choose(session: Session, seconds_left: float = math.inf) -> Winner:
         causes = "; ".join(sorted(set(table["error"].dropna()))) or "none started"
         message = f"No trial of {session.task.name} gave a score: {causes}"
         raise SearchError(message)
-    best_step = {row["trial"]: row["best_step"] for row in history}
-    at = {(row["trial"], row["step"]): row for row in history}
+    best_step = {result.trial: result.best_step for result in history}
+    at = {(result.trial, result.step): result for result in history}
     at_best = {trial: at[trial, step] for trial, step in best_step.items()}
     # On a few hundred items many settings get the same ones right: the loss tells them apart.
-    loss = scored["trial"].map({trial: row["log_loss"] for trial, row in at_best.items()})
+    loss = scored["trial"].map(
+        {trial: result.metrics["log_loss"] for trial, result in at_best.items()}
+    )
     ranked = scored.assign(log_loss=loss).sort_values(
         ["score", "log_loss", "duration_s"], ascending=[False, True, True]
     )
@@ -99,7 +103,7 @@ def choose(session: Session, seconds_left: float = math.inf) -> Winner:
             params=json.loads(row["params"]),
             steps=int(best_step[row["trial"]]),
             score=float(row["score"]),
-            refit_s=at_best[row["trial"]]["fit_s"] * session.progress.growth,
+            refit_s=at_best[row["trial"]].fit_s * session.progress.growth,
         )
         for row in ranked.drop_duplicates("family").to_dict("records")
     ]
@@ -109,17 +113,17 @@ def choose(session: Session, seconds_left: float = math.inf) -> Winner:
         if candidate is candidates[0] or candidate.refit_s * REFIT_MARGIN <= seconds_left
     ]
     mixture = _mixture(session, affordable) if session.task.ensemble else None
-    frame = pd.DataFrame(history)
+    frame = pd.DataFrame([result.row() for result in history])
     if mixture is None:
         (first, *_) = candidates
-        best = {
-            "trial": first.trial,
-            "family": first.family,
-            "params": dict(first.params),
-            "score": first.score,
-            "steps": first.steps,
-        }
-        return Winner(table, frame, (first,), (1.0,), best)
+        winner = Winner(
+            trial=first.trial,
+            family=first.family,
+            params=dict(first.params),
+            score=first.score,
+            steps=first.steps,
+        )
+        return Selection(table, frame, (first,), (1.0,), winner)
     return _with_ensemble(session, table, frame, mixture)
 
 
@@ -135,20 +139,20 @@ def _mixture(session: Session, candidates: Sequence[Candidate]) -> Mixture | Non
 
 def _with_ensemble(
     session: Session, table: pd.DataFrame, history: pd.DataFrame, mixture: Mixture
-) -> Winner:
+) -> Selection:
     """Return the ensemble as one more row of the tables, after all trials."""
     number = int(table["trial"].max()) + 1
-    members = [
-        {
-            "trial": member.trial,
-            "family": member.family,
-            "params": dict(member.params),
-            "steps": member.steps,
-            "score": member.score,
-            "weight": weight,
-        }
+    members = tuple(
+        Member(
+            trial=member.trial,
+            family=member.family,
+            params=dict(member.params),
+            steps=member.steps,
+            score=member.score,
+            weight=weight,
+        )
         for member, weight in zip(mixture.members, mixture.weights, strict=True)
-    ]
+    )
     score = mixture.figures[session.task.metric]
     row = {
         "trial": number,
@@ -173,17 +177,10 @@ def _with_ensemble(
         "temperature": mixture.temperature,
         **mixture.figures,
     }
-    best = {
-        "trial": number,
-        "family": ENSEMBLE,
-        "params": {},
-        "score": score,
-        "steps": 1,
-        "members": members,
-    }
+    winner = Winner(trial=number, family=ENSEMBLE, params={}, score=score, steps=1, members=members)
     table = pd.concat([table, pd.DataFrame([row])], ignore_index=True).astype(table.dtypes)
     history = pd.concat([history, pd.DataFrame([result])], ignore_index=True)
-    return Winner(table, history, mixture.members, mixture.weights, best)
+    return Selection(table, history, mixture.members, mixture.weights, winner)
 
 
 def publish(
@@ -219,17 +216,17 @@ def publish(
     results = []
     for session, winner, references in zip(sessions, winners, pending, strict=True):
         files = _put_together(winner, [ray.get(reference) for reference in references])
-        facts = _facts(session, winner, cluster, time_budget_s)
-        _write(session, facts, winner, files)
+        record = _record(session, winner, cluster, time_budget_s)
+        _write(session, record, winner, files)
         finish_session(store, session)
         say(f"{session.task.name}: published run {session.run_id}")
         rows = winner.table.astype(object).where(winner.table.notna(), None)
-        results.append({**facts, "table": rows.to_dict("records")})
+        results.append({**record.json_object(), "table": rows.to_dict("records")})
     return results
 
 
 def _refitter(
-    session: Session, winner: Winner, material: Any, cluster: Mapping[str, float], n_refits: int
+    session: Session, winner: Selection, material: Any, cluster: Mapping[str, float], n_refits: int
 ) -> Callable[[Candidate], Any]:
     """Return what begins to refit a member in a worker and gives the reference to its files."""
     remote: Any = ray.remote(cast("Any", refit))
@@ -241,7 +238,7 @@ def _refitter(
             member.family,
             dict(member.params),
             steps=member.steps,
-            seed=session.plan["seed"],
+            seed=session.plan.seed,
             threads=int(share["CPU"]),
             views=winner.views,
             plugins=snapshot(),
@@ -250,7 +247,7 @@ def _refitter(
     return begin
 
 
-def _put_together(winner: Winner, files: Sequence[Mapping[str, bytes]]) -> dict[str, bytes]:
+def _put_together(winner: Selection, files: Sequence[Mapping[str, bytes]]) -> dict[str, bytes]:
     """Return the files of the winner: its own, or those of its members and one graph of all."""
     if len(files) == 1:
         return dict(files[0])
@@ -276,59 +273,58 @@ def _put_together(winner: Winner, files: Sequence[Mapping[str, bytes]]) -> dict[
     return together
 
 
-def _facts(
+def _record(
     session: Session,
-    winner: Winner,
+    winner: Selection,
     cluster: Mapping[str, float],
     time_budget_s: float | None,
-) -> dict[str, Any]:
+) -> RunRecord:
     """Return the content of ``run.json``."""
-    task, data = session.task, session.data
+    task, data, plan = session.task, session.data, session.plan
     trials = winner.table[winner.table["family"] != ENSEMBLE]
     states = trials["state"].value_counts()
-    counts = {
-        "planned": session.plan["trials"],
-        "completed": int(states.get("COMPLETE", 0)),
-        "pruned": int(states.get("PRUNED", 0)),
-        "failed": int(states.get("FAILED", 0)),
-        "not_started": session.plan["trials"] - len(trials),
-    }
+    counts = TrialCounts(
+        planned=plan.trials,
+        completed=int(states.get("COMPLETE", 0)),
+        pruned=int(states.get("PRUNED", 0)),
+        failed=int(states.get("FAILED", 0)),
+        not_started=plan.trials - len(trials),
+    )
     preparation = data.preparation
     held = {key: value for key, value in cluster.items() if key in {"CPU", "GPU", "memory"}}
-    return {
-        "run_id": session.run_id,
-        "extends": session.plan.get("extends"),
-        "task": task.name,
-        "title": task.title,
-        "kind": task.kind,
-        "unit": task.unit,
-        "request": session.plan["request"],
-        "dataset": {"name": data.name, "version": data.version, "is_sample": data.is_sample},
-        "notes": list(data.notes),
-        "protocol": task.protocol(data),
-        "folds": task.folds,
-        "metric": task.metric,
-        "seed": session.plan["seed"],
-        "created": session.plan["created"],
-        "finished": run_artifact.now(),
-        "status": "finished",
-        "classes": list(data.examples.classes),
-        "counts": counts,
-        "families": session.plan["families"],
-        "best": dict(winner.best),
-        "views": winner.views,
-        "aggregate": "mean",
-        "features": list(getattr(preparation, "features", ())) or None,
-        "preparation": None if preparation is None else preparation.model_dump(mode="json"),
-        "time_budget_s": time_budget_s,
-        "resources": held,
-        "versions": run_artifact.versions(),
-        "commit": run_artifact.code_commit(),
-    }
+    return RunRecord(
+        run_id=session.run_id,
+        extends=plan.extends,
+        task=task.name,
+        title=task.title,
+        kind=task.kind,
+        unit=task.unit,
+        is_noise_check=task.is_noise_check,
+        request=plan.request,
+        dataset=plan.dataset,
+        notes=tuple(data.notes),
+        protocol=task.protocol(data),
+        folds=task.folds,
+        metric=task.metric,
+        seed=plan.seed,
+        created=plan.created,
+        finished=run_artifact.now(),
+        classes=tuple(data.examples.classes),
+        counts=counts,
+        families=plan.families,
+        best=winner.winner,
+        views=tuple(winner.views),
+        features=tuple(getattr(preparation, "features", ())) or None,
+        preparation=preparation,
+        time_budget_s=time_budget_s,
+        resources=held,
+        versions=run_artifact.versions(),
+        commit=run_artifact.code_commit(),
+    )
 
 
 def _write(
-    session: Session, facts: Mapping[str, Any], winner: Winner, files: Mapping[str, bytes]
+    session: Session, record: RunRecord, winner: Selection, files: Mapping[str, bytes]
 ) -> None:
     """Write the run's files into the session's folder, ``run.json`` last."""
     examples, staging = session.data.examples, session.staging
@@ -345,4 +341,4 @@ def _write(
         staging.write_bytes(run_artifact.parquet(table), f"{name}.parquet")
     for path, content in files.items():
         staging.write_bytes(content, *path.split("/"))
-    staging.write_json(dict(facts), "run.json")
+    record.write(staging, layout.RECORD)

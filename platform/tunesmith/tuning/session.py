@@ -10,16 +10,18 @@ from typing import Any
 
 from optuna.trial import TrialState
 
+from tunesmith.artifacts import layout
 from tunesmith.artifacts.manifest import check_name
+from tunesmith.artifacts.runs import latest_run_id
 from tunesmith.artifacts.searches import (
-    PLAN,
-    ROOT,
-    STUDY,
-    UNFINISHED,
+    DataRequest,
+    DatasetReference,
+    Plan,
+    RunPointer,
+    TrialResult,
     mend,
     read_history,
-    unfinished_run,
-    work_folder,
+    unfinished_plan,
 )
 from tunesmith.artifacts.store import Staging, Store
 from tunesmith.errors import SearchError, UsageError, unknown
@@ -42,8 +44,6 @@ __all__ = [
     "read",
     "study_setting",
 ]
-
-_HISTORY = "history.jsonl"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Session:
     """
 
     task: Task
-    plan: dict[str, Any]
+    plan: Plan
     data: TaskData
     staging: Staging
     folder: Path
@@ -107,30 +107,30 @@ class Session:
     @property
     def run_id(self) -> str:
         """Name of the run that will be published."""
-        return str(self.plan["run_id"])
+        return self.plan.run_id
 
     @property
     def history(self) -> Path:
         """File of every result so far."""
-        return self.folder / _HISTORY
+        return self.folder / layout.HISTORY
 
-    def ended_rows(self) -> list[dict[str, Any]]:
+    def ended_results(self) -> list[TrialResult]:
         """Return the results of all trials that ended well, by trial and step.
 
-        The last one of a trial that was not stopped is ``finished``. Where a trial began again and
-        ended earlier than before, what it left of the first time is no result.
+        The last one of a trial that was not stopped is its end. Where a trial began again and ended
+        earlier than before, the later steps of the first time are left out.
         """
         states = (TrialState.COMPLETE, TrialState.PRUNED)
         ended = {t.number: t for t in self.search.study.get_trials(deepcopy=False, states=states)}
-        rows = []
-        for row in read_history(self.history):
-            if (trial := ended.get(row["trial"])) is None:
+        results = []
+        for result in read_history(self.history):
+            if (trial := ended.get(result.trial)) is None:
                 continue
             last = trial.user_attrs.get("training_iteration", math.inf)
-            if row["step"] <= last:
-                is_end = row["step"] == last and trial.state == TrialState.COMPLETE
-                rows.append({**row, "finished": is_end})
-        return rows
+            if result.step <= last:
+                is_end = result.step == last and trial.state == TrialState.COMPLETE
+                results.append(replace(result, is_end=is_end))
+        return results
 
     def answers(self, trial: int) -> str | None:
         """Return a trial's packed answers to held-out items, None where none were kept."""
@@ -215,35 +215,32 @@ def open_session(
         When there is nothing to continue, or the data changed since.
     """
     task = check(ask)
-    if ask.resume:
-        plan = _unfinished_plan(store, task.name)
-    elif ask.extend:
-        plan = _extended_plan(store, task.name, ask.trials)
+    if ask.resume or ask.extend:
+        plan = _begun_plan(store, ask)
+        data = read(task, store, Request.of(plan.request.model_dump()), plan.families)
     else:
-        plan = _new_plan(task, ask, families_for(task, ask, cluster))
-    data = read(task, store, Request.of(plan["request"]), plan["families"])
-    dataset = plan.setdefault("dataset", {"name": data.name, "version": data.version})
-    if dataset["version"] != data.version:
+        families = families_for(task, ask, cluster)
+        data = read(task, store, ask.request, families)
+        plan = _new_plan(task, ask, families, data)
+    if plan.dataset.version != data.version:
         message = (
             f"The data of {task.name} is version {data.version} now, the search began on "
-            f"{dataset['version']}. Start a new search."
+            f"{plan.dataset.version}. Start a new search."
         )
         raise SearchError(message)
-    if task.kind == "midi":
-        plan["request"] |= {"dataset": data.name, "version": data.version}
-    staging = stack.enter_context(store.staging(ROOT, task.name, key=plan["run_id"]))
-    folder = Path(staging.path()) if store.is_local else work_folder(plan["run_id"])
+    staging = stack.enter_context(store.staging(*layout.runs(task.name), key=plan.run_id))
+    folder = Path(staging.path()) if store.is_local else layout.work_folder(plan.run_id)
     folder.mkdir(parents=True, exist_ok=True)
-    if plan.get("extends") and not (folder / STUDY).exists():
-        _copy_run(store, task.name, plan["extends"], folder)
-    if (folder / _HISTORY).exists() and not (folder / STUDY).exists():
-        raise SearchError(_begun_before(task.name, plan["run_id"]))
-    for name in (STUDY, _HISTORY):
+    if plan.extends and not (folder / layout.STUDY).exists():
+        _copy_run(store, task.name, plan.extends, folder)
+    if (folder / layout.HISTORY).exists() and not (folder / layout.STUDY).exists():
+        raise SearchError(_begun_before(task.name, plan.run_id))
+    for name in (layout.STUDY, layout.HISTORY):
         mend(folder / name)
-    staging.write_json(plan, PLAN)
-    store.write_json({"run_id": plan["run_id"]}, ROOT, task.name, UNFINISHED)
+    plan.write(staging, layout.PLAN)
+    RunPointer(run_id=plan.run_id).write(store, *layout.unfinished_run(task.name))
 
-    seen = material(task, data, plan["seed"])
+    seen = material(task, data, plan.seed)
     search = _study_search(task, plan, folder, cluster, n_trials)
     return Session(
         task, plan, data, staging, folder, seen, search, _progress(plan, seen, search, folder)
@@ -257,28 +254,41 @@ def finish_session(store: Store, session: Session) -> None:
             session.staging.write_bytes(path.read_bytes(), *path.relative_to(session.folder).parts)
         shutil.rmtree(session.folder)
     name = session.task.name
-    session.staging.publish(ROOT, name, session.run_id, marker="run.json")
-    store.write_json({"run_id": session.run_id}, ROOT, name, "latest.json")
-    store.remove(ROOT, name, UNFINISHED)
+    session.staging.publish(*layout.run(name, session.run_id), marker=layout.RECORD)
+    RunPointer(run_id=session.run_id).write(store, *layout.latest_run(name))
+    store.remove(*layout.unfinished_run(name))
 
 
-def _new_plan(task: Task, ask: Ask, families: tuple[str, ...]) -> dict[str, Any]:
+def _new_plan(task: Task, ask: Ask, families: tuple[str, ...], data: TaskData) -> Plan:
     run_id = run_artifact.new_run_id()
-    return {
-        "run_id": run_id,
-        "study": f"{task.name}/{run_id}",
-        "task": task.name,
-        "metric": task.metric,
-        "request": ask.request.facts(),
-        "families": list(families),
-        "trials": ask.trials,
-        "seed": ask.seed,
-        "created": run_artifact.now(),
-    }
+    request = DataRequest.model_validate(ask.request.facts())
+    if task.kind == "midi":
+        # The version that is the latest today, so that a resumed search reads the same.
+        request = request.model_copy(update={"dataset": data.name, "version": data.version})
+    return Plan(
+        run_id=run_id,
+        study=f"{task.name}/{run_id}",
+        task=task.name,
+        metric=task.metric,
+        request=request,
+        families=families,
+        trials=ask.trials,
+        seed=ask.seed,
+        created=run_artifact.now(),
+        dataset=DatasetReference(name=data.name, version=data.version, is_sample=data.is_sample),
+    )
 
 
-def _unfinished_plan(store: Store, task: str) -> dict[str, Any]:
-    plan = unfinished_run(store, task)
+def _begun_plan(store: Store, ask: Ask) -> Plan:
+    return (
+        _unfinished_plan(store, ask.task)
+        if ask.resume
+        else _extended_plan(store, ask.task, ask.trials)
+    )
+
+
+def _unfinished_plan(store: Store, task: str) -> Plan:
+    plan = unfinished_plan(store, task)
     if plan is None:
         message = (
             f"There is no unfinished search of {task!r} in {store.uri}. "
@@ -288,77 +298,82 @@ def _unfinished_plan(store: Store, task: str) -> dict[str, Any]:
     return plan
 
 
-def _extended_plan(store: Store, task: str, trials: int) -> dict[str, Any]:
-    if not store.exists(ROOT, task, "latest.json"):
+def _extended_plan(store: Store, task: str, trials: int) -> Plan:
+    run_id = latest_run_id(store, task)
+    if run_id is None:
         message = (
             f"There is no run of {task!r} to extend in {store.uri}. "
             f"Start one: tunesmith tune {task}."
         )
         raise SearchError(message)
-    run_id = store.read_json(ROOT, task, "latest.json")["run_id"]
-    if not store.exists(ROOT, task, run_id, STUDY):
+    if not store.exists(*layout.run(task, run_id, layout.STUDY)):
         raise SearchError(_begun_before(task, run_id))
-    plan: dict[str, Any] = store.read_json(ROOT, task, run_id, PLAN)
-    if trials <= plan["trials"]:
+    plan = Plan.read(store, *layout.run(task, run_id, layout.PLAN))
+    if trials <= plan.trials:
         message = (
-            f"Run {run_id} of {task} has {plan['trials']} trials already: ask for more than that "
+            f"Run {run_id} of {task} has {plan.trials} trials already: ask for more than that "
             "with --trials."
         )
         raise UsageError(message)
-    new = {"run_id": run_artifact.new_run_id(), "created": run_artifact.now(), "extends": run_id}
-    return plan | new | {"trials": trials}
+    return plan.model_copy(
+        update={
+            "run_id": run_artifact.new_run_id(),
+            "created": run_artifact.now(),
+            "extends": run_id,
+            "trials": trials,
+        }
+    )
 
 
 def _begun_before(task: str, run_id: str) -> str:
     return (
-        f"Run {run_id} of {task} holds no {STUDY}: an earlier version made it, and this one cannot "
-        f"go on with it. Start a new search: tunesmith tune {task}."
+        f"Run {run_id} of {task} holds no {layout.STUDY}: an earlier version made it, and this one "
+        f"cannot go on with it. Start a new search: tunesmith tune {task}."
     )
 
 
 def _copy_run(store: Store, task: str, run_id: str, folder: Path) -> None:
     """Copy a published run's study, history and answers into the folder of a new one."""
-    answers = (f"{ANSWERS}/{name}" for name in store.list(ROOT, task, run_id, ANSWERS))
-    # The study last: where it stands, all of the rest does.
-    for name in (_HISTORY, *answers, STUDY):
-        target = folder / name
+    kept = store.list(*layout.run(task, run_id, layout.ANSWERS))
+    answers = [(layout.ANSWERS, name) for name in kept]
+    # The study comes last: where it stands, all of the rest does.
+    for file in [(layout.HISTORY,), *answers, (layout.STUDY,)]:
+        target = folder.joinpath(*file)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(store.read_bytes(ROOT, task, run_id, *name.split("/")))
+        target.write_bytes(store.read_bytes(*layout.run(task, run_id, *file)))
 
 
 def _study_search(
     task: Task,
-    plan: Mapping[str, Any],
+    plan: Plan,
     folder: Path,
     cluster: Mapping[str, float],
     n_trials: int,
 ) -> StudySearch:
-    families = tuple(plan["families"])
+    families = plan.families
     shares = {name: resolve(get_family(name).resources, cluster, n_trials) for name in families}
     space = Space(
         families,
-        fixed={"task": task.name, "seed": plan["seed"]},
+        fixed={"task": task.name, "seed": plan.seed},
         by_family={
             name: {"resources": share, "threads": int(share["CPU"])}
             for name, share in shares.items()
         },
     )
     return StudySearch(
-        folder / STUDY,
-        plan["study"],
+        folder / layout.STUDY,
+        plan.study,
         space,
-        n_trials=plan["trials"],
+        n_trials=plan.trials,
         points=starting_points(families, study_setting(task, cluster)),
-        seed=plan["seed"],
+        seed=plan.seed,
     )
 
 
-def _progress(
-    plan: Mapping[str, Any], seen: Material, search: StudySearch, folder: Path
-) -> Progress:
-    progress = Progress(plan["trials"], growth=seen.growth, mixes=seen.keeps_answers)
-    for row in read_history(folder / _HISTORY):
-        progress.saw(row["trial"], row["family"], row)
+def _progress(plan: Plan, seen: Material, search: StudySearch, folder: Path) -> Progress:
+    progress = Progress(plan.trials, growth=seen.growth, mixes=seen.keeps_answers)
+    for result in read_history(folder / layout.HISTORY):
+        progress.saw(result)
     for trial in search.study.get_trials(deepcopy=False):
         progress.complete += trial.state == TrialState.COMPLETE
         progress.pruned += trial.state == TrialState.PRUNED

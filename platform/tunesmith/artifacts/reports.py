@@ -1,0 +1,399 @@
+"""A report: what the evaluation of a run found on items that its search never saw."""
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
+from tunesmith.artifacts.runs import TrialCounts, Winner
+from tunesmith.artifacts.searches import DatasetReference
+from tunesmith.artifacts.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "AuditFinding",
+    "Behaviour",
+    "BehaviourChange",
+    "Calibration",
+    "ChosenPicture",
+    "ChosenSegment",
+    "ChosenText",
+    "ClassScores",
+    "ColumnChoice",
+    "ColumnImportance",
+    "ColumnSelection",
+    "Comparison",
+    "Importance",
+    "ImportancePart",
+    "InputSummary",
+    "Interval",
+    "Metrics",
+    "Pictures",
+    "PublishedFigure",
+    "Reliability",
+    "Report",
+    "ReportRecord",
+    "SliceScores",
+    "VariantScores",
+    "WithoutLeaks",
+    "WordEffect",
+    "WordEffects",
+    "open_report",
+]
+
+
+class Interval(Section):
+    """A metric with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+Metrics = dict[str, Interval]
+"""Metrics by name."""
+
+
+class PublishedFigure(Section):
+    """A published result to compare with."""
+
+    text: str
+    value: float
+
+
+class ClassScores(Section):
+    """Metrics of one class."""
+
+    label: str = Field(alias="class")
+    precision: float
+    recall: float
+    f1: float
+    auc: float | None = None
+    support: int
+
+
+class Comparison(Section):
+    """Two models on the same items; `problem` says why they could not be compared."""
+
+    version: int | None = absent("Of the champion compared with.")
+    run_id: str | None = absent()
+    problem: str | None = absent()
+    metric: str = ""
+    difference: Interval | None = absent()
+    only_first: int = Field(default=0, description="Items that only this model gets right.")
+    only_second: int = Field(default=0, description="Items that only the other gets right.")
+    p_value: float = 1.0
+    rows: int = 0
+    groups: int = 0
+    beyond_noise: bool = False
+    left_out: int = Field(default=0, description="Test items that the champion learned from.")
+
+
+class Reliability(Section):
+    """A reliability diagram: mean confidence and accuracy by confidence bin."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    count: tuple[int, ...]
+    confidence: tuple[float, ...]
+    accuracy: tuple[float, ...]
+
+
+class Calibration(Section):
+    """How well confidence fits accuracy, before and after scaling by a temperature."""
+
+    reliability: Reliability
+    temperature: float = 1.0
+    note: str
+    before: Metrics | None = absent("Without the temperature.")
+    reliability_before: Reliability | None = absent()
+
+
+class AuditFinding(Section):
+    """The result of one check for leaks."""
+
+    check: str
+    result: Literal["clear", "caution", "leak", "not applicable"]
+    message: str
+    facts: JsonObject = Field(default_factory=dict, description="A check's own numbers.")
+
+    @property
+    def leaked_ids(self) -> tuple[str, ...] | None:
+        """Ids of the items that leaked, None where the check does not name them."""
+        ids = self.facts.get("ids")
+        return tuple(str(name) for name in ids) if isinstance(ids, list) else None
+
+
+class WithoutLeaks(Section):
+    """The metrics of the items that did not leak."""
+
+    left_out: int
+    metrics: Metrics
+
+
+class SliceScores(Section):
+    """Metrics of a slice of the test items."""
+
+    by: str
+    slice: str
+    items: int
+    accuracy: Interval
+    balanced_accuracy: Interval
+
+
+class BehaviourChange(Section):
+    """What one change of the pieces does to the predictions."""
+
+    change: str
+    unchanged: Interval
+    accuracy: Interval
+
+
+class Behaviour(Section):
+    """How often predictions change when pieces are transposed, cut or evened out."""
+
+    pieces: int
+    changes: tuple[BehaviourChange, ...]
+    near_keys: Interval
+    accuracy: Interval
+
+
+class ImportancePart(Section):
+    """How much worse a model gets without one part of its input."""
+
+    name: str
+    rise: float
+    columns: int
+
+
+class Importance(Section):
+    """The rise of the log loss when a part of the input is masked, the largest first."""
+
+    method: str
+    log_loss: float
+    parts: tuple[ImportancePart, ...]
+    grid: tuple[tuple[float, ...], ...] | None = absent("Rises of the patches of pictures.")
+
+
+class ColumnImportance(Section):
+    """The importance of a column, and the column that correlation drops it for."""
+
+    name: str
+    importance: float
+    dropped: bool
+    correlates_with: str | None = Field(default=None, alias="with")
+
+
+class ColumnChoice(Section):
+    """The metrics of a model fitted on some of the columns."""
+
+    choice: str
+    columns: int
+    accuracy: Interval
+    macro_f1: Interval
+    against_all: Interval | None = absent()
+
+
+class ColumnSelection(Section):
+    """Columns chosen by importance, compared with those that correlation leaves."""
+
+    model: str
+    threshold: float
+    columns: tuple[ColumnImportance, ...]
+    choices: tuple[ColumnChoice, ...]
+
+
+class WordEffect(Section):
+    """By how much a word raises the probability of a class."""
+
+    word: str
+    texts: int
+    effect: float
+
+
+class WordEffects(Section):
+    """The words that move a prediction most, the highest effect first."""
+
+    label: str = Field(alias="class")
+    words: tuple[WordEffect, ...]
+
+
+class _Chosen(Section):
+    kind: str = Field(description="sure and right, sure and wrong, or unsure.")
+    id: str
+    label: str
+    answer: str
+
+
+class ChosenSegment(_Chosen):
+    """A chunk of a piece to look at."""
+
+    index: int
+    path: str
+    start_s: float
+    probabilities: dict[str, float]
+
+
+class ChosenPicture(_Chosen):
+    """A picture to look at, its pixels row by row, 0 to 255."""
+
+    confidence: float
+    pixels: tuple[int, ...]
+
+
+class Pictures(Section):
+    """Pictures to look at."""
+
+    height: int
+    width: int
+    rows: tuple[ChosenPicture, ...]
+
+
+class ChosenText(_Chosen):
+    """A text to look at."""
+
+    confidence: float
+    text: str
+
+
+class VariantScores(Section):
+    """A smaller model beside the one it was made from; `problem` where it cannot be made."""
+
+    kept: bool
+    problem: str | None = absent()
+    accuracy: Interval | None = absent()
+    agreement: float | None = absent("Share of items with the same answer.")
+    speedup: float | None = absent("Times as fast on one thread.")
+    bytes: int | None = absent()
+    sha256: str | None = absent()
+
+
+class InputSummary(Section):
+    """The distribution of an input of the training data, by column."""
+
+    rows: int
+    columns: tuple[str, ...]
+    edges: tuple[tuple[float, ...], ...] = Field(description="Nine tenths of each column.")
+    shares: tuple[tuple[float, ...], ...] = Field(
+        description="Shares of the ten intervals between them, and of missing values."
+    )
+
+
+class ReportRecord(Document):
+    """`report.json`: everything that was measured on the test part."""
+
+    REMEDY: ClassVar[str] = "Evaluate again: tunesmith evaluate TASK."
+
+    task: str
+    title: str | None = None
+    run_id: str
+    created: str
+    dataset: DatasetReference
+    protocol: str | None = None
+    is_noise_check: bool = False
+    reference: PublishedFigure | None = None
+    licence: str | None = None
+    metric: str
+    sha256: str = Field(description="Of the model that was measured.")
+    unit: str
+    classes: tuple[str, ...]
+    model: Winner | None = None
+    trials: TrialCounts | None = None
+    n_test: int
+    n_test_groups: int
+    parts: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="Items of each class by part of the split."
+    )
+    notes: tuple[str, ...] = ()
+    metrics: dict[str, Metrics] = Field(description="By level: the task's unit, and chunk.")
+    chunk_note: str | None = None
+    baseline: dict[str, dict[str, Metrics]] = Field(default_factory=dict)
+    comparisons: dict[str, Comparison] = Field(default_factory=dict)
+    per_class: tuple[ClassScores, ...] = ()
+    macro_auc: float | None = None
+    confusion: tuple[tuple[int, ...], ...] = ()
+    calibration: Calibration | None = None
+    audit: tuple[AuditFinding, ...] = ()
+    without_leaks: WithoutLeaks | None = None
+    slices: tuple[SliceScores, ...] = ()
+    behaviour: Behaviour | None = None
+    importance: Importance | None = None
+    selection: ColumnSelection | None = None
+    words: WordEffects | None = None
+    segments: tuple[ChosenSegment, ...] = ()
+    pictures: Pictures | None = None
+    texts: tuple[ChosenText, ...] = ()
+    variants: dict[str, VariantScores] = Field(default_factory=dict)
+    inputs: dict[str, InputSummary] = Field(default_factory=dict)
+
+    @property
+    def item_metrics(self) -> Metrics:
+        """The metrics per item, such as per piece."""
+        return self.metrics[self.unit]
+
+    @property
+    def temperature(self) -> float:
+        """The temperature that calibrates the model, 1 where none was fitted."""
+        return self.calibration.temperature if self.calibration else 1.0
+
+    @property
+    def leaks(self) -> tuple[AuditFinding, ...]:
+        """The findings that make the metrics too good."""
+        return tuple(finding for finding in self.audit if finding.result == "leak")
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report artefact, ``reports/<task>/<run_id>/``, opened.
+
+    Attributes
+    ----------
+    store
+        Where it is.
+    record
+        The content of ``report.json``.
+    """
+
+    store: Store
+    record: ReportRecord
+
+    @property
+    def task(self) -> str:
+        """Name of the task."""
+        return self.record.task
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run that was evaluated."""
+        return self.record.run_id
+
+    @property
+    def parts(self) -> layout.Parts:
+        """The report's folder in the store."""
+        return layout.report(self.task, self.run_id)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The record as JSON holds it."""
+        return self.record.json_object()
+
+    def predictions(self) -> "pd.DataFrame":
+        """Return the predictions for the test items, one row per item."""
+        import pyarrow.parquet as pq
+
+        data = self.store.read_bytes(*self.parts, "predictions.parquet")
+        frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
+        return frame
+
+
+def open_report(store: Store, task: str, run_id: str) -> Report | None:
+    """Return the report on a run, None where it was not evaluated yet."""
+    parts = layout.report(task, run_id, layout.REPORT)
+    if not store.exists(*parts):
+        return None
+    return Report(store, ReportRecord.read(store, *parts))
