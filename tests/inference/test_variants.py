@@ -4,6 +4,7 @@ from onnx import TensorProto, helper
 
 from tests import artefacts
 from tunesmith.errors import StoreError, UsageError
+from tunesmith.inference.calibration import with_temperature
 from tunesmith.inference.classifier import Classifier
 from tunesmith.inference.variants import VARIANTS, eight_bit, half_precision, time_of_batch_s
 from tunesmith.registry import promote
@@ -37,6 +38,14 @@ def test_half_precision_answers_nearly_the_same(examples):
     answers = small.predict({"chunks": x})
     np.testing.assert_allclose(answers, artefacts.answer(model, {"chunks": x}), atol=2e-3)
     assert len(half_precision(model)) < len(model)
+
+
+@pytest.mark.parametrize("make", VARIANTS.values())
+def test_a_variant_of_a_model_of_floats_can_be_calibrated(examples, make):
+    small = with_temperature(make(artefacts.feature_model(artefacts.feature_weights())), 2.0)
+    x = examples.view("features").x
+    answers = Classifier(small, classes=artefacts.CLASSES).predict({"features": x})
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-3)
 
 
 @pytest.mark.parametrize("make", VARIANTS.values())

@@ -80,6 +80,7 @@ def half_precision(model: bytes) -> bytes | None:
     if not _has_matrices(proto):
         return None
     from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
 
     for number, node in enumerate(proto.graph.node):
         # The converter knows nodes by their names, which exporters leave empty.
@@ -87,8 +88,10 @@ def half_precision(model: bytes) -> bytes | None:
     with warnings.catch_warnings():
         # Of numbers too small or too large; what that costs is measured.
         warnings.simplefilter("ignore")
-        halved = convert_float_to_float16(proto, keep_io_types=True)
-    return bytes(halved.SerializeToString())
+        halved = OnnxModel(convert_float_to_float16(proto, keep_io_types=True))
+    # It appends the conversion of an input behind the nodes that read it, which ONNX forbids.
+    halved.topological_sort()
+    return bytes(halved.model.SerializeToString())
 
 
 def _has_matrices(proto: Any) -> bool:
