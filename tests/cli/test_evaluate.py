@@ -15,10 +15,17 @@ def searched(store, monkeypatch):
     return store
 
 
-def test_prints_every_metric_a_piece_and_a_chunk_beside_the_majority(searched):
+def test_prints_every_metric_per_piece_and_per_chunk_beside_the_majority(searched):
     result = CliRunner().invoke(main, ["composer", "--store", searched.uri])
     assert result.exit_code == 0, result.stderr
-    for word in ("a piece", "a chunk", "majority", "balanced accuracy", "macro f1", "report.html"):
+    for word in (
+        "per piece",
+        "per chunk",
+        "majority",
+        "balanced accuracy",
+        "macro f1",
+        "report.html",
+    ):
         assert word in result.stdout
     facts = searched.read_json("reports", "composer", "r1", "report.json")
     figure = facts["metrics"]["piece"]["accuracy"]

@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from tunesmith.cli.command import _key
 from tunesmith.cli.main import SECTIONS, main
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,37 @@ def test_every_subcommand_is_listed_and_has_a_main() -> None:
         assert name in help_text
         assert summary in help_text
         assert isinstance(import_module(f"tunesmith.cli.{name}").main, click.Command)
+
+
+@pytest.mark.parametrize("name", [name for part in SECTIONS.values() for name in part])
+def test_every_help_has_sections_that_name_its_own_options(name: str) -> None:
+    command = import_module(f"tunesmith.cli.{name}").main
+    for leaf in command.commands.values() if isinstance(command, click.Group) else [command]:
+        listed = [option for options in leaf.sections.values() for option in options]
+        assert len(listed) == len(set(listed))
+        with click.Context(leaf) as context:
+            own = {_key(parameter) for parameter in leaf.get_params(context)}
+        assert set(listed) <= own
+        text = CliRunner().invoke(leaf, ["--help"]).output
+        assert text.count("  --json ") == 1
+        assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_names_in_the_help_are_those_of_the_registries() -> None:
+    from tunesmith.cli import names
+    from tunesmith.models import family_names
+    from tunesmith.tasks import task_names
+
+    assert names.task_names() == task_names()
+    assert names.family_names() == family_names()
+
+
+def test_python_runs_the_package_as_the_command() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tunesmith", "--help"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert run.stdout.startswith("Usage: tunesmith ")
 
 
 def test_predict_parses_its_own_arguments(capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,7 +69,7 @@ def test_force_then_rollback_then_history(run, store, mlflow_uri):
     assert {name: int(version) for name, version in held.items()} == {"champion": 1, "previous": 2}
     shown = run(history).stdout
     assert "drill over" in shown
-    assert "champion 1" in shown
+    assert "champion version 1" in shown
 
 
 def test_rollback_without_a_previous_champion_says_so(run):
@@ -91,4 +91,4 @@ def test_without_mlflow_a_promotion_is_done_and_says_so(run, store, monkeypatch)
 
 
 def test_history_of_nothing(run):
-    assert "nothing was promoted yet" in run(history).stdout
+    assert "nothing has been promoted yet" in run(history).stdout

@@ -13,17 +13,14 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import click
 
 from tunesmith.errors import TunesmithError, UsageError
 from tunesmith.extras import missing_package
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-__all__ = ["DURATION", "Sections", "command", "echo", "parse_duration", "wide_console"]
+__all__ = ["DURATION", "Sections", "command", "echo", "parse_duration"]
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)([smhd]))")
@@ -83,11 +80,9 @@ def echo(text: str = "") -> None:
     click.echo(text, err=True)
 
 
-def wide_console(least_columns: int) -> "Console":
-    """Return a console for tables that are unreadable in less than so many columns."""
-    from rich.console import Console
-
-    return Console(width=max(least_columns, Console().width))
+def _key(option: click.Parameter) -> str:
+    """Return the name of an option; click makes one up where no value is handed on."""
+    return str(option.name) if option.expose_value else option.opts[-1].lstrip("-")
 
 
 class _Command(click.Command):
@@ -108,8 +103,9 @@ class _Command(click.Command):
         """Write the options under their headings; those without one come first."""
         rows = {}
         for parameter in self.get_params(ctx):
-            if (row := parameter.get_help_record(ctx)) is not None:
-                rows[str(parameter.name)] = row
+            row = parameter.get_help_record(ctx)
+            if row is not None and isinstance(parameter, click.Option):
+                rows[_key(parameter)] = row
         named = {name for names in self.sections.values() for name in names}
         output = ("wide", "as_json", "verbose", "help")
         first = [row for name, row in rows.items() if name not in {*named, *output}]

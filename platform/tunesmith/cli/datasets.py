@@ -1,34 +1,58 @@
-"""Dataset versions: list, show, draw, remove.
-
-tunesmith datasets list
-"""
+"""``tunesmith datasets``: list, show, draw and remove dataset versions."""
 
 from typing import Any
 
 import click
 
 from tunesmith.cli.command import command
+from tunesmith.cli.tables import Column, console, print_table
+from tunesmith.cli.wording import count, local_time, size
+
+_VERSIONS = (
+    Column("dataset"),
+    Column("version"),
+    Column("made"),
+    Column("pieces", right=True),
+    Column("chunks", right=True, rank=2),
+    Column("size", right=True, rank=1),
+    Column(""),
+)
+_LABELS = (Column("pieces", right=True), Column("label", folds=True))
+_TABLES = (
+    Column("table"),
+    Column("rows", right=True),
+    Column("files", right=True),
+    Column("size", right=True),
+)
 
 
 @click.group()
 def main() -> None:
-    """Look at dataset versions, and remove those no longer wanted."""
+    """List, show, draw and remove dataset versions."""
 
 
 def _show_list(result: dict[str, Any]) -> None:
-    for row in result["versions"]:
-        mark = "latest" if row["latest"] else ""
-        click.echo(
-            f"{row['name']:20} {row['version']}  {row['created'][:16]}  {row['kept']:7d} pieces "
-            f"{row['chunks']:9d} chunks {row['bytes'] / 1e6:8.1f} MB  {mark}"
-        )
     if not result["versions"]:
-        click.echo("No dataset yet. Make one: tunesmith ingest SOURCE --name NAME")
+        click.echo("There is no dataset yet. Make one: tunesmith ingest SOURCE --name NAME")
+        return
+    rows = [
+        [
+            row["name"],
+            row["version"],
+            local_time(row["created"]),
+            f"{row['kept']:,}",
+            f"{row['chunks']:,}",
+            size(row["bytes"]),
+            "latest" if row["latest"] else "",
+        ]
+        for row in result["versions"]
+    ]
+    print_table(_VERSIONS, rows)
 
 
-@command(show=_show_list)
+@command(show=_show_list, table=True)
 def _list(*, store: str | None) -> dict[str, Any]:
-    """List every version of every dataset."""
+    """List all versions of all datasets."""
     from tunesmith.artifacts.manifest import (
         dataset_names,
         dataset_versions,
@@ -59,23 +83,31 @@ def _list(*, store: str | None) -> dict[str, Any]:
 
 def _show_one(result: dict[str, Any]) -> None:
     counts = result["counts"]
-    click.echo(f"{result['name']} {result['version']} of {result['created']}")
+    click.echo(
+        f"{result['name']} version {result['version']}, made {local_time(result['created'])}"
+    )
     for source in result["sources"]:
-        click.echo(f"  from {source['uri']}: {source['found']} files")
-    told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
-    click.echo(f"  {told}")
-    for label, count in sorted(result["labels"].items(), key=lambda pair: (-pair[1], pair[0])):
-        click.echo(f"  {count:6d}  {label}")
-    for table, files in result["tables"].items():
-        size = sum(file["bytes"] for file in files) / 1e6
-        rows = sum(file["rows"] for file in files)
-        click.echo(f"  {table:12} {rows:9d} rows {len(files):4d} files {size:8.1f} MB")
-    click.echo(f"  in {result['folder']}")
+        click.echo(f"from {source['uri']}: {count(source['found'], 'file')}")
+    named = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items())
+    console().print(named)
+    ranked = sorted(result["labels"].items(), key=lambda pair: (-pair[1], pair[0]))
+    print_table(_LABELS, [[f"{number:,}", label] for label, number in ranked])
+    rows = [
+        [
+            table,
+            f"{sum(file['rows'] for file in files):,}",
+            str(len(files)),
+            size(sum(file["bytes"] for file in files)),
+        ]
+        for table, files in result["tables"].items()
+    ]
+    print_table(_TABLES, rows)
+    click.echo(f"in {result['folder']}")
 
 
-@command(show=_show_one)
+@command(show=_show_one, table=True)
 @click.argument("name")
-@click.option("--version", metavar="HASH", help="Which version  [default: the latest]")
+@click.option("--version", metavar="HASH", help="Version  [the latest]")
 def _show(*, store: str | None, name: str, version: str | None) -> dict[str, Any]:
     """Show one version: its sources, counts, labels and tables."""
     from tunesmith.artifacts.store import Store
@@ -86,12 +118,12 @@ def _show(*, store: str | None, name: str, version: str | None) -> dict[str, Any
 
 
 def _show_card(result: dict[str, Any]) -> None:
-    click.echo(f"wrote {result['card']}")
+    click.echo(f"Data card: {result['card']}")
 
 
 @command(show=_show_card, extras=("train",))
 @click.argument("name")
-@click.option("--version", metavar="HASH", help="Which version  [default: the latest]")
+@click.option("--version", metavar="HASH", help="Version  [the latest]")
 def _card(*, store: str | None, name: str, version: str | None) -> dict[str, Any]:
     """Draw the data card of one version, an HTML page beside its manifest."""
     from tunesmith.artifacts.store import Store
@@ -103,8 +135,8 @@ def _card(*, store: str | None, name: str, version: str | None) -> dict[str, Any
 
 
 def _show_removed(result: dict[str, Any]) -> None:
-    rest = f"latest is now {result['latest']}" if result["latest"] else "no version is left"
-    click.echo(f"removed {result['name']} {result['version']}; {rest}")
+    rest = f"the latest is now {result['latest']}" if result["latest"] else "no version is left"
+    click.echo(f"Removed {result['name']} {result['version']}; {rest}.")
 
 
 @command(show=_show_removed)

@@ -1,10 +1,9 @@
-"""The whole road on real scores: export, ingest, search, evaluate, promote, serve, ask.
+"""``tunesmith demo``: export, ingest, tune, evaluate, promote, serve and ask, on real scores.
 
 Every stage leaves its artefact in the store, so running the demo again goes straight to serving.
 """
 
 import math
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,8 +13,17 @@ from typing import Any
 import click
 
 from tunesmith.cli.command import command, echo
+from tunesmith.cli.progress import counting
 from tunesmith.cli.serve import require_free, wait_for_signal
+from tunesmith.cli.tables import Column, console, print_table
 
+_COLUMNS = (
+    Column("piece", folds=True),
+    Column("answer"),
+    Column("probability", right=True, rank=1),
+    Column("true"),
+    Column(""),
+)
 TASK, DATASET = "composer", "demo"
 PIECES = {"bach": 80, "palestrina": 80, "monteverdi": 48, "trecento": 60}
 N_ASKED = 12
@@ -69,43 +77,30 @@ def _clock(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{math.ceil(seconds / 60)} min"
 
 
-def _counter(done: int, total: int) -> None:
-    if sys.stderr.isatty() or done == total:
-        click.echo(f"\r      {done} of {total}", err=True, nl=done == total)
-
-
 def show(result: dict[str, Any]) -> None:
-    """Print what was asked, what came back and what was true."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        box=box.SIMPLE_HEAD, title="Held-out pieces, asked over HTTP", title_justify="left"
-    )
-    for column in ("asked", "answered", "probability", "true", ""):
-        table.add_column(column, justify="right" if column == "probability" else "left")
-    for row in result["asked"]:
-        right = row["answered"] == row["true"]
-        table.add_row(
+    """Print the answers beside the true composers, and the accuracy on all test pieces."""
+    rows = [
+        [
             row["piece"],
             row["answered"],
             f"{row['probability']:.2f}",
             row["true"],
-            "" if right else "wrong",
-        )
-    console = Console(width=max(80, min(120, Console().width)))
-    console.print(table)
+            "" if row["answered"] == row["true"] else "wrong",
+        ]
+        for row in result["asked"]
+    ]
+    print_table(_COLUMNS, rows, "Held-out pieces, asked over HTTP")
+    out = console()
     accuracy, baseline = result["accuracy"], result["baseline"]
-    console.print(
+    out.print(
         f"Held-out piece accuracy {accuracy['value']:.3f} "
         f"(95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f}) "
         f"on {result['n_test']} pieces the search never saw; "
         f"always answering the commonest class gives {baseline:.3f}."
     )
     for note in result["notes"]:
-        console.print(note)
-    console.print(f"{result['elapsed_s']:.0f} s in all. Artefacts: {result['store']}")
+        out.print(note)
+    out.print(f"{result['elapsed_s']:.0f} s in all. Artefacts: {result['store']}")
 
 
 def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) -> dict[str, Any]:
@@ -118,7 +113,8 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
     from tunesmith.tuning import Ask, search
 
     with progress.stage("scores", f"Writing {sum(PIECES.values())} music21 scores out as MIDI"):
-        exported = export_scores(scores, PIECES, on_progress=_counter)
+        with counting("scores") as advance:
+            exported = export_scores(scores, PIECES, on_progress=advance)
         for path, why in exported.refused:
             echo(f"      left out {path}: {why}")
     with progress.stage("ingest", "Ingesting them: rolls, notes, features, duplicates"):
@@ -217,12 +213,20 @@ def _ask(port: int, pieces: list[tuple[str, Path, str]]) -> list[dict[str, Any]]
     return rows
 
 
-@command(show=show, extras=("train", "serve", "demo"))
+@command(show=show, extras=("train", "serve", "demo"), sections={"Where": ("store", "port")})
 @click.option("--once", is_flag=True, help="Exit after the answers instead of serving on.")
-@click.option("--port", default=8000, show_default=True, help="Port on 127.0.0.1.")
-@click.option("--trials", default=6, show_default=True, help="Trials of the search.")
+@click.option("--trials", default=6, show_default=True, metavar="N", help="Trials of the search.")
+@click.option("--port", default=8000, show_default=True, metavar="N", help="Port on 127.0.0.1.")
 def main(*, store: str | None, once: bool, port: int, trials: int) -> dict[str, Any]:
-    """Walk the whole road on real scores, from MIDI files to answers over HTTP."""
+    """Go from real scores to answers over HTTP: each step of the product, in minutes.
+
+    Run again, it goes straight to serving.
+
+    \b
+    Examples:
+      tunesmith demo
+      tunesmith demo --once
+    """
     from tunesmith.artifacts.store import Store
     from tunesmith.serving.launch import drain
 

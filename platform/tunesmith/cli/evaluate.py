@@ -1,56 +1,61 @@
-"""Measure a run on the items its search never saw and write the report."""
+"""``tunesmith evaluate``: a run measured on the items that its search never saw."""
 
 from typing import Any
 
 import click
 
-from tunesmith.cli.command import command, echo, wide_console
+from tunesmith.cli.command import command, echo
 from tunesmith.cli.plugin import plugin_option
-
-
-def _cell(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+from tunesmith.cli.tables import Column, console, print_table
+from tunesmith.cli.wording import count, interval
 
 
 def _show(result: dict[str, Any]) -> None:
-    from rich import box
-    from rich.table import Table
-
-    unit = result["unit"]
-    columns = {
-        f"{'an' if level[0] in 'aeiou' else 'a'} {level}": figures
-        for level, figures in result["metrics"].items()
-    }
-    columns |= {name: by[unit] for name, by in result["baseline"].items()}
-    # Columns of figures do not fit into the 80 of a pipe.
-    console = wide_console(124)
-    title = f"{result['task']} {result['run_id']}: {result['n_test']} {unit}s the search never saw"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("", no_wrap=True)
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    for metric in result["metrics"][unit]:
-        cells = [_cell(figures[metric]) for figures in columns.values()]
-        table.add_row(metric.replace("_", " "), *cells)
-    console.print(table)
+    unit, n_test = result["unit"], result["n_test"]
+    metrics = {f"per {level}": values for level, values in result["metrics"].items()}
+    metrics |= {name: by[unit] for name, by in result["baseline"].items()}
+    columns = [Column("metric"), Column(f"per {unit}", right=True)]
+    # The model's own values always stay; what they are compared to goes first in a narrow terminal.
+    ranks = {name: n for n, name in enumerate(metrics) if name != f"per {unit}"}
+    columns += [Column(name, right=True, rank=rank) for name, rank in ranks.items()]
+    names = [f"per {unit}", *ranks]
+    rows = [
+        [metric.replace("_", " "), *(interval(metrics[name][metric]) for name in names)]
+        for metric in result["metrics"][unit]
+    ]
+    title = f"{result['task']}: {count(n_test, unit)} that the search never saw"
+    print_table(columns, rows, f"{title} (run {result['run_id']})")
+    out = console()
     if result["chunk_note"]:
-        console.print(result["chunk_note"], style="dim")
+        out.print(result["chunk_note"], style="dim")
     against = result["comparisons"].get("champion")
     if against and "difference" in against:
-        console.print(
-            f"{against['metric']} against champion {against['version']}: "
-            f"{_cell(against['difference'])} on {against['rows']} {unit}s"
+        out.print(
+            f"{against['metric']} compared to champion version {against['version']}: "
+            f"{interval(against['difference'])} on {count(against['rows'], unit)}"
         )
-    console.print(f"Report: {result['report']}", soft_wrap=True)
-    console.print(f"Next: tunesmith promote {result['task']}")
+    click.echo(f"Report: {result['report']}")
+    click.echo(f"Next: tunesmith promote {result['task']}")
 
 
-@command(show=_show, extras=("train",))
+@command(
+    show=_show,
+    extras=("train",),
+    table=True,
+    sections={"What": ("run_id", "plugins"), "Where": ("store",)},
+)
 @click.argument("task")
-@click.option("--run", "run_id", metavar="ID", help="Which run [the latest].")
+@click.option("--run", "run_id", metavar="ID", help="Run to evaluate  [the latest]")
 @plugin_option
 def main(store: str | None, task: str, run_id: str | None) -> dict[str, Any]:
-    """Measure the winner of TASK on items its search never saw."""
+    """Measure the winner of TASK on items that its search never saw.
+
+    Prints each metric with a 95 % interval and writes the report, one HTML page.
+
+    \b
+    Example:
+      tunesmith evaluate composer
+    """
     from tunesmith.artifacts.store import Store
     from tunesmith.reports.publishing import make_report
 

@@ -1,86 +1,122 @@
-"""Sources of MIDI to a dataset version.
+"""``tunesmith ingest``: MIDI files from any source, made into a dataset version."""
 
-tunesmith ingest corpus.zip --name corpus
-"""
-
-import sys
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from tunesmith.cli.command import command, echo
+from tunesmith.cli.progress import counting
+from tunesmith.cli.tables import Column, print_table
+from tunesmith.cli.wording import count
 from tunesmith.errors import UsageError
+
+_LABELS = (Column("files", right=True), Column("label", folds=True))
+_SUMMARY = (Column(""), Column("", folds=True))
 
 
 def _show(result: dict[str, Any]) -> None:
     if "would_read" in result:
-        click.echo(f"would read {result['would_read']} files, ignore {result['ignored']}")
-        for label, count in result["labels"].items():
-            click.echo(f"  {count:6d}  {label}")
+        click.echo(
+            f"{count(result['would_read'], 'file')} would be read, {result['ignored']:,} ignored."
+        )
+        print_table(_LABELS, [[f"{n:,}", label] for label, n in result["labels"].items()])
         for reject in result["rejects"]:
-            click.echo(f"  cannot be read: {reject['path']}: {reject['message']}")
+            click.echo(f"Cannot be read: {reject['path']}: {reject['message']}")
         return
+    print_table(_SUMMARY, list(_summary(result)))
+
+
+def _summary(result: dict[str, Any]) -> Iterator[list[str]]:
+    """Yield the lines that account for every file, each with its heading."""
     counts, leak = result["counts"], result["leak"]
-    click.echo(f"dataset    {result['name']} {result['version']}")
-    click.echo(
-        f"files      {counts['found']} found = {counts['kept']} kept + {counts['duplicate']} "
-        f"duplicate + {counts['rejected']} rejected; {counts['ignored']} others ignored"
-    )
-    click.echo(f"content    {counts['chunks']} chunks, {counts['notes']} notes")
+    yield ["dataset", f"{result['name']} {result['version']}"]
+    yield [
+        "files",
+        (
+            f"{counts['found']:,} found = {counts['kept']:,} kept + {counts['duplicate']:,} "
+            f"duplicate + {counts['rejected']:,} rejected; {counts['ignored']:,} others ignored"
+        ),
+    ]
+    yield ["content", f"{count(counts['chunks'], 'chunk')}, {count(counts['notes'], 'note')}"]
     labels = sorted(result["labels"].items(), key=lambda pair: -pair[1])
-    told = ", ".join(f"{label} {count}" for label, count in labels[:6])
+    named = ", ".join(f"{label} {number}" for label, number in labels[:6])
     more = f", and {len(labels) - 6} more" if len(labels) > 6 else ""
-    click.echo(f"labels     {told}{more}; {counts['unlabelled']} pieces without one")
-    click.echo(
-        f"duplicates {counts['byte_duplicate_groups']} groups of identical bytes; "
-        f"{leak['in_clusters']} pieces share their music with another "
-        f"({counts['clusters']} clusters)"
-    )
+    unlabelled = counts["unlabelled"]
+    yield ["labels", f"{named}{more}" + (f"; {unlabelled:,} without a label" if unlabelled else "")]
+    yield [
+        "duplicates",
+        (
+            f"{count(counts['byte_duplicate_groups'], 'group')} of identical files; "
+            f"{leak['in_clusters']:,} pieces share their music with another one "
+            f"({count(counts['clusters'], 'cluster')})"
+        ),
+    ]
     share = leak["leaked"] / leak["held_out"] if leak["held_out"] else 0.0
-    click.echo(
-        f"leak       a random split would have put {leak['leaked']} of {leak['held_out']} held-out "
-        f"pieces ({share:.1%}) beside their own duplicate; splits here keep clusters whole"
-    )
+    yield [
+        "leak",
+        (
+            f"a random split would have put {leak['leaked']:,} of {leak['held_out']:,} held-out "
+            f"pieces ({share:.1%}) beside their own duplicate; splits here keep clusters whole"
+        ),
+    ]
     if "card" in result:
-        click.echo(f"card       {result['card']}")
+        yield ["card", str(result["card"])]
 
 
-class _Counter:
-    """One line of progress on stderr, rewritten in place on a terminal."""
-
-    def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._live:
-            click.echo(f"\r{done} of {total} files", err=True, nl=done == total)
-
-
-@command(show=_show, extras=("train",))
+@command(
+    show=_show,
+    extras=("train",),
+    sections={
+        "Labels": ("label", "composers", "composer_table"),
+        "Chunks": ("frames_per_second", "chunk_frames", "hop_frames"),
+        "Rules": ("loss_budget", "parameters"),
+        "Where": ("store", "address"),
+    },
+)
 @click.argument("sources", nargs=-1, required=True)
 @click.option("--name", required=True, help="Name of the dataset.")
+@click.option("--card", is_flag=True, help="Draw the data card, one HTML page, as well.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the files and labels that would be read; read nothing."
+)
 @click.option(
     "--label",
     metavar="RULE",
-    help="auto, folder, prefix, none, regex:PATTERN or csv:PATH (columns path,label)  [auto]",
+    help="Source of the labels: auto, folder, prefix, none, regex:PATTERN or csv:PATH (columns "
+    "path,label)  [auto]",
 )
-@click.option("--composers", metavar="A,B,…", help="Keep these composers only.")
-@click.option("--composer-table", type=click.Path(), help="YAML that extends the table of names.")
-@click.option("--frames-per-second", type=float, help="Frame rate of the rolls  [10]")
-@click.option("--chunk-frames", type=int, help="Frames of a chunk  [150]")
-@click.option("--hop-frames", type=int, help="Frames from chunk to chunk  [--chunk-frames]")
+@click.option("--composers", metavar="A,B,…", help="Keep only these composers.")
 @click.option(
-    "--loss-budget", type=float, help="Share of files that may be rejected, else failure  [0.05]"
+    "--composer-table",
+    type=click.Path(),
+    metavar="FILE",
+    help="YAML with more spellings of composers' names.",
+)
+@click.option("--frames-per-second", type=float, metavar="N", help="Frame rate of the rolls  [10]")
+@click.option("--chunk-frames", type=int, metavar="N", help="Frames in a chunk  [150]")
+@click.option(
+    "--hop-frames",
+    type=int,
+    metavar="N",
+    help="Frames from the start of one chunk to the next  [--chunk-frames]",
+)
+@click.option(
+    "--loss-budget",
+    type=float,
+    metavar="SHARE",
+    help="Share of files that may be rejected; more is an error  [0.05]",
 )
 @click.option(
     "--parameters",
     type=click.Path(),
-    help="YAML with any of these and the limits; options win.",
+    metavar="FILE",
+    help="YAML with any of these options and the limits; options win.",
 )
-@click.option("--dry-run", is_flag=True, help="Tell what would be read and labelled; read nothing.")
-@click.option("--card", is_flag=True, help="Draw the data card as well.")
-@click.option("--address", help="Ray cluster to join  [default: RAY_ADDRESS, else start one here]")
+@click.option(
+    "--address", metavar="HOST:PORT", help="Ray cluster to join  [RAY_ADDRESS, else start Ray here]"
+)
 def main(
     *,
     store: str | None,
@@ -98,11 +134,18 @@ def main(
     card: bool,
     address: str | None,
 ) -> dict[str, Any]:
-    """Make a dataset version of folders, archives, globs or URIs of MIDI files.
+    """Read MIDI files from SOURCES into a dataset version.
 
-    Archives may be nested; music21:bach or music21:bach:80 stands for scores of that collection of
-    the music21 corpus. Every file is kept, a duplicate, or in the table of rejects. Running
-    it again reads only what is new; after an interruption it continues.
+    A source is a folder, an archive (also nested), a glob, a URI such as s3://bucket/midi, or
+    music21:COLLECTION[:NUMBER]. Each file is kept, counted as a duplicate, or listed with the
+    reason why it was rejected. Running it again reads only new files; after an interruption it
+    continues.
+
+    \b
+    Examples:
+      tunesmith ingest my-midi/ --name mine
+      tunesmith ingest corpus.zip s3://bucket/midi --name all --dry-run
+      tunesmith ingest music21:bach:80 music21:palestrina --name scores --card
     """
     from tunesmith.cluster.connection import connect
     from tunesmith.ingestion.collections import expand_collections, is_collection
@@ -124,7 +167,7 @@ def main(
     if dry_run and any(map(is_collection, sources)):
         message = "A music21 collection has no files until it is written out: leave --dry-run away."
         raise UsageError(message)
-    roots = expand_collections(sources, start_ray=lambda: connect(address), say=echo)
+    roots = expand_collections(sources, start_ray=lambda: connect(address, say=echo), say=echo)
     if dry_run:
         inventory = take_inventory(roots, made)
         labels = Counter(file.label or "(no label)" for file in inventory.labelled)
@@ -137,14 +180,15 @@ def main(
     from tunesmith.artifacts.store import Store
 
     opened = Store(store)
-    manifest = ingest(
-        opened,
-        roots,
-        name,
-        made,
-        start_ray=lambda: connect(address),
-        on_progress=_Counter(),
-    )
+    with counting("files") as advance:
+        manifest = ingest(
+            opened,
+            roots,
+            name,
+            made,
+            start_ray=lambda: connect(address, say=echo),
+            on_progress=advance,
+        )
     shown = {"name", "version", "content_hash", "counts", "labels", "leak", "sources"}
     result = manifest.model_dump(mode="json", include=shown)
     if card:

@@ -5,8 +5,11 @@ from typing import Any
 import click
 
 from tunesmith.cli.command import command
+from tunesmith.cli.tables import Column, print_table
 
 __all__ = ["main"]
+
+_COLUMNS = (Column("name"), Column("requests per minute", right=True), Column("hash", rank=1))
 
 
 @click.group()
@@ -17,10 +20,13 @@ def main() -> None:
 @command(show=lambda result: click.echo(result["key"]), extras=("serve",))
 @click.argument("name")
 @click.option(
-    "--per-minute", default=600, show_default=True, help="Requests per minute and replica."
+    "--per-minute",
+    default=600,
+    show_default=True,
+    help="Most requests per minute, for each replica.",
 )
 def _add(*, store: str | None, name: str, per_minute: int) -> dict[str, Any]:
-    """Add a key called NAME and print it, this once."""
+    """Add a key called NAME and print it. It is not stored and cannot be printed again."""
     from tunesmith.artifacts.store import Store
     from tunesmith.serving.http.auth import add_key
 
@@ -28,15 +34,19 @@ def _add(*, store: str | None, name: str, per_minute: int) -> dict[str, Any]:
 
 
 def _show_list(result: dict[str, Any]) -> None:
-    for key in result["keys"]:
-        click.echo(f"{key['name']}\t{key['requests_per_minute']}/min\t{key['sha256'][:12]}")
     if not result["keys"]:
-        click.echo("No key yet. Add one: tunesmith keys add NAME")
+        click.echo("There is no key yet. Add one: tunesmith keys add NAME")
+        return
+    rows = [
+        [key["name"], f"{key['requests_per_minute']:,}", key["sha256"][:12]]
+        for key in result["keys"]
+    ]
+    print_table(_COLUMNS, rows)
 
 
 @command(show=_show_list, extras=("serve",))
 def _list(*, store: str | None) -> dict[str, Any]:
-    """List the keys by name, with the start of each hash."""
+    """List the keys by name, with the start of the hash of each."""
     from tunesmith.artifacts.store import Store
     from tunesmith.serving.http.auth import Keys
 

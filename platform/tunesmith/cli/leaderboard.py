@@ -1,65 +1,88 @@
-"""Show the best of every run and family, running searches included."""
+"""``tunesmith leaderboard``: the best trials of all searches, running ones included."""
 
 from typing import Any
 
 import click
 
-from tunesmith.cli.command import command, wide_console
+from tunesmith.cli.command import command
 from tunesmith.cli.plugin import plugin_option
+from tunesmith.cli.tables import Column, console, print_table
+from tunesmith.cli.wording import interval
+
+_COLUMNS = (
+    Column("task"),
+    Column("family"),
+    Column("validation", right=True),
+    Column("test", right=True, rank=1),
+    Column("metric", rank=2),
+    Column("run", rank=3),
+    Column("trial", right=True, rank=4),
+    Column("steps", right=True, rank=6),
+    Column("data", rank=5),
+)
 
 
 def _show(result: dict[str, Any]) -> None:
-    from rich import box
-    from rich.table import Table
-
-    console = wide_console(130)
     if not result["rows"]:
-        console.print("Nothing was searched yet: tunesmith tune TASK.")
+        click.echo("No search has been run yet. Start one: tunesmith tune TASK")
         return
-    columns = ("task", "metric", "score", "test", "family", "trial", "steps", "run", "data")
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    for row in result["rows"]:
-        score = "" if row["score"] is None else f"{row['score']:.4f}"
-        noise = f" ± {row['noise']:.3f}" if row["noise"] is not None and score else ""
-        sample = " SAMPLE" if row["is_sample"] else ""
-        table.add_row(
-            row["task"],
-            row["metric"] or "",
-            score + noise,
-            _test(row),
-            row["family"],
-            str(row["trial"]),
-            str(row["steps"]),
-            row["run_id"] + ("" if row["status"] == "finished" else " unfinished"),
-            row["dataset"] + sample,
-        )
-    console.print(table)
-    console.print(
-        "Scores are on validation, chosen as the best of many trials; test figures are of items "
-        "no search saw. Differences within ± are ties."
+    print_table(_COLUMNS, [_cells(row) for row in result["rows"]])
+    console().print(
+        "validation: best of the search's trials, so a little too high; scores within ± of each "
+        "other are ties. test: on items that no search saw, with a 95 % interval."
     )
 
 
-def _test(row: dict[str, Any]) -> str:
-    figure = (row["test"] or {}).get(row["metric"])
-    return f"{figure['value']:.4f} [{figure['low']:.3f}, {figure['high']:.3f}]" if figure else ""
+def _cells(row: dict[str, Any]) -> list[str]:
+    score = "" if row["score"] is None else f"{row['score']:.4f}"
+    noise = f" ± {row['noise']:.3f}" if row["noise"] is not None and score else ""
+    test = (row["test"] or {}).get(row["metric"])
+    return [
+        row["task"],
+        row["family"],
+        score + noise,
+        interval(test) if test else "",
+        row["metric"] or "",
+        row["run_id"] + ("" if row["status"] == "finished" else " unfinished"),
+        str(row["trial"]),
+        str(row["steps"]),
+        row["dataset"] + (" SAMPLE" if row["is_sample"] else ""),
+    ]
 
 
+@command(
+    show=_show,
+    extras=("train",),
+    table=True,
+    sections={"What": ("by", "top", "plugins"), "Where": ("store",)},
+)
 @click.argument("tasks", nargs=-1)
 @click.option(
     "--by",
     default="family",
     show_default=True,
     type=click.Choice(["run", "family", "trial"]),
-    help="A row for each run, each family of a run, or each trial.",
+    help="Print a row for each run, each family of a run, or each trial.",
 )
-@click.option("--top", default=20, show_default=True, type=click.IntRange(1), help="Rows a task.")
-@command(show=_show, extras=("train",))
+@click.option(
+    "--top",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Rows for each task.",
+)
 @plugin_option
 def main(store: str | None, tasks: tuple[str, ...], by: str, top: int) -> dict[str, Any]:
-    """Show what was found so far for TASKS (all by default), best first."""
+    """List the best trials of TASKS, or of all tasks, best first.
+
+    Running and interrupted searches are included.
+
+    \b
+    Examples:
+      tunesmith leaderboard
+      tunesmith leaderboard digits --by trial --top 5
+    """
     from tunesmith.artifacts.store import Store
     from tunesmith.tasks import get_task
     from tunesmith.tuning.leaderboard import leaderboard

@@ -17,13 +17,13 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Models": {
         "tune": "Search model families and settings for one task or many.",
-        "watch": "Open the dashboards of a running search.",
+        "watch": "Open the dashboards of a search.",
         "leaderboard": "Compare the best trials across tasks, families and runs.",
         "evaluate": "Measure a run on its held-out test items and write the report.",
         "promote": "Make a run's model the champion, if the gate passes it.",
         "rollback": "Make an earlier version the champion again.",
         "history": "List the promotions and rollbacks of a task.",
-        "reproduce": "Run the published studies again and compare the figures.",
+        "reproduce": "Run the published studies again and compare the metrics.",
     },
     "Serving": {
         "serve": "Serve the champions over HTTP on this machine.",
@@ -36,7 +36,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "doctor": "Check this machine for problems, with what to do about each.",
     },
     "Start here": {
-        "demo": "Real scores to a served model, in minutes.",
+        "demo": "From real scores to a served model, in minutes.",
     },
 }
 _SUMMARIES = {name: text for section in SECTIONS.values() for name, text in section.items()}

@@ -22,12 +22,17 @@ def _show(result: dict[str, Any]) -> None:
             click.echo(f"    {reason['part']}: {side}; {without:.0%} without it")
 
 
-@command(show=_show, code=lambda result: 1 if result["failed"] else 0, uses_store=False)
+@command(
+    show=_show,
+    code=lambda result: 1 if result["failed"] else 0,
+    uses_store=False,
+    sections={"Where": ("url", "key")},
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
-@click.option("--task", default="composer", show_default=True, help="Task to answer.")
-@click.option("--url", metavar="URL", help="The server  [http://127.0.0.1:8000]")
+@click.option("--task", default="composer", show_default=True, help="Task that the server answers.")
+@click.option("--url", metavar="URL", help="Address of the server  [http://127.0.0.1:8000]")
 @click.option("--key", metavar="KEY", help="API key  [TUNESMITH_KEY]")
-@click.option("--why", is_flag=True, help="Also print what spoke for and against each answer.")
+@click.option("--why", is_flag=True, help="Print the inputs that mattered most as well.")
 def main(
     *, files: tuple[Path, ...], task: str, url: str | None, key: str | None, why: bool
 ) -> dict[str, Any]:

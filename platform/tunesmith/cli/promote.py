@@ -6,12 +6,17 @@ import click
 
 from tunesmith.cli.command import command, echo
 from tunesmith.cli.plugin import plugin_option
+from tunesmith.cli.tables import Column, print_table
 
 _MARKS = {True: "passed", False: "REFUSED", None: "warning"}
+_COLUMNS = (Column("rule"), Column("verdict"), Column("finding", folds=True))
 
 
-def _lines(verdicts: list[dict[str, Any]]) -> list[str]:
-    return [f"  {_MARKS[v['passed']]:<7}  {v['rule']:<9}  {v['message']}" for v in verdicts]
+def _print_verdicts(verdicts: list[dict[str, Any]], *, err: bool = False) -> None:
+    # A rule that is checked again, after calibration, counts by its last verdict.
+    last = {verdict["rule"]: verdict for verdict in verdicts}
+    rows = [[v["rule"], _MARKS[v["passed"]], v["message"]] for v in last.values()]
+    print_table(_COLUMNS, rows, err=err)
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -19,32 +24,47 @@ def _show(result: dict[str, Any]) -> None:
     if not result["moved"]:
         click.echo(f"{result['task']}: version {result['version']} is the champion already.")
         return
-    click.echo("\n".join(_lines(result["verdicts"])))
+    _print_verdicts(result["verdicts"])
     instead = f", replacing version {replaced}" if replaced else ""
     click.echo(f"{result['task']}: version {result['version']} is the champion{instead}.")
     click.echo(f"Bundle: {result['bundle']}")
-    if told := result["mlflow"]:
-        version = told["versions"][str(result["version"])]
-        click.echo(f"MLflow: {told['name']} version {version} in {told['uri']}")
+    if mlflow := result["mlflow"]:
+        version = mlflow["versions"][str(result["version"])]
+        click.echo(f"MLflow: {mlflow['name']} version {version} in {mlflow['uri']}")
     click.echo(f"Undo: tunesmith rollback {result['task']}")
 
 
-@command(show=_show, extras=("train",))
+@command(
+    show=_show,
+    extras=("train",),
+    sections={"What": ("run_id", "plugins"), "Gate": ("force", "memory_mb"), "Where": ("store",)},
+)
 @click.argument("task")
-@click.option("--run", "run_id", metavar="ID", help="Which run [the latest].")
+@click.option("--run", "run_id", metavar="ID", help="Run to promote  [the latest]")
 @click.option(
     "--force",
     metavar="REASON",
-    help="Overrule the rules of judgement (better, noise); the history keeps the reason.",
+    help="Promote although the rules `better` or `noise` refuse; the history keeps the reason.",
 )
 @click.option(
-    "--memory-mb", default=1000, show_default=True, help="Memory that a serving process can spare."
+    "--memory-mb",
+    default=1000,
+    show_default=True,
+    help="Megabytes of memory that the model may use in a serving process.",
 )
 @plugin_option
 def main(
     store: str | None, task: str, run_id: str | None, force: str | None, memory_mb: int
 ) -> dict[str, Any]:
-    """Make the winner of TASK the champion, if the gate lets it through."""
+    """Make the winner of TASK the champion, if it passes the gate.
+
+    Servers answer from the new champion within seconds.
+
+    \b
+    Examples:
+      tunesmith promote composer
+      tunesmith promote composer --force "the old model reads one dataset only"
+    """
     from tunesmith.api.promotion import promote_run
     from tunesmith.artifacts.store import Store
     from tunesmith.registry import Refused, history
@@ -53,7 +73,7 @@ def main(
     try:
         done = promote_run(artefacts, task, run_id, force=force, memory_mb=memory_mb, say=echo)
     except Refused as refused:
-        echo("\n".join(_lines([verdict.json_object() for verdict in refused.verdicts])))
+        _print_verdicts([verdict.json_object() for verdict in refused.verdicts], err=True)
         raise
     bundle = done.bundle
     return {

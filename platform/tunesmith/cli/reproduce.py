@@ -1,4 +1,4 @@
-"""Run every study by its own protocol and set its figures beside honest ones, in one table."""
+"""``tunesmith reproduce``: the published studies, run again, in one table with our metrics."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from tunesmith.cli.command import DURATION, command, echo, wide_console
+from tunesmith.cli.command import DURATION, command, echo
+from tunesmith.cli.tables import Column, print_table
+from tunesmith.cli.wording import interval
 from tunesmith.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,28 +18,32 @@ if TYPE_CHECKING:
 _FOLDER = "studies"
 
 
-def _show(result: dict[str, Any]) -> None:
-    from rich import box
-    from rich.table import Table
+_COLUMNS = (
+    Column("study"),
+    Column("protocol", folds=True),
+    Column("published", right=True),
+    Column("ours, same protocol", folds=True),
+    Column("honest", right=True, rank=1),
+)
 
-    table = Table(box=box.SIMPLE_HEAD, title="The studies, side by side", title_justify="left")
-    for name in ("study", "protocol", "published", "ours, same protocol", "honest"):
-        table.add_column(name, overflow="fold")
+
+def _show(result: dict[str, Any]) -> None:
+    rows = []
     for line in result["table"]:
         ours = [] if line["ours"] is None else [f"{line['ours']:.4f}"]
-        if line["ours_better"]:
-            better = line["ours_better"]
+        if better := line["ours_better"]:
             ours.append(f"{better['value']:.4f} ({better['model']})")
-        honest = line["honest"]
-        said = (
-            f"{honest['value']:.4f} [{honest['low']:.4f}, {honest['high']:.4f}]" if honest else ""
+        notes = [note for note in (line["ran"], line["difference"]) if note]
+        rows.append(
+            [
+                line["study"],
+                "\n".join([line["protocol"], *notes]),
+                f"{line['published']:.4f}",
+                ", ".join(ours),
+                interval(line["honest"]) if line["honest"] else "",
+            ]
         )
-        cells = [line["study"], line["protocol"], f"{line['published']:.4f}", ", ".join(ours), said]
-        table.add_row(*cells)
-        for note in (line["ran"], line["difference"]):
-            if note:
-                table.add_row("", f"[dim]{note}[/dim]")
-    wide_console(140).print(table)
+    print_table(_COLUMNS, rows, "Published studies, run again")
     for failure in result["failures"]:
         click.echo(f"Failed: {failure}")
     click.echo(f"{result['done']} of {result['planned']} measurements. Table: {result['markdown']}")
@@ -157,31 +163,59 @@ def _datasets(values: Sequence[str]) -> dict[str, str]:
     return named
 
 
-@click.option("--quick", is_flag=True, help="1,000 rows and a tenth of the epochs: a few minutes.")
-@click.option(
-    "--epochs-share",
-    type=click.FloatRange(0, 1, min_open=True),
-    help="Share of each study's epochs [1].",
+@command(
+    show=_show,
+    extras=("train",),
+    table=True,
+    sections={
+        "What": ("only", "dataset", "fresh"),
+        "How much": ("quick", "epochs_share", "time_budget", "workers"),
+        "Where": ("store", "address"),
+    },
 )
 @click.option(
-    "--only", multiple=True, metavar="STUDY[/KEY]", help="Run this alone; may be repeated."
+    "--only", multiple=True, metavar="STUDY[/KEY]", help="Run this one alone; may be repeated."
 )
 @click.option(
     "--dataset",
     multiple=True,
     metavar="TASK=NAME",
-    help="MIDI datasets [composer=big4, composer_all=classical].",
+    help="Dataset of a task on MIDI  [composer=big4, composer_all=classical]",
 )
-@click.option("--time-budget", type=DURATION, help="Begin nothing after this time: 20m, 1h30m.")
-@click.option("--workers", type=click.IntRange(1), help="At once at most [the cluster's cores].")
-@click.option("--fresh", is_flag=True, help="Measure again what is recorded.")
-@click.option("--address", metavar="HOST:PORT", help="Cluster to join [RAY_ADDRESS, else local].")
-@command(show=_show, extras=("train",))
+@click.option("--fresh", is_flag=True, help="Measure again what is recorded already.")
+@click.option("--quick", is_flag=True, help="Use 1,000 rows and a tenth of the epochs: minutes.")
+@click.option(
+    "--epochs-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Share of each study's epochs to train  [1]",
+)
+@click.option(
+    "--time-budget",
+    type=DURATION,
+    metavar="TIME",
+    help="Start no measurement after this time: 20m, 1h30m.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Most measurements at once  [the cluster's cores]",
+)
+@click.option(
+    "--address", metavar="HOST:PORT", help="Ray cluster to join  [RAY_ADDRESS, else start Ray here]"
+)
 def main(store: str | None, **options: Any) -> dict[str, Any]:
-    """Run every study by its own protocol and write one table of published and our figures.
+    """Run the published studies again and compare their metrics with ours.
 
-    Each result is recorded as soon as it is there; run again to do what is left. The table shows
-    all that is recorded, and says of each line what was run.
+    Each study is run by its own protocol. A result is recorded at once; run the command again to
+    do what is left. The table shows all recorded results.
+
+    \b
+    Examples:
+      tunesmith reproduce --quick
+      tunesmith reproduce --only genre
+      tunesmith reproduce --time-budget 1h
     """
     from tunesmith.artifacts.store import Store
     from tunesmith.replications import Setting, study_names
@@ -208,7 +242,7 @@ def _work_off(work: Work, setting: "Setting", options: Mapping[str, Any]) -> lis
 
     failures = []
     deadline = time.monotonic() + (options["time_budget"] or float("inf"))
-    with connection.session(options["address"]) as cluster:
+    with connection.session(options["address"], say=echo) as cluster:
         slots = min(max(1, int(cluster.get("CPU", 1))), options["workers"] or len(work))
         progress = _Progress([measurement for _, measurement, _ in work], slots)
         echo(f"{len(work)} measurements, {slots} at once.")

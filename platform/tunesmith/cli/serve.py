@@ -123,6 +123,7 @@ def _show(result: dict[str, Any]) -> None:
     show=_show,
     code=lambda result: 2 if any(node["problem"] for node in result["nodes"]) else 0,
     extras=("serve",),
+    table=True,
     sections={"Where": ("store", "host", "port")},
 )
 @click.option(
@@ -137,7 +138,9 @@ def _show(result: dict[str, Any]) -> None:
     help="Check the configuration, load each champion, and start nothing.",
 )
 @click.option("--host", metavar="HOST", help="Address to listen on  [127.0.0.1]")
-@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on  [8000]")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), metavar="N", help="Port to listen on  [8000]"
+)
 def main(
     *, store: str | None, config: Path | None, check: bool, host: str | None, port: int | None
 ) -> dict[str, Any]:

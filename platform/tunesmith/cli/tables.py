@@ -54,19 +54,23 @@ def text_width() -> int:
         return _UNLIMITED
 
 
-def console(width: int | None = None) -> "Console":
-    """Return a console that prints on stdout and leaves a closed pipe to the command."""
+def console(width: int | None = None, *, err: bool = False) -> "Console":
+    """Return a console on stdout, or stderr, that leaves a closed pipe to the command."""
     from rich.console import Console
 
     class _Console(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
-    return _Console(width=width or text_width(), highlight=False)
+    return _Console(width=width or text_width(), highlight=False, markup=False, stderr=err)
 
 
 def print_table(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str | None = None
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    title: str | None = None,
+    *,
+    err: bool = False,
 ) -> None:
     """Print rows under their columns, in the width of the terminal unless ``--wide`` is given.
 
@@ -78,6 +82,8 @@ def print_table(
         A text for each column.
     title
         Line above the table.
+    err
+        Whether to print on stderr.
     """
     from rich.measure import Measurement
 
@@ -99,10 +105,11 @@ def print_table(
     table = _table(columns, rows, kept)
     if width == _UNLIMITED:
         width = Measurement.get(unlimited, unlimited.options, table).maximum
-    out = console(max(width, _NARROWEST))
+    out = console(max(width, _NARROWEST), err=err)
     if title:
-        out.print(f"[bold]{title}[/bold]")
+        out.print(title, style="bold")
     out.print(table)
+    out.print()
     if dropped:
         names = ", ".join(columns[n].name for n in sorted(dropped))
         out.print(f"Not shown in this width: {names}. --wide shows all columns.", style="dim")
@@ -117,7 +124,7 @@ def _table(
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for n in kept:
         column = columns[n]
         justify: Literal["left", "right"] = "right" if column.right else "left"

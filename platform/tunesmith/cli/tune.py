@@ -1,13 +1,15 @@
-"""Search tasks over model families: Ray Tune, Optuna and early stopping on the whole cluster."""
+"""``tunesmith tune``: tasks searched over model families on the whole cluster."""
 
-import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tunesmith.cli.command import DURATION, command, echo, wide_console
+from tunesmith.cli.command import DURATION, command, echo
+from tunesmith.cli.names import family_names, task_names
 from tunesmith.cli.plugin import plugin_option
+from tunesmith.cli.tables import Column, print_table
+from tunesmith.cli.wording import count, duration, settings, size
 from tunesmith.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,57 +19,59 @@ if TYPE_CHECKING:
 _LARGEST_SEED = 2**32 - 1
 
 
-def _settings(text: str) -> str:
-    values = json.loads(text).items()
-    return ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in values)
+_COLUMNS = (
+    Column("trial", right=True),
+    Column("family"),
+    Column("score", right=True),
+    Column("state", rank=1),
+    Column("steps", right=True, rank=2),
+    Column("time", right=True, rank=3),
+    Column("settings", folds=True),
+)
 
 
 def _show(result: dict[str, Any]) -> None:
     if "plan" in result:
         _show_plan(result)
         return
-    from rich import box
-    from rich.table import Table
-
-    # Settings are long: in 80 columns they would be a word a line.
-    console = wide_console(140)
     for run in result["runs"]:
-        title = f"{run['task']} {run['run_id']}: {run['metric']} on validation"
-        table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-        for column in ("trial", "family", "state", "score", "steps", "seconds"):
-            table.add_column(column, no_wrap=True)
-        table.add_column("settings", overflow="fold")
-        for row in sorted(run["table"], key=lambda row: -(row["score"] or 0.0)):
-            mark = "*" if row["trial"] == run["best"]["trial"] else ""
-            table.add_row(
-                f"{row['trial']}{mark}",
-                row["family"],
-                row["state"],
-                f"{row['score']:.4f}" if row["score"] is not None else "",
-                str(row["steps"]),
-                f"{row['duration_s']:.1f}" if row["duration_s"] else "",
-                row["error"] or _settings(row["params"]),
-            )
-        console.print(table)
-        counts = ", ".join(f"{count} {name}" for name, count in run["counts"].items() if count)
-        sample = " GENERATED SAMPLE, not the real data." if run["dataset"]["is_sample"] else ""
-        console.print(f"{counts}.{sample} Next: tunesmith evaluate {run['task']}")
+        ranked = sorted(run["table"], key=lambda row: -(row["score"] or 0.0))
+        rows = [_cells(row, best=row["trial"] == run["best"]["trial"]) for row in ranked]
+        title = f"{run['task']}: {run['metric']} on validation data (run {run['run_id']})"
+        print_table(_COLUMNS, rows, title)
+        counts = ", ".join(f"{number} {name}" for name, number in run["counts"].items() if number)
+        click.echo(f"Trials: {counts}. * is the published winner.")
+        if run["dataset"]["is_sample"]:
+            click.echo("The data is a GENERATED SAMPLE, not the real data set.")
+        click.echo(f"Next: tunesmith evaluate {run['task']}")
+
+
+def _cells(row: dict[str, Any], *, best: bool) -> list[str]:
+    return [
+        f"{'*' if best else ''}{row['trial']}",
+        row["family"],
+        f"{row['score']:.4f}" if row["score"] is not None else "",
+        row["state"].lower().replace("_", " "),
+        str(row["steps"]),
+        duration(row["duration_s"]) if row["duration_s"] else "",
+        row["error"] or settings(row["params"]),
+    ]
 
 
 def _show_plan(result: dict[str, Any]) -> None:
     for plan in result["plan"]:
         data = plan["data"]
-        items = ", ".join(f"{count} {part}" for part, count in data["items"].items())
+        items = ", ".join(f"{number:,} {split}" for split, number in data["items"].items())
         click.echo(f"{plan['task']}: {plan['title']}")
         click.echo(f"  data      {data['name']} {data['version']}: {items}; {plan['protocol']}")
         for note in plan["notes"]:
             click.echo(f"            {note}")
         for name, view in data["views"].items():
-            click.echo(f"  view      {name}: {view['rows']} rows, {view['bytes'] / 1e6:.1f} MB")
-        inside = f"mean of {plan['folds']} folds" if plan["folds"] else "validation part"
+            click.echo(f"  view      {name}: {count(view['rows'], 'row')}, {size(view['bytes'])}")
+        judged = f"mean of {plan['folds']} folds" if plan["folds"] else "validation split"
         click.echo(
-            f"  search    {plan['trials']} trials, {plan['slots']} at once, by {plan['metric']} on "
-            f"the {inside}; first {', '.join(plan['first'])}"
+            f"  search    {count(plan['trials'], 'trial')}, {plan['slots']} at once, by "
+            f"{plan['metric']} on the {judged}; first {', '.join(plan['first'])}"
         )
         for family in plan["families"]:
             share = ", ".join(f"{amount:g} {name}" for name, amount in family["resources"].items())
@@ -90,61 +94,133 @@ def _search_options(options: dict[str, Any]) -> "SearchOptions":
     )
 
 
+def _names() -> dict[str, str]:
+    return {"Tasks": ", ".join(task_names()), "Families": ", ".join(family_names())}
+
+
+@command(
+    show=_show,
+    extras=("train",),
+    table=True,
+    closing=_names,
+    sections={
+        "What to search": ("every", "families", "plugins"),
+        "Data": ("dataset", "version", "least_pieces", "least_share"),
+        "Your own table": ("csv", "target", "group", "drop"),
+        "How much": ("trials", "time_budget", "max_failed", "seed"),
+        "Go on with an earlier search": ("resume", "extend"),
+        "Where": ("store", "address", "cpus", "dashboard", "track"),
+    },
+)
 @click.argument("tasks", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Every task, at once, on one cluster.")
+@click.option("--all", "every", is_flag=True, help="Search every task, at once, on one cluster.")
+@click.option("--families", metavar="A,B", help="Families to search over  [the task's own]")
+@plugin_option
 @click.option(
-    "--dataset", multiple=True, metavar="[TASK=]NAME", help="Dataset of the store, for MIDI tasks."
+    "--dataset",
+    multiple=True,
+    metavar="[TASK=]NAME",
+    help="Dataset of the store, for tasks on MIDI; repeat it for several tasks.",
 )
-@click.option("--version", metavar="HASH", help="Its version [latest].")
-@click.option("--least-pieces", type=click.IntRange(2), help="Composers with fewer are left out.")
-@click.option("--least-share", type=click.FloatRange(0, 1), help="The same, as a share of chunks.")
-@click.option("--csv", metavar="FILE", help="Your own table, CSV or Parquet, for table tasks.")
-@click.option("--target", metavar="COLUMN", help="Its column of classes.")
+@click.option("--version", metavar="HASH", help="Version of that dataset  [the latest]")
 @click.option(
-    "--group", multiple=True, metavar="COLUMN", help="Rows equal here stay on one side of a split."
+    "--least-pieces",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Leave out composers with fewer pieces.",
 )
-@click.option("--drop", multiple=True, metavar="COLUMN", help="A column that is no feature.")
-@click.option("--trials", default=12, show_default=True, type=click.IntRange(1), help="Trials.")
-@click.option("--time-budget", type=DURATION, help="End within this time: 90s, 15m, 1h30m.")
-@click.option("--families", metavar="A,B", help="Families to search over [the task's own].")
+@click.option(
+    "--least-share",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Leave out composers with a smaller share of the chunks.",
+)
+@click.option("--csv", metavar="FILE", help="CSV or Parquet file, for tasks on tables.")
+@click.option("--target", metavar="COLUMN", help="Column that holds the class.")
+@click.option(
+    "--group",
+    multiple=True,
+    metavar="COLUMN",
+    help="Column whose equal rows stay in one split; may be repeated.",
+)
+@click.option("--drop", multiple=True, metavar="COLUMN", help="Column to ignore; may be repeated.")
+@click.option(
+    "--trials",
+    default=12,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Number of trials for each task.",
+)
+@click.option(
+    "--time-budget",
+    type=DURATION,
+    metavar="TIME",
+    help="Stop after this time, refits included: 90s, 15m, 1h30m.",
+)
+@click.option(
+    "--max-failed",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Give up when more trials than this have failed.",
+)
 @click.option(
     "--seed",
     default=0,
     show_default=True,
     type=click.IntRange(0, _LARGEST_SEED),
-    help="Fixes split, sampler and weights.",
+    metavar="N",
+    help="Seed of the split, the sampler and the weights.",
 )
-@click.option("--max-failed", type=click.IntRange(0), help="Give up after more failed trials.")
 @click.option("--resume", is_flag=True, help="Finish the search that was interrupted.")
-@click.option("--extend", is_flag=True, help="Add to the latest run until it has --trials.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and the spaces, run nothing.")
+@click.option(
+    "--extend", is_flag=True, help="Add trials to the latest run until it has --trials of them."
+)
+@click.option(
+    "--address", metavar="HOST:PORT", help="Ray cluster to join  [RAY_ADDRESS, else start Ray here]"
+)
+@click.option(
+    "--cpus", type=click.IntRange(1), metavar="N", help="Cores to use when Ray starts here  [all]"
+)
+@click.option(
+    "--dashboard", is_flag=True, help="Open Ray's dashboard on 127.0.0.1 when Ray starts here."
+)
 @click.option(
     "--mlflow/--no-mlflow",
     "track",
     default=True,
     show_default=True,
-    help="A run of MLflow for every trial, in MLFLOW_TRACKING_URI or a SQLite file of the store.",
+    help="Record each trial in MLflow: MLFLOW_TRACKING_URI, else a SQLite file of the store.",
 )
-@click.option("--cpus", type=click.IntRange(1), help="Cores to use, if Ray starts here [all].")
-@click.option("--dashboard", is_flag=True, help="Ray's dashboard on 127.0.0.1, if Ray starts here.")
-@click.option("--address", metavar="HOST:PORT", help="Cluster to join [RAY_ADDRESS, else local].")
-@command(show=_show, extras=("train",))
-@plugin_option
+@click.option("--dry-run", is_flag=True, help="Print the plan and the search spaces; run nothing.")
 def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str, Any]:
-    """Search TASKS over model families and publish each winner as a run."""
+    """Search TASKS over model families and publish the best model of each as a run.
+
+    Trials run in parallel on all cores and GPUs; weak ones are stopped early. Ctrl-C keeps every
+    result and prints the command that goes on.
+
+    \b
+    Examples:
+      tunesmith tune digits
+      tunesmith tune composer --dataset mine --trials 30 --time-budget 15m
+      tunesmith tune genre --csv songs.csv --target genre --group artist
+      tunesmith tune --all --time-budget 2h
+      tunesmith tune composer --resume
+    """
     from tunesmith.artifacts.store import Store
     from tunesmith.cluster import connection
-    from tunesmith.tasks import get_task, task_names
+    from tunesmith.tasks import get_task
+    from tunesmith.tasks import task_names as known_tasks
     from tunesmith.tuning import ENGINE
 
     if options["every"] == bool(tasks):
-        message = f"Name the tasks, or give --all. Known: {', '.join(task_names())}."
+        message = f"Name the tasks, or give --all. Known: {', '.join(known_tasks())}."
         raise UsageError(message)
-    names = task_names() if options["every"] else tasks
+    names = known_tasks() if options["every"] else tasks
     for name in names:
         get_task(name)
     here = {"include_dashboard": options["dashboard"], "num_cpus": options["cpus"]}
-    with connection.session(options["address"], meanwhile=ENGINE, **here) as cluster:
+    with connection.session(options["address"], meanwhile=ENGINE, say=echo, **here) as cluster:
         from tunesmith.api.search import run_search
         from tunesmith.tuning import asks_for, on_machines, plan
 

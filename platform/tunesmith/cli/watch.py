@@ -1,4 +1,4 @@
-"""Open the pages that show a search while it runs, on this machine alone."""
+"""``tunesmith watch``: dashboards of a search, on this machine alone."""
 
 import signal
 import time
@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 _PAUSE_S = 2.0
 
 
+@command(extras=("train", "watch"))
 @click.argument("tasks", nargs=-1)
-@command(extras=("watch",))
 def main(store: str | None, tasks: tuple[str, ...]) -> NoReturn:
     """Open TensorBoard and Optuna's dashboard on the searches of TASKS, until Ctrl-C.
 
-    Without TASKS: on all that run now, else on the newest run. Also says where Ray shows its
-    dashboard and metrics, and how to open MLflow's page.
+    Without TASKS, opens all running searches, or the newest one when none is running. Also prints
+    the address of Ray's dashboard and metrics, and the command that opens MLflow's page.
+
+    \b
+    Examples:
+      tunesmith watch
+      tunesmith watch composer
     """
     from tunesmith.artifacts.store import Store
     from tunesmith.tuning.dashboards import watched
@@ -47,9 +52,9 @@ def _watch(place: "Store", runs: "list[Watched]") -> None:
         for page in pages:
             echo(f"{page.name:<16} {page.url}")
         also = others(place, tracking_uri(place))
-        echo(f"{'Ray dashboard':<16} {also['dashboard'] or 'none: begin with --dashboard'}")
+        echo(f"{'Ray dashboard':<16} {also['dashboard'] or 'none; tune with --dashboard'}")
         for url in also["metrics"]:
-            echo(f"{'Ray metrics':<16} {url} (Prometheus; serve/grafana-search.json shows them)")
+            echo(f"{'Ray metrics':<16} {url} (Prometheus)")
         echo(f"{'MLflow':<16} {also['mlflow']}")
         for note in notes:
             echo(note)

@@ -6,7 +6,7 @@ Ray is imported inside the functions: a command's ``--help`` must not wait for i
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
@@ -38,7 +38,9 @@ class ClusterError(TunesmithError):
     """Ray cannot be started or reached."""
 
 
-def connect(address: str | None = None, **options: Any) -> dict[str, float]:
+def connect(
+    address: str | None = None, *, say: Callable[[str], None] | None = None, **options: Any
+) -> dict[str, float]:
     """Join the cluster at `address`, or start Ray on this machine.
 
     Inside a submitted job Ray sets ``RAY_ADDRESS`` itself, so the same command runs on a laptop and
@@ -50,6 +52,8 @@ def connect(address: str | None = None, **options: Any) -> dict[str, float]:
     address
         ``ray://…`` or ``host:port`` of a running cluster; without one ``RAY_ADDRESS`` is followed,
         and where that is not set either Ray starts embedded, listening on loopback only.
+    say
+        Prints what is waited for, before Ray is imported: that alone takes a second.
     **options
         Passed on to `ray.init`, such as ``num_cpus``.
 
@@ -64,6 +68,7 @@ def connect(address: str | None = None, **options: Any) -> dict[str, float]:
         When the cluster does not answer or Ray does not start.
     """
     target = _target(address)
+    _announce(target, say)
     if target is None:
         options.setdefault("include_dashboard", False)
     else:
@@ -139,15 +144,24 @@ def _target(address: str | None) -> str | None:
     return target
 
 
+def _announce(target: str | None, say: Callable[[str], None] | None) -> None:
+    if say is not None:
+        say(f"Connecting to Ray at {target} …" if target else "Starting Ray on this machine …")
+
+
 @contextmanager
 def session(
-    address: str | None = None, *, meanwhile: Sequence[str] = (), **options: Any
+    address: str | None = None,
+    *,
+    meanwhile: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
+    **options: Any,
 ) -> Iterator[dict[str, float]]:
     """Connect for the length of a ``with`` block; what was running before stays.
 
     Parameters
     ----------
-    address, **options
+    address, say, **options
         As in `connect`.
     meanwhile
         Names of modules that the block will import: Ray's processes take seconds to start, in
@@ -158,7 +172,8 @@ def session(
     dict
         What the cluster has, by resource name.
     """
-    _target(address)
+    target = _target(address)
+    _announce(target, say)
     import ray
 
     was_running = ray.is_initialized()

@@ -1,0 +1,74 @@
+"""Progress of a command on stderr: a bar with a rate and a time left, or plain lines in a pipe."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tunesmith.cli.command import echo
+from tunesmith.cli.wording import duration
+
+__all__ = ["counting"]
+
+_PAUSE_S = 10.0
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of a number of things are done, for the length of a ``with`` block.
+
+    Parameters
+    ----------
+    what
+        Name of the things, in the plural.
+
+    Yields
+    ------
+    Callable
+        Takes how many are done and how many there are.
+    """
+    if not sys.stderr.isatty():
+        yield _Lines(what)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True, text_format="{task.speed:.1f} a second"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+
+class _Lines:
+    """Prints a line at the end, and in between now and then."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._started = self._printed = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done < total and now - self._printed < _PAUSE_S:
+            return
+        self._printed = now
+        elapsed_s = now - self._started
+        line = f"{self._what}: {done:,} of {total:,}"
+        if elapsed_s > 1 and done:
+            line += f", {done / elapsed_s:.1f} a second"
+            if done < total:
+                line += f", {duration((total - done) * elapsed_s / done)} left"
+        echo(line)
