@@ -32,15 +32,16 @@ def test_a_taken_port_is_found_before_anything_starts() -> None:
 def test_check_starts_nothing_and_lists_the_nodes(store: Store) -> None:
     result = CliRunner().invoke(serve.main, ["--check", "--store", store.uri])
     assert result.exit_code == 0, result.output
-    assert re.search(r"composer +midi +inline +none", result.stdout)
-    assert "0 of 7 nodes have a model" in result.stdout
+    assert re.search(r"composer +inline +none", result.stdout)
+    assert "0 of 1 nodes have a model" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("in_flight: 32", "in_fligth: 32", "in_fligth"),
-        ("reads: text", "reads: words", "reads"),
+        ("unsure_below: 0.5", "unsure_bellow: 0.5", "Did you mean 'unsure_below'"),
+        ("threads: 1", "threads: no", "line 31: applications.0.args.threads"),
         ("tunesmith.serving.app:build", "other:app", "serve run"),
         ("applications:", "aplications:", "applications"),
     ],

@@ -17,7 +17,7 @@ from tunesmith.cli.predict import main
 from tunesmith.client import AsyncClient, Client, RequestRefused, ServerUnavailable
 from tunesmith.serving.http.routes import make_app
 from tunesmith.serving.service import Service
-from tunesmith.serving.settings import shipped
+from tunesmith.serving.settings import NodeSettings, shipped
 
 SONG = dict.fromkeys(SONG_FEATURES, 0.5)
 
@@ -41,7 +41,8 @@ def test_the_exported_names() -> None:
 def app(store: Store) -> Iterator[Any]:
     for task in ("composer", *TASKS):
         write_bundle(store, task=task, favour=1)
-    service = Service(shipped(store=store.uri))
+    nodes = {"waiting": NodeSettings(reads="midi")}
+    service = Service(shipped(store=store.uri, nodes=nodes))
     service.start()
     yield make_app(service)
     service.stop()
@@ -71,9 +72,9 @@ def test_every_method_against_the_application(
             assert (await client.predict("genre", SONG)).label == "Rock"
             assert len(await client.predict_many("genre", [SONG] * 3)) == 3
             assert (await client.predict("sentiment", "fine")).label == "positive"
-            mixture = await client.classify(midi=file, song=SONG, text="fine")
+            mixture = await client.classify(midi=file, table=SONG, text="fine")
             assert set(mixture.answers) == {"composer", "genre", "emotion", "sentiment"}
-            assert mixture.gaps["composer_all"].kind == "no-champion"
+            assert mixture.gaps["waiting"].kind == "no-champion"
             assert {card["name"] for card in await client.models()} == {"composer", *TASKS}
             assert any(node["ready"] for node in await client.graph())
             with pytest.raises(RequestRefused, match="MThd") as caught:

@@ -43,7 +43,7 @@ def service(store: Store, gauges: Gauges) -> Iterator[Service]:
     card = store.read_json("models", "genre", "0001", "card.json")
     card["summary"] = {"features": summarise(songs(0, tempo=120), SONG_FEATURES)}
     store.write_json(card, "models", "genre", "0001", "card.json")
-    nodes = {"genre": NodeSettings(reads="song")}
+    nodes = {"genre": NodeSettings()}
     made = Service(Settings(store=store.uri, reload_s=0.05, nodes=nodes), None, gauges)
     made.start()
     yield made

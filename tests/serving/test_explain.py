@@ -82,7 +82,7 @@ def test_a_piece_is_explained_by_octaves_and_by_themes(
         parts = {reason["part"] for reason in told.json()["reasons"]}
         assert parts == {*THEMES, *(f"Notes from C{n} to B{n}" for n in (3, 4, 5))}
         missing = client.post("/v1/composer_all/why", content=midi_factory(), headers=MIDI)
-        assert missing.status_code == 503
+        assert missing.status_code == 404
         wrong = client.post("/v1/composer/why", content=b"Dear Sir", headers=MIDI)
         assert wrong.json()["type"] == "/problems/not-midi"
 

@@ -47,7 +47,7 @@ WHOLE_JSON = (
     {"pixels": None},
     {"text": "fine"},
     {"text": None},
-    {"midi": "TVRoZA==", "song": {}, "image": {}, "text": ""},
+    {"midi": "TVRoZA==", "table": {}, "image": {}, "text": ""},
 )
 
 

@@ -28,7 +28,6 @@ from tunesmith.inference.pieces import read_piece
 from tunesmith.midi import chunk_roll, velocity_roll
 from tunesmith.midi.sequences import note_rows
 from tunesmith.serving.deadlines import Deadline
-from tunesmith.serving.http.openapi import SONG as SONG_EXAMPLE
 from tunesmith.serving.predict import judge
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import NodeSettings, Settings
@@ -39,10 +38,14 @@ MIDI = {"Content-Type": "audio/midi"}
 
 @pytest.fixture
 def full(store: Store, make_service: Callable[..., Service]) -> Iterator[TestClient]:
-    """Return a client of a server with a champion of every task but composer_all."""
+    """Return a client of a server with champions of many tasks, and a node without one."""
     for task in ("composer", *TASKS):
         write_bundle(store, task=task, favour=1)
-    with local_client(make_service()) as client:
+    nodes = {
+        "composer": NodeSettings(failure="hard"),
+        "waiting": NodeSettings(reads="midi"),
+    }
+    with local_client(make_service(nodes=nodes)) as client:
         yield client
 
 
@@ -132,10 +135,6 @@ def test_a_text_of_a_song_is_one_of_those_that_the_model_knows(
         assert {reason["part"] for reason in why} == {"energy", "key"}
 
 
-def test_the_example_song_answers_what_the_shipped_tasks_on_songs_read() -> None:
-    assert {"popularity", "key", "mode", "spec_rate", "duration (ms)"} < set(SONG_EXAMPLE)
-
-
 def png(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
@@ -208,14 +207,14 @@ def test_classify_answers_a_mixture_and_names_its_gaps(
     midi = midi_factory()
     body = {
         "midi": base64.b64encode(midi).decode(),
-        "song": SONG,
+        "table": SONG,
         "image": {"pixels": [[0.0] * 28] * 28},
         "text": "fine",
     }
     answer = full.post("/v1/classify", json=body).json()
     assert set(answer["answers"]) == {"composer", *TASKS}
-    assert set(answer["gaps"]) == {"composer_all"}
-    assert answer["gaps"]["composer_all"]["type"] == "/problems/no-champion"
+    assert set(answer["gaps"]) == {"waiting"}
+    assert answer["gaps"]["waiting"]["type"] == "/problems/no-champion"
     alone = full.post("/v1/composer", content=midi, headers=MIDI).json()
     assert answer["answers"]["composer"] == alone
     form = full.post("/v1/classify", files={"file": ("a.mid", midi), "text": (None, b"fine")})
@@ -223,7 +222,7 @@ def test_classify_answers_a_mixture_and_names_its_gaps(
 
 
 def test_classify_fails_when_a_hard_node_fails(full: TestClient) -> None:
-    soft = full.post("/v1/classify", json={"song": {"energy": 1}, "text": "fine"}).json()
+    soft = full.post("/v1/classify", json={"table": {"energy": 1}, "text": "fine"}).json()
     assert set(soft["gaps"]) == {"genre", "emotion"}
     hard = full.post("/v1/classify", json={"midi": base64.b64encode(b"x").decode(), "text": "a"})
     assert problem_of(hard) == (422, "not-midi")
@@ -273,15 +272,40 @@ def test_an_answer_can_be_unsure(
     assert answer["unsure"] is True
 
 
-def test_a_model_of_the_wrong_inputs_is_a_named_failure(
+def test_a_body_of_another_kind_than_the_model_reads_is_refused(
+    full: TestClient, midi_factory: Callable[..., bytes]
+) -> None:
+    response = full.post("/v1/genre", content=midi_factory(), headers=MIDI)
+    assert problem_of(response) == (415, "unsupported-media-type")
+
+
+def test_the_former_name_of_tables_is_still_read(full: TestClient) -> None:
+    assert NodeSettings.model_validate({"reads": "song"}).reads == "table"
+    answer = full.post("/v1/classify", json={"song": SONG}).json()
+    assert set(answer["answers"]) == {"genre", "emotion"}
+
+
+def test_a_task_that_no_configuration_names_is_served_from_its_promotion_on(
     store: Store, make_service: Callable[..., Service], midi_factory: Callable[..., bytes]
 ) -> None:
-    write_bundle(store, task="genre")
-    service = make_service(nodes={"genre": NodeSettings(reads="midi")})
+    service = make_service(nodes="auto")
     with local_client(service) as client:
-        response = client.post("/v1/genre", content=midi_factory(), headers=MIDI)
-    assert problem_of(response) == (503, "node-failed")
-    assert response.json()["node"] == "genre"
+        unknown = client.post("/v1/mood", content=midi_factory(), headers=MIDI)
+        assert problem_of(unknown) == (404, "unknown-route")
+        assert "/v1/mood" not in client.get("/openapi.json").json()["paths"]
+        assert client.get("/readyz").status_code == 503
+        write_bundle(store, task="mood", labels=("calm", "wild", "sad", "glad"))
+        service.champions.refresh()
+        answer = client.post("/v1/mood", content=midi_factory(), headers=MIDI).json()
+        assert answer["mood"] == "calm"
+        assert "/v1/mood/why" in client.get("/openapi.json").json()["paths"]
+        (node,) = client.get("/v1/graph").json()["nodes"]
+        assert (node["name"], node["reads"], node["ready"]) == ("mood", "midi", True)
+        assert client.get("/readyz").status_code == 200
+    ignoring = make_service(nodes={}, unlisted="ignore")
+    with local_client(ignoring) as client:
+        ignored = client.post("/v1/mood", content=midi_factory(), headers=MIDI)
+        assert problem_of(ignored) == (404, "unknown-route")
 
 
 def test_a_deadline_cuts_a_slow_node(
@@ -329,8 +353,8 @@ def test_a_failing_soft_node_is_a_named_gap_and_a_hard_one_fails_with_its_name(
 ) -> None:
     for task in ("composer", "genre", "emotion"):
         write_bundle(store, task=task)
-    service = make_service()
-    body = {"midi": base64.b64encode(midi_factory()).decode(), "song": SONG}
+    service = make_service(nodes={"composer": NodeSettings(failure="hard")})
+    body = {"midi": base64.b64encode(midi_factory()).decode(), "table": SONG}
     with local_client(service) as client:
         break_node(service, "genre", fault)
         soft = client.post("/v1/classify", json=body)
@@ -350,14 +374,14 @@ def test_a_slow_soft_node_is_cut_and_the_others_answer(
     for task in ("genre", "emotion"):
         write_bundle(store, task=task)
     nodes = {
-        "genre": NodeSettings(reads="song", timeout_s=0.1),
-        "emotion": NodeSettings(reads="song"),
+        "genre": NodeSettings(reads="table", timeout_s=0.1),
+        "emotion": NodeSettings(reads="table"),
     }
     service = make_service(nodes=nodes, threads=2)
     break_node(service, "genre", lambda _: time.sleep(1))
     with local_client(service) as client:
         started = time.monotonic()
-        answer = client.post("/v1/classify", json={"song": SONG}).json()
+        answer = client.post("/v1/classify", json={"table": SONG}).json()
         assert time.monotonic() - started < 0.9
     assert set(answer["answers"]) == {"emotion"}
     assert answer["gaps"]["genre"]["type"] == "/problems/deadline"
@@ -424,8 +448,8 @@ def test_judging_many_pieces_at_once_is_judging_each(
 def test_the_settings_refuse_what_they_do_not_know() -> None:
     with pytest.raises(ValueError, match="Extra inputs"):
         Settings.model_validate({"thread": 3})
-    with pytest.raises(ValueError, match="image"):
-        NodeSettings(reads="image")
+    with pytest.raises(ValueError, match="positive"):
+        NodeSettings(ensemble={"one": 0})
     with pytest.raises(ValueError, match="names of nodes"):
         Settings(nodes={"classify": NodeSettings(reads="midi")})
 
@@ -440,7 +464,7 @@ def spread(store: Store) -> Any:
 
         nodes = {
             "composer": NodeSettings(reads="midi", placement="deployment"),
-            "genre": NodeSettings(reads="song", placement="deployment"),
+            "genre": NodeSettings(reads="table", placement="deployment"),
         }
         settings = Settings(store=store.uri, reload_s=0.05, nodes=nodes)
         return serve.run(build(settings), _local_testing_mode=True)

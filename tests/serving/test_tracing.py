@@ -66,7 +66,7 @@ def test_nodes_asked_at_once_have_their_own_spans_and_failures_are_marked(
     write_bundle(store, task="genre")
     song = dict.fromkeys(SONG_FEATURES, 0.5)
     with local_client(make_service()) as client:
-        answer = client.post("/v1/classify", json={"song": song}).json()
+        answer = client.post("/v1/classify", json={"table": song}).json()
     assert set(answer["gaps"]) == {"emotion"}
     spans = exporter.get_finished_spans()
     status = {span.name: span.status.is_ok for span in spans if span.name.startswith("node")}

@@ -28,7 +28,7 @@ from tunesmith.client._errors import ClientError, ServerUnavailable
 __all__ = ["AsyncClient", "Client", "Item"]
 
 Item = Path | bytes | str | Mapping[str, Any]
-"""A file (MIDI or PNG) by path or content, a text, or a song or image as a mapping."""
+"""A file (MIDI or PNG) by path or content, a text, or a table's row or an image as a mapping."""
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 PNG = b"\x89PNG"
@@ -91,13 +91,13 @@ def _many(task: str, items: Sequence[Item], detail: bool) -> _Request:
 
 def _mixture(
     midi: Path | bytes | None,
-    song: Mapping[str, Any] | None,
+    table: Mapping[str, Any] | None,
     image: Mapping[str, Any] | None,
     text: str | None,
 ) -> _Request:
     content = midi.read_bytes() if isinstance(midi, Path) else midi
     encoded = None if content is None else base64.b64encode(content).decode()
-    given = {"midi": encoded, "song": song, "image": image, "text": text}
+    given = {"midi": encoded, "table": table, "image": image, "text": text}
     body = {name: value for name, value in given.items() if value is not None}
     return _Request("POST", "/v1/classify", json.dumps(body).encode(), "application/json")
 
@@ -256,7 +256,7 @@ class Client(_Core):
         task
             ``composer``, ``genre``, … (see `graph`).
         item
-            A file by path or content, a text, or a song or image as a mapping.
+            A file by path or content, a text, or a table's row or an image as a mapping.
         detail
             True to get the probability of every class for each segment.
 
@@ -270,7 +270,7 @@ class Client(_Core):
         return read_answer(task, self._send(_one(task, item, detail)))
 
     def why(self, task: str, item: Item) -> tuple[Reason, ...]:
-        """Return the reasons for and against an answer about a piece or a song, strongest first.
+        """Return the reasons for and against an answer, the strongest first; of a piece or a row.
 
         Raises
         ------
@@ -299,12 +299,12 @@ class Client(_Core):
         self,
         *,
         midi: Path | bytes | None = None,
-        song: Mapping[str, Any] | None = None,
+        table: Mapping[str, Any] | None = None,
         image: Mapping[str, Any] | None = None,
         text: str | None = None,
     ) -> Mixture:
-        """Return the predictions of all tasks for a piece, song, image and text at once."""
-        return read_mixture(self._send(_mixture(midi, song, image, text)))
+        """Return the predictions of all tasks for a piece, row, image and text at once."""
+        return read_mixture(self._send(_mixture(midi, table, image, text)))
 
     def models(self) -> list[dict[str, Any]]:
         """Return the cards of the champions."""
@@ -390,12 +390,12 @@ class AsyncClient(_Core):
         self,
         *,
         midi: Path | bytes | None = None,
-        song: Mapping[str, Any] | None = None,
+        table: Mapping[str, Any] | None = None,
         image: Mapping[str, Any] | None = None,
         text: str | None = None,
     ) -> Mixture:
-        """Return the predictions of all tasks for a piece, song, image and text at once."""
-        return read_mixture(await self._send(_mixture(midi, song, image, text)))
+        """Return the predictions of all tasks for a piece, row, image and text at once."""
+        return read_mixture(await self._send(_mixture(midi, table, image, text)))
 
     async def models(self) -> list[dict[str, Any]]:
         """Return the cards of the champions."""

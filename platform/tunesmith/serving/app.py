@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
-from pathlib import Path
 from typing import Any
 
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve import Application
-from ray.serve._private.logging_utils import get_serve_logs_dir
 from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
@@ -22,15 +20,16 @@ from tunesmith.inference.items import Item
 from tunesmith.serving.batching import Batcher
 from tunesmith.serving.champions import Champions
 from tunesmith.serving.deadlines import Deadline
-from tunesmith.serving.graph import Answer, Worker
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.listener import Front
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.http.routes import make_app
 from tunesmith.serving.metrics import RayMetrics
+from tunesmith.serving.ray_adapter import is_haproxy_mode, logs_folder
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import Settings
 from tunesmith.serving.tracing import Traces
+from tunesmith.serving.worker import Answer, Worker
 
 __all__ = ["Node", "Tunesmith", "assemble", "build"]
 
@@ -65,7 +64,7 @@ def _set_up_logs() -> None:
     except RayServeException:  # Serve's local testing mode: the test's own logging is right
         return
     name = f"tunesmith_{context.deployment}_{context.replica_id.unique_id}.log"
-    file = _Log(Path(get_serve_logs_dir()) / name, "a", LOG_BYTES, LOG_FILES)
+    file = _Log(logs_folder() / name, "a", LOG_BYTES, LOG_FILES)
     terminal = logging.StreamHandler(sys.__stderr__)
     terminal.setLevel(logging.WARNING)
     terminal.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
@@ -76,7 +75,7 @@ def _set_up_logs() -> None:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Request:
     """A request to a node: decoded items, the time left, and how to answer."""
 
     items: Sequence[Item]
@@ -121,29 +120,29 @@ class Node:
     ) -> list[Answer] | ProblemError:
         """Answer about items that were decoded elsewhere; problems are returned, not raised."""
         with self._traces.span(f"batch {self._worker.name}", items=len(items)):
-            return await self._batcher.ask(_Asked(items, left_s, detail, canary))
+            return await self._batcher.ask(_Request(items, left_s, detail, canary))
 
-    def _answer(self, requests: Sequence[_Asked]) -> list[list[Answer] | ProblemError]:
-        """Judge the items of all requests in one go and deal the answers out again."""
-        said: dict[int, list[Answer] | ProblemError] = {}
+    def _answer(self, requests: Sequence[_Request]) -> list[list[Answer] | ProblemError]:
+        """Judge the items of all requests at once and give each request its answers."""
+        answers: dict[int, list[Answer] | ProblemError] = {}
         for canary in (False, True):
-            own = [(n, asked) for n, asked in enumerate(requests) if asked.canary is canary]
-            if own:
-                told = self._answer_alike([asked for _, asked in own], canary)
-                said |= {n: one for (n, _), one in zip(own, told, strict=True)}
-        return [said[n] for n in range(len(requests))]
+            alike = [n for n, request in enumerate(requests) if request.canary is canary]
+            if alike:
+                judged = self._answer_alike([requests[n] for n in alike], canary)
+                answers |= zip(alike, judged, strict=True)
+        return [answers[n] for n in range(len(requests))]
 
     def _answer_alike(
-        self, requests: Sequence[_Asked], canary: bool
+        self, requests: Sequence[_Request], canary: bool
     ) -> list[list[Answer] | ProblemError]:
-        items = [item for asked in requests for item in asked.items]
-        detail = any(asked.detail for asked in requests)
-        deadline = Deadline.after(max(asked.left_s for asked in requests), self._worker.name)
+        items = [item for request in requests for item in request.items]
+        detail = any(request.detail for request in requests)
+        deadline = Deadline.after(max(request.left_s for request in requests), self._worker.name)
         try:
-            said = iter(self._worker.answer(items, deadline, detail, canary))
+            answers = iter(self._worker.answer(items, deadline, detail, canary))
         except ProblemError as problem:
             return [problem] * len(requests)
-        return [[next(said) for _ in asked.items] for asked in requests]
+        return [[next(answers) for _ in request.items] for request in requests]
 
     def check_health(self) -> None:
         """Tell Serve whether the replica still follows promotions."""
@@ -164,8 +163,6 @@ class Tunesmith:
     """
 
     def __init__(self, settings: Settings, handles: Mapping[str, DeploymentHandle[Any]]) -> None:
-        from ray.serve._private.constants import RAY_SERVE_ENABLE_HA_PROXY
-
         _set_up_logs()
         self._handles = handles
         self._front: Front | None = None
@@ -173,7 +170,7 @@ class Tunesmith:
             settings,
             remote=self._ask_node,
             metrics=RayMetrics(),
-            all_interfaces=RAY_SERVE_ENABLE_HA_PROXY,
+            all_interfaces=is_haproxy_mode(),
         )
         self._service.start()
 
@@ -200,7 +197,7 @@ class Tunesmith:
         """Ask the deployment of a node; its trouble becomes a problem that names the node."""
         retry = {"Retry-After": "1"}
         try:
-            said: Any = await self._handles[name].remote(items, left_s, detail, canary)
+            answers: Any = await self._handles[name].remote(items, left_s, detail, canary)
         except BackPressureError:
             text = f"The node {name!r} has as much to do as it can."
             raise ProblemError(problems.OVERLOADED, text, retry, node=name) from None
@@ -208,10 +205,9 @@ class Tunesmith:
             logger.warning("node %s: %s", name, error)
             text = f"The node {name!r} failed."
             raise ProblemError(problems.NODE_FAILED, text, retry, node=name) from error
-        if isinstance(said, ProblemError):
-            raise said
-        answers: list[Answer] = said
-        return answers
+        if isinstance(answers, ProblemError):
+            raise answers
+        return list(answers)
 
     def check_health(self) -> None:
         """Tell Serve whether the replica can still answer."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.cards import Card
 from tunesmith.artifacts.preparation import Preparation
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import ModelError, TunesmithError
@@ -35,7 +37,7 @@ class Champion:
     task: str
     version: int
     model: Model
-    card: dict[str, Any]
+    card: Card
 
     @property
     def classifier(self) -> Classifier:
@@ -55,22 +57,28 @@ class Champion:
     @cached_property
     def drift(self) -> Drift:
         """How far recent inputs have drifted from the training data."""
-        summary = self.card.get("summary") or {}
-        return Drift({name: of for name, of in summary.items() if name in self.classifier.inputs})
+        return Drift(
+            {name: of for name, of in self.summary.items() if name in self.classifier.inputs}
+        )
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Deciles of each column of the training data by input; empty where the card has none."""
+        return {name: of.model_dump() for name, of in (self.card.summary or {}).items()}
 
     def public_card(self) -> dict[str, Any]:
         """Return the card without its vocabulary and its summary, which are long."""
-        card = {name: fact for name, fact in self.card.items() if name != "summary"}
+        card = self.card.json_object()
+        card.pop("summary", None)
         card["preparation"] = self.preparation.model_dump(mode="json", exclude={"words"})
         return card
 
     def describe(self) -> dict[str, Any]:
         """Return the `model` member of an answer."""
-        dataset = self.card.get("dataset") or {}
         return {
             "name": self.task,
             "version": self.version,
-            "dataset": "@".join(filter(None, (dataset.get("name"), dataset.get("version")))),
+            "dataset": self.card.dataset_name,
         }
 
 
@@ -89,6 +97,8 @@ class Champions:
         Called at every look, for what else is followed in the store.
     only
         The tasks to follow.
+    others
+        Whether every other task of the store is followed, too.
     challenged
         The tasks whose challenger is followed, too.
     """
@@ -101,6 +111,7 @@ class Champions:
         beside: Callable[[], None] | None = None,
         *,
         only: Iterable[str],
+        others: bool = False,
         challenged: Iterable[str] = (),
     ) -> None:
         self._store = store
@@ -108,6 +119,7 @@ class Champions:
         self._metrics = metrics
         self._beside = beside
         self._only = tuple(only)
+        self._others = others
         self._challenged = frozenset(challenged)
         self._loaded: dict[str, Champion] = {}
         self._challengers: dict[str, Champion] = {}
@@ -168,6 +180,10 @@ class Champions:
             raise ProblemError(problems.NO_CHAMPION, detail, {"Retry-After": "10"}, task=task)
         return found
 
+    def find(self, task: str) -> Champion | None:
+        """Return the champion of a task, None where none is loaded."""
+        return self._loaded.get(task)
+
     def challenger(self, task: str) -> Champion | None:
         """Return the challenger of a task, None where none is followed or loaded."""
         return self._challengers.get(task)
@@ -176,12 +192,24 @@ class Champions:
         """Look at every alias once and load what changed."""
         if self._beside is not None:
             self._beside()
-        for task in self._only:
+        for task in self._tasks():
             self._refresh(task)
             if task in self._challenged:
                 self._refresh_challenger(task)
         for found in tuple(self._loaded.values()):
             self._measure_drift(found)
+
+    def _tasks(self) -> list[str]:
+        """Return the tasks to look at."""
+        tasks = dict.fromkeys((*self._only, *self._loaded))
+        if self._others:
+            try:
+                names = self._store.list(*layout.models())
+            except (TunesmithError, OSError) as error:
+                logger.warning("the models of the store cannot be listed: %s", error)
+            else:
+                tasks |= dict.fromkeys(name for name in sorted(names) if not name.startswith("."))
+        return list(tasks)
 
     def _refresh(self, task: str) -> None:
         version = 0
@@ -239,7 +267,7 @@ class Champions:
         bundle = open_bundle(self._store, task, version)
         model = bundle.model()
         model.warm()
-        return Champion(task, version, model, bundle.card.json_object())
+        return Champion(task, version, model, bundle.card)
 
     def _measure_drift(self, found: Champion) -> None:
         """Show how far the inputs of a champion have drifted; tell once where to."""

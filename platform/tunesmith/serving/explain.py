@@ -88,7 +88,7 @@ def reasons(
     Parameters
     ----------
     item
-        A piece or a song.
+        A piece or a row of a table.
     members
         The models that answered, each with its weight.
     label
@@ -105,7 +105,7 @@ def reasons(
     effects = [
         (
             weight / total,
-            *_effects(item, champion.model, champion.card.get("summary") or {}, label, deadline),
+            *_effects(item, champion.model, champion.summary, label, deadline),
         )
         for champion, weight in members
     ]

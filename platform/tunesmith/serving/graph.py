@@ -1,208 +1,39 @@
-"""The graph: decoded items flow to the nodes of the configuration, inline or in deployments.
+"""The graph: decoded items flow to the nodes, inline or in deployments.
 
-A node is one classifier. Where it runs is configuration: inline nodes are computed in one hop to a
+A node is one classifier. Its place is configuration: inline nodes are computed in one hop to a
 worker thread, decoding included; the others are asked through Ray and computed in their own
 replicas. Either way the work is `Worker.answer`.
 
-    bytes ──decode──▶ piece ─┬─▶ composer ─────┐
-                             └─▶ composer_all ─┤
-    JSON, CSV ──────▶ song ──┬─▶ genre ────────┤
-                             └─▶ emotion ──────┼──▶ one answer, with named gaps
-    PNG, numbers ───▶ image ─┬─▶ digits ───────┤
-                             └─▶ mnist ────────┤
-    JSON, text ─────▶ text ────▶ sentiment ────┘
+    bytes ──decode──▶ piece ─┬─▶ node a ─┐
+                             └─▶ node b ─┤
+    JSON, CSV ──────▶ row ─────▶ node c ─┼──▶ one answer, with named gaps
+    PNG, numbers ───▶ image ───▶ node d ─┤
+    JSON, text ─────▶ text ────▶ node e ─┘
 """
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from tunesmith.errors import ModelError
 from tunesmith.inference.items import Item
-from tunesmith.inference.model import Prediction, mean
-from tunesmith.serving.challengers import Comparisons, is_chosen
-from tunesmith.serving.champions import Champion, Champions
+from tunesmith.serving.challengers import is_chosen
 from tunesmith.serving.deadlines import Deadline
-from tunesmith.serving.explain import reasons
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.metrics import Metrics
-from tunesmith.serving.predict import describe, judge
+from tunesmith.serving.nodes import Nodes
 from tunesmith.serving.settings import NodeSettings
 from tunesmith.serving.tracing import Traces
+from tunesmith.serving.worker import Answer, Worker
 
-__all__ = ["Answer", "Graph", "Remote", "Worker"]
+__all__ = ["Graph", "Remote"]
 
 logger = logging.getLogger("tunesmith.serve")
 
-Answer = dict[str, Any] | ProblemError
-"""What a node says about an item, or why it cannot."""
-
 Remote = Callable[[str, Sequence[Item], Deadline, bool, bool], Awaitable[list[Answer]]]
 """Asks a node placed in a deployment: name, items, deadline, detail, canary."""
-
-
-class Worker:
-    """Computes one node: its champions over items. Blocking; belongs in a worker thread.
-
-    Parameters
-    ----------
-    name, node
-        The node and its settings.
-    champions
-        Where the models are.
-    metrics
-        Where time and failures are counted.
-    """
-
-    def __init__(
-        self, name: str, node: NodeSettings, champions: Champions, metrics: Metrics
-    ) -> None:
-        self.name = name
-        self.node = node
-        self._champions = champions
-        self._metrics = metrics
-        self._members = dict(node.ensemble) or {name: 1.0}
-        self._traces = Traces()
-        shadow = node.challenger.shadow if node.challenger else 0.0
-        self._comparisons = Comparisons(shadow, node.timeout_s, metrics) if shadow else None
-
-    def answer(
-        self,
-        items: Sequence[Item],
-        deadline: Deadline,
-        detail: bool = False,
-        canary: bool = False,
-    ) -> list[Answer]:
-        """Return the answer about each item, of the challenger where `canary` is true.
-
-        Raises
-        ------
-        ProblemError
-            When no member of the node can say anything about any of them.
-        """
-        started = time.perf_counter()
-        judged, champions, gaps = self._judge(items, deadline, canary)
-        described = [
-            self._describe(item, column, champions, gaps, detail)
-            for item, column in zip(items, zip(*judged, strict=True), strict=True)
-        ]
-        self._metrics.node(self.name, len(items), time.perf_counter() - started)
-        return described
-
-    def explain(self, item: Item, deadline: Deadline, canary: bool = False) -> dict[str, Any]:
-        """Return the class that the models name, and what spoke for and against it.
-
-        Raises
-        ------
-        ProblemError
-            When no member of the node can say anything about it.
-        ModelError
-            When a model cannot be asked again.
-        """
-        judged, champions, _ = self._judge([item], deadline, canary)
-        members, said = [], []
-        for (one,), champion in zip(judged, champions, strict=True):
-            if isinstance(one, ProblemError):
-                raise one
-            members.append((champion, self._members[champion.task]))
-            said.append(one)
-        whole = mean(said, [weight for _, weight in members])
-        best = int(whole.probabilities.argmax())
-        label = whole.classes[best]
-        found = reasons(item, members, label, deadline)
-        return {
-            self.name: label,
-            "probability": round(float(whole.probabilities[best]), 6),
-            "reasons": [
-                {
-                    "part": one.part,
-                    "effect": round(one.effect, 6),
-                    "probability_without": round(one.without, 6),
-                }
-                for one in found
-            ],
-            "model": champions[0].describe(),
-        }
-
-    def _judge(
-        self, items: Sequence[Item], deadline: Deadline, canary: bool
-    ) -> tuple[list[list[Prediction | ProblemError]], list[Champion], list[str]]:
-        """Ask every member; those that fail leave their weight to the others."""
-        judged, champions, gaps = [], [], []
-        first: ProblemError | None = None
-        for member in self._members:
-            try:
-                said, model = self._judge_by(member, items, deadline, canary)
-                judged.append(said)
-                champions.append(model)
-            except ModelError as error:
-                logger.warning("node %s, member %s: %s", self.name, member, error)
-                detail = f"The node {self.name!r} failed: {member} cannot be asked."
-                first = first or ProblemError(problems.NODE_FAILED, detail, node=self.name)
-                gaps.append(member)
-            except ProblemError as problem:
-                if problem.kind is problems.DEADLINE:
-                    raise
-                first = first or problem
-                gaps.append(member)
-        if not judged:
-            raise first or ProblemError(problems.NODE_FAILED, f"The node {self.name!r} is empty.")
-        return judged, champions, gaps
-
-    def _judge_by(
-        self, member: str, items: Sequence[Item], deadline: Deadline, canary: bool
-    ) -> tuple[list[Prediction | ProblemError], Champion]:
-        """Ask a member's champion, or its challenger; perhaps the other one too, afterwards."""
-        champion, challenger = self._champions.get(member), self._champions.challenger(member)
-        if challenger is None or challenger.version == champion.version:
-            return self._run(items, champion, deadline), champion
-        said, model, other = None, champion, challenger
-        if canary:
-            try:
-                said, model, other = self._run(items, challenger, deadline), challenger, champion
-                self._metrics.challenger_answered(member, len(items))
-            except ModelError as error:
-                self._metrics.failure(self.name, "challenger")
-                logger.warning("challenger %s %s: %s", member, challenger.version, error)
-        if said is None:
-            said = self._run(items, champion, deadline)
-        if self._comparisons is not None:
-            self._comparisons.offer(items, said, other)
-        return said, model
-
-    def _run(
-        self, items: Sequence[Item], model: Champion, deadline: Deadline
-    ) -> list[Prediction | ProblemError]:
-        with self._traces.span("judge", model=model.task, version=model.version, items=len(items)):
-            return judge(items, model, deadline)
-
-    def _describe(
-        self,
-        item: Item,
-        said: Sequence[Prediction | ProblemError],
-        champions: Sequence[Champion],
-        gaps: Sequence[str],
-        detail: bool,
-    ) -> Answer:
-        """Put what the members said about one item into one answer."""
-        judgements, weights, asked = [], [], []
-        for judgement, champion in zip(said, champions, strict=True):
-            if isinstance(judgement, Prediction):
-                judgements.append(judgement)
-                weights.append(self._members[champion.task])
-                asked.append(champion)
-        if not judgements:
-            (problem, *_) = (fault for fault in said if isinstance(fault, ProblemError))
-            return problem
-        answer = describe(self.name, self.node, item, mean(judgements, weights), detail)
-        answer["model"] = asked[0].describe()
-        if self.node.ensemble:
-            answer["ensemble"] = [champion.describe() for champion in asked]
-            answer["gaps"] = list(gaps)
-        return answer
 
 
 class Graph:
@@ -211,9 +42,9 @@ class Graph:
     Parameters
     ----------
     nodes
-        Settings of each node by name.
-    workers
-        Computes the inline nodes.
+        Looks nodes up.
+    new_worker
+        Returns what computes a node, by its name and settings.
     in_thread
         Runs blocking work off the event loop.
     remote
@@ -224,14 +55,15 @@ class Graph:
 
     def __init__(
         self,
-        nodes: Mapping[str, NodeSettings],
-        workers: Mapping[str, Worker],
+        nodes: Nodes,
+        new_worker: Callable[[str, NodeSettings], Worker],
         in_thread: Callable[..., Awaitable[Any]],
         remote: Remote | None,
         metrics: Metrics,
     ) -> None:
         self.nodes = nodes
-        self._workers = workers
+        self._new_worker = new_worker
+        self._workers: dict[str, Worker] = {}
         self._in_thread = in_thread
         self._remote = remote
         self._metrics = metrics
@@ -254,7 +86,7 @@ class Graph:
         ProblemError
             When the node as a whole fails, or its time is over.
         """
-        node = self.nodes[name]
+        node = self.nodes.settings(name)
         limit = deadline.sooner(node.timeout_s, name)
         canary = self._is_canary(name, asker)
         try:
@@ -274,8 +106,15 @@ class Graph:
             self._metrics.failure(name, problem.kind.name)
             raise
 
+    def _worker(self, name: str) -> Worker:
+        worker = self._workers.get(name)
+        if worker is None:
+            made = self._new_worker(name, self.nodes.settings(name))
+            worker = self._workers.setdefault(name, made)
+        return worker
+
     def _is_canary(self, name: str, asker: str) -> bool:
-        tried = self.nodes[name].challenger
+        tried = self.nodes.settings(name).challenger
         return tried is not None and is_chosen(name, asker, tried.share)
 
     async def explain(
@@ -292,7 +131,7 @@ class Graph:
         ProblemError
             When the node fails, or its time is over.
         """
-        limit = deadline.sooner(self.nodes[name].timeout_s, name)
+        limit = deadline.sooner(self.nodes.settings(name).timeout_s, name)
         canary = self._is_canary(name, asker)
 
         def work() -> dict[str, Any]:
@@ -303,7 +142,7 @@ class Graph:
                 raise ProblemError(problems.INVALID_INPUT, detail)
             if isinstance(item, ProblemError):
                 raise item
-            return self._workers[name].explain(item, limit, canary)
+            return self._worker(name).explain(item, limit, canary)
 
         try:
             async with asyncio.timeout(max(limit.left_s, 0)):
@@ -370,7 +209,7 @@ class Graph:
         for name, answer in zip(wanted, said, strict=True):
             if not isinstance(answer, ProblemError):
                 answers[name] = answer
-            elif self.nodes[name].failure == "hard":
+            elif self.nodes.settings(name).failure == "hard":
                 answer.more.setdefault("node", name)
                 raise answer
             else:
@@ -395,6 +234,6 @@ class Graph:
         deadline.check()
         items = self._decode(decode)
         good = [item for item in items if not isinstance(item, ProblemError)]
-        worker = self._workers[name]
+        worker = self._worker(name)
         answers = iter(worker.answer(good, deadline, detail, canary) if good else ())
         return [item if isinstance(item, ProblemError) else next(answers) for item in items]

@@ -6,17 +6,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
+from tunesmith.artifacts import layout
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import TunesmithError, UsageError
 from tunesmith.registry import aliases, open_bundle
-from tunesmith.serving.settings import CONFIG, ListenSettings, Settings
+from tunesmith.serving.settings import (
+    CONFIG,
+    IMPORT_PATH,
+    RESERVED,
+    ListenSettings,
+    NodeSettings,
+    Settings,
+    load_config,
+)
 
 __all__ = ["Configuration", "ServedNode", "drain", "read_configuration", "served_nodes", "start"]
 
-IMPORT_PATH = "tunesmith.serving.app:build"
 _LOOPBACK = "127.0.0.1"
 _PORT = 8000
 
@@ -84,7 +89,7 @@ class ServedNode:
     name
         Of the node; it answers ``POST /v1/NAME``.
     reads
-        Kind of its items: ``midi``, ``song``, ``image`` or ``text``.
+        Kind of its items: ``midi``, ``table``, ``image`` or ``text``; "" before a model says it.
     placement
         ``inline`` or ``deployment``.
     models
@@ -114,56 +119,64 @@ def read_configuration(path: Path = CONFIG) -> Configuration:
         When the file cannot be read, has a setting that does not exist or a value that does not
         fit, or describes another application.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        (application,) = content["applications"]
-        settings = Settings.model_validate(application.get("args") or {})
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        message = f"{path} cannot be read: {error}"
-        raise UsageError(message) from error
-    except ValidationError as error:
-        message = f"{path}: {error}"
-        raise UsageError(message) from error
-    except (KeyError, TypeError, ValueError) as error:
-        message = f"{path} must describe one application under `applications`."
-        raise UsageError(message) from error
-    if (named := application.get("import_path")) != IMPORT_PATH:
+    config = load_config(path)
+    application = config.application
+    if application.import_path != IMPORT_PATH:
         message = (
-            f"{path} describes the application {named!r}, not {IMPORT_PATH!r}. "
+            f"{path} describes the application {application.import_path!r}, not {IMPORT_PATH!r}. "
             f"Start it with: serve run {path}"
         )
         raise UsageError(message)
-    variables = (application.get("runtime_env") or {}).get("env_vars") or {}
-    starting = ("proxy_location", "http_options", "logging_config", "tracing_config")
+    variables = application.runtime_env.get("env_vars") or {}
+    starting = {"proxy_location", "http_options", "logging_config", "tracing_config"}
     return Configuration(
-        settings,
-        name=application.get("name", "tunesmith"),
-        route_prefix=application.get("route_prefix", "/"),
-        serve={name: content[name] for name in starting if name in content},
+        application.args,
+        name=application.name,
+        route_prefix=application.route_prefix,
+        serve=config.model_dump(include=starting, exclude_unset=True),
         deployments={
-            options["name"]: {key: value for key, value in options.items() if key != "name"}
-            for options in application.get("deployments") or ()
+            str(options["name"]): {key: value for key, value in options.items() if key != "name"}
+            for options in application.deployments
         },
         # The code is the installed package, not a checkout on the path.
-        environment={k: str(v) for k, v in variables.items() if k != "PYTHONPATH"},
+        environment={
+            name: str(value)
+            for name, value in (variables.items() if isinstance(variables, dict) else ())
+            if name != "PYTHONPATH"
+        },
     )
 
 
 def served_nodes(settings: Settings, store: Store) -> list[ServedNode]:
     """Return the nodes with the champions that a server would answer from, each one opened."""
+    listed = settings.nodes
+    others: list[str] = []
+    if settings.unlisted == "serve":
+        members = {*listed, *settings.tasks(), *RESERVED}
+        names = sorted(set(store.list(*layout.models())) - members)
+        others = [name for name in names if not name.startswith(".") and _has_champion(store, name)]
     nodes = []
-    for name, node in settings.nodes.items():
+    for name, node in {**listed, **{task: NodeSettings() for task in others}}.items():
         models: dict[str, int | None] = {}
         problems = []
+        reads: str | None = node.reads
         for task in node.ensemble or (name,):
             try:
                 models[task] = aliases(store, task).champion
                 if (version := models[task]) is not None:
-                    open_bundle(store, task, version).load()
+                    reads = open_bundle(store, task, version).model().preparation.kind
             except TunesmithError as error:
                 problems.append(str(error))
-        nodes.append(ServedNode(name, node.reads, node.placement, models, " ".join(problems)))
+        served = ServedNode(name, reads or "", node.placement, models, " ".join(problems))
+        nodes.append(served)
     return nodes
+
+
+def _has_champion(store: Store, task: str) -> bool:
+    try:
+        return aliases(store, task).champion is not None
+    except TunesmithError:
+        return True  # it is listed, and its problem is told there
 
 
 def start(configuration: Configuration) -> None:

@@ -1,4 +1,4 @@
-"""What a replica owns: champions, worker threads, the graph. Knows nothing of HTTP routes."""
+"""State of one ingress replica: champions, worker threads, the graph. It knows no HTTP route."""
 
 import asyncio
 import contextvars
@@ -8,16 +8,18 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from tunesmith.artifacts.store import Store
 from tunesmith.serving.champions import Champions
-from tunesmith.serving.graph import Graph, Remote, Worker
+from tunesmith.serving.graph import Graph, Remote
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.auth import Access
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.metrics import Metrics
-from tunesmith.serving.settings import NodeSettings, Settings
+from tunesmith.serving.nodes import Nodes
+from tunesmith.serving.settings import Settings
+from tunesmith.serving.worker import Worker
 
 __all__ = ["Admission", "Service"]
 
@@ -58,14 +60,18 @@ class Service:
             self.metrics,
             self._look,
             only=settings.tasks(),
+            others=settings.unlisted == "serve",
             challenged=settings.challenged(),
         )
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="model")
-        workers = {
-            name: Worker(name, node, self.champions, self.metrics)
-            for name, node in settings.nodes.items()
-        }
-        self.graph = Graph(settings.nodes, workers, self.in_thread, remote, self.metrics)
+        self.nodes = Nodes(settings, self.champions)
+        self.graph = Graph(
+            self.nodes,
+            lambda name, node: Worker(name, node, self.champions, self.metrics),
+            self.in_thread,
+            remote,
+            self.metrics,
+        )
 
     def start(self) -> None:
         """Load the champions and begin to follow promotions."""
@@ -80,33 +86,6 @@ class Service:
         """End the threads."""
         self.champions.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def describe_nodes(self) -> list[dict[str, Any]]:
-        """Return the nodes and whether each has a model."""
-        loaded = self.champions.loaded()
-        return [
-            {
-                "name": name,
-                "title": node.title,
-                "reads": node.reads,
-                "placement": node.placement,
-                "failure": node.failure,
-                "image": node.image.model_dump() if node.image else None,
-                "ready": any(member in loaded for member in node.ensemble or (name,)),
-                "challenger": self._describe_challenger(name, node),
-            }
-            for name, node in self.settings.nodes.items()
-        ]
-
-    def _describe_challenger(self, name: str, node: NodeSettings) -> dict[str, Any] | None:
-        if node.challenger is None:
-            return None
-        tried = {
-            member: found.version
-            for member in node.ensemble or (name,)
-            if (found := self.champions.challenger(member)) is not None
-        }
-        return {**node.challenger.model_dump(), "versions": tried}
 
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking work in a worker thread, off the event loop, in the request's context."""
@@ -136,7 +115,7 @@ class Admission:
             ``overloaded``.
         """
         if self._inside >= self._limit:
-            # By the mean time of late, those inside will have left.
+            # Estimated from recent latency: by then those inside will have left.
             retry = {"Retry-After": str(max(1, math.ceil(self._mean_s)))}
             detail = f"{self._inside} requests are being worked on; this replica takes no more."
             raise ProblemError(problems.OVERLOADED, detail, retry)

@@ -1,28 +1,37 @@
-"""What serve/config.yaml may say about this application, checked before anything starts."""
+"""Settings of this application in serve/config.yaml, checked before anything starts."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from tunesmith.yaml_files import read_yaml
 
 __all__ = [
     "CONFIG",
+    "IMPORT_PATH",
+    "RESERVED",
     "AccessSettings",
+    "Application",
     "ChallengerSettings",
     "LimitSettings",
     "ListenSettings",
     "NodeSettings",
+    "ServeConfig",
     "Settings",
+    "load_config",
     "shipped",
 ]
 
 CONFIG = Path(__file__).parent / "config.yaml"
 """The configuration that is shipped; serve/config.yaml of a checkout is the same file."""
+IMPORT_PATH = "tunesmith.serving.app:build"
+RESERVED = frozenset({"classify", "models", "limits", "graph"})
+"""Names of routes, which no node can have."""
 
 
 class LimitSettings(BaseModel):
-    """What one request may ask for; everything beyond is answered with a 4xx or 503 problem."""
+    """Limits of one request; beyond them the answer is a problem with status 4xx or 503."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,9 +46,7 @@ class LimitSettings(BaseModel):
     midi_duration_s: float = Field(
         default=2 * 3600.0, gt=0, description="Longest MIDI file in seconds; longer is a 422."
     )
-    items: int = Field(
-        default=1000, ge=1, description="Most songs, images or texts in one request."
-    )
+    items: int = Field(default=1000, ge=1, description="Most rows, images or texts in one request.")
     text_characters: int = Field(
         default=100_000, ge=1, description="Longest text; a longer one is a 413."
     )
@@ -57,20 +64,8 @@ class LimitSettings(BaseModel):
     )
 
 
-class ImageSettings(BaseModel):
-    """What a model of images was trained on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    height: int = Field(ge=1, le=4096, description="Pixels from top to bottom.")
-    width: int = Field(ge=1, le=4096, description="Pixels from left to right.")
-    largest: float = Field(
-        default=255.0, gt=0, description="Value of a full stroke; 0 is background."
-    )
-
-
 class ChallengerSettings(BaseModel):
-    """What is done with the model behind the alias `challenger`: registered, not yet champion."""
+    """Trial of the model behind the alias `challenger`: registered, not yet champion."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -78,9 +73,9 @@ class ChallengerSettings(BaseModel):
         default=0.0,
         ge=0,
         le=1,
-        description="Canary: this share of the askers is answered by the challenger. An asker is "
-        "the header X-Sticky-Key, else the API key's name, else the address; it always falls on "
-        "the same side. Where the challenger fails, the champion answers.",
+        description="Canary: this share of the clients is answered by the challenger. A client is "
+        "known by the header X-Sticky-Key, else its API key's name, else its address, and always "
+        "falls on the same side. Where the challenger fails, the champion answers.",
     )
     shadow: float = Field(
         default=0.0,
@@ -93,14 +88,18 @@ class ChallengerSettings(BaseModel):
 
 
 class NodeSettings(BaseModel):
-    """One classifier of the graph: what it reads, where it runs, what its failure means."""
+    """One classifier of the graph: its input, its place, and the meaning of its failure."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    reads: Literal["midi", "song", "image", "text"] = Field(
-        description="What it classifies. The bytes are decoded once, in the ingress replica."
+    reads: Literal["midi", "table", "image", "text"] | None = Field(
+        default=None,
+        description="Kind of its items. Left out, the champion's card says it; given, it is also "
+        "known before there is a champion.",
     )
-    title: str = Field(default="", description="One line for people; shown at /docs.")
+    title: str = Field(
+        default="", description="One line for people. Left out, the champion's card gives it."
+    )
     placement: Literal["inline", "deployment"] = Field(
         default="inline",
         description="`inline`: a plain call in the ingress replica, for models of a few "
@@ -136,43 +135,43 @@ class NodeSettings(BaseModel):
         description="Tries the challenger of the node, or of each member of its ensemble, on real "
         "requests. Left out, challengers are not even loaded.",
     )
-    image: ImageSettings | None = Field(
-        default=None, description="Size of the images, for a node that reads images."
-    )
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if (self.reads == "image") != (self.image is not None):
-            message = "`image` (height, width) belongs to a node that reads images, and to no other"
+    @field_validator("reads", mode="before")
+    @classmethod
+    def _former_name(cls, value: object) -> object:
+        return "table" if value == "song" else value
+
+    @field_validator("ensemble")
+    @classmethod
+    def _positive(cls, value: dict[str, float]) -> dict[str, float]:
+        if value and min(value.values()) <= 0:
+            message = "the weights must be positive"
             raise ValueError(message)
-        if self.ensemble and min(self.ensemble.values()) <= 0:
-            message = "the weights of `ensemble` must be positive"
-            raise ValueError(message)
-        return self
+        return value
 
 
 class AccessSettings(BaseModel):
-    """Who may ask."""
+    """Authentication of requests."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     keys: Literal["auto", "always", "never"] = Field(
         default="auto",
         description="`auto`: requests from this machine itself need no API key, all others do; in "
-        "HAProxy mode, where Serve listens on every interface and the asker's address is not "
-        "known, every request does. `always` and `never` mean what they say; behind a reverse "
+        "HAProxy mode, where Serve listens on every interface and the client's address is not "
+        "known, every request needs one. Behind a reverse "
         "proxy on the same machine choose `always`.",
     )
 
 
 class ListenSettings(BaseModel):
-    """Where the replicas of one machine answer without Serve's proxies."""
+    """Address on which the replicas of one machine answer without Serve's proxies."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = Field(
         default="127.0.0.1",
-        description="Address to listen on; beyond loopback every asker needs a key.",
+        description="Address to listen on; beyond loopback every client needs a key.",
     )
     port: int = Field(default=8000, ge=1, le=65535, description="Port that the replicas share.")
 
@@ -211,13 +210,23 @@ class Settings(BaseModel):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     access: AccessSettings = Field(default_factory=AccessSettings)
     nodes: dict[str, NodeSettings] = Field(
-        min_length=1,
-        description="The classifiers of the graph by name; each answers POST /v1/NAME and takes "
-        "part in POST /v1/classify.",
+        default_factory=dict,
+        description="Settings of classifiers by name; each answers POST /v1/NAME and takes part in "
+        "POST /v1/classify. Every other task with a champion has a node with the defaults.",
+    )
+    unlisted: Literal["serve", "ignore"] = Field(
+        default="serve",
+        description="`serve`: tasks with a champion that are not named under `nodes` are served, "
+        "too, from the moment of their promotion. `ignore`: they are not.",
     )
 
+    @field_validator("nodes", mode="before")
+    @classmethod
+    def _automatic(cls, value: object) -> object:
+        return {} if value in (None, "auto") else value
+
     def tasks(self) -> tuple[str, ...]:
-        """Return the tasks whose champions answer here."""
+        """Return the tasks that the nodes of the configuration answer from."""
         members = (
             member for name, node in self.nodes.items() for member in node.ensemble or (name,)
         )
@@ -232,17 +241,71 @@ class Settings(BaseModel):
             for member in node.ensemble or (name,)
         )
 
-    @model_validator(mode="after")
-    def _names(self) -> Self:
-        taken = {"classify", "models", "limits", "graph"} & self.nodes.keys()
-        bad = [name for name in self.nodes if not name.replace("_", "").isalnum()]
-        if taken or bad:
-            message = f"these cannot be names of nodes: {', '.join(sorted(taken | set(bad)))}"
+    @field_validator("nodes")
+    @classmethod
+    def _names(cls, value: dict[str, NodeSettings]) -> dict[str, NodeSettings]:
+        bad = [name for name in value if not name.replace("_", "").replace("-", "").isalnum()]
+        bad += sorted(RESERVED & value.keys())
+        if bad:
+            message = f"these cannot be names of nodes: {', '.join(bad)}"
             raise ValueError(message)
-        return self
+        return value
+
+
+class Application(BaseModel):
+    """The application of a configuration file, as Ray Serve reads it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "tunesmith"
+    route_prefix: str = "/"
+    import_path: str = IMPORT_PATH
+    runtime_env: dict[str, object] = Field(default_factory=dict)
+    args: Settings = Field(default_factory=Settings)
+    deployments: list[dict[str, object]] = Field(default_factory=list)
+    external_scaler_enabled: bool = False
+
+    @field_validator("args", mode="before")
+    @classmethod
+    def _none_given(cls, value: object) -> object:
+        return {} if value is None else value
+
+
+class ServeConfig(BaseModel):
+    """A file such as serve/config.yaml: `ray.serve.schema.ServeDeploySchema`, of one application.
+
+    Options of Ray Serve itself are checked by Ray Serve.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    proxy_location: str | None = None
+    http_options: dict[str, object] = Field(default_factory=dict)
+    grpc_options: dict[str, object] = Field(default_factory=dict)
+    logging_config: dict[str, object] = Field(default_factory=dict)
+    tracing_config: dict[str, object] = Field(default_factory=dict)
+    target_capacity: float | None = None
+    applications: list[Application] = Field(min_length=1, max_length=1)
+
+    @property
+    def application(self) -> Application:
+        """The application."""
+        return self.applications[0]
+
+
+def load_config(path: Path = CONFIG) -> ServeConfig:
+    """Read and check a file such as serve/config.yaml, before anything is deployed.
+
+    Raises
+    ------
+    UsageError
+        When the file cannot be read, is not YAML, or has a key or a value that does not fit. Each
+        line of the message names a line of the file and, for a misspelt key, the nearest one.
+    """
+    return read_yaml(path, ServeConfig)
 
 
 def shipped(**changes: Any) -> Settings:
     """Return the settings in serve/config.yaml, with changes: for use without Ray."""
-    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
-    return Settings.model_validate(config["applications"][0]["args"] | changes)
+    settings = load_config().application.args
+    return Settings.model_validate(settings.model_dump() | changes)

@@ -1,4 +1,4 @@
-"""From a request's body to items: which media types a node reads, and how."""
+"""Request bodies to items: the media types of each kind, and how they are decoded."""
 
 import base64
 import binascii
@@ -11,17 +11,15 @@ from typing import Any
 
 from starlette.requests import Request
 
-from tunesmith.artifacts.preparation import ImagePreparation
+from tunesmith.artifacts.preparation import Preparation
 from tunesmith.errors import InputError
-from tunesmith.inference.images import read_pixels, read_png
-from tunesmith.inference.items import Item, decode_row, decode_text
-from tunesmith.inference.pieces import read_piece
+from tunesmith.inference.items import Item, decode, decode_row
 from tunesmith.inference.tables import Row
 from tunesmith.midi.reading import Limits
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.bodies import Part, media_type, parse_multipart, read_body
 from tunesmith.serving.http.problems import ProblemError, problem_of
-from tunesmith.serving.settings import LimitSettings, NodeSettings
+from tunesmith.serving.settings import LimitSettings
 
 __all__ = [
     "MEDIA_TYPES",
@@ -45,12 +43,14 @@ MIDI_TYPES = (
 )
 MEDIA_TYPES: dict[str, tuple[str, ...]] = {
     "midi": (FORM, *MIDI_TYPES),
-    "song": (JSON, "text/csv"),
+    "table": (JSON, "text/csv"),
     "image": (JSON, "image/png", FORM),
     "text": (JSON, "text/plain"),
 }
-"""What a node of each kind reads; a body without a declared type is taken for the raw one."""
-_UNDECLARED = {"midi": "audio/midi", "song": JSON, "image": "image/png", "text": "text/plain"}
+"""Media types of each kind of item; a body without a declared type is taken for the raw one."""
+_FORMER_TABLE = "song"
+"""Former name of the kind `table`, still read."""
+_UNDECLARED = {"midi": "audio/midi", "table": JSON, "image": "image/png", "text": "text/plain"}
 
 
 class Reading:
@@ -58,12 +58,12 @@ class Reading:
 
     Parameters
     ----------
-    node
-        What reads it.
+    preparation
+        How the node's items are prepared.
     limits
-        What it may hold.
+        Limits of one request.
     kind
-        Its media type.
+        Media type of the body.
     content_type
         The whole header, for the boundary of a form.
     body
@@ -76,9 +76,14 @@ class Reading:
     """
 
     def __init__(
-        self, node: NodeSettings, limits: LimitSettings, kind: str, content_type: str, body: bytes
+        self,
+        preparation: Preparation,
+        limits: LimitSettings,
+        kind: str,
+        content_type: str,
+        body: bytes,
     ) -> None:
-        self._node = node
+        self._preparation = preparation
         self._limits = limits
         self._kind = kind
         self._content_type = content_type
@@ -108,7 +113,7 @@ class Reading:
         return [self._decode_softly(item) for item in given]
 
     def _decode(self, given: Any) -> Item:
-        return decode_item(given, self._node, self._limits)
+        return decode_item(given, self._preparation, self._limits)
 
     def _decode_softly(self, given: Any) -> Item | ProblemError:
         try:
@@ -117,8 +122,8 @@ class Reading:
             return problem
 
 
-def decode_item(given: Any, node: NodeSettings, limits: LimitSettings) -> Item:
-    """Decode one thing of the kind that a node reads.
+def decode_item(given: Any, preparation: Preparation, limits: LimitSettings) -> Item:
+    """Decode one item by the preparation of the model that will judge it.
 
     Raises
     ------
@@ -126,20 +131,13 @@ def decode_item(given: Any, node: NodeSettings, limits: LimitSettings) -> Item:
         Saying what is wrong with it.
     """
     try:
-        if node.reads == "midi":
-            return read_piece(given, midi_limits(limits))
-        if node.reads == "song":
-            return decode_row(given)
-        if node.image is not None:
-            image = ImagePreparation(**node.image.model_dump())
-            return read_png(given, image) if isinstance(given, bytes) else read_pixels(given, image)
-        text = decode_text(given)
+        item = decode(given, preparation, midi_limits(limits))
     except InputError as error:
         raise problem_of(error) from error
-    if len(text) > limits.text_characters:
+    if isinstance(item, str) and len(item) > limits.text_characters:
         detail = f"The text has more than {limits.text_characters:,} characters."
         raise ProblemError(problems.TOO_LARGE, detail, limit_characters=limits.text_characters)
-    return text
+    return item
 
 
 def midi_limits(limits: LimitSettings) -> Limits:
@@ -206,7 +204,9 @@ def as_list(given: Any, limits: LimitSettings) -> Sequence[Any] | None:
     return given
 
 
-async def read_request(request: Request, node: NodeSettings, limits: LimitSettings) -> Reading:
+async def read_request(
+    request: Request, preparation: Preparation, limits: LimitSettings
+) -> Reading:
     """Receive a request's body.
 
     Raises
@@ -214,13 +214,13 @@ async def read_request(request: Request, node: NodeSettings, limits: LimitSettin
     ProblemError
         ``unsupported-media-type``, ``too-large`` or ``empty-body``.
     """
-    kind = media_type(request) or _UNDECLARED[node.reads]
-    accepted = MEDIA_TYPES[node.reads]
+    kind = media_type(request) or _UNDECLARED[preparation.kind]
+    accepted = MEDIA_TYPES[preparation.kind]
     if kind not in accepted:
         detail = f"The body is declared as {kind[:100]!r}; this route reads {', '.join(accepted)}."
         raise ProblemError(problems.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": ", ".join(accepted)})
     body = await read_body(request, limits.body_bytes)
-    return Reading(node, limits, kind, request.headers.get("content-type", ""), body)
+    return Reading(preparation, limits, kind, request.headers.get("content-type", ""), body)
 
 
 def _files(content_type: str, body: bytes, limits: LimitSettings) -> list[bytes]:
@@ -269,7 +269,7 @@ def _utf8(body: bytes) -> str:
 
 def decode_mixture(
     kind: str, content_type: str, body: bytes, limits: LimitSettings
-) -> dict[str, Callable[[NodeSettings], Item]]:
+) -> dict[str, Callable[[Preparation], Item]]:
     """Split the body of /v1/classify: for each kind of item sent, how a node decodes it.
 
     Raises
@@ -289,6 +289,8 @@ def decode_mixture(
         given = parsed
         if "midi" in given:
             given["midi"] = _base64(given["midi"])
+    if _FORMER_TABLE in given:
+        given["table"] = given.pop(_FORMER_TABLE)
     if unknown := given.keys() - MEDIA_TYPES.keys():
         detail = f"Unknown: {', '.join(sorted(unknown))[:200]}; known: {', '.join(MEDIA_TYPES)}."
         raise ProblemError(problems.INVALID_INPUT, detail)
@@ -297,25 +299,25 @@ def decode_mixture(
     return {name: _decoder(value, limits) for name, value in given.items()}
 
 
-def _decoder(given: Any, limits: LimitSettings) -> Callable[[NodeSettings], Item]:
-    """Return what decodes a thing for a node: a MIDI file once, however many nodes judge it."""
+def _decoder(given: Any, limits: LimitSettings) -> Callable[[Preparation], Item]:
+    """Return what decodes an item for a model: a MIDI file once, however many models judge it."""
     lock = threading.Lock()
-    decoded: list[Item] = []
+    pieces: list[Item] = []
 
-    def decode(node: NodeSettings) -> Item:
-        if node.reads != "midi":
-            return decode_item(given, node, limits)
+    def decode_for(preparation: Preparation) -> Item:
+        if preparation.kind != "midi":
+            return decode_item(given, preparation, limits)
         with lock:
-            if not decoded:
-                decoded.append(decode_item(given, node, limits))
-        return decoded[0]
+            if not pieces:
+                pieces.append(decode_item(given, preparation, limits))
+        return pieces[0]
 
-    return decode
+    return decode_for
 
 
 def _value(part: Part) -> Any:
     data = bytes(part.data)
-    if part.name == "song":
+    if part.name in {"table", _FORMER_TABLE}:
         return parse_json(data)
     if part.name == "text":
         return _utf8(data)

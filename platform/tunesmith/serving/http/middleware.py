@@ -1,4 +1,4 @@
-"""Around every request: its id, who asks, security headers, the access log and metrics."""
+"""Around every request: its id, the client, security headers, the access log and metrics."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _RAW_HEADERS = [(k.lower().encode(), v.encode()) for k, v in SECURITY_HEADERS.items()]
-# An id that is taken over goes into logs and headers: nothing that could break either.
+# Ids that clients supply go into logs and headers, so their characters are restricted.
 _GOOD_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 
 
@@ -42,7 +42,7 @@ class Envelope:
     app
         The application inside.
     service
-        Says who may ask, and counts.
+        Authenticates and counts requests.
     name_id
         Whether to put the request id on the answer. Ray Serve's proxy does that itself.
     """
@@ -74,9 +74,9 @@ class Envelope:
                     headers["X-Request-ID"] = request_id
             await send(message)
 
-        asker = ""
+        client = ""
         try:
-            asker = scope["state"]["asker"] = self._service.access.admit(scope)
+            client = scope["state"]["client"] = self._service.access.admit(scope)
             if scope["method"] == "POST":  # refusing must cost little: it is done under overload
                 self._service.admission.check()
             await self.app(scope, receive, send_with_headers)
@@ -89,10 +89,10 @@ class Envelope:
         finally:
             duration_s = time.perf_counter() - started
             self._service.metrics.request(_route(scope), status, duration_s)
-            self._log(scope, status, request_id, asker, duration_s)
+            self._log(scope, status, request_id, client, duration_s)
 
     def _log(
-        self, scope: Scope, status: int, request_id: str, asker: str, duration_s: float
+        self, scope: Scope, status: int, request_id: str, client: str, duration_s: float
     ) -> None:
         """Write one line about the request; never its content or its query."""
         if not access_log.isEnabledFor(logging.INFO):
@@ -103,7 +103,7 @@ class Envelope:
             "path": _route(scope),
             "status": status,
             "duration_ms": round(duration_s * 1000, 2),
-            "key": asker,
+            "key": client,
         }
         if self._log_json:
             access_log.info(json.dumps(record))
@@ -113,6 +113,6 @@ class Envelope:
 
 
 def _route(scope: Scope) -> str:
-    """Return the route's template, which is bounded in number and holds nothing of the asker."""
-    route = scope.get("route")
-    return str(getattr(route, "path", "")) or "none"
+    """Return the route's template or a node's route: bounded in number, nothing of the client."""
+    known = scope.get("state", {}).get("route")
+    return str(known or getattr(scope.get("route"), "path", "")) or "none"

@@ -1,51 +1,42 @@
-"""What the OpenAPI document says about bodies and answers, with real examples."""
+"""The OpenAPI document: bodies, answers and examples of the nodes as they are now."""
 
+import csv
+import io
+import json
+from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 
+from tunesmith.artifacts.preparation import Preparation, TablePreparation
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.decoding import MEDIA_TYPES
 from tunesmith.serving.http.problems import MEDIA_TYPE, Kind
-from tunesmith.serving.settings import NodeSettings
+from tunesmith.serving.nodes import Node
 
 __all__ = [
     "CLASSIFY_BODY",
     "CLASSIFY_PROBLEMS",
     "CLASSIFY_TYPES",
+    "EXPLAINED",
     "answer_model",
+    "complete",
     "describe_problems",
+    "example_of",
     "node_body",
-    "node_problems",
 ]
 
+EXPLAINED = ("midi", "table")
+"""Kinds of items whose parts have names, so that reasons can be given."""
 BINARY = {"type": "string", "format": "binary"}
-# What the shipped tasks on songs read, both together.
-SONG = {
-    "popularity": 47,
-    "acousticness": 0.12,
-    "danceability": 0.68,
-    "duration_ms": 214000,
-    "duration (ms)": 214000,
-    "energy": 0.81,
-    "instrumentalness": 0.0,
-    "key": "A#",
-    "liveness": 0.11,
-    "loudness": -5.4,
-    "mode": "Minor",
-    "speechiness": 0.05,
-    "spec_rate": 2.3e-07,
-    "tempo": 121.0,
-    "valence": 0.64,
-}
 TEXT = "A warm, funny film that I would gladly see again."
 _STROKE = [[0, 0, 1, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 1, 0]]
 IMAGE = {"pixels": _STROKE, "largest": 1}
-_ITEM = {
-    "song": {
+_ITEM: dict[str, Any] = {
+    "table": {
         "type": "object",
-        "description": "Features by name; null for what is not known.",
-        "additionalProperties": {"type": ["number", "string", "null"]},
+        "description": "Values by column; null for what is not known.",
+        "additionalProperties": {"type": ["number", "string", "boolean", "null"]},
         "minProperties": 1,
     },
     "image": {
@@ -66,7 +57,14 @@ _ITEM = {
         "properties": {"text": {"type": "string", "minLength": 1}},
     },
 }
-_EXAMPLES: dict[str, Any] = {"song": SONG, "image": IMAGE, "text": {"text": TEXT}}
+ROW = {"first_column": 0.5, "second_column": "a text", "third_column": None}
+
+
+def example_of(preparation: Preparation) -> Any:
+    """Return an item that a model reads, from the usual values of its training data."""
+    if isinstance(preparation, TablePreparation):
+        return {column.name: column.usual for column in preparation.columns}
+    return IMAGE if preparation.kind == "image" else {"text": TEXT}
 
 
 def describe_problems(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
@@ -109,40 +107,48 @@ _MIDI = (problems.NOT_MIDI, problems.UNREADABLE_MIDI, problems.NO_NOTES, problem
 CLASSIFY_PROBLEMS = describe_problems(*_ALWAYS, *_MIDI)
 
 
-def node_problems(node: NodeSettings) -> dict[int | str, dict[str, Any]]:
-    """Return the problems that a node's route can answer."""
-    return describe_problems(*_ALWAYS, *(_MIDI if node.reads == "midi" else ()))
-
-
-def node_body(node: NodeSettings) -> dict[str, Any]:
-    """Return the `requestBody` of a node's route."""
+def node_body(preparation: Preparation, one: bool = False) -> dict[str, Any]:
+    """Return the `requestBody` of a node's route, for `one` item or also for a list."""
     content: dict[str, Any] = {}
-    for kind in MEDIA_TYPES[node.reads]:
-        if kind == "multipart/form-data":
+    schema: dict[str, Any]
+    kind = preparation.kind
+    for media in MEDIA_TYPES[kind]:
+        if media == "multipart/form-data":
             file = {"file": {"type": "array", "items": BINARY, "minItems": 1}}
             schema = {"type": "object", "required": ["file"], "properties": file}
-            content[kind] = {"schema": schema}
-        elif kind == "application/json":
-            item = _ITEM[node.reads]
-            example = _EXAMPLES[node.reads]
-            content[kind] = {
-                "schema": {"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]},
-                "examples": {"one": {"value": example}, "list": {"value": [example, example]}},
-            }
-        elif kind == "text/csv":
-            rows = [",".join(SONG), ",".join(map(str, SONG.values()))]
-            content[kind] = {"schema": {"type": "string"}, "example": "\n".join(rows)}
-        elif kind == "text/plain":
-            content[kind] = {"schema": {"type": "string", "minLength": 1}, "example": TEXT}
+            content[media] = {"schema": schema}
+        elif media == "application/json":
+            item, example = _ITEM[kind], example_of(preparation)
+            examples = {"one": {"value": example}}
+            if not one:
+                examples["list"] = {"value": [example, example]}
+            array = {"type": "array", "items": item, "minItems": 1}
+            schema = item if one else {"anyOf": [item, array]}
+            content[media] = {"schema": schema, "examples": examples}
+        elif media == "text/csv":
+            content[media] = {"schema": {"type": "string"}, "example": _csv(preparation)}
+        elif media == "text/plain":
+            content[media] = {"schema": {"type": "string", "minLength": 1}, "example": TEXT}
         else:
-            content[kind] = {"schema": BINARY}
-    what = {
+            content[media] = {"schema": BINARY}
+    description = {
         "midi": "A Standard MIDI File; several as files of one form.",
-        "song": "A song's features, or a list of songs.",
+        "table": "A row of a table, or a list of rows.",
         "image": "A picture as numbers or PNG, or a list.",
         "text": "A text, or a list of texts.",
-    }[node.reads]
-    return {"requestBody": {"required": True, "description": what, "content": content}}
+    }[kind]
+    if one:
+        description = "One item; of a list no reasons are given."
+    return {"required": True, "description": description, "content": content}
+
+
+def _csv(preparation: Preparation) -> str:
+    example = example_of(preparation)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(example)
+    writer.writerow("" if value is None else value for value in example.values())
+    return table.getvalue()
 
 
 CLASSIFY_BODY: dict[str, Any] = {
@@ -161,7 +167,7 @@ CLASSIFY_BODY: dict[str, Any] = {
                         "text": {"anyOf": [_ITEM["text"], {"type": "string", "minLength": 1}]},
                     },
                 },
-                "example": {"song": SONG, "text": TEXT},
+                "example": {"table": ROW, "text": TEXT},
             },
             "multipart/form-data": {
                 "schema": {
@@ -169,7 +175,7 @@ CLASSIFY_BODY: dict[str, Any] = {
                     "properties": {
                         "midi": BINARY,
                         "image": BINARY,
-                        "song": _ITEM["song"],
+                        "table": _ITEM["table"],
                         "text": {"type": "string"},
                     },
                 }
@@ -180,13 +186,89 @@ CLASSIFY_BODY: dict[str, Any] = {
 CLASSIFY_TYPES = tuple(CLASSIFY_BODY["requestBody"]["content"])
 
 
-def answer_model(name: str, node: NodeSettings) -> type[BaseModel]:
-    """Return the model of a node's answer: one item's, or those of a list."""
-    if name == "composer":
-        one: type[BaseModel] = schemas.ComposerAnswer
-    else:
-        base = schemas.PieceAnswer if node.reads == "midi" else schemas.PlainAnswer
-        best: dict[str, Any] = {name: (str, ...)}
-        title = f"{name.title().replace('_', '')}Answer"
-        one = create_model(title, __base__=base, __doc__=f"What {name} says.", **best)
-    return one
+def answer_model(name: str, kind: str) -> type[BaseModel]:
+    """Return the model of a node's answer about one item."""
+    base = schemas.PieceAnswer if kind == "midi" else schemas.PlainAnswer
+    member: dict[str, Any] = {name: (str, Field(description="Most probable class."))}
+    title = f"{name.title().replace('_', '').replace('-', '')}Answer"
+    return create_model(title, __base__=base, __doc__=f"Answer of {name}.", **member)
+
+
+def complete(document: dict[str, Any], nodes: Iterable[Node]) -> dict[str, Any]:
+    """Add the routes of the nodes to an OpenAPI document, and the problems of every route."""
+    components = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        components.pop(name, None)
+    components["ProblemAnswer"] = schemas.ProblemAnswer.model_json_schema()
+    shared = document["paths"]["/v1/classify"]["post"]["parameters"]
+    for node in nodes:
+        if node.preparation is None:
+            continue
+        classify, why = _operations(node, node.preparation, shared, components)
+        document["paths"][f"/v1/{node.name}"] = {"post": classify}
+        if why is not None:
+            document["paths"][f"/v1/{node.name}/why"] = {"post": why}
+    invalid = describe_problems(problems.INVALID_INPUT)[422]
+    refused = describe_problems(problems.KEY_REQUIRED, problems.RATE_LIMITED)
+    for path in document["paths"].values():
+        for operation in path.values():
+            responses = operation["responses"]
+            responses["200"]["description"] = "The answer"
+            if "HTTPValidationError" in json.dumps(responses.get("422", {})):
+                responses["422"] = invalid
+            for status, response in refused.items():
+                responses.setdefault(str(status), response)
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{}, {"key": []}]
+    return document
+
+
+def _operations(
+    node: Node,
+    preparation: Preparation,
+    shared: list[dict[str, Any]],
+    components: dict[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the operations POST /v1/NAME and, where reasons are given, POST /v1/NAME/why."""
+    kinds = (*_ALWAYS, *(_MIDI if preparation.kind == "midi" else ()))
+    failed = {str(status): found for status, found in describe_problems(*kinds).items()}
+    detail = {
+        "name": "detail",
+        "in": "query",
+        "required": False,
+        "description": "Whether each segment carries the probability of every class.",
+        "schema": {"type": "boolean", "default": False},
+    }
+    item = _reference(answer_model(node.name, preparation.kind), components)
+    several = _reference(schemas.ListAnswer, components)
+    classify = {
+        "tags": ["classify"],
+        "summary": node.title,
+        "operationId": node.name,
+        "parameters": [detail, *shared],
+        "requestBody": node_body(preparation),
+        "responses": {"200": _answer({"anyOf": [item, several]}), **failed},
+    }
+    if preparation.kind not in EXPLAINED:
+        return classify, None
+    why = {
+        "tags": ["classify"],
+        "summary": f"Reasons for and against the answer of {node.name}",
+        "operationId": f"{node.name}_why",
+        "parameters": shared,
+        "requestBody": node_body(preparation, one=True),
+        "responses": {"200": _answer(_reference(schemas.WhyAnswer, components)), **failed},
+    }
+    return classify, why
+
+
+def _answer(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": "The answer", "content": {"application/json": {"schema": schema}}}
+
+
+def _reference(model: type[BaseModel], components: dict[str, Any]) -> dict[str, Any]:
+    """Return a reference to a model, which is put among the components."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    components |= schema.pop("$defs", {})
+    components[model.__name__] = schema
+    return {"$ref": f"#/components/schemas/{model.__name__}"}

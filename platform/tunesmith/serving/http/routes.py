@@ -1,6 +1,5 @@
 """The HTTP routes: read the request, ask the graph, write the answer."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +11,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from tunesmith.artifacts.preparation import Preparation
 from tunesmith.inference.items import Item
 from tunesmith.serving.deadlines import Deadline
-from tunesmith.serving.graph import Answer
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.bodies import media_type, read_body
 from tunesmith.serving.http.decoding import decode_mixture, read_request
@@ -23,19 +22,19 @@ from tunesmith.serving.http.openapi import (
     CLASSIFY_BODY,
     CLASSIFY_PROBLEMS,
     CLASSIFY_TYPES,
-    answer_model,
+    EXPLAINED,
+    complete,
     describe_problems,
-    node_body,
-    node_problems,
 )
 from tunesmith.serving.http.problems import KINDS, ProblemError, respond
+from tunesmith.serving.nodes import Node, public
 from tunesmith.serving.service import Service
-from tunesmith.serving.settings import LimitSettings, NodeSettings
+from tunesmith.serving.settings import RESERVED, LimitSettings
+from tunesmith.serving.worker import Answer
 
 __all__ = ["make_api", "make_app"]
 
 PAGE = Path(__file__).parent.parent / "page"
-REASONED = ("midi", "song")  # whose parts can be named
 
 DeadlineHeader = Annotated[
     float | None,
@@ -43,7 +42,7 @@ DeadlineHeader = Annotated[
         alias="X-Deadline-S",
         gt=0,
         le=3600,
-        description="Seconds after which the answer is of no use.",
+        description="Seconds that the client will wait.",
     ),
 ]
 StickyKey = Annotated[
@@ -51,7 +50,7 @@ StickyKey = Annotated[
     Header(
         alias="X-Sticky-Key",
         max_length=200,
-        description="Whoever asks with the same key is answered by the same side of a trial.",
+        description="Requests with the same key are answered by the same side of a trial.",
     ),
 ]
 Detail = Annotated[
@@ -59,7 +58,7 @@ Detail = Annotated[
 ]
 
 
-def _handle_errors(api: FastAPI) -> None:
+def _handle_errors(api: FastAPI, service: Service) -> None:
     """Make every error a problem body."""
 
     def answer(request: Request, problem: ProblemError) -> Response:
@@ -88,7 +87,7 @@ def _handle_errors(api: FastAPI) -> None:
 
     @api.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 404:
+        if error.status_code == 404 or _is_no_node(request.url.path, service):
             detail = f"No route is named {request.url.path[:200]!r}."
             problem = ProblemError(problems.UNKNOWN_ROUTE, detail)
         elif error.status_code == 405:
@@ -99,82 +98,93 @@ def _handle_errors(api: FastAPI) -> None:
         return answer(request, problem)
 
 
-def _list_answer(said: Sequence[Answer]) -> dict[str, Any]:
+def _is_no_node(path: str, service: Service) -> bool:
+    """Return whether a path has the form of a node's route and there is no such node."""
+    parts = path.strip("/").split("/")
+    if len(parts) != 2 or parts[0] != "v1" or parts[1] in RESERVED:
+        return False
+    return parts[1] not in service.nodes.all()
+
+
+def _list_answer(answers: Sequence[Answer]) -> dict[str, Any]:
     """Return the answer to a list; the model is named once."""
-    model = next((one["model"] for one in said if isinstance(one, dict)), None)
-    told = []
-    for one in said:
-        if isinstance(one, ProblemError):
-            told.append({"problem": one.body()})
+    model = next((answer["model"] for answer in answers if isinstance(answer, dict)), None)
+    members = []
+    for answer in answers:
+        if isinstance(answer, ProblemError):
+            members.append({"problem": answer.body()})
         else:
-            del one["model"]
-            told.append(one)
-    return {"answers": told, "model": model}
+            del answer["model"]
+            members.append(answer)
+    return {"answers": members, "model": model}
 
 
-def _add_node(api: FastAPI, service: Service, name: str, node: NodeSettings) -> None:
-    """Add POST /v1/NAME."""
+def _node(request: Request, service: Service, name: str, why: bool = False) -> Preparation:
+    """Return how the items of the node that a request names are prepared.
+
+    Raises
+    ------
+    ProblemError
+        When there is no such node or route, or no model of it yet.
+    """
+    if name in RESERVED:
+        detail = f"/v1/{name} does not answer {request.method}."
+        raise ProblemError(problems.METHOD_NOT_ALLOWED, detail, {"Allow": "GET"})
+    node = service.nodes.get(name)
+    # The template holds any name; this one is known, so that logs and metrics can have it.
+    request.state.route = f"/v1/{name}/why" if why else f"/v1/{name}"
+    if node.preparation is None:
+        (task, *_) = node.settings.ensemble or (name,)
+        return service.champions.get(task).preparation
+    if why and node.preparation.kind not in EXPLAINED:
+        detail = f"No reasons are given for {node.preparation.kind}; for {', '.join(EXPLAINED)}."
+        raise ProblemError(problems.UNKNOWN_ROUTE, detail)
+    return node.preparation
+
+
+def _add_nodes(api: FastAPI, service: Service) -> None:
+    """Add POST /v1/NAME and POST /v1/NAME/why; `openapi` describes them node by node."""
     limits = service.settings.limits
 
-    @api.post(
-        f"/v1/{name}",
-        summary=node.title or f"Classify by {name}",
-        operation_id=name,
-        tags=["classify"],
-        response_model=answer_model(name, node) | schemas.ListAnswer,
-        responses=node_problems(node),
-        openapi_extra=node_body(node),
-    )
+    @api.post("/v1/{name}", include_in_schema=False)
     async def classify_by_node(
         request: Request,
+        name: str,
         detail: Detail = False,
         x_deadline_s: DeadlineHeader = None,
         x_sticky_key: StickyKey = None,
     ) -> Response:
         deadline = _deadline(limits, x_deadline_s)
         with service.admission.enter():
-            reading = await read_request(request, node, limits)
-            asker = _asker(request, x_sticky_key)
-            said = await service.graph.ask(name, reading, deadline, detail, asker)
+            reading = await read_request(request, _node(request, service, name), limits)
+            client = _client(request, x_sticky_key)
+            answers = await service.graph.ask(name, reading, deadline, detail, client)
         if reading.is_list:
-            return JSONResponse(_list_answer(said))
-        (one,) = said
-        if isinstance(one, ProblemError):
-            raise one
-        return JSONResponse(one)
+            return JSONResponse(_list_answer(answers))
+        (answer,) = answers
+        if isinstance(answer, ProblemError):
+            raise answer
+        return JSONResponse(answer)
 
-
-def _add_why(api: FastAPI, service: Service, name: str, node: NodeSettings) -> None:
-    """Add POST /v1/NAME/why."""
-    limits = service.settings.limits
-    body = node_body(node)
-    body["requestBody"]["description"] = "One item; of a list no reasons are given."
-
-    @api.post(
-        f"/v1/{name}/why",
-        summary=f"What spoke for the answer of {name}, and what against it",
-        operation_id=f"{name}_why",
-        tags=["classify"],
-        response_model=schemas.WhyAnswer,
-        responses=node_problems(node),
-        openapi_extra=body,
-    )
+    @api.post("/v1/{name}/why", include_in_schema=False)
     async def explain_by_node(
         request: Request,
+        name: str,
         x_deadline_s: DeadlineHeader = None,
         x_sticky_key: StickyKey = None,
     ) -> Response:
         deadline = _deadline(limits, x_deadline_s)
         with service.admission.enter():
-            reading = await read_request(request, node, limits)
-            asker = _asker(request, x_sticky_key)
-            return JSONResponse(await service.graph.explain(name, reading, deadline, asker))
+            preparation = _node(request, service, name, why=True)
+            reading = await read_request(request, preparation, limits)
+            client = _client(request, x_sticky_key)
+            return JSONResponse(await service.graph.explain(name, reading, deadline, client))
 
 
-def _asker(request: Request, sticky_key: str | None) -> str:
-    """Return by what the same asker is known again: what it says, its API key, or its address."""
+def _client(request: Request, sticky_key: str | None) -> str:
+    """Return a stable client identity: its sticky key, its API key's name, or its address."""
     address = request.client.host if request.client is not None else ""
-    return sticky_key or getattr(request.state, "asker", "") or address
+    return sticky_key or getattr(request.state, "client", "") or address
 
 
 def _deadline(limits: LimitSettings, asked_s: float | None) -> Deadline:
@@ -187,7 +197,7 @@ def _add_classify(api: FastAPI, service: Service) -> None:
 
     @api.post(
         "/v1/classify",
-        summary="Everything at once: any mixture of a piece, a song, an image and a text",
+        summary="Everything at once: any mixture of a piece, a row, an image and a text",
         operation_id="classify",
         tags=["classify"],
         response_model=schemas.ClassifyAnswer,
@@ -209,19 +219,48 @@ def _add_classify(api: FastAPI, service: Service) -> None:
             content_type = request.headers.get("content-type", "")
             decoders = await service.in_thread(decode_mixture, kind, content_type, body, limits)
 
-            def decode(node: NodeSettings) -> Callable[[], list[Item | ProblemError]]:
-                return lambda: [decoders[node.reads](node)]
+            def reading(node: Node) -> Callable[[], list[Item | ProblemError]]:
+                def read() -> list[Item | ProblemError]:
+                    (task, *_) = node.settings.ensemble or (node.name,)
+                    preparation = node.preparation or service.champions.get(task).preparation
+                    return [decoders[str(node.reads)](preparation)]
+
+                return read
 
             wanted = {
-                name: decode(node)
-                for name, node in service.settings.nodes.items()
+                name: reading(node)
+                for name, node in service.nodes.all().items()
                 if node.reads in decoders
             }
-            asker = _asker(request, x_sticky_key)
-            said, gaps = await service.graph.ask_all(wanted, deadline, asker)
+            client = _client(request, x_sticky_key)
+            answers, gaps = await service.graph.ask_all(wanted, deadline, client)
         return JSONResponse(
-            {"answers": said, "gaps": {name: gap.body() for name, gap in gaps.items()}}
+            {"answers": answers, "gaps": {name: gap.body() for name, gap in gaps.items()}}
         )
+
+
+def _describe(service: Service, node: Node) -> schemas.NodeDescription:
+    settings = node.settings
+    challenger = None
+    if settings.challenger is not None:
+        versions = {
+            task: found.version
+            for task in settings.ensemble or (node.name,)
+            if (found := service.champions.challenger(task)) is not None
+        }
+        challenger = schemas.ChallengerDescription(
+            share=settings.challenger.share, shadow=settings.challenger.shadow, versions=versions
+        )
+    return schemas.NodeDescription(
+        name=node.name,
+        title=node.title,
+        reads=node.reads,
+        placement=settings.placement,
+        failure=settings.failure,
+        ready=bool(node.champions),
+        preparation=public(node.preparation) if node.preparation is not None else None,
+        challenger=challenger,
+    )
 
 
 def _add_models(api: FastAPI, service: Service) -> None:
@@ -259,7 +298,8 @@ def _add_models(api: FastAPI, service: Service) -> None:
         response_model=schemas.GraphAnswer,
     )
     async def graph() -> Response:
-        return JSONResponse({"nodes": service.describe_nodes()})
+        nodes = [_describe(service, node) for node in service.nodes.all().values()]
+        return JSONResponse(schemas.GraphAnswer(nodes=nodes).model_dump(mode="json"))
 
     @api.get(
         "/v1/limits",
@@ -291,13 +331,12 @@ def _add_operations(api: FastAPI, service: Service) -> None:
         responses=describe_problems(problems.NO_CHAMPION),
     )
     async def readyz() -> Response:
+        nodes = service.nodes.all().values()
         waiting = [
-            node["name"]
-            for node in service.describe_nodes()
-            if node["failure"] == "hard" and not node["ready"]
+            node.name for node in nodes if node.settings.failure == "hard" and not node.champions
         ]
-        if waiting:
-            detail = f"No champion yet for: {', '.join(waiting)}."
+        if waiting or not any(node.champions for node in nodes):
+            detail = f"No champion yet for: {', '.join(waiting) or 'any task'}."
             raise ProblemError(problems.NO_CHAMPION, detail, {"Retry-After": "10"})
         return JSONResponse({"status": "ready"})
 
@@ -332,54 +371,41 @@ def make_api(service: Service) -> FastAPI:
         version="1",
         summary="Music classifiers over HTTP.",
         description=(
-            "Send a MIDI file, get the probable composer, of the piece and along it; and the same "
-            "for songs, images and texts. Errors are problem details (RFC 9457)."
+            "Send a MIDI file, get its probable class, of the piece and along it; and the same "
+            "for rows of a table, images and texts. Errors are problem details (RFC 9457)."
         ),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    _handle_errors(api)
-    for name, node in service.settings.nodes.items():
-        _add_node(api, service, name, node)
-        if node.reads in REASONED:
-            _add_why(api, service, name, node)
+    _handle_errors(api, service)
     _add_classify(api, service)
     _add_models(api, service)
+    _add_nodes(api, service)
     _add_operations(api, service)
-    _tidy_openapi(api)
+    _describe_api(api, service)
     return api
 
 
-def _tidy_openapi(api: FastAPI) -> None:
-    """Describe the problem bodies that this application answers instead of FastAPI's own ones."""
+def _describe_api(api: FastAPI, service: Service) -> None:
+    """Let the OpenAPI document follow the nodes, which change with promotions."""
     generate = api.openapi
+    described: list[tuple[str, int, str]] = []
 
-    def openapi() -> dict[str, Any]:
-        if api.openapi_schema is None:
-            document = generate()
-            components = document["components"]["schemas"]
-            for name in ("HTTPValidationError", "ValidationError"):
-                components.pop(name, None)
-            components["ProblemAnswer"] = schemas.ProblemAnswer.model_json_schema()
-            invalid = describe_problems(problems.INVALID_INPUT)[422]
-            refused = describe_problems(problems.KEY_REQUIRED, problems.RATE_LIMITED)
-            for path in document["paths"].values():
-                for operation in path.values():
-                    answered = operation["responses"]
-                    answered["200"]["description"] = "The answer"
-                    if "HTTPValidationError" in json.dumps(answered.get("422", {})):
-                        answered["422"] = invalid
-                    for status, response in refused.items():
-                        answered.setdefault(str(status), response)
-            document["components"]["securitySchemes"] = {
-                "key": {"type": "http", "scheme": "bearer"}
-            }
-            document["security"] = [{}, {"key": []}]
-            api.openapi_schema = document
+    def document() -> dict[str, Any]:
+        nodes = service.nodes.all()
+        now = [
+            (name, found.version, found.task)
+            for name, node in nodes.items()
+            for found in node.champions
+        ]
+        if api.openapi_schema is None or now != described:
+            api.openapi_schema = None
+            api.openapi_schema = complete(generate(), nodes.values())
+            described[:] = now
         return api.openapi_schema
 
-    api.openapi = openapi  # type: ignore[method-assign]
+    api.openapi = document  # type: ignore[method-assign]
 
 
 def make_app(service: Service, name_id: bool = True) -> ASGIApp:

@@ -4,15 +4,18 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tunesmith.artifacts.preparation import Preparation
+
 __all__ = [
+    "ChallengerDescription",
     "ClassifyAnswer",
-    "ComposerAnswer",
     "GraphAnswer",
     "Health",
     "ListAnswer",
     "ModelCard",
     "ModelList",
     "ModelReference",
+    "NodeDescription",
     "PieceAnswer",
     "PlainAnswer",
     "ProblemAnswer",
@@ -21,7 +24,7 @@ __all__ = [
 
 
 class ModelReference(BaseModel):
-    """Which model answered."""
+    """The model that answered."""
 
     name: str = Field(description="The task.")
     version: int = Field(description="Version in the registry.")
@@ -29,7 +32,7 @@ class ModelReference(BaseModel):
 
 
 class PieceSummary(BaseModel):
-    """What was read from the MIDI file."""
+    """Facts about the MIDI file."""
 
     duration_s: float = Field(description="Length in seconds.")
     notes: int = Field(description="Number of notes.")
@@ -55,7 +58,7 @@ class Segment(BaseModel):
 
 
 class PlainAnswer(BaseModel):
-    """What every node says; the most probable class is in a member of its name."""
+    """Answer of a node; the most probable class is in a member of its name."""
 
     probabilities: dict[str, float] = Field(description="Of every class, most probable first.")
     unsure: bool = Field(description="Whether no class is probable enough to be relied on.")
@@ -69,39 +72,10 @@ class PlainAnswer(BaseModel):
 
 
 class PieceAnswer(PlainAnswer):
-    """What a node says about a piece of music."""
+    """Answer of a node about a piece of music."""
 
     segments: list[Segment]
     piece: PieceSummary
-
-
-class ComposerAnswer(PieceAnswer):
-    """Who wrote the piece, as far as the model can tell."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "composer": "Bach",
-                    "probabilities": {
-                        "Bach": 0.941207,
-                        "Mozart": 0.041533,
-                        "Beethoven": 0.012904,
-                        "Chopin": 0.004356,
-                    },
-                    "unsure": False,
-                    "segments": [
-                        {"start_s": 0.0, "end_s": 15.0, "composer": "Bach", "probability": 0.9613},
-                        {"start_s": 15.0, "end_s": 27.4, "composer": "Bach", "probability": 0.9211},
-                    ],
-                    "model": {"name": "composer", "version": 3, "dataset": "big4@5f0c2a91d3e4"},
-                    "piece": {"duration_s": 27.4, "notes": 312},
-                }
-            ]
-        }
-    )
-
-    composer: str = Field(description="The most probable composer of the whole piece.")
 
 
 class ReasonAnswer(BaseModel):
@@ -116,7 +90,7 @@ class ReasonAnswer(BaseModel):
 
 
 class WhyAnswer(BaseModel):
-    """What spoke for and against the most probable class, which is in a member of the node's name.
+    """Reasons for and against the most probable class, which is in a member of the node's name.
 
     No reasons are given where nothing can be taken out of what the model reads.
     """
@@ -135,7 +109,7 @@ class ListAnswer(BaseModel):
 
 
 class ClassifyAnswer(BaseModel):
-    """What each node says, and which of them cannot and why."""
+    """Answers by node, and the nodes that have none, with the reason."""
 
     answers: dict[str, dict[str, Any]]
     gaps: dict[str, dict[str, Any]] = Field(description="Problem details by node.")
@@ -144,9 +118,9 @@ class ClassifyAnswer(BaseModel):
 class ChallengerDescription(BaseModel):
     """The trial of a challenger."""
 
-    share: float = Field(description="Share of the askers that it answers.")
+    share: float = Field(description="Share of the clients that it answers.")
     shadow: float = Field(description="Share of the requests that both models judge.")
-    versions: dict[str, int] = Field(description="What is tried, by the task of the model.")
+    versions: dict[str, int] = Field(description="Version that is tried, by task.")
 
 
 class NodeDescription(BaseModel):
@@ -154,10 +128,13 @@ class NodeDescription(BaseModel):
 
     name: str
     title: str
-    reads: str
+    reads: str | None = Field(description="Kind of its items; null before a model says it.")
     placement: str
     failure: str
-    image: dict[str, float] | None = Field(description="Size of the images it was trained on.")
+    preparation: Preparation | None = Field(
+        description="How its items are prepared, such as the columns of a table or the size of an "
+        "image; null before a model is loaded. The words of a vocabulary are left out."
+    )
     ready: bool = Field(description="Whether its model has been promoted and loaded.")
     challenger: ChallengerDescription | None = Field(
         description="How the next model is tried on real requests; null when none is."
@@ -171,7 +148,7 @@ class GraphAnswer(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """What is known of a served model; the registry's card."""
+    """Card of a served model."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -208,7 +185,7 @@ class ProblemAnswer(BaseModel):
                     "title": "The file is not a MIDI file",
                     "status": 422,
                     "detail": "The file begins with 'Dear', not with 'MThd'.",
-                    "instance": "/v1/composer",
+                    "instance": "/v1/classify",
                     "advice": "Send a Standard MIDI File; it begins with the letters MThd.",
                     "request_id": "5d0e3b1c6f0a4c3d9d8f1f7f6a3b2c10",
                 }
