@@ -1,4 +1,4 @@
-"""What the drills on Ray nodes of this machine share: nodes, music, jobs."""
+"""Shared by the drills on Ray nodes of this machine: nodes, music, jobs."""
 
 import contextlib
 import random
@@ -39,7 +39,7 @@ class Cluster(Nodes):
 
     @property
     def gcs(self) -> str:
-        """Where drivers and nodes find the head."""
+        """Address of the head for drivers and nodes."""
         return f"{self.addresses['head']}:{self.port}"
 
     def working(self, name: str, what: bytes) -> list[int]:

@@ -99,8 +99,8 @@ class Watch:
                 continue
             found = Counter(self._type(row) for row in rows if not row["is_head_node"])
             if found != self.now:
-                told = ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
-                self.changes.append(f"{time.monotonic() - self._began:.0f} s {told or 'none'}")
+                counts = ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
+                self.changes.append(f"{time.monotonic() - self._began:.0f} s {counts or 'none'}")
             self.now = found
             self.most |= found
 
@@ -124,7 +124,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a kind of work must raise."""
+    """Machines that a kind of work must start."""
 
     demand: str
     raises: Mapping[str, int]
@@ -135,11 +135,11 @@ class Expected:
         seen = {name: watch.most[name] for name in watch.types if watch.most[name]}
         good = seen == dict(self.raises)
 
-        def told(counts: Mapping[str, int]) -> str:
+        def listed(counts: Mapping[str, int]) -> str:
             return ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
 
         return good, (
-            f"| {name} | {self.demand} | {told(self.raises)} | {told(seen)} | {gone_s:.0f} s | "
+            f"| {name} | {self.demand} | {listed(self.raises)} | {listed(seen)} | {gone_s:.0f} s | "
             f"{'kept' if good else 'BROKEN'} |"
         )
 

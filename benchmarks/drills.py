@@ -46,10 +46,10 @@ SONG = dict.fromkeys(FEATURES, 0.5)
 
 @dataclass(frozen=True)
 class Seen:
-    """What came of a drill."""
+    """Outcome of a drill."""
 
     kept: bool
-    told: str
+    summary: str
 
 
 @contextmanager
@@ -125,9 +125,11 @@ def judge_search(process: subprocess.Popen[str], store: Path) -> Seen:
     (run,) = finish(process)["runs"]
     wrong = faults(SEARCH, run, store)
     trials = [row for row in run["table"] if row["family"] != "ensemble"]
-    told = "; ".join(wrong) or "none lost or twice"
+    summary = "; ".join(wrong) or "none lost or twice"
     took_s = time.monotonic() - began
-    return Seen(not wrong, f"{len(trials)} of {SEARCH.trials} trials, {told}, {took_s:.0f} s later")
+    return Seen(
+        not wrong, f"{len(trials)} of {SEARCH.trials} trials, {summary}, {took_s:.0f} s later"
+    )
 
 
 def until_training(
@@ -187,7 +189,7 @@ def spill(folder: Path) -> Seen:
         seen = job.judge(job.start("disturbed"), "disturbed")
         spilled = sum(map(size_of, (folder / "n" / "ray").glob("session_2*/ray_spilled_objects*")))
         holder.communicate("")
-    return Seen(seen.kept and spilled > 0, f"{spilled / 1e6:.0f} MB spilled; {seen.told}")
+    return Seen(seen.kept and spilled > 0, f"{spilled / 1e6:.0f} MB spilled; {seen.summary}")
 
 
 @contextmanager
@@ -233,13 +235,14 @@ def disk_ingest(folder: Path) -> Seen:
             finish(start(half, "disk"))
             before = digest_of(folder / "disk")
             resize(shutil.disk_usage(folder / "disk").used + ROOM_BYTES)
-            said = fails(start(folder / "music", "disk"))
+            message = fails(start(folder / "music", "disk"))
             whole = digest_of(folder / "disk") == before
             resize(DISK_BYTES)
             same = finish(start(folder / "music", "disk"))["content_hash"] == expected
-    told = f"'{said}'; the old version {'whole' if whole else 'HURT'}; again: "
+    summary = f"'{message}'; the old version {'whole' if whole else 'HURT'}; again: "
     return Seen(
-        whole and same and "Free some room" in said, told + ("the same" if same else "DIFFERENT")
+        whole and same and "Free some room" in message,
+        summary + ("the same" if same else "DIFFERENT"),
     )
 
 
@@ -255,10 +258,10 @@ def disk_search(folder: Path) -> Seen:
         until_training(process, folder / "disk", nodes)
         # A little more than is there now: in a moment more will be, and no disk can have less.
         resize(shutil.disk_usage(folder / "disk").used + ROOM_BYTES // 5)
-        said = fails(process)
+        message = fails(process)
         resize(DISK_BYTES)
         seen = judge_search(start_search(nodes, folder / "disk", "--resume"), folder / "disk")
-    return Seen(seen.kept and "--resume" in said, f"'{said}'; resumed: {seen.told}")
+    return Seen(seen.kept and "--resume" in message, f"'{message}'; resumed: {seen.summary}")
 
 
 def head_jobs(folder: Path) -> Seen:
@@ -277,7 +280,7 @@ def head_jobs(folder: Path) -> Seen:
     return Seen(
         ingested.kept and searched.kept,
         f"both workers with the new head after {back_s:.0f} s; the jobs ended and were run again: "
-        f"{ingested.told}; {searched.told}",
+        f"{ingested.summary}; {searched.summary}",
     )
 
 
@@ -321,7 +324,7 @@ def network_jobs(folder: Path) -> Seen:
         cut(nodes, other)
         searched = judge_search(search, folder / "store")
     node = "Ray had given the node up" if lost else "the node was there again"
-    return Seen(ingested.kept and searched.kept, f"{node}; {ingested.told}; {searched.told}")
+    return Seen(ingested.kept and searched.kept, f"{node}; {ingested.summary}; {searched.summary}")
 
 
 @contextmanager
@@ -370,7 +373,7 @@ def under_load(url: str, happen: Callable[[], str]) -> Seen:
     pace = {"task": "genre", "clients": 4, "pause_s": 0.1}
     with Load(url, SONG, 1, **pace) as once, Load(url, SONG, 5, **pace) as again:
         once.until(lambda: len(once.versions) > 100)
-        told = happen()
+        summary = happen()
         n_before = len(once.versions), len(again.versions)
         once.until(lambda: len(once.versions) > n_before[0] + 100)
         again.until(lambda: len(again.versions) > n_before[1] + 100)
@@ -378,8 +381,8 @@ def under_load(url: str, happen: Callable[[], str]) -> Seen:
     why = "; ".join(first.faults + second.faults)
     return Seen(
         not second.failed,
-        f"{told}asked once: {first.answered} answered, {first.failed} failed; with a client that "
-        f"asks again {second.answered} and {second.failed}, slowest "
+        f"{summary}asked once: {first.answered} answered, {first.failed} failed; with a client "
+        f"that asks again {second.answered} and {second.failed}, slowest "
         f"{second.slowest_ms / 1000:.1f} s{': ' + why if why else ''}",
     )
 
@@ -419,7 +422,7 @@ def head_serve(folder: Path) -> Seen:
 
 @dataclass(frozen=True)
 class Drill:
-    """What is done, and what is promised."""
+    """A failure and the guarantee that it tests."""
 
     breaks: str
     promise: str
@@ -481,7 +484,7 @@ def run(drill: Drill) -> Seen:
             return drill.run(Path(name))
         except (click.ClickException, RuntimeError, OSError, subprocess.SubprocessError) as error:
             click.echo(traceback.format_exc(), err=True)
-            return Seen(kept=False, told=str(error).splitlines()[0][:200])
+            return Seen(kept=False, summary=str(error).splitlines()[0][:200])
 
 
 @click.command(help=__doc__)
@@ -498,7 +501,7 @@ def main(only: tuple[str, ...]) -> None:
         seen = run(drill)
         well &= seen.kept
         click.echo(
-            f"| {name} | {drill.breaks} | {drill.promise} | {seen.told} | "
+            f"| {name} | {drill.breaks} | {drill.promise} | {seen.summary} | "
             f"{time.monotonic() - began:.0f} s | {'kept' if seen.kept else 'BROKEN'} |"
         )
     sys.exit(not well)

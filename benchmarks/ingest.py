@@ -275,18 +275,18 @@ def _by_name(corpus: Path, by_piece: dict[str, str]) -> Iterator[tuple[str, str]
 def compare(found: dict[str, dict[str, str]], reference: str) -> dict[str, Any]:
     """Compare every side's chunks with one side's, file by file."""
     ours = found[reference]
-    told = {}
+    differences = {}
     for side, theirs in found.items():
         both = ours.keys() & theirs.keys()
         different = sorted(name for name in both if ours[name] != theirs[name])
-        told[side] = {
+        differences[side] = {
             "files": len(theirs),
             "identical": len(both) - len(different),
             "different": different,
             "only_here": sorted(theirs.keys() - ours.keys()),
             "only_in_" + reference: sorted(ours.keys() - theirs.keys()),
         }
-    return told
+    return differences
 
 
 def repeat(corpus: Path, times: int, target: Path) -> None:
@@ -363,13 +363,13 @@ def tell(side: str, n_files: int, figure: dict[str, float]) -> None:
 
 def tell_comparison(comparison: dict[str, Any]) -> None:
     """Print how many files' chunks are the same."""
-    for side, told in comparison.items():
+    for side, files in comparison.items():
         if side != "d":
             differences = Counter(
-                {kind: len(names) for kind, names in told.items() if isinstance(names, list)}
+                {kind: len(names) for kind, names in files.items() if isinstance(names, list)}
             )
             click.echo(
-                f"  {side} and d: {told['identical']} of {told['files']} files identical, "
+                f"  {side} and d: {files['identical']} of {files['files']} files identical, "
                 + ", ".join(f"{count} {kind}" for kind, count in differences.items())
             )
 

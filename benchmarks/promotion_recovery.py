@@ -129,16 +129,16 @@ def main(task: str, source: str | None, kills: int, seed: int) -> None:
             process.communicate()
             now = check(store, task)
             left = [p.name for p in Path(store.path("models", task)).glob(".*")]
-            told = finish(start("history", store, task))["mlflow"]
+            repairs = finish(start("history", store, task))["mlflow"]
             if champion_of_mlflow(store, task) != now:
                 message = f"MLflow names another champion than {now} after {name}"
                 raise SystemExit(message)
             moved += now != before
-            healed += bool(told["added"] or told["moved"])
+            healed += bool(repairs["added"] or repairs["moved"])
             click.echo(
                 f"kill {number + 1:2d} at {after_s:4.1f} s{' (had ended)' if ended else ''}: "
                 f"champion {before} -> {now}, {len(left)} unfinished, MLflow caught up with "
-                f"{len(told['added'])} versions and {len(told['moved'])} aliases"
+                f"{len(repairs['added'])} versions and {len(repairs['moved'])} aliases"
             )
         swept = store.sweep("models", task, older_s=0.0)
         left = [p.name for p in Path(store.path("models", task)).glob(".*")]

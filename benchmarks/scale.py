@@ -1,4 +1,4 @@
-"""How what one machine must hold in its head grows with the number of files, trials and artefacts.
+"""Time and memory of the driver by the number of files, trials and artefacts.
 
 python benchmarks/scale.py
 
@@ -179,8 +179,8 @@ def measure(stage: str, n: int) -> dict[str, float]:
         [sys.executable, __file__, "--one", stage, str(n)],
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
-    told: dict[str, float] = json.loads(run.stdout)
-    return told
+    measured: dict[str, float] = json.loads(run.stdout)
+    return measured
 
 
 def _peak_mb() -> float:
@@ -210,19 +210,19 @@ def main(one: tuple[str, int] | None, stages: tuple[str, ...]) -> None:
         return
     click.echo(f"{'':14}{'n':>10}{'CPU s':>10}{'MB':>9}   slope of s, memory of an item")
     for stage in stages or STAGES:
-        _, smallest, asked = STAGES[stage]
+        _, smallest, target = STAGES[stage]
         sizes = [smallest * 10**power for power in range(3)]
         found = [measure(stage, n) for n in sizes]
         for n, one_ in zip(sizes, found, strict=True):
             click.echo(f"{stage:14}{n:10,d}{one_['s']:10.4f}{one_['mb']:9.0f}")
         low, high = found[-2], found[-1]
         slope = math.log10(high["s"] / low["s"])
-        at_s = high["s"] * (asked / sizes[-1]) ** slope
+        at_s = high["s"] * (target / sizes[-1]) ** slope
         # What every process has of its own is no memory of the items.
         each_mb = (high["mb"] - low["mb"]) / (sizes[-1] - sizes[-2])
-        at_mb = high["mb"] + each_mb * (asked - sizes[-1])
+        at_mb = high["mb"] + each_mb * (target - sizes[-1])
         click.echo(
-            f"{'':14}{asked:10,d}{at_s:10.0f}{at_mb:9,.0f}   slope {slope:.2f}, "
+            f"{'':14}{target:10,d}{at_s:10.0f}{at_mb:9,.0f}   slope {slope:.2f}, "
             f"{1000 * each_mb:.2f} kB each"
         )
 

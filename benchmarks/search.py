@@ -77,7 +77,7 @@ STUDY_BEST: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Job:
-    """What all sides search."""
+    """Search that all sides run."""
 
     task: str
     store: str
@@ -109,7 +109,7 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What a side came to; times in seconds since before its process began.
+    """Result of a side; times in seconds since before its process began.
 
     ``trained_s`` is what all steps took, judging included: what no side can save but by training
     less. The rest of the cores' time is start-up, drawing settings, writing down and waiting.
@@ -211,7 +211,9 @@ def side_h(job: Job, began: float) -> Outcome:
     return side_b(job, began, "halving")
 
 
-def _optuna_worker(job: Job, tickets: Any, told: Any, how: tuple[Path, str], number: int) -> None:
+def _optuna_worker(
+    job: Job, tickets: Any, results: Any, how: tuple[Path, str], number: int
+) -> None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -230,12 +232,12 @@ def _optuna_worker(job: Job, tickets: Any, told: Any, how: tuple[Path, str], num
     seen, space = job.material(), job.space()
 
     def objective(trial: Any) -> float:
-        asked = space(trial)
+        settings = space(trial)
         best = 0.0
         for step, (best, is_over, step_s) in enumerate(
-            training(seen, asked[FAMILY], asked["params"], job.seed), 1
+            training(seen, settings[FAMILY], settings["params"], job.seed), 1
         ):
-            told.put(("score", time.time(), (best, asked[FAMILY], step_s)))
+            results.put(("score", time.time(), (best, settings[FAMILY], step_s)))
             trial.report(best, step)
             if is_over:
                 break
@@ -245,7 +247,7 @@ def _optuna_worker(job: Job, tickets: Any, told: Any, how: tuple[Path, str], num
 
     while tickets.get() is not None:
         study.optimize(objective, n_trials=1)
-        told.put(("end", time.time(), 0.0))
+        results.put(("end", time.time(), 0.0))
 
 
 def side_d(job: Job, began: float) -> Outcome:
@@ -261,17 +263,17 @@ def side_d(job: Job, began: float) -> Outcome:
     return _over_processes(job, began, _one_step_worker, drawn, kept)
 
 
-def _one_step_worker(job: Job, tickets: Any, told: Any, kept: int, number: int) -> None:
+def _one_step_worker(job: Job, tickets: Any, results: Any, kept: int, number: int) -> None:
     del number, kept
     seen = job.material()
     while (ticket := tickets.get()) is not None:
-        asked, is_short = ticket
+        settings, is_short = ticket
         best = 0.0
-        for best, is_over, step_s in training(seen, asked[FAMILY], asked["params"], job.seed):
-            told.put(("score", time.time(), (best, asked[FAMILY], step_s)))
+        for best, is_over, step_s in training(seen, settings[FAMILY], settings["params"], job.seed):
+            results.put(("score", time.time(), (best, settings[FAMILY], step_s)))
             if is_short or is_over:
                 break
-        told.put(("end", time.time(), (best, asked)))
+        results.put(("end", time.time(), (best, settings)))
 
 
 def _over_processes(
@@ -280,9 +282,9 @@ def _over_processes(
     """Hand work out to processes; d hands the best of it out again."""
     outcome = Outcome()
     context = multiprocessing.get_context("spawn")
-    tickets, told = context.Queue(), context.Queue()
+    tickets, results = context.Queue(), context.Queue()
     pool = [
-        context.Process(target=worker, args=(job, tickets, told, extra, number))
+        context.Process(target=worker, args=(job, tickets, results, extra, number))
         for number in range(job.workers)
     ]
     with _idleness(outcome) as stop:
@@ -291,12 +293,12 @@ def _over_processes(
         is_d = worker is _one_step_worker
         for one in work:
             tickets.put((one, True) if is_d else one)
-        ended = _listen(told, len(work), outcome, began, pool)
+        ended = _listen(results, len(work), outcome, began, pool)
         if is_d:
             best = sorted(ended, key=lambda pair: -pair[0])[:extra]
-            for _, asked in best:
-                tickets.put((asked, False))
-            _listen(told, len(best), outcome, began, pool)
+            for _, settings in best:
+                tickets.put((settings, False))
+            _listen(results, len(best), outcome, began, pool)
         stop()
         for _ in pool:
             tickets.put(None)
@@ -306,12 +308,12 @@ def _over_processes(
 
 
 def _listen(
-    told: Any, n_ends: int, outcome: Outcome, began: float, pool: Sequence[Any]
+    results: Any, n_ends: int, outcome: Outcome, began: float, pool: Sequence[Any]
 ) -> list[Any]:
     ended: list[Any] = []
     while len(ended) < n_ends:
         try:
-            kind, at, what = told.get(timeout=5)
+            kind, at, what = results.get(timeout=5)
         except queue.Empty:
             if not all(process.is_alive() for process in pool):
                 message = "A process of the benchmark died; its error stands above."
@@ -420,8 +422,8 @@ def race(target: float | None, only: str, target_file: Path | None, **options: A
         outcome = outcomes[name] = Outcome(**json.loads(done.stdout.splitlines()[-1]))
         click.echo(_line(name, outcome, options["workers"], target))
     if target_file is not None:
-        told = {name: outcome.__dict__ for name, outcome in outcomes.items()}
-        target_file.write_text(json.dumps({"options": options, "sides": told}, indent=1))
+        sides = {name: outcome.__dict__ for name, outcome in outcomes.items()}
+        target_file.write_text(json.dumps({"options": options, "sides": sides}, indent=1))
 
 
 def _line(name: str, outcome: Outcome, workers: int, target: float | None) -> str:

@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched again and again."""
+    """Search that is repeated."""
 
     task: str
     families: str

@@ -1,4 +1,4 @@
-"""What an answered request costs: this server beside what a user would pick instead.
+"""Cost of a request: this server compared with the alternatives.
 
     python benchmarks/serving.py --seconds 8 --json serving.json
 
@@ -487,7 +487,7 @@ class Connection:
 
 
 async def answers(port: int, request: bytes) -> bool:
-    """Whether a server answers 200."""
+    """Return whether a server answers with status 200."""
     try:
         async with Connection(port) as connection:
             status = await asyncio.wait_for(connection.ask(request), 30)
@@ -606,7 +606,7 @@ def whole_graph(folder: Path, store: Store) -> str:
 
 @dataclass(frozen=True)
 class Turns:
-    """How each figure is taken."""
+    """Settings of a measurement."""
 
     clients: tuple[int, ...]
     seconds: float

@@ -1,4 +1,4 @@
-"""What users notice when models change, a replica dies, or far too many ask.
+"""Effect on users when models change, a replica dies, or load exceeds capacity.
 
     python benchmarks/steady.py --json steady.json
 
@@ -58,7 +58,7 @@ FULL_SPEED = 0.9
 
 @dataclass
 class Phase:
-    """What a client saw while something happened."""
+    """Responses that a client got during an event."""
 
     name: str
     answered: int = 0
@@ -210,7 +210,7 @@ def changes(folder: Path, store: Store, variant: str, seconds: float) -> list[Ph
 
 @dataclass
 class Overload:
-    """What became of ten times too many requests."""
+    """Outcome of ten times as many requests as the server can answer."""
 
     capacity_per_s: float = 0.0
     offered_per_s: float = 0.0

@@ -45,7 +45,7 @@ _DONE = 'ray_tunesmith_trials{state=~"complete|pruned"}'
 
 @dataclass(frozen=True)
 class Look:
-    """Where on a page the search is seen, and what there is a number that grows.
+    """Place on a page that shows the search, and the number there that grows.
 
     Attributes
     ----------
@@ -170,13 +170,17 @@ def search(stack: contextlib.ExitStack, folder: Path, trials: int) -> str:
 
 
 def tools(
-    stack: contextlib.ExitStack, folder: Path, told: str, mlflow: str | None, prometheus: str | None
+    stack: contextlib.ExitStack,
+    folder: Path,
+    output: str,
+    mlflow: str | None,
+    prometheus: str | None,
 ) -> dict[str, str]:
     """Return all pages by name, those of MLflow and Prometheus after starting them."""
-    pages = dict(re.findall(r"^(\S.*?)\s+(http://\S+)", told, re.MULTILINE))
+    pages = dict(re.findall(r"^(\S.*?)\s+(http://\S+)", output, re.MULTILINE))
     if mlflow:
         port = free_port()
-        (uri,) = re.findall(r"--backend-store-uri (\S+)", told)
+        (uri,) = re.findall(r"--backend-store-uri (\S+)", output)
         command = [mlflow, "ui", "--backend-store-uri", uri, "--port", str(port), "--workers", "1"]
         log = folder / "mlflow.log"
         stack.enter_context(running(command, log, signal.SIGTERM))
