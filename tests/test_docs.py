@@ -1,10 +1,11 @@
 """The documentation is correct: its examples run, and every name and link in it exists."""
 
 import re
+import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -81,6 +82,32 @@ def test_the_added_task_and_family_can_be_planned(checkout: Path, tmp_path: Path
         "print((y == test.y).mean())"
     )
     assert float(_run(checkout, "-c", code, str(tmp_path))) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_the_examples_of_the_python_page_run(
+    ray_cluster: dict[str, float],
+    mlflow_uri: str,
+    midi_factory: Callable[..., bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for number, composer in enumerate(("Bach", "Chopin")):
+        folder = tmp_path / "my-midi" / composer
+        folder.mkdir(parents=True)
+        for seed in range(30):
+            data = midi_factory(seed=100 * number + seed, n_notes=40 + 30 * number)
+            (folder / f"{seed}.mid").write_bytes(data)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TUNESMITH_STORE", str(tmp_path / "store"))
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL)
+    (tmp_path / "page.py").write_text("\n".join(blocks))
+    runpy.run_path(str(tmp_path / "page.py"))
+    printed = capsys.readouterr().out
+    assert "macro_f1" in printed
+    assert "Did you mean composer?" in printed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
