@@ -18,10 +18,11 @@ SERVED: dict[str, tuple[str, ...]] = {
     "": ("artifacts", "cli", "client", "datasets", "midi", "errors.py"),
     "search": (
         "artifacts", "cluster", "datasets", "evaluation", "inference", "ingestion", "models",
-        "registry", "replications", "reports", "tasks", "tuning",
+        "registry", "replications", "reports", "tasks", "testing", "tuning",
     ),
     "serve": ("cluster", "inference", "serving"),
     "demo": ("ingestion/corpus.py",),
+    "testing": ("testing",),
 }  # fmt: skip
 # Extras that are another's names plus one build of TensorFlow and XGBoost.
 BUILDS = {"train": "search", "gpu": "search"}
