@@ -40,7 +40,11 @@ INPUTS: dict[str, Shape] = {
 SONG_FEATURES = ["danceability", "energy", "tempo"]
 WORDS = ["bad", "dull", "fine", "good"]
 SONG_PREPARATION = TablePreparation(
-    columns=[NumberColumn(name=name, low=0, usual=0.5, high=1) for name in SONG_FEATURES]
+    columns=[
+        NumberColumn(name="danceability", low=0, usual=0.5, high=1),
+        NumberColumn(name="energy", low=0, usual=0.5, high=1),
+        NumberColumn(name="tempo", low=40, usual=120, high=220),
+    ]
 )
 DIGITS_PREPARATION = ImagePreparation(height=8, width=8, largest=16, flat=True)
 MNIST_PREPARATION = ImagePreparation(height=28, width=28, whole_numbers=True, framing="centred")
@@ -120,6 +124,19 @@ def write_bundle(
     if task in TASKS:
         labels, shapes, preparation = TASKS[task]
     content = model if model is not None else make_onnx(shapes, len(labels), favour)
+    write_card(store, task, preparation, shapes, content, labels, version)
+
+
+def write_card(
+    store: Store,
+    task: str,
+    preparation: Preparation,
+    shapes: dict[str, Shape],
+    content: bytes,
+    labels: tuple[str, ...],
+    version: int = 1,
+) -> None:
+    """Write a bundle of a model and point the champion at it."""
     folder = ("models", task, f"{version:04d}")
     card = {
         "name": task,

@@ -15,8 +15,8 @@ from tests.serving.http.test_auth import make_key
 from tests.serving.test_champions import wait_until
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import ModelError
-from tunesmith.inference.model import Prediction
 from tunesmith.inference.pieces import read_piece
+from tunesmith.inference.predictions import Prediction
 from tunesmith.serving.challengers import MOST_WAITING, Comparisons, distance, is_chosen
 from tunesmith.serving.metrics import Metrics
 from tunesmith.serving.service import Service

@@ -23,8 +23,8 @@ from tests.serving.conftest import (
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.summary import summarise
 from tunesmith.errors import ModelError
-from tunesmith.inference.model import Prediction
 from tunesmith.inference.pieces import read_piece
+from tunesmith.inference.predictions import Prediction
 from tunesmith.midi import chunk_roll, velocity_roll
 from tunesmith.midi.sequences import note_rows
 from tunesmith.serving.deadlines import Deadline

@@ -92,8 +92,8 @@ def test_the_page_says_why(page: Page) -> None:
     assert 0 < len(reasons) <= 6
     assert all("without it " in words and words.endswith("%") for words in reasons), reasons
     assert any(words.startswith("Notes from C") for words in reasons)
-    expect(page.locator("#song-answers .reasons li")).not_to_have_count(0)
-    assert "What speaks for Rock" in page.inner_text("#song-answers")
+    expect(page.locator("#table .answers .reasons li")).not_to_have_count(0)
+    assert "What speaks for Rock" in page.inner_text("#table .answers")
 
 
 def test_a_built_in_piece_plays_with_a_moving_cursor(page: Page) -> None:
@@ -134,13 +134,13 @@ def test_a_wrong_file_gets_the_reason_and_the_page_goes_on(tab: Tab, tmp_path: P
     assert page.locator("#problem").is_hidden()
 
 
-def test_the_song_form_answers_live(page: Page) -> None:
-    answers = page.locator("#song-answers")
+def test_the_form_of_a_table_answers_live(page: Page) -> None:
+    answers = page.locator("#table .answers")
     expect(answers.locator("h3")).to_have_count(2)
     assert "Rock" in answers.inner_text()
     with page.expect_response("**/v1/**"):
-        page.locator("#song-form input[name=tempo]").fill("220")
-    assert page.inner_text("output[for=song-tempo]") == "220"
+        page.locator("#table input[name=tempo]").fill("220")
+    assert page.inner_text("output[for=table-0-tempo]") == "220"
     expect(answers.locator("h3")).to_have_count(2)
 
 
@@ -155,14 +155,14 @@ def test_a_digit_is_drawn_with_mouse_and_keyboard(page: Page) -> None:
     for step in range(12):
         page.mouse.move(x + side / 2, y + side * (0.2 + 0.05 * step))
     page.mouse.up()
-    expect(page.locator("#digit-answers h3")).to_have_count(2)
+    expect(page.locator("#drawing-answers h3")).to_have_count(2)
     page.click("#pad-clear")
-    assert page.inner_text("#digit-answers") == ""
+    assert page.inner_text("#drawing-answers") == ""
     pad.focus()
     page.keyboard.press("Space")
     for _ in range(8):
         page.keyboard.press("ArrowDown")
-    expect(page.locator("#digit-answers h3")).to_have_count(2)
+    expect(page.locator("#drawing-answers h3")).to_have_count(2)
 
 
 def test_a_sentence_is_judged(page: Page) -> None:

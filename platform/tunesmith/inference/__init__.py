@@ -4,6 +4,7 @@ Training's readers, evaluation, the server and programs of one's own all call it
 """
 
 from tunesmith.inference.classifier import Classifier
-from tunesmith.inference.model import Model, Prediction, Segments
+from tunesmith.inference.model import Model
+from tunesmith.inference.predictions import Prediction, Segments
 
 __all__ = ["Classifier", "Model", "Prediction", "Segments"]

@@ -38,18 +38,10 @@ _TRUTH = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
 
 
 def text_of(cell: Cell, missing: Iterable[str]) -> str | None:
-    """Return a cell as text without spaces around it, None where it is missing.
-
-    A whole number has no decimal point, whatever its type: 3.0 and 3 are the same text.
-    """
-    if cell is None:
+    """Return a cell as text without spaces around it, None where it is missing."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return None
-    if isinstance(cell, float):
-        if math.isnan(cell):
-            return None
-        text = str(int(cell)) if cell.is_integer() else str(cell)
-    else:
-        text = str(cell).strip()
+    text = str(cell).strip()
     if not text or text in missing:
         return None
     return _TRUTH.get(text, text)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tunesmith.errors import ModelError
 from tunesmith.inference.items import Item
-from tunesmith.inference.model import Prediction
+from tunesmith.inference.predictions import Prediction
 from tunesmith.serving.champions import Champion
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http.problems import ProblemError

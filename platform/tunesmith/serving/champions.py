@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.cards import Card
+from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.preparation import Preparation
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import ModelError, TunesmithError
@@ -62,18 +62,18 @@ class Champion:
         )
 
     @cached_property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> JsonObject:
         """Deciles of each column of the training data by input; empty where the card has none."""
         return {name: of.model_dump() for name, of in (self.card.summary or {}).items()}
 
-    def public_card(self) -> dict[str, Any]:
+    def public_card(self) -> JsonObject:
         """Return the card without its vocabulary and its summary, which are long."""
         card = self.card.json_object()
         card.pop("summary", None)
         card["preparation"] = self.preparation.model_dump(mode="json", exclude={"words"})
         return card
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JsonObject:
         """Return the `model` member of an answer."""
         return {
             "name": self.task,

@@ -16,6 +16,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from tunesmith.artifacts.documents import JsonObject
 from tunesmith.errors import ModelError
 from tunesmith.inference.items import Item
 from tunesmith.serving.challengers import is_chosen
@@ -123,7 +124,7 @@ class Graph:
         decode: Callable[[], Sequence[Item | ProblemError]],
         deadline: Deadline,
         asker: str = "",
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return why a node says what it says about one item; computed here, wherever it is placed.
 
         Raises
@@ -134,7 +135,7 @@ class Graph:
         limit = deadline.sooner(self.nodes.settings(name).timeout_s, name)
         canary = self._is_canary(name, asker)
 
-        def work() -> dict[str, Any]:
+        def work() -> JsonObject:
             limit.check()
             item, *more = decode()
             if more:
@@ -146,7 +147,7 @@ class Graph:
 
         try:
             async with asyncio.timeout(max(limit.left_s, 0)):
-                said: dict[str, Any] = await self._in_thread(work)
+                said: JsonObject = await self._in_thread(work)
         except TimeoutError:
             raise limit.missed() from None
         except ModelError as error:

@@ -1,14 +1,15 @@
 """Judging decoded items by a loaded model, and putting what it answers into words."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from tunesmith.artifacts.documents import JsonObject
 from tunesmith.errors import InputError
 from tunesmith.inference.items import Item
-from tunesmith.inference.model import Prediction, Prepared, by_class
+from tunesmith.inference.model import Prepared
 from tunesmith.inference.pieces import Cut, Piece
+from tunesmith.inference.predictions import Prediction, by_class
 from tunesmith.serving.champions import Champion
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.drift import Drift
@@ -56,7 +57,7 @@ def _observe(drift: Drift, prepared: Prepared) -> None:
 
 def describe(
     name: str, node: NodeSettings, item: Item, prediction: Prediction, detail: bool = False
-) -> dict[str, Any]:
+) -> JsonObject:
     """Return the members of an answer apart from `model`.
 
     Parameters
@@ -72,7 +73,7 @@ def describe(
     detail
         Whether segments carry every class's probability.
     """
-    answer: dict[str, Any] = {
+    answer: JsonObject = {
         name: prediction.label,
         "unsure": prediction.probability < node.unsure_below,
         "probabilities": prediction.by_class(),
@@ -85,7 +86,7 @@ def describe(
     described = []
     for index in np.flatnonzero(segments.sounding):
         start_s = float(segments.starts_s[index])
-        segment: dict[str, Any] = {
+        segment: JsonObject = {
             "start_s": round(start_s, 3),
             "end_s": round(min(start_s + segments.length_s, item.duration_s), 3),
             name: classes[bests[index]],

@@ -3,11 +3,11 @@
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
 
+from tunesmith.artifacts.documents import JsonObject
 from tunesmith.errors import ModelError
 from tunesmith.inference.items import Item
-from tunesmith.inference.model import Prediction, mean
+from tunesmith.inference.predictions import Prediction, mean
 from tunesmith.serving.challengers import Comparisons
 from tunesmith.serving.champions import Champion, Champions
 from tunesmith.serving.deadlines import Deadline
@@ -23,7 +23,7 @@ __all__ = ["Answer", "Worker"]
 
 logger = logging.getLogger("tunesmith.serve")
 
-Answer = dict[str, Any] | ProblemError
+Answer = JsonObject | ProblemError
 """Answer of a node about an item, members of a JSON object, or why there is none."""
 
 
@@ -75,7 +75,7 @@ class Worker:
         self._metrics.node(self.name, len(items), time.perf_counter() - started)
         return described
 
-    def explain(self, item: Item, deadline: Deadline, canary: bool = False) -> dict[str, Any]:
+    def explain(self, item: Item, deadline: Deadline, canary: bool = False) -> JsonObject:
         """Return the class that the models name, and what spoke for and against it.
 
         Raises

@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.preparation import Preparation
 from tunesmith.errors import InputError
 from tunesmith.inference.items import Item, decode, decode_row
@@ -277,7 +278,7 @@ def decode_mixture(
     ProblemError
         When the body is neither a form nor a JSON object of known members.
     """
-    given: dict[str, Any]
+    given: JsonObject
     if kind == FORM:
         given = {part.name: _value(part) for part in parse_multipart(content_type, body)}
         if "file" in given:

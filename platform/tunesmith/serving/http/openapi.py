@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
+from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.preparation import Preparation, TablePreparation
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.decoding import MEDIA_TYPES
@@ -32,7 +33,7 @@ BINARY = {"type": "string", "format": "binary"}
 TEXT = "A warm, funny film that I would gladly see again."
 _STROKE = [[0, 0, 1, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 1, 0]]
 IMAGE = {"pixels": _STROKE, "largest": 1}
-_ITEM: dict[str, Any] = {
+_ITEM: JsonObject = {
     "table": {
         "type": "object",
         "description": "Values by column; null for what is not known.",
@@ -67,9 +68,9 @@ def example_of(preparation: Preparation) -> Any:
     return IMAGE if preparation.kind == "image" else {"text": TEXT}
 
 
-def describe_problems(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+def describe_problems(*kinds: Kind) -> dict[int | str, JsonObject]:
     """Return the `responses` of an operation for the problems it can answer."""
-    found: dict[int | str, dict[str, Any]] = {}
+    found: dict[int | str, JsonObject] = {}
     for kind in kinds:
         response = found.setdefault(
             kind.status,
@@ -107,10 +108,10 @@ _MIDI = (problems.NOT_MIDI, problems.UNREADABLE_MIDI, problems.NO_NOTES, problem
 CLASSIFY_PROBLEMS = describe_problems(*_ALWAYS, *_MIDI)
 
 
-def node_body(preparation: Preparation, one: bool = False) -> dict[str, Any]:
+def node_body(preparation: Preparation, one: bool = False) -> JsonObject:
     """Return the `requestBody` of a node's route, for `one` item or also for a list."""
-    content: dict[str, Any] = {}
-    schema: dict[str, Any]
+    content: JsonObject = {}
+    schema: JsonObject
     kind = preparation.kind
     for media in MEDIA_TYPES[kind]:
         if media == "multipart/form-data":
@@ -151,7 +152,7 @@ def _csv(preparation: Preparation) -> str:
     return table.getvalue()
 
 
-CLASSIFY_BODY: dict[str, Any] = {
+CLASSIFY_BODY: JsonObject = {
     "requestBody": {
         "required": True,
         "description": "Any mixture of what the nodes read.",
@@ -189,12 +190,12 @@ CLASSIFY_TYPES = tuple(CLASSIFY_BODY["requestBody"]["content"])
 def answer_model(name: str, kind: str) -> type[BaseModel]:
     """Return the model of a node's answer about one item."""
     base = schemas.PieceAnswer if kind == "midi" else schemas.PlainAnswer
-    member: dict[str, Any] = {name: (str, Field(description="Most probable class."))}
+    member: JsonObject = {name: (str, Field(description="Most probable class."))}
     title = f"{name.title().replace('_', '').replace('-', '')}Answer"
     return create_model(title, __base__=base, __doc__=f"Answer of {name}.", **member)
 
 
-def complete(document: dict[str, Any], nodes: Iterable[Node]) -> dict[str, Any]:
+def complete(document: JsonObject, nodes: Iterable[Node]) -> JsonObject:
     """Add the routes of the nodes to an OpenAPI document, and the problems of every route."""
     components = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
@@ -226,9 +227,9 @@ def complete(document: dict[str, Any], nodes: Iterable[Node]) -> dict[str, Any]:
 def _operations(
     node: Node,
     preparation: Preparation,
-    shared: list[dict[str, Any]],
-    components: dict[str, Any],
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    shared: list[JsonObject],
+    components: JsonObject,
+) -> tuple[JsonObject, JsonObject | None]:
     """Return the operations POST /v1/NAME and, where reasons are given, POST /v1/NAME/why."""
     kinds = (*_ALWAYS, *(_MIDI if preparation.kind == "midi" else ()))
     failed = {str(status): found for status, found in describe_problems(*kinds).items()}
@@ -262,11 +263,11 @@ def _operations(
     return classify, why
 
 
-def _answer(schema: dict[str, Any]) -> dict[str, Any]:
+def _answer(schema: JsonObject) -> JsonObject:
     return {"description": "The answer", "content": {"application/json": {"schema": schema}}}
 
 
-def _reference(model: type[BaseModel], components: dict[str, Any]) -> dict[str, Any]:
+def _reference(model: type[BaseModel], components: JsonObject) -> JsonObject:
     """Return a reference to a model, which is put among the components."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     components |= schema.pop("$defs", {})

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
+from tunesmith.artifacts.documents import JsonObject
 from tunesmith.errors import InputError
 
 __all__ = [
@@ -216,7 +217,7 @@ class ProblemError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self.kind, self.detail, self.headers, self.more)
 
-    def body(self, instance: str | None = None) -> dict[str, Any]:
+    def body(self, instance: str | None = None) -> JsonObject:
         """Return the problem details; `instance` is the path of the request."""
         return {
             "type": f"/problems/{self.kind.name}",
@@ -229,7 +230,7 @@ class ProblemError(Exception):
         }
 
 
-def _again(kind: Kind, detail: str, headers: dict[str, str], more: dict[str, Any]) -> ProblemError:
+def _again(kind: Kind, detail: str, headers: dict[str, str], more: JsonObject) -> ProblemError:
     return ProblemError(kind, detail, headers, **more)
 
 

@@ -2,21 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import FastAPI, Header, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.preparation import Preparation
 from tunesmith.inference.items import Item
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.bodies import media_type, read_body
 from tunesmith.serving.http.decoding import decode_mixture, read_request
+from tunesmith.serving.http.errors import handle_errors
 from tunesmith.serving.http.middleware import Envelope
 from tunesmith.serving.http.openapi import (
     CLASSIFY_BODY,
@@ -26,7 +26,7 @@ from tunesmith.serving.http.openapi import (
     complete,
     describe_problems,
 )
-from tunesmith.serving.http.problems import KINDS, ProblemError, respond
+from tunesmith.serving.http.problems import KINDS, ProblemError
 from tunesmith.serving.nodes import Node, public
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import RESERVED, LimitSettings
@@ -58,55 +58,7 @@ Detail = Annotated[
 ]
 
 
-def _handle_errors(api: FastAPI, service: Service) -> None:
-    """Make every error a problem body."""
-
-    def answer(request: Request, problem: ProblemError) -> Response:
-        request_id = getattr(request.state, "request_id", None)
-        if request_id is not None:
-            problem.more.setdefault("request_id", request_id)
-        return respond(problem, request.url.path)
-
-    @api.exception_handler(ProblemError)
-    async def on_problem(request: Request, problem: ProblemError) -> Response:
-        return answer(request, problem)
-
-    @api.exception_handler(RequestValidationError)
-    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        faults = [
-            {"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]}
-            for fault in error.errors()[:20]
-        ]
-        detail = "; ".join(f"{fault['where']}: {fault['what']}" for fault in faults[:3])
-        return answer(request, ProblemError(problems.INVALID_INPUT, detail, errors=faults))
-
-    @api.exception_handler(Exception)
-    async def on_unexpected(request: Request, _error: Exception) -> Response:
-        detail = "An unexpected error; the server's log has it under the request id."
-        return answer(request, ProblemError(problems.INTERNAL, detail))
-
-    @api.exception_handler(HTTPException)
-    async def on_http(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 404 or _is_no_node(request.url.path, service):
-            detail = f"No route is named {request.url.path[:200]!r}."
-            problem = ProblemError(problems.UNKNOWN_ROUTE, detail)
-        elif error.status_code == 405:
-            detail = f"{request.url.path} does not answer {request.method}."
-            problem = ProblemError(problems.METHOD_NOT_ALLOWED, detail, error.headers)
-        else:
-            problem = ProblemError(problems.MALFORMED_BODY, str(error.detail), error.headers)
-        return answer(request, problem)
-
-
-def _is_no_node(path: str, service: Service) -> bool:
-    """Return whether a path has the form of a node's route and there is no such node."""
-    parts = path.strip("/").split("/")
-    if len(parts) != 2 or parts[0] != "v1" or parts[1] in RESERVED:
-        return False
-    return parts[1] not in service.nodes.all()
-
-
-def _list_answer(answers: Sequence[Answer]) -> dict[str, Any]:
+def _list_answer(answers: Sequence[Answer]) -> JsonObject:
     """Return the answer to a list; the model is named once."""
     model = next((answer["model"] for answer in answers if isinstance(answer, dict)), None)
     members = []
@@ -378,7 +330,7 @@ def make_api(service: Service) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    _handle_errors(api, service)
+    handle_errors(api, service)
     _add_classify(api, service)
     _add_models(api, service)
     _add_nodes(api, service)
@@ -392,7 +344,7 @@ def _describe_api(api: FastAPI, service: Service) -> None:
     generate = api.openapi
     described: list[tuple[str, int, str]] = []
 
-    def document() -> dict[str, Any]:
+    def document() -> JsonObject:
         nodes = service.nodes.all()
         now = [
             (name, found.version, found.task)

@@ -1,9 +1,8 @@
 """The shapes of answers, for the OpenAPI document."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
+from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.preparation import Preparation
 
 __all__ = [
@@ -105,14 +104,14 @@ class WhyAnswer(BaseModel):
 class ListAnswer(BaseModel):
     """Answers about the items of a list, in their order; a faulty item's place has its problem."""
 
-    answers: list[dict[str, Any]]
+    answers: list[JsonObject]
 
 
 class ClassifyAnswer(BaseModel):
     """Answers by node, and the nodes that have none, with the reason."""
 
-    answers: dict[str, dict[str, Any]]
-    gaps: dict[str, dict[str, Any]] = Field(description="Problem details by node.")
+    answers: dict[str, JsonObject]
+    gaps: dict[str, JsonObject] = Field(description="Problem details by node.")
 
 
 class ChallengerDescription(BaseModel):
@@ -155,8 +154,8 @@ class ModelCard(BaseModel):
     name: str
     version: int
     labels: list[str]
-    inputs: dict[str, Any]
-    metrics: dict[str, Any] = Field(default_factory=dict)
+    inputs: JsonObject
+    metrics: JsonObject = Field(default_factory=dict)
 
 
 class ModelList(BaseModel):

@@ -38,7 +38,7 @@ export class Problem extends Error {
   }
 }
 
-/** Asks the server; what is no answer becomes a Problem. */
+/** Sends a request; an error becomes a Problem. */
 export async function ask(path, options = {}) {
   let response;
   try {
@@ -94,9 +94,9 @@ export function drawReasons(list, reasons, most = 6) {
 }
 
 /** Shows what several nodes say, and why others do not. */
-export function drawAnswers(place, said, titles) {
+export function drawAnswers(place, answers, titles) {
   place.replaceChildren(
-    ...Object.entries(said).map(([name, answer]) => {
+    ...Object.entries(answers).map(([name, answer]) => {
       const heading = make("h3", {}, make("small", {}, titles[name] ?? name));
       if (answer.type) return make("div", {}, heading, make("p", {}, answer.detail));
       heading.append(answer[name]);

@@ -1,24 +1,7 @@
-// The other things this server can judge: a song's features, a drawn digit, a sentence.
+// The other kinds of items that this server classifies: rows of a table, drawings, texts.
+// Columns, sizes and titles come from the server: see GET /v1/graph.
 
-import { $, ask, askJson, colourOf, drawAnswers, drawReasons, make, Problem } from "./dom.js";
-
-// What the usual features of songs mean, from least to most; others get a plain number field.
-const FEATURES = {
-  acousticness: [0, 1, 0.01, 0.3],
-  danceability: [0, 1, 0.01, 0.6],
-  duration: [30000, 600000, 1000, 210000],
-  energy: [0, 1, 0.01, 0.6],
-  instrumentalness: [0, 1, 0.01, 0],
-  key: [0, 11, 1, 0],
-  liveness: [0, 1, 0.01, 0.15],
-  loudness: [-50, 0, 0.5, -8],
-  mode: [0, 1, 1, 1],
-  popularity: [0, 100, 1, 45],
-  spec_rate: [0, 0.00001, 0.0000001, 0.0000005],
-  speechiness: [0, 1, 0.01, 0.06],
-  tempo: [40, 220, 1, 120],
-  valence: [0, 1, 0.01, 0.5],
-};
+import { $, askJson, colourOf, drawAnswers, drawReasons, make, Problem } from "./dom.js";
 
 const readable = (name) => name.replaceAll("_", " ").replace(/^\w/, (letter) => letter.toUpperCase());
 
@@ -45,94 +28,98 @@ const say = (place, error) => {
   place.replaceChildren(make("p", {}, error.message));
 };
 
-const isDuration = (name) => name.toLowerCase().startsWith("duration");
-
-/** What follows from the rest of a song: its length under other names, and words a millisecond. */
-function complete(song, names) {
-  const length = song[Object.keys(song).find(isDuration)] ?? null;
-  for (const name of names) {
-    if (isDuration(name)) song[name] = length;
-    if (name === "spec_rate" && !(name in song)) song[name] = length && song.speechiness !== null ? song.speechiness / length : null;
-  }
-}
-
-/** What a form asks for: each column once, and the texts to choose from where "key=A" stands for one of them. */
-function columnsOf(names) {
-  const columns = new Map();
-  for (const name of names) {
-    const [column, value] = name.split(/=(.*)/s);
-    if (isDuration(name) && [...columns.keys()].some(isDuration)) continue;
-    if (name === "spec_rate" && names.has("speechiness") && [...names].some(isDuration)) continue;
-    if (!columns.has(column)) columns.set(column, []);
-    if (value !== undefined) columns.get(column).push(value);
-  }
-  return columns;
-}
-
-/** Below a node's answer: the features that moved it most. */
-async function drawWhy(place, name, song, signal) {
+/** Below a node's answer: the columns that moved it most. */
+async function drawWhy(place, name, row, signal) {
   let why;
   try {
-    why = await askJson(`/v1/${name}/why`, song, signal);
+    why = await askJson(`/v1/${name}/why`, row, signal);
   } catch (error) {
     if (error instanceof Problem) return; // the answer itself stands
     throw error;
   }
   const list = make("ol", { class: "reasons" });
-  const told = drawReasons(list, why.reasons.map((reason) => ({ ...reason, part: readable(reason.part) })), 3);
-  if (told) place.querySelector(`[data-node="${name}"]`)?.append(make("p", { class: "why-line" }, `What speaks for ${why[name]}, and how probable it is without`), list);
+  const any = drawReasons(list, why.reasons.map((reason) => ({ ...reason, part: readable(reason.part) })), 3);
+  if (any) place.querySelector(`[data-node="${name}"]`)?.append(make("p", { class: "why-line" }, `What speaks for ${why[name]}, and how probable it is without`), list);
 }
 
-export async function setUpSong(nodes) {
-  const names = new Set();
+/** Nodes that share a column share a form, with every column of theirs once. */
+function formsOf(nodes) {
+  const forms = [];
   for (const node of nodes) {
-    const card = await ask(`/v1/models/${node.name}`);
-    for (const name of card.features ?? card.parameters?.features ?? []) names.add(name);
+    const names = node.preparation.columns.map((column) => column.name);
+    let form = forms.find(({ columns }) => names.some((name) => columns.has(name)));
+    if (!form) forms.push((form = { nodes: [], columns: new Map() }));
+    form.nodes.push(node);
+    for (const column of node.preparation.columns) if (!form.columns.has(column.name)) form.columns.set(column.name, column);
   }
-  const form = $("#song-form");
-  const place = $("#song-answers");
+  return forms;
+}
+
+/** A step of 1, 2 or 5 times a power of ten, about a two hundredth of the range. */
+function stepOf(low, high) {
+  const power = 10 ** Math.floor(Math.log10((high - low) / 200));
+  return [1, 2, 5, 10].map((digit) => digit * power).find((step) => step >= (high - low) / 200);
+}
+
+/** The field of a column: a choice, a slider over its usual values, or a number. */
+function fieldOf(column, id) {
+  const { name, kind, categories, low, high, usual } = column;
+  if (kind === "category") {
+    const options = categories.map((value) => make("option", { value }, value));
+    const field = make("select", { id, name }, make("option", { value: "" }, "not known"), ...options);
+    field.value = usual ?? "";
+    return field;
+  }
+  if (low === null || high === null || low >= high) return make("input", { id, name, type: "number", step: "any", placeholder: "not known" });
+  const step = stepOf(low, high);
+  const [min, max] = [Math.floor(low / step) * step, Math.ceil(high / step) * step].map((value) => Number(value.toPrecision(12)));
+  return make("input", { id, name, type: "range", min, max, step: Number(step.toPrecision(3)), value: usual });
+}
+
+export function setUpTables(nodes) {
+  formsOf(nodes).forEach((form, number) => setUpTable(form, number));
+}
+
+function setUpTable({ nodes, columns }, number) {
+  const form = make("form", { autocomplete: "off" });
+  const place = make("div", { class: "answers", "aria-live": "polite" });
+  $("#tables").append(make("div", { class: "split" }, form, place));
   const titles = Object.fromEntries(nodes.map((node) => [node.name, node.title]));
   const judge = lately(async (signal) => {
-    const song = {};
+    const row = {};
     for (const input of form.elements) {
-      if (input.name) song[input.name] = input.value === "" ? null : input.tagName === "SELECT" ? input.value : Number(input.value);
+      if (input.name) row[input.name] = input.value === "" ? null : input.tagName === "SELECT" ? input.value : Number(input.value);
     }
-    complete(song, names);
     try {
-      const { answers, gaps } = await askJson("/v1/classify", { song }, signal);
-      const said = { ...answers, ...gaps };
-      drawAnswers(place, Object.fromEntries(Object.entries(said).filter(([name]) => name in titles)), titles);
-      await Promise.all(Object.keys(answers).filter((name) => name in titles).map((name) => drawWhy(place, name, song, signal)));
+      const { answers, gaps } = await askJson("/v1/classify", { table: row }, signal);
+      const all = { ...answers, ...gaps };
+      drawAnswers(place, Object.fromEntries(Object.entries(all).filter(([name]) => name in titles)), titles);
+      await Promise.all(Object.keys(answers).filter((name) => name in titles).map((name) => drawWhy(place, name, row, signal)));
     } catch (error) {
       if (error.name === "AbortError") throw error;
       say(place, error);
     }
   });
-  for (const [name, values] of columnsOf(names)) {
-    const id = `song-${name.replaceAll(/\W/g, "-")}`;
-    const [low, high, step, usual] = FEATURES[isDuration(name) ? "duration" : name.toLowerCase()] ?? [];
+  for (const [name, column] of columns) {
+    const id = `table-${number}-${name.replaceAll(/\W/g, "-")}`;
     const output = make("output", { for: id });
-    const label = make("label", { for: id }, make("span", {}, isDuration(name) ? "Duration" : readable(name)), output);
-    const input = values.length
-      ? make("select", { id, name }, make("option", { value: "" }, "not known"), ...values.map((value) => make("option", { value }, value)))
-      : low === undefined
-        ? make("input", { id, name, type: "number", step: "any", placeholder: "not known" })
-        : make("input", { id, name, type: "range", min: low, max: high, step, value: usual });
+    const input = fieldOf(column, id);
     const show = () => {
-      output.textContent = low === undefined || values.length ? "" : name.startsWith("duration") ? `${Math.round(input.value / 1000)} s` : input.value;
+      output.textContent = input.type === "range" ? input.value : "";
     };
     input.addEventListener("input", () => {
       show();
       judge();
     });
     show();
-    form.append(make("div", { class: "field" }, label, input));
+    form.append(make("div", { class: "field" }, make("label", { for: id }, make("span", {}, readable(name)), output), input));
   }
   form.addEventListener("submit", (event) => event.preventDefault());
   judge();
 }
 
 export function setUpSentence(nodes) {
+  if (nodes.length === 1) $("#sentence-title").textContent = nodes[0].title;
   const place = $("#sentence-answers");
   const titles = Object.fromEntries(nodes.map((node) => [node.name, node.title]));
   $("#sentence-form").addEventListener("submit", async (event) => {
@@ -148,9 +135,10 @@ export function setUpSentence(nodes) {
 
 const SIDE = 28;
 
-export function setUpDigit(nodes) {
+export function setUpDrawing(nodes) {
+  if (nodes.length === 1) $("#drawing-title").textContent = nodes[0].title;
   const canvas = $("#pad");
-  const place = $("#digit-answers");
+  const place = $("#drawing-answers");
   const titles = Object.fromEntries(nodes.map((node) => [node.name, node.title]));
   const ink = new Float32Array(SIDE * SIDE);
   const pen = { x: SIDE / 2, y: SIDE / 2, down: false, shown: false };
@@ -178,16 +166,16 @@ export function setUpDigit(nodes) {
 
   const judge = lately(async (signal) => {
     if (!ink.some((amount) => amount)) return place.replaceChildren();
-    const ask_one = async ({ name, image }) => {
+    const askOne = async ({ name, preparation }) => {
       try {
-        return await askJson(`/v1/${name}`, { pixels: image.height <= 16 ? filling(ink) : centred(ink), largest: 1 }, signal);
+        return await askJson(`/v1/${name}`, { pixels: preparation.framing === "filled" ? filling(ink) : centred(ink), largest: 1 }, signal);
       } catch (error) {
         if (error instanceof Problem) return error.body;
         throw error;
       }
     };
-    const said = await Promise.all(nodes.map(ask_one));
-    drawAnswers(place, Object.fromEntries(nodes.map((node, index) => [node.name, said[index]])), titles);
+    const answers = await Promise.all(nodes.map(askOne));
+    drawAnswers(place, Object.fromEntries(nodes.map((node, index) => [node.name, answers[index]])), titles);
   }, 250);
 
   const stroke = (x, y) => {
@@ -281,10 +269,10 @@ function scaled(ink, box, side) {
   return Array.from({ length: side }, (_, y) => Array.from({ length: side }, (__, x) => data[(y * side + x) * 4 + 3] / 255));
 }
 
-/** As the digits of scikit-learn are: the whole square is filled. */
+/** Framing `filled`: the drawing fills the square. */
 const filling = (ink) => scaled(ink, 32, 32);
 
-/** As MNIST is: 20 pixels high or wide, its weight in the middle of 28. */
+/** Framing `centred`: 20 pixels high or wide, the centre of mass in the middle of 28. */
 function centred(ink) {
   const pixels = scaled(ink, 20, SIDE);
   let [sum, sumX, sumY] = [0, 0, 0];

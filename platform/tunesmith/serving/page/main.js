@@ -1,14 +1,16 @@
 // The page: a piece goes in, its picture appears at once, the answer follows, and it can be heard.
 
 import { $, ask, drawBars, drawReasons, make, percent, Problem, ranked } from "./dom.js";
-import { setUpDigit, setUpSentence, setUpSong } from "./forms.js";
+import { setUpDrawing, setUpSentence, setUpTables } from "./forms.js";
 import { setUpKeys } from "./keys.js";
 import { readMidi, writeMidi, MidiFault } from "./midi.js";
 import { PIECES } from "./pieces.js";
 import { Player } from "./player.js";
 import { clock, COLOURS, Stage } from "./stage.js";
 
-const NODE = "composer";
+const graph = ask("/v1/graph").then(({ nodes }) => nodes.filter((node) => node.ready));
+let node = null; // judges pieces
+let last = null; // the piece that was judged last
 const player = new Player();
 const stage = new Stage($("#roll"), $("#ribbon"));
 const seek = $("#seek");
@@ -27,6 +29,18 @@ function showProblem(error) {
   $("#problem").hidden = false;
   $("#problem").scrollIntoView({ block: "nearest" });
   say("");
+}
+
+/** The first model that reads MIDI files; several are offered in a list. */
+async function firstNode() {
+  const nodes = (await graph).filter((one) => one.reads === "midi");
+  if (nodes.length) return nodes[0];
+  throw new Problem({ title: "No model reads MIDI files yet", detail: "", advice: "A model is served within seconds of its promotion." });
+}
+
+function describeNode() {
+  $("#piece-title").textContent = document.title = node.title;
+  $("#chunk").textContent = String(Math.round((10 * node.preparation.chunk_frames) / node.preparation.frames_per_second) / 10);
 }
 
 /** Judges a file: draws what can be read here at once and asks the server for the rest. */
@@ -55,9 +69,11 @@ async function judge(bytes, name) {
     seek.max = String(piece.duration);
     move(0);
   }
-  say(`Asking about ${name}…`);
+  say(`Classifying ${name}…`);
   try {
-    const answer = await ask(`/v1/${NODE}?detail=true`, {
+    node ??= await firstNode();
+    last = [bytes, name];
+    const answer = await ask(`/v1/${node.name}?detail=true`, {
       method: "POST",
       headers: { "Content-Type": "audio/midi" },
       body: bytes,
@@ -75,47 +91,47 @@ async function judge(bytes, name) {
 
 function showAnswer(answer, name) {
   const shares = ranked(answer.probabilities);
-  stage.setAnswer(answer.segments, shares.map(([label]) => label), NODE);
+  stage.setAnswer(answer.segments, shares.map(([label]) => label), node.name);
   const [[best, share], second] = shares;
   const clear = !answer.unsure;
   $("#verdict").textContent = clear ? best : "Hard to say";
-  const others = answer.segments.filter((segment) => segment[NODE] !== best);
+  const others = answer.segments.filter((segment) => segment[node.name] !== best);
   const unsure = answer.segments.filter((segment) => segment.probability < 0.5);
   const disputed = answer.segments.filter((segment) => segment.disputed);
   $("#verdict-more").textContent = [
     clear ? `${percent(share)} sure of it.` : `${best} at ${percent(share)}${second ? `, ${second[0]} at ${percent(second[1])}` : ""}.`,
-    others.length ? `${others.length} of ${answer.segments.length} segments sound more like someone else.` : answer.segments.length > 1 ? `All ${answer.segments.length} segments agree.` : "",
-    unsure.length ? `In ${unsure.length} nobody reaches one half.` : "",
+    others.length ? `${others.length} of ${answer.segments.length} segments sound like another class.` : answer.segments.length > 1 ? `All ${answer.segments.length} segments agree.` : "",
+    unsure.length ? `In ${unsure.length} no class reaches 50 %.` : "",
     disputed.length ? `In ${disputed.length} the models disagree.` : "",
   ].filter(Boolean).join(" ");
   drawBars($("#bars"), answer.probabilities, (label) => `var(${COLOURS[stage.names.indexOf(label)] ?? "--c-others"})`);
   const known = stage.names.map((label, index) => make("li", {}, swatch(`var(${COLOURS[index]})`), label));
   if (shares.length > stage.names.length) known.push(make("li", {}, swatch("var(--c-others)"), "others"));
-  if (unsure.length) known.push(make("li", {}, make("span", { class: "swatch hatch" }), "nobody above one half"));
+  if (unsure.length) known.push(make("li", {}, make("span", { class: "swatch hatch" }), "no class above 50 %"));
   if (disputed.length) known.push(make("li", {}, make("span", { class: "swatch dots" }), "the models disagree"));
   $("#legend").replaceChildren(...known);
   $("#segments").replaceChildren(
     ...answer.segments.map((segment) =>
-      make("tr", {}, ...[clock(segment.start_s), clock(segment.end_s), segment[NODE], percent(segment.probability)].map((text) => make("td", {}, text))),
+      make("tr", {}, ...[clock(segment.start_s), clock(segment.end_s), segment[node.name], percent(segment.probability)].map((text) => make("td", {}, text))),
     ),
   );
   $("#about-model").textContent = `${answer.piece.notes.toLocaleString()} notes, ${clock(answer.piece.duration_s)} long. Judged by ${answer.model.name} version ${answer.model.version}, trained on ${answer.model.dataset.split("@")[0]}.`;
-  $("#ribbon").setAttribute("aria-label", `Probability of each composer along the piece: ${$("#verdict-more").textContent}`);
+  $("#ribbon").setAttribute("aria-label", `Probability of each class along the piece: ${$("#verdict-more").textContent}`);
   say("");
   $("#announce").textContent = `${name}: ${$("#verdict").textContent}. ${$("#verdict-more").textContent}`;
   move(player.position);
 }
 
-/** Asks what spoke for the answer and shows it below; without reasons nothing is shown. */
+/** Fetches the reasons for the answer and shows them below; without reasons nothing is shown. */
 async function explain(bytes, signal) {
   let why;
   try {
-    why = await ask(`/v1/${NODE}/why`, { method: "POST", headers: { "Content-Type": "audio/midi" }, body: bytes, signal });
+    why = await ask(`/v1/${node.name}/why`, { method: "POST", headers: { "Content-Type": "audio/midi" }, body: bytes, signal });
   } catch (error) {
     if (error instanceof Problem) return; // the answer itself stands
     throw error;
   }
-  $("#why-title").textContent = `Why ${why[NODE]}?`;
+  $("#why-title").textContent = `Why ${why[node.name]}?`;
   $("#why").hidden = !drawReasons($("#reasons"), why.reasons);
 }
 
@@ -224,12 +240,23 @@ setUpKeys(player, (notes) => {
   else say("Nothing was played.");
 });
 
-const { nodes } = await ask("/v1/graph");
-const ready = nodes.filter((node) => node.ready);
-const setUps = { song: setUpSong, image: setUpDigit, text: setUpSentence };
+const ready = await graph;
+const midi = ready.filter(({ reads }) => reads === "midi");
+if (midi.length) {
+  node ??= midi[0];
+  describeNode();
+  $("#node").append(...midi.map(({ name, title }) => make("option", { value: name }, title)));
+  $("#node-choice").hidden = midi.length < 2;
+  $("#node").addEventListener("change", async (event) => {
+    node = midi.find(({ name }) => name === event.target.value);
+    describeNode();
+    if (last) await judge(...last);
+  });
+}
+const setUps = { table: setUpTables, image: setUpDrawing, text: setUpSentence };
 for (const [reads, setUp] of Object.entries(setUps)) {
-  const able = ready.filter((node) => node.reads === reads);
+  const able = ready.filter((one) => one.reads === reads);
   if (!able.length) continue;
   for (const element of document.querySelectorAll(`[data-needs=${reads}]`)) element.hidden = false;
-  await setUp(able);
+  setUp(able);
 }

@@ -1,0 +1,80 @@
+"""The walls inside serving: which module may import which, and no circle."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import tunesmith.serving
+
+SERVING = Path(tunesmith.serving.__file__).parent
+# Modules that know nothing of the others.
+BASE = {"batching", "drift", "metrics", "ray_adapter", "settings", "tracing", "http.problems"}
+MAY_IMPORT: dict[str, set[str]] = {
+    **{name: set() for name in BASE},
+    "deadlines": {"http.problems"},
+    # Models: loaded, asked, explained and compared. They know no request.
+    "champions": BASE,
+    "predict": BASE | {"champions", "deadlines"},
+    "explain": BASE | {"champions", "deadlines"},
+    "challengers": BASE | {"champions", "deadlines", "predict"},
+    # The graph: nodes, the work of one node, and where it is done.
+    "nodes": BASE | {"champions"},
+    "worker": BASE | {"champions", "deadlines", "predict", "explain", "challengers"},
+    "graph": BASE | {"deadlines", "challengers", "nodes", "worker"},
+    # HTTP: from bytes to items and back.
+    "http.schemas": set(),
+    "http.bodies": {"http.problems"},
+    "http.decoding": {"http.bodies", "http.problems", "settings"},
+    "http.openapi": {"http.decoding", "http.problems", "http.schemas", "nodes"},
+    "http.auth": {"http.problems", "settings"},
+    "http.listener": {"settings", "tracing"},
+    # A replica: its state, then the routes over it, then the application.
+    "service": BASE | {"champions", "graph", "nodes", "worker", "http.auth"},
+    "http.errors": {"http.problems", "service", "settings"},
+    "http.middleware": {"http.problems", "service"},
+    "http.routes": {
+        "deadlines", "nodes", "service", "settings", "worker", "http.bodies", "http.decoding",
+        "http.errors", "http.middleware", "http.openapi", "http.problems", "http.schemas",
+    },
+    "app": BASE | {"champions", "deadlines", "service", "worker", "http.listener", "http.routes"},
+    "launch": {"app", "settings"},
+}  # fmt: skip
+
+
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(SERVING).with_suffix("").parts)
+
+
+MODULES = {_name(path): path for path in SERVING.rglob("*.py") if path.name != "__init__.py"}
+
+
+def _imports(path: Path) -> set[str]:
+    """Return the modules of serving that a file imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tunesmith.serving"):
+            inside = str(node.module).removeprefix("tunesmith.serving").lstrip(".")
+            for alias in node.names:
+                full = f"{inside}.{alias.name}".lstrip(".")
+                found.add(full if full in MODULES else inside)
+    return found
+
+
+def test_every_module_stands_in_the_plan() -> None:
+    assert set(MODULES) == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_a_module_imports_only_what_the_plan_allows(name: str) -> None:
+    extra = _imports(MODULES[name]) - MAY_IMPORT[name]
+    assert not extra, f"serving/{name} imports {', '.join(sorted(extra))}"
+
+
+def test_the_plan_has_no_circle() -> None:
+    edges = {name: set(others) for name, others in MAY_IMPORT.items()}
+    while free := [name for name, others in edges.items() if not others]:
+        for name in free:
+            del edges[name]
+        edges = {name: others - set(free) for name, others in edges.items()}
+    assert not edges, f"these modules import each other: {edges}"
