@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 Action = Literal["promote", "force", "rollback"]
-"""How a champion came to be."""
+"""Promotion of a champion: time, reason and gate."""
 
 
 class Verdict(Section):
@@ -80,7 +80,7 @@ class AuditLine(Section):
 
 
 class Split(Section):
-    """How the items were split."""
+    """Sizes and rule of the split."""
 
     protocol: str | None = None
     seed: int | None = None
@@ -90,7 +90,7 @@ class Split(Section):
 
 
 class Lineage(Section):
-    """Where a model comes from."""
+    """Origin of a model."""
 
     run: str
     study: str

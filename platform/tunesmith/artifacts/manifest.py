@@ -33,7 +33,7 @@ LATEST = "latest.json"
 
 
 class Counts(Section):
-    """How many of what. `found` files are all accounted for: kept, duplicate or rejected."""
+    """Counts of a dataset version; `found` is the sum of kept, duplicate and rejected files."""
 
     found: int = Field(ge=0, description="Files that claim to be MIDI, nested archives included.")
     kept: int = Field(ge=0, description="Pieces: one a distinct content that could be read.")
@@ -72,7 +72,7 @@ class SourceSummary(Section):
 
 
 class LeakReport(Section):
-    """What a split that ignores duplicate clusters would have leaked."""
+    """Leak of a random split that ignores duplicate clusters."""
 
     held_out: int = Field(description="Pieces in the held-out fifth of a random stratified split.")
     leaked: int = Field(description="Those among them with a duplicate on the other side.")

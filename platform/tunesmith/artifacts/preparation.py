@@ -171,7 +171,7 @@ Preparation = Annotated[
     MidiPreparation | TablePreparation | ImagePreparation | TextPreparation,
     Field(discriminator="kind"),
 ]
-"""How one kind of item is prepared; the member `kind` tells them apart."""
+"""Preparation of one kind of item, discriminated by `kind`."""
 
 _ADAPTER: TypeAdapter[Preparation] = TypeAdapter(Preparation)
 _FRAMES = ("frames_per_second", "chunk_frames", "hop_frames")

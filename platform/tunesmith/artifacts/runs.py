@@ -53,7 +53,7 @@ class Winner(Section):
 
 
 class TrialCounts(Section):
-    """How the trials of a search ended."""
+    """Number of trials of a search by outcome."""
 
     planned: int
     completed: int = 0

@@ -105,7 +105,7 @@ class Store:
 
     @property
     def is_local(self) -> bool:
-        """Whether artefacts are plain files on this machine."""
+        """True if artefacts are plain files on this machine."""
         return isinstance(self.fs, pafs.LocalFileSystem)
 
     def path(self, *parts: str) -> str:

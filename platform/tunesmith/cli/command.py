@@ -1,4 +1,4 @@
-"""What every subcommand has in common.
+"""Shared parts of all subcommands.
 
 A subcommand is a function decorated with `command`: it gets the store's URI, returns a result that
 JSON can hold, and prints it for people. Logs and progress go to stderr, the answer to stdout; with

@@ -1,4 +1,4 @@
-"""What a machine tells about itself without starting anything on it.
+"""Facts about a machine that can be read without starting anything on it.
 
 Read from ``/proc``, the file system and the environment, each through `Machine`, so that a test can
 plant a fault in any of them.
@@ -37,7 +37,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a check looks.
+    """Paths and facts of the machine that checks read.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Machine:
         return Path(named).expanduser() if named else self.home / ".ray" / "auth_token"
 
     def has_token(self) -> bool:
-        """Whether a token is in the environment or in its file."""
+        """Return whether a token is in the environment or in its file."""
         if self.environment.get("RAY_AUTH_TOKEN"):
             return True
         path = self.token_file()
@@ -147,7 +147,7 @@ def _cgroup_limit() -> int | None:
 
 
 def _accepts(port: int) -> bool:
-    """Whether somebody accepts TCP connections on a port of loopback."""
+    """Return whether a process accepts TCP connections on a port of loopback."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -175,7 +175,7 @@ def _told(process: Path) -> str:
 
 
 def _answers(folder: Path) -> bool:
-    """Whether a process still accepts on one of the sockets of a session."""
+    """Return whether a process still accepts on one of the sockets of a session."""
     if not folder.is_dir():
         return False
     for path in folder.iterdir():

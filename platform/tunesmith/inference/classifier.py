@@ -30,7 +30,7 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class InputSchema:
-    """What one input of a model takes.
+    """Name, type and shape of one input of a model.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ _MAPPED_BYTES = 1_500_000_000
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a serving process can spare for a model.
+    """Limits on memory and time of a model in a serving process.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Smoke:
-    """How it went.
+    """Result of the smoke test.
 
     Attributes
     ----------

@@ -102,7 +102,7 @@ VARIANTS: Mapping[str, Callable[[bytes], bytes | None]] = {
     "int8": eight_bit,
     "float16": half_precision,
 }
-"""How each variant is made of a model."""
+"""Functions that make each variant from a model."""
 
 
 def time_of_batch_s(classifier: Classifier, inputs: Mapping[str, npt.NDArray[Any]]) -> float:

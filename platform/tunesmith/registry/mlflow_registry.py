@@ -37,7 +37,7 @@ class CatalogueError(PromotionError):
 
 @dataclass(frozen=True)
 class Catalogued:
-    """What MLflow's registry holds of a task now, and what had to be written for that.
+    """Entries of a task in MLflow's registry, and those added just now.
 
     Attributes
     ----------

@@ -109,15 +109,17 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
         whom = f"composers with {name} % of all or more"
         if one:
             whom += f" ({one['classes']} classes here)"
-        said = []
+        remarks = []
         if by_chunk:
-            said.append(f"Naming the commonest composer scores {by_chunk['majority']:.4f} a chunk.")
+            remarks.append(
+                f"Naming the commonest composer scores {by_chunk['majority']:.4f} a chunk."
+            )
         if name in {"1", "10"}:
-            said.append("The study trained this on its 49 classes by mistake.")
+            remarks.append("The study trained this on its 49 classes by mistake.")
         if name == "0":
-            said.append("One of the study's 145 classes was its folder of augmented files.")
+            remarks.append("One of the study's 145 classes was its folder of augmented files.")
         if name == "1" and fake and plain:
-            said.append(
+            remarks.append(
                 f"With transposed copies as one more composer (36 % of all chunks): "
                 f"{fake['accuracy']:.4f} against {plain['accuracy']:.4f} without."
             )
@@ -128,7 +130,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
                 published=_PUBLISHED[name],
                 same=None,
                 better=(by_chunk["accuracy"], "1-D network") if by_chunk else None,
-                difference=" ".join(said),
+                difference=" ".join(remarks),
                 ran=cut_note(results, f"chunk-{name}") if by_chunk else "not run",
                 honest=interval(by_cluster["accuracy"], by_cluster["n"]) | {"text": text}
                 if by_cluster

@@ -85,16 +85,16 @@ def _sentence(results: Mapping[str, Result], key: str, name: str) -> list[str]:
     by_cluster = np.mean([clustered["accuracy"] for _, clustered in both])
     by_piece = np.mean([clustered["piece_accuracy"] for _, clustered in both])
     folds_said = f" on {len(both)} of {_FOLDS} folds" if len(both) < _FOLDS else ""
-    said = (
+    remark = (
         f"{name}{folds_said}: {by_chunk:.4f} with chunks of a piece on both sides, "
         f"{by_cluster:.4f} with duplicate clusters on one side ({by_piece:.4f} a piece)."
     )
-    return [said]
+    return [remark]
 
 
 def _rows(results: Mapping[str, Result]) -> list[Row]:
     small = mean_of(results, "small-chunk")
-    said = [
+    remarks = [
         *_sentence(results, "study", "The study's network"),
         *_sentence(results, "small", "The 1-D network"),
     ]
@@ -115,7 +115,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
             published=0.7702,
             same=mean_of(results, "study-chunk"),
             better=None if small is None else (small, "1-D network, 35 times smaller"),
-            difference=" ".join(said),
+            difference=" ".join(remarks),
             ran="; ".join(notes),
         )
     ]
@@ -144,7 +144,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
 
 @dataclass(frozen=True)
 class _Network:
-    """What is trained on the folds, under which key and name, and the seconds of a fold."""
+    """A network to train on the folds: key, name, and seconds per fold."""
 
     key: str
     name: str

@@ -54,9 +54,9 @@ def _windows(setting: Setting, shuffled: bool) -> Result:
 
 def _rows(results: Mapping[str, Result]) -> list[Row]:
     in_order, shuffled = results.get("in-order"), results.get("shuffled")
-    said = ""
+    remark = ""
     if in_order and shuffled:
-        said = (
+        remark = (
             f"The order of the files: shuffled, the same network scores "
             f"{shuffled['accuracy']:.4f}, where always naming the commonest composer scores "
             f"{shuffled['majority']:.4f}. In order, 'the composer of the file before' scores "
@@ -68,7 +68,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
             protocol="accuracy on a random fifth of windows of 10 files in order",
             published=0.9015,
             same=figures.get("accuracy"),
-            difference=said,
+            difference=remark,
             ran=cut_note(results, "in-order"),
         ),
         Row(

@@ -1,4 +1,4 @@
-"""What every study promises."""
+"""Interface of a replication."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ DATASETS: Mapping[str, str] = {"composer": "big4", "composer_all": "classical"}
 
 @dataclass(frozen=True)
 class Effort:
-    """How much of a study's training is done.
+    """Share of the training of a study that is run.
 
     Attributes
     ----------
@@ -49,11 +49,11 @@ class Effort:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing is cut."""
+        """True if nothing is cut."""
         return self.rows is None and self.epochs_share >= 1
 
     def covers(self, other: "Effort") -> bool:
-        """Whether what was done with this effort answers for `other` too."""
+        """Return whether results with this effort are valid for `other` too."""
         enough = self.rows is None or (other.rows is not None and self.rows >= other.rows)
         return enough and self.epochs_share >= other.epochs_share
 
@@ -70,12 +70,12 @@ class Effort:
 
 
 QUICK = Effort(rows=1000, epochs_share=0.1)
-"""What a first look takes."""
+"""Effort of a quick first run."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a study finds its data and how much of it is run.
+    """Data and effort of a replication.
 
     Attributes
     ----------

@@ -38,7 +38,7 @@ def _perceptron(setting: Setting) -> Result:
     examples = _digits(setting)
     x = examples.view("features").x
     iterations = setting.effort.epochs(_ITERATIONS)
-    seen, held_out, y, asked = train_test_split(x, examples.y, test_size=0.2, random_state=42)
+    seen, held_out, y, y_held_out = train_test_split(x, examples.y, test_size=0.2, random_state=42)
     scaler = StandardScaler().fit(seen)
     model = MLPClassifier((100,), max_iter=iterations, random_state=42)
     # With fewer iterations than planned scikit-learn warns of what the table says anyway.
@@ -47,9 +47,9 @@ def _perceptron(setting: Setting) -> Result:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         model.fit(scaler.transform(seen), y)
-    accuracy = float(model.score(scaler.transform(held_out), asked))
+    accuracy = float(model.score(scaler.transform(held_out), y_held_out))
     done = {"epochs": iterations, "epochs_planned": _ITERATIONS, "iterations": int(model.n_iter_)}
-    return {"accuracy": accuracy, "n": len(asked), **done}
+    return {"accuracy": accuracy, "n": len(y_held_out), **done}
 
 
 def _svm_split(setting: Setting) -> Result:
@@ -86,9 +86,9 @@ def _about(**more: Any) -> dict[str, Any]:
 
 def _rows(results: Mapping[str, Result]) -> list[Row]:
     shuffled, in_order = mean_of(results, "svm-shuffled"), mean_of(results, "svm-in-order")
-    said = ""
+    remark = ""
     if shuffled is not None and in_order is not None:
-        said = (
+        remark = (
             f"Writers: the same machine scores {shuffled:.4f} over 10 shuffled folds and "
             f"{in_order:.4f} over 10 folds in file order, where most of a fold's writers are new."
         )
@@ -99,7 +99,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
             published=0.98,
             same=mean_of(results, "perceptron"),
             better=None if better is None else (better, "SVM"),
-            difference=said,
+            difference=remark,
             ran=cut_note(results, "perceptron"),
             honest=None
             if in_order is None

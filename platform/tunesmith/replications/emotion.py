@@ -95,10 +95,10 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
         )
         if value is not None
     ]
-    said = ["The labels are another model's answers: a score is agreement with it."]
+    remarks = ["The labels are another model's answers: a score is agreement with it."]
     whole = mean_of(results, "mlp-all")
     if all_columns is not None and whole is not None:
-        said.insert(
+        remarks.insert(
             0,
             f"Columns left out for correlation cost: the same MLP scores {all_columns:.4f} without "
             f"them and {whole:.4f} with them.",
@@ -109,7 +109,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
             published=0.8394,
             same=study,
             better=max(known) if known else None,
-            difference=" ".join(said),
+            difference=" ".join(remarks),
             ran=cut_note(results, "momentum"),
         ),
         Row(

@@ -85,9 +85,9 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     at_random, by_song, by_artist = (
         mean_of(results, f"trees-{how}") for how in ("random", "song", "artist")
     )
-    said = []
+    remarks = []
     if at_random is not None and by_song is not None and by_artist is not None:
-        said.append(
+        remarks.append(
             f"The same boosting: {at_random:.4f} on random rows, {by_song:.4f} with every song "
             f"title on one side, {by_artist:.4f} with every artist on one side. Songs on both "
             "sides do not help here: many stand there with another genre."
@@ -103,7 +103,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
             published=0.4597,
             same=mean_of(results, "ann"),
             better=max(known) if known else None,
-            difference=" ".join([*said, "Another table than the coursework's unnamed one."]),
+            difference=" ".join([*remarks, "Another table than the coursework's unnamed one."]),
             ran=cut_note(results, "ann"),
         )
     ]

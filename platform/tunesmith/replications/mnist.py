@@ -33,7 +33,7 @@ def _missing(setting: Setting) -> str | None:
 
 def _rows(results: Mapping[str, Result]) -> list[Row]:
     better = mean_of(results, "better")
-    said = "The official test is fair; what is added is batch norm, small shifts and turns."
+    remark = "The official test is fair; what is added is batch norm, small shifts and turns."
     note = cut_note(results, "tutorial")
     if better is not None and (cut := cut_note(results, "better")):
         note = f"{note}; the better model {cut}".lstrip("; ")
@@ -43,7 +43,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
             published=0.9876,
             same=mean_of(results, "tutorial"),
             better=None if better is None else (better, "batch norm, shifts and turns"),
-            difference=said,
+            difference=remark,
             ran=note,
         )
     ]

@@ -28,7 +28,7 @@ FOUR = ("Bach", "Beethoven", "Chopin", "Mozart")
 """The composers of the seed study's first part."""
 
 EPOCHS = 10
-"""How long the seed study trained its 2-D network."""
+"""Epochs for which the seed study trained its 2-D network."""
 
 # Every chunk counts the same and none is changed, as in the study.
 SMALL_NETWORK = Plan.default(

@@ -49,14 +49,14 @@ def _missing(setting: Setting) -> str | None:
 
 def _rows(results: Mapping[str, Result]) -> list[Row]:
     better, bags = mean_of(results, "better"), mean_of(results, "bags")
-    said = ["The official test is fair."]
+    remarks = ["The official test is fair."]
     if better is not None and better > _PUBLISHED:
-        said.append(
+        remarks.append(
             "Gained by reading 300 words both ways, padding zeroed, and the strongest of the "
             "states in place of the last."
         )
     if bags is not None:
-        said.append(f"A bag of words and pairs, which reads no order, scores {bags:.4f}.")
+        remarks.append(f"A bag of words and pairs, which reads no order, scores {bags:.4f}.")
     notes = [
         f"{name} {cut}"
         for key, name in (("tutorial", "the tutorial's"), ("better", "the better"))
@@ -68,7 +68,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
             published=_PUBLISHED,
             same=mean_of(results, "tutorial"),
             better=None if better is None else (better, "two-way GRU of 64"),
-            difference=" ".join(said),
+            difference=" ".join(remarks),
             ran="; ".join(notes),
         )
     ]

@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained.
+    """Model and data of a training.
 
     Attributes
     ----------
@@ -102,8 +102,8 @@ def train_and_judge(
     steps = epochs
     if family.rows_per_step and len(learned) > family.rows_per_step:
         steps = max(1, round(epochs * len(learned) / family.rows_per_step))
-    given, asked = examples.take(learned), examples.take(judged)
-    x = asked.view(family.view).x
+    given, held_out = examples.take(learned), examples.take(judged)
+    x = held_out.view(family.view).x
     curve: list[float] = []
     answers = np.zeros((len(judged), len(examples.classes)), dtype=np.float32)
     model = None
@@ -115,10 +115,10 @@ def train_and_judge(
         # Judging a large part after each small step would cost more than the step.
         if last or steps <= plan.epochs or step.step % max(1, steps // plan.epochs) == 0:
             answers = model.predict_proba(x)
-            curve.append(accuracy_of(asked.y, answers))
+            curve.append(accuracy_of(held_out.y, answers))
         if last:
             break
-    counts = np.bincount(asked.y, minlength=len(examples.classes))
+    counts = np.bincount(held_out.y, minlength=len(examples.classes))
     result: Result = {
         "accuracy": curve[-1],
         "n": len(judged),
@@ -128,10 +128,10 @@ def train_and_judge(
         "epochs_planned": plan.epochs,
         "rows": len(learned),
         "rows_planned": len(train),
-        **_per_class(asked.y, answers, examples.classes),
+        **_per_class(held_out.y, answers, examples.classes),
     }
     if pieces is not None:
-        result |= _by_piece(asked.y, answers, pieces[judged])
+        result |= _by_piece(held_out.y, answers, pieces[judged])
     if on_training_too and model is not None:
         own = model.predict_proba(given.view(family.view).x)
         result["training_accuracy"] = accuracy_of(given.y, own)
@@ -159,13 +159,13 @@ def _per_class(
     table: dict[str, dict[str, float]] = {}
     for label, name in enumerate(classes):
         right = float(((predicted == label) & (y == label)).sum())
-        said, there = float((predicted == label).sum()), float((y == label).sum())
-        if not there and not said:
+        n_predicted, there = float((predicted == label).sum()), float((y == label).sum())
+        if not there and not n_predicted:
             continue
         table[name] = {
-            "precision": round(right / said, 4) if said else 0.0,
+            "precision": round(right / n_predicted, 4) if n_predicted else 0.0,
             "recall": round(right / there, 4) if there else 0.0,
-            "f1": round(2 * right / (said + there), 4),
+            "f1": round(2 * right / (n_predicted + there), 4),
             "n": int(there),
         }
     return {"macro_f1": float(np.mean([row["f1"] for row in table.values()])), "per_class": table}
@@ -219,15 +219,15 @@ def cut_note(results: Mapping[str, Result], prefix: str, planned: int = 1) -> st
     found = [result for key, result in results.items() if key.startswith(prefix)]
     if not found:
         return "not run"
-    said = []
+    shortcuts = []
     if len(found) < planned:
-        said.append(f"{len(found)} of {planned} folds")
+        shortcuts.append(f"{len(found)} of {planned} folds")
     one = min(found, key=lambda result: result.get("epochs", 0))
     if one.get("epochs", 0) < one.get("epochs_planned", 0):
-        said.append(f"{one['epochs']} of {one['epochs_planned']} epochs")
+        shortcuts.append(f"{one['epochs']} of {one['epochs_planned']} epochs")
     if one.get("rows", 0) < one.get("rows_planned", 0):
-        said.append(f"{one['rows']:,} of {one['rows_planned']:,} rows")
-    return f"{CUT_DOWN}: {', '.join(said)}" if said else ""
+        shortcuts.append(f"{one['rows']:,} of {one['rows_planned']:,} rows")
+    return f"{CUT_DOWN}: {', '.join(shortcuts)}" if shortcuts else ""
 
 
 def file_version(names: Sequence[str]) -> str:

@@ -45,7 +45,7 @@ class _Log(RotatingFileHandler):
     _lines = 0
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  the library's name
-        """Whether to begin the next file."""
+        """Return whether to begin the next file."""
         self._lines += 1
         return self._lines % LINES_A_LOOK == 0 and bool(super().shouldRollover(record))
 

@@ -32,7 +32,7 @@ _PLACES = 2**64
 
 
 def is_chosen(node: str, asker: str, share: float) -> bool:
-    """Whether an asker belongs to the share that the challenger answers."""
+    """Return whether a client belongs to the share that the challenger answers."""
     digest = hashlib.sha256(f"{node}\0{asker}".encode()).digest()
     return int.from_bytes(digest[:8]) < share * _PLACES
 

@@ -1,4 +1,4 @@
-"""How long a request may still take, carried through the graph."""
+"""Deadline of a request, carried through the graph."""
 
 import time
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Deadline:
         return self.at - time.monotonic()
 
     def check(self) -> None:
-        """Stop work that nobody waits for any more.
+        """Stop work whose client no longer waits.
 
         Raises
         ------

@@ -147,7 +147,7 @@ class Graph:
 
         try:
             async with asyncio.timeout(max(limit.left_s, 0)):
-                said: JsonObject = await self._in_thread(work)
+                explanation: JsonObject = await self._in_thread(work)
         except TimeoutError:
             raise limit.missed() from None
         except ModelError as error:
@@ -155,7 +155,7 @@ class Graph:
             self._metrics.failure(name, problems.NODE_FAILED.name)
             text = f"The node {name!r} failed."
             raise ProblemError(problems.NODE_FAILED, text, node=name) from error
-        return said
+        return explanation
 
     async def _ask_remote(
         self,
@@ -204,10 +204,10 @@ class Graph:
                 return ProblemError(problems.NODE_FAILED, f"The node {name!r} failed.", node=name)
             return answer
 
-        said = await asyncio.gather(*(one(name) for name in wanted))
+        results = await asyncio.gather(*(one(name) for name in wanted))
         answers: dict[str, Answer] = {}
         gaps: dict[str, ProblemError] = {}
-        for name, answer in zip(wanted, said, strict=True):
+        for name, answer in zip(wanted, results, strict=True):
             if not isinstance(answer, ProblemError):
                 answers[name] = answer
             elif self.nodes.settings(name).failure == "hard":

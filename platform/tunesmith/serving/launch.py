@@ -106,7 +106,7 @@ class ServedNode:
 
     @property
     def has_model(self) -> bool:
-        """Whether the node can answer."""
+        """True if the node can answer."""
         return any(version is not None for version in self.models.values())
 
 

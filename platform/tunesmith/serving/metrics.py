@@ -1,4 +1,4 @@
-"""What is counted while serving, and Ray's exporter for it (Prometheus form)."""
+"""Metrics of serving, exported by Ray in Prometheus format."""
 
 from typing import Any
 

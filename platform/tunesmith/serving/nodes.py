@@ -32,7 +32,7 @@ class Node:
 
     @property
     def preparation(self) -> Preparation | None:
-        """How its items are prepared; None before a model is loaded."""
+        """Preparation of its items; None before a model is loaded."""
         return self.champions[0].preparation if self.champions else None
 
     @property

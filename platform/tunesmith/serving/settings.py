@@ -289,7 +289,7 @@ class ServeConfig(BaseModel):
 
     @property
     def application(self) -> Application:
-        """The application."""
+        """Entry of the application in the file."""
         return self.applications[0]
 
 

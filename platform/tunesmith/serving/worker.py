@@ -1,4 +1,4 @@
-"""The work of one node: its models asked about items, their answers put together."""
+"""Work of one node: asks its models about items and combines their answers."""
 
 import logging
 import time
@@ -86,16 +86,16 @@ class Worker:
             When a model cannot be asked again.
         """
         judged, champions, _ = self._judge([item], deadline, canary)
-        members, said = [], []
+        members, predictions = [], []
         for (one,), champion in zip(judged, champions, strict=True):
             if isinstance(one, ProblemError):
                 raise one
             members.append((champion, self._members[champion.task]))
-            said.append(one)
-        whole = mean(said, [weight for _, weight in members])
+            predictions.append(one)
+        whole = mean(predictions, [weight for _, weight in members])
         best = int(whole.probabilities.argmax())
         label = whole.classes[best]
-        found = reasons(item, members, label, deadline)
+        effects = reasons(item, members, label, deadline)
         return {
             self.name: label,
             "probability": round(float(whole.probabilities[best]), 6),
@@ -105,7 +105,7 @@ class Worker:
                     "effect": round(one.effect, 6),
                     "probability_without": round(one.without, 6),
                 }
-                for one in found
+                for one in effects
             ],
             "model": champions[0].describe(),
         }
@@ -113,13 +113,13 @@ class Worker:
     def _judge(
         self, items: Sequence[Item], deadline: Deadline, canary: bool
     ) -> tuple[list[list[Prediction | ProblemError]], list[Champion], list[str]]:
-        """Ask every member; those that fail leave their weight to the others."""
+        """Ask every member; the weights of failed members are redistributed."""
         judged, champions, gaps = [], [], []
         first: ProblemError | None = None
         for member in self._members:
             try:
-                said, model = self._judge_by(member, items, deadline, canary)
-                judged.append(said)
+                predictions, model = self._judge_by(member, items, deadline, canary)
+                judged.append(predictions)
                 champions.append(model)
             except ModelError as error:
                 logger.warning("node %s, member %s: %s", self.name, member, error)
@@ -142,19 +142,23 @@ class Worker:
         champion, challenger = self._champions.get(member), self._champions.challenger(member)
         if challenger is None or challenger.version == champion.version:
             return self._run(items, champion, deadline), champion
-        said, model, other = None, champion, challenger
+        predictions, model, other = None, champion, challenger
         if canary:
             try:
-                said, model, other = self._run(items, challenger, deadline), challenger, champion
+                predictions, model, other = (
+                    self._run(items, challenger, deadline),
+                    challenger,
+                    champion,
+                )
                 self._metrics.challenger_answered(member, len(items))
             except ModelError as error:
                 self._metrics.failure(self.name, "challenger")
                 logger.warning("challenger %s %s: %s", member, challenger.version, error)
-        if said is None:
-            said = self._run(items, champion, deadline)
+        if predictions is None:
+            predictions = self._run(items, champion, deadline)
         if self._comparisons is not None:
-            self._comparisons.offer(items, said, other)
-        return said, model
+            self._comparisons.offer(items, predictions, other)
+        return predictions, model
 
     def _run(
         self, items: Sequence[Item], model: Champion, deadline: Deadline
@@ -165,24 +169,24 @@ class Worker:
     def _describe(
         self,
         item: Item,
-        said: Sequence[Prediction | ProblemError],
+        predictions: Sequence[Prediction | ProblemError],
         champions: Sequence[Champion],
         gaps: Sequence[str],
         detail: bool,
     ) -> Answer:
-        """Put what the members said about one item into one answer."""
-        judgements, weights, asked = [], [], []
-        for judgement, champion in zip(said, champions, strict=True):
+        """Combine the predictions of the members for one item into one answer."""
+        judgements, weights, answering = [], [], []
+        for judgement, champion in zip(predictions, champions, strict=True):
             if isinstance(judgement, Prediction):
                 judgements.append(judgement)
                 weights.append(self._members[champion.task])
-                asked.append(champion)
+                answering.append(champion)
         if not judgements:
-            (problem, *_) = (fault for fault in said if isinstance(fault, ProblemError))
+            (problem, *_) = (fault for fault in predictions if isinstance(fault, ProblemError))
             return problem
         answer = describe(self.name, self.node, item, mean(judgements, weights), detail)
-        answer["model"] = asked[0].describe()
+        answer["model"] = answering[0].describe()
         if self.node.ensemble:
-            answer["ensemble"] = [champion.describe() for champion in asked]
+            answer["ensemble"] = [champion.describe() for champion in answering]
             answer["gaps"] = list(gaps)
         return answer

@@ -224,7 +224,7 @@ def _is_open(url: str) -> bool:
 
 
 def _free_port(first: int) -> int:
-    """Return `first`, or the next port that nobody listens on."""
+    """Return `first`, or the next free port after it."""
     for port in range(first, first + 100):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

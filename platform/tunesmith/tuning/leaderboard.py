@@ -1,4 +1,4 @@
-"""What was found so far, across tasks, families and runs, running searches included.
+"""Leaderboard of trials across tasks, families and runs, including running searches.
 
 Reads the tables of published runs and the history of unfinished ones; neither Ray nor Optuna.
 """

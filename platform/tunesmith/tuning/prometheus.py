@@ -1,4 +1,4 @@
-"""Where a search stands, as metrics of Ray, which every node of the cluster shows to Prometheus."""
+"""State of a search as metrics of Ray, which every node exports to Prometheus."""
 
 import time
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Who gets which share of the cluster, and who is stopped early."""
+"""Scheduling of trials: shares of the cluster, and early stopping."""
 
 import math
 from collections import defaultdict
@@ -139,7 +139,7 @@ def larger_share(
 
 
 class _Family:
-    """What the trials of one family of one task scored by step, best so far."""
+    """Best scores so far, by step, of the trials of one family of one task."""
 
     def __init__(self) -> None:
         self._curves: defaultdict[str, list[float]] = defaultdict(list)
@@ -177,7 +177,7 @@ class _Family:
 
 
 class EarlyStopping(FIFOScheduler):
-    """Who is stopped early: by halving in each family, and when the task's best is out of reach.
+    """Early stopping: halving within each family, and trials that cannot reach the best score.
 
     Three blocks of boosting rounds and three epochs of a network say nothing about each other.
     Asynchronous successive halving (Li et al., 2020) therefore acts among trials of one task and
@@ -280,7 +280,7 @@ class EarlyStopping(FIFOScheduler):
         self._of(trial).on_trial_complete(tune_controller, trial, result)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """Let nobody be measured by a trial that failed, whether it begins again or not."""
+        """Drop the curve of a failed trial, whether it is tried again or not."""
         del tune_controller
         self._family(trial).forget(trial.trial_id)
 

@@ -128,7 +128,7 @@ def load_network(folder: Path) -> Network:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained.
+    """Training settings of a network.
 
     Attributes
     ----------

@@ -171,7 +171,7 @@ def _given_key(headers: Headers) -> str:
 
 
 def _is_local(scope: Scope, headers: Headers) -> bool:
-    """Whether the request comes from this machine and is meant for it.
+    """Return whether the request comes from this machine and is addressed to it.
 
     A forwarded request, or one for a name that is not this machine's (a page elsewhere that has
     rebound its name to 127.0.0.1), is not.

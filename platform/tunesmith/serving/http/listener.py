@@ -47,7 +47,7 @@ class Front:
         self._serving: asyncio.Task[None] | None = None
 
     def check(self) -> None:
-        """Raise when nobody listens any more; Serve then replaces the replica.
+        """Raise if the HTTP server has ended; Serve then replaces the replica.
 
         Raises
         ------

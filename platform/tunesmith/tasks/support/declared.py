@@ -111,7 +111,7 @@ class DeclaredTask(BaseModel):
 
     @property
     def is_table(self) -> bool:
-        """Whether the data is a table rather than MIDI."""
+        """True if the data is a table, false for MIDI."""
         return self.source.file is not None
 
     @field_validator("families")

@@ -1,4 +1,4 @@
-"""What the two song tasks share: finding the table, or making a sample that stands in for it."""
+"""Data of the two song tasks: the table, or a generated sample in its place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ _SAMPLE_ROWS_PER_CLASS = 300
 
 @dataclass(frozen=True)
 class Songs:
-    """Where a song set is to be had and what is in it.
+    """Source and columns of a song set.
 
     Attributes
     ----------

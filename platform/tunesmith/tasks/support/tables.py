@@ -38,7 +38,7 @@ _SEPARATORS = {".tsv": "\t"}
 
 @dataclass(frozen=True)
 class Table:
-    """How a table is read.
+    """Description of a table to read.
 
     Attributes
     ----------
