@@ -197,7 +197,10 @@ def test_a_search_that_cannot_write_says_how_to_go_on(
         ([Ask("noise"), Ask("noise")], "Every task once"),
         ([Ask("nois")], "Did you mean noise"),
         ([Ask("noise", families=("boosing",))], "Did you mean boosting"),
-        ([Ask("noise", families=("cnn1d",))], "family of the task noise"),
+        (
+            [Ask("noise", families=("cnn1d",))],
+            "reads chunks, which the task noise does not have. Families for it: ann, boosting, ",
+        ),
         ([Ask("noise", trials=0)], "at least one trial"),
     ],
 )

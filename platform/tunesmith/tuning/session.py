@@ -24,8 +24,8 @@ from tunesmith.artifacts.searches import (
     unfinished_plan,
 )
 from tunesmith.artifacts.store import Staging, Store
-from tunesmith.errors import SearchError, UsageError, unknown
-from tunesmith.models import get_family
+from tunesmith.errors import SearchError, UsageError
+from tunesmith.models import family_names, get_family
 from tunesmith.tasks import Request, Task, TaskData, get_task
 from tunesmith.tuning import run_artifact
 from tunesmith.tuning.optuna_search import Space, StudySearch, starting_points
@@ -147,11 +147,16 @@ def check(ask: Ask) -> Task:
         When the task, a family or the number of trials makes no sense.
     """
     task = get_task(ask.task)
+    views = _views_of(task.families)
     for name in ask.families or ():
-        get_family(name)
-        if name not in task.families:
-            kind = f"family of the task {task.name}"
-            raise unknown(kind, name, task.families)
+        # A family of the user's own stands in no list, but reads a view that the task is known for.
+        if missing := _views_of([name]) - views:
+            able = ", ".join(other for other in family_names() if _views_of([other]) <= views)
+            message = (
+                f"The family {name} reads {' and '.join(sorted(missing))}, which the task "
+                f"{task.name} does not have. Families for it: {able}."
+            )
+            raise UsageError(message)
     if ask.trials < 1:
         message = f"A search needs at least one trial, not {ask.trials}."
         raise UsageError(message)
@@ -161,6 +166,12 @@ def check(ask: Ask) -> Task:
     if ask.request.dataset is not None:
         check_name(ask.request.dataset)
     return task
+
+
+def _views_of(families: Sequence[str]) -> set[str]:
+    """Return the views that families read or learn from."""
+    kinds = [get_family(name) for name in families]
+    return {view for kind in kinds for view in (kind.view, *kind.learns_from)}
 
 
 def families_for(task: Task, ask: Ask, cluster: Mapping[str, float]) -> tuple[str, ...]:
@@ -184,9 +195,7 @@ def study_setting(task: Task, cluster: Mapping[str, float]) -> tuple[str, Mappin
 
 def read(task: Task, store: Store, request: Request, families: Sequence[str]) -> TaskData:
     """Return the data that is asked for, of its views those that the families read."""
-    kinds = [get_family(name) for name in families]
-    views = {name for kind in kinds for name in (kind.view, *kind.learns_from)}
-    return task.read(store, replace(request, views=tuple(sorted(views))))
+    return task.read(store, replace(request, views=tuple(sorted(_views_of(families)))))
 
 
 def open_session(
