@@ -4,8 +4,10 @@ Read from the source with `ast`, so that an import inside a function counts too.
 """
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -155,3 +157,48 @@ def test_the_serving_process_never_loads_tensorflow() -> None:
     loaded = _imported_modules("import tunesmith.serving.app")
     assert "fastapi" in loaded
     assert not loaded & {"tensorflow", "keras", "torch", "jax"}
+
+
+# Words of ordinary language that are also the name of a task, by file.
+ORDINARY_WORDS = {
+    ("artifacts/manifest.py", "digits"): "the characters 0 to 9 of a name",
+    ("artifacts/runs.py", "noise"): "data without structure, in the description of a field",
+    ("cli/ingest.py", "composer"): "the table of people's names",
+    ("cli/leaderboard.py", "noise"): "a column: the random error of a score",
+    ("cli/promote.py", "noise"): "a rule of the gate",
+    ("ingestion/parameters.py", "composer"): "the table of people's names",
+    ("midi/composers.py", "composer"): "a person",
+    ("registry/gate.py", "noise"): "a rule of the gate, and random error",
+    ("reports/evaluation_page.py", "noise"): "random error",
+    ("testing/families.py", "digits"): "the characters 0 to 9 of a name",
+    ("testing/tasks.py", "digits"): "the characters 0 to 9 of a name",
+    ("tuning/leaderboard.py", "noise"): "a column: the random error of a score",
+}
+# The demo is about one task by its purpose; replications run the studies of single tasks again.
+ABOUT_A_TASK = {"replications", "cli/demo.py"}
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """Yield the string constants of a file but its docstrings."""
+    tree = ast.parse(path.read_text())
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            yield node.value
+
+
+def test_no_shared_mechanism_names_a_task() -> None:
+    folder = PACKAGE / "tasks"
+    tasks = {path.stem for path in folder.glob("*.py")} - {"__init__", "contract", "registry"}
+    named = set()
+    for path in _sources(PACKAGE):
+        inside = path.relative_to(PACKAGE)
+        if {inside.as_posix(), inside.parts[0]} & ABOUT_A_TASK:
+            continue
+        if path.parent == folder and path.stem in tasks:
+            continue
+        words = {word for text in _texts(path) for word in re.findall(r"[a-z_]+", text)}
+        named |= {(inside.as_posix(), word) for word in words & tasks}
+    assert len(tasks) >= 8
+    assert not named - set(ORDINARY_WORDS), "a property of the task belongs into a field of Task"
+    assert not set(ORDINARY_WORDS) - named, "these exceptions are not needed any more"

@@ -107,7 +107,7 @@ def test_a_file_that_two_places_name_is_used_once(
             "import json\ndef f():\n    json.loads('{')\nf()\n",
             r"broken\.py, line 3: JSONDecodeError",
         ),
-        ("x = 1\n", r"broken\.py.* assigns none of TASK, TASKS, FAMILY, FAMILIES"),
+        ("x = 1\n", r"broken\.py.* assigns none of TASK, TASKS, FAMILY, FAMILIES, REPLICATION"),
         ("TASK = {}\n", r"TASK in .*broken\.py is of the class dict, not tunesmith\.tasks\.Task"),
     ],
     ids=["syntax", "name", "deeper", "nothing", "class"],

@@ -40,7 +40,7 @@ ENVIRONMENT_VARIABLE = "TUNESMITH_PLUGINS"
 CONFIGURATION_FILES = (Path("tunesmith.yaml"), Path("~/.tunesmith/config.yaml"))
 """Files whose key ``plugins`` is a list of plugin files, relative to the file's own folder."""
 
-_ATTRIBUTES = ("TASK", "TASKS", "FAMILY", "FAMILIES")
+_ATTRIBUTES = ("TASK", "TASKS", "FAMILY", "FAMILIES", "REPLICATION", "REPLICATIONS")
 _PYTHON, _YAML = (".py",), (".yaml", ".yml")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -13,8 +14,9 @@ from click.testing import CliRunner
 import tunesmith.client
 from tests.serving.conftest import SONG_FEATURES, TASKS, write_bundle
 from tunesmith.artifacts.store import Store
-from tunesmith.cli.predict import main
+from tunesmith.cli.predict import _task_for, main
 from tunesmith.client import AsyncClient, Client, RequestRefused, ServerUnavailable
+from tunesmith.errors import UsageError
 from tunesmith.serving.http.routes import make_app
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import NodeSettings, shipped
@@ -192,7 +194,7 @@ def test_the_command_prints_a_line_a_file(
     files = [tmp_path / "a.mid", tmp_path / "b.mid"]
     for file in files:
         file.write_bytes(b"MThd")
-    result = CliRunner().invoke(main, [str(file) for file in files])
+    result = CliRunner().invoke(main, ["--task", "composer", *map(str, files)])
     assert result.exit_code == 1
     assert result.stdout == f"{files[0]}: Bach 100%\n"
     assert "no music" in result.stderr
@@ -217,12 +219,34 @@ def test_the_command_says_why(
     monkeypatch.setattr("tunesmith.client.Client", Scripted)
     file = tmp_path / "a.mid"
     file.write_bytes(b"MThd")
-    result = CliRunner().invoke(main, ["--why", str(file)])
+    result = CliRunner().invoke(main, ["--task", "composer", "--why", str(file)])
     assert result.exit_code == 0
     assert result.stdout.splitlines()[1:] == [
         "    Rhythm: for it; 70% without it",
         "    Loud and soft: against it; 100% without it",
     ]
-    result = CliRunner().invoke(main, ["--why", "--json", str(file)])
+    result = CliRunner().invoke(main, ["--task", "composer", "--why", "--json", str(file)])
     (answer,) = json.loads(result.stdout)["answers"]
     assert answer["why"] == why["reasons"]
+
+
+@pytest.mark.parametrize(
+    ("reads", "task", "message"),
+    [
+        ({"mood": "midi", "genre": "table"}, "mood", ""),
+        ({"mood": "midi", "era": "midi"}, None, "era, mood do. Name one with --task"),
+        ({"genre": "table"}, None, "none does; the server has coming, genre"),
+    ],
+    ids=["one", "several", "none"],
+)
+def test_the_command_finds_the_only_task_that_reads_a_file(
+    reads: dict[str, str], task: str | None, message: str
+) -> None:
+    nodes = [{"name": name, "reads": kind, "ready": True} for name, kind in reads.items()]
+    nodes.append({"name": "coming", "reads": "midi", "ready": False})
+    client = SimpleNamespace(graph=lambda: nodes)
+    if task is not None:
+        assert _task_for(client, Path("a.MID")) == task
+    else:
+        with pytest.raises(UsageError, match=message):
+            _task_for(client, Path("a.MID"))

@@ -5,7 +5,7 @@ import pytest
 
 from tunesmith.artifacts.store import Store
 from tunesmith.replications import Effort, Setting, composer_all, composer_cnn, composer_lstm
-from tunesmith.replications.music import FOUR, chunk_rows
+from tunesmith.replications.music import BIG4, CLASSICAL, FOUR
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 NAMES = {"composer": "small", "composer_all": "small"}
@@ -18,7 +18,7 @@ def setting(music_store: Store) -> Setting:
 
 
 def test_folds_over_chunks_part_pieces_and_folds_by_cluster_do_not(setting: Setting) -> None:
-    rows = chunk_rows(setting, "composer", FOUR)
+    rows = BIG4.chunk_rows(setting, FOUR)
     assert rows.examples.classes == ("Bach", "Chopin")
     by_cluster = composer_cnn._fold_of_rows(rows, by_cluster=True)
     assert set(by_cluster) == {0, 1, 2}
@@ -32,7 +32,7 @@ def test_folds_over_chunks_part_pieces_and_folds_by_cluster_do_not(setting: Sett
 def test_a_refit_stands_beside_what_the_rows_it_is_judged_on_scored_before() -> None:
     scores = {"study-chunk-0": 0.5, "study-chunk-1": 0.9, "study-refitted": 0.99}
     results = {key: {"accuracy": score} for key, score in scores.items()}
-    by_fold, refitted = composer_cnn.STUDY.rows(results)
+    by_fold, refitted = composer_cnn.REPLICATION.rows(results)
     assert by_fold.same == pytest.approx(0.7)
     assert "2 of 3 folds" in by_fold.ran
     assert "The very same rows before that: 0.5000." in refitted.difference
@@ -47,13 +47,13 @@ def test_windows_of_files_in_order_and_shuffled_hold_the_same_files(setting: Set
     shuffled = composer_lstm._windows(setting, shuffled=True)
     assert in_order["n"] == shuffled["n"] == 6
     assert in_order["as_before"] >= shuffled["as_before"]
-    rows = composer_lstm.STUDY.rows({"in-order": in_order, "shuffled": shuffled})
+    rows = composer_lstm.REPLICATION.rows({"in-order": in_order, "shuffled": shuffled})
     assert "composer of the file before" in rows[0].difference
     assert rows[0].ran == "CUT DOWN: 1 of 50 epochs"
 
 
 def test_a_threshold_leaves_rare_composers_out_and_numbers_the_rest(setting: Setting) -> None:
-    rows = chunk_rows(setting, "composer_all", None)
+    rows = CLASSICAL.chunk_rows(setting, None)
     assert rows.examples.classes == ("Bach", "Chopin", "Liszt")
     kept = composer_all._kept(rows, 0.2)
     assert kept.examples.classes == ("Bach", "Chopin")

@@ -12,13 +12,13 @@ from tunesmith.replications import (
     Effort,
     Ledger,
     Measurement,
+    Replication,
     Row,
     Setting,
-    Study,
-    get_study,
+    get_replication,
     honest_figure,
     markdown,
-    study_names,
+    replication_names,
     table,
 )
 from tunesmith.replications.training import (
@@ -32,15 +32,15 @@ from tunesmith.replications.training import (
 )
 from tunesmith.tasks import task_names
 
-every_study = pytest.mark.parametrize("name", study_names())
+every_replication = pytest.mark.parametrize("name", replication_names())
 
 
 def _measurement(key: str = "a", **about: int) -> Measurement:
     return Measurement(key, f"measures {key}", about, lambda _: {"accuracy": 0.5})
 
 
-def _study(*measurements: Measurement) -> Study:
-    return Study(
+def _study(*measurements: Measurement) -> Replication:
+    return Replication(
         name="small",
         title="A study",
         task="digits",
@@ -53,9 +53,9 @@ def _study(*measurements: Measurement) -> Study:
     )
 
 
-@every_study
+@every_replication
 def test_a_study_is_complete_and_can_be_recorded(name: str) -> None:
-    study = get_study(name)
+    study = get_replication(name)
     assert study.name == name
     assert study.task in task_names()
     keys = [measurement.key for measurement in study.measurements]
@@ -65,9 +65,9 @@ def test_a_study_is_complete_and_can_be_recorded(name: str) -> None:
         json.dumps(dict(measurement.about))
 
 
-@every_study
+@every_replication
 def test_a_study_without_results_still_names_what_was_published(name: str) -> None:
-    rows = get_study(name).rows({})
+    rows = get_replication(name).rows({})
     assert rows
     for row in rows:
         assert 0 < row.published < 1
@@ -78,7 +78,7 @@ def test_a_study_without_results_still_names_what_was_published(name: str) -> No
 
 def test_an_unknown_study_is_answered_with_near_names() -> None:
     with pytest.raises(UsageError, match="Did you mean genre"):
-        get_study("gender")
+        get_replication("gender")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_table_shows_each_figure_and_the_command_for_what_is_absent(store: S
 
 
 def test_absent_data_is_said_in_the_line(store: Store) -> None:
-    study = get_study("composer_lstm")
+    study = get_replication("composer_lstm")
     setting = Setting(store)
     missing = study.missing(setting)
     assert missing == "tunesmith ingest midi-big4.zip --name big4"
@@ -198,7 +198,7 @@ def test_an_interval_lies_around_the_share_and_inside_0_and_1() -> None:
 
 
 def test_the_perceptron_of_the_tutorial_runs_cut_down(store: Store) -> None:
-    by_key = {m.key: m for m in get_study("digits").measurements}
+    by_key = {m.key: m for m in get_replication("digits").measurements}
     result = by_key["perceptron"].run(Setting(store, Effort(1000, 0.05)))
     assert result["iterations"] == 15
     assert result["accuracy"] > 0.9
@@ -206,13 +206,13 @@ def test_the_perceptron_of_the_tutorial_runs_cut_down(store: Store) -> None:
     shuffled = by_key["svm-shuffled"].run(Setting(store))
     # Writers who are new are harder to read.
     assert in_order["accuracy"] < shuffled["accuracy"] - 0.005
-    (row,) = get_study("digits").rows({"svm-in-order": in_order, "svm-shuffled": shuffled})
+    (row,) = get_replication("digits").rows({"svm-in-order": in_order, "svm-shuffled": shuffled})
     assert row.honest is not None
     assert "in file order" in row.difference
 
 
 def test_a_search_on_noise_is_no_better_than_chance_on_fresh_rows(store: Store) -> None:
-    by_key = {m.key: m for m in get_study("noise").measurements}
+    by_key = {m.key: m for m in get_replication("noise").measurements}
     measure = partial(by_key["searched"].run)
     result = measure(Setting(store, Effort(None, 0.04)))
     assert result["trials"] == 2

@@ -446,7 +446,7 @@ def load_dataset(
     chosen = None if task is None else task_of(task)
     if name is None:
         if chosen is None:
-            message = "Name a dataset, as in load_dataset('mine'), or a task: task='digits'."
+            message = "Name a dataset, as in load_dataset('mine'), or a task: task='NAME'."
             raise UsageError(message)
         return ItemFrames(chosen, chosen.read(opened, Request(seed=seed)))
     dataset = open_dataset(opened, name, version)

@@ -3,13 +3,20 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tunesmith.cli.command import command, echo
+from tunesmith.errors import UsageError
+
+if TYPE_CHECKING:
+    from tunesmith.client import Client
 
 __all__ = ["main"]
+
+# Kind of item by the ending of a file; all others are texts.
+_KINDS = {".mid": "midi", ".midi": "midi", ".png": "image"}
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -22,6 +29,25 @@ def _show(result: dict[str, Any]) -> None:
             click.echo(f"    {reason['part']}: {side}; {without:.0%} without it")
 
 
+def _task_for(client: "Client", file: Path) -> str:
+    """Return the one task of the server that reads such a file.
+
+    Raises
+    ------
+    UsageError
+        When no task does, or several do.
+    """
+    kind = _KINDS.get(file.suffix.lower(), "text")
+    nodes = client.graph()
+    able = sorted(node["name"] for node in nodes if node["reads"] == kind and node["ready"])
+    if len(able) == 1:
+        return str(able[0])
+    served = ", ".join(sorted(node["name"] for node in nodes)) or "none"
+    reason = f"{', '.join(able)} do" if able else f"none does; the server has {served}"
+    message = f"Which task reads {file.name} ({kind})? {reason}. Name one with --task."
+    raise UsageError(message)
+
+
 @command(
     show=_show,
     code=lambda result: 1 if result["failed"] else 0,
@@ -29,12 +55,14 @@ def _show(result: dict[str, Any]) -> None:
     sections={"Where": ("url", "key")},
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
-@click.option("--task", default="composer", show_default=True, help="Task that the server answers.")
+@click.option(
+    "--task", metavar="NAME", help="Task to answer  [the only one that reads such a file]"
+)
 @click.option("--url", metavar="URL", help="Address of the server  [http://127.0.0.1:8000]")
 @click.option("--key", metavar="KEY", help="API key  [TUNESMITH_KEY]")
 @click.option("--why", is_flag=True, help="Print the inputs that mattered most as well.")
 def main(
-    *, files: tuple[Path, ...], task: str, url: str | None, key: str | None, why: bool
+    *, files: tuple[Path, ...], task: str | None, url: str | None, key: str | None, why: bool
 ) -> dict[str, Any]:
     """Classify FILEs (MIDI, PNG or text) with a running server.
 
@@ -51,8 +79,9 @@ def main(
     with Client(url or DEFAULT_URL, key or os.environ.get("TUNESMITH_KEY")) as client:
         for file in files:
             try:
-                answer = client.predict(task, file)
-                reasons = client.why(task, file) if why else ()
+                chosen = task or _task_for(client, file)
+                answer = client.predict(chosen, file)
+                reasons = client.why(chosen, file) if why else ()
             except (ClientError, OSError) as error:
                 echo(f"{file}: {error}")
                 failed.append({"file": str(file), "error": str(error)})

@@ -13,7 +13,7 @@ from tunesmith.errors import UsageError
 
 if TYPE_CHECKING:
     from tunesmith.artifacts.store import Store
-    from tunesmith.replications import Ledger, Measurement, Setting, Study
+    from tunesmith.replications import Ledger, Measurement, Replication, Setting
 
 _FOLDER = "studies"
 
@@ -61,7 +61,7 @@ class _Progress:
         self.n_slots = n_slots
 
     def advance(
-        self, study: "Study", measurement: "Measurement", text: str, seconds: float
+        self, replication: "Replication", measurement: "Measurement", text: str, seconds: float
     ) -> None:
         """Count a measurement and print a line."""
         self.done += 1
@@ -70,12 +70,12 @@ class _Progress:
         self.spent_s += seconds
         left_s = self.left_s * self.spent_s / self.foreseen_s / self.n_slots
         echo(
-            f"[{self.done}/{self.total}] {study.name}: {measurement.title}: {text} "
+            f"[{self.done}/{self.total}] {replication.name}: {measurement.title}: {text} "
             f"in {seconds:.0f} s; about {left_s / 60:.0f} min left"
         )
 
 
-Work = list[tuple["Study", "Measurement", "Ledger"]]
+Work = list[tuple["Replication", "Measurement", "Ledger"]]
 
 
 def _results(
@@ -113,54 +113,56 @@ def _results(
 
 def _plan(
     chosen: Sequence[str], setting: "Setting", fresh: bool
-) -> tuple[list[tuple["Study", "Ledger | None", str | None]], Work]:
-    """Return all studies with what each one lacks, and what is to be measured of those chosen."""
-    from tunesmith.replications import Ledger, get_study, study_names
+) -> tuple[list[tuple["Replication", "Ledger | None", str | None]], Work]:
+    """Return all replications with what each one lacks, and the measurements that are due."""
+    from tunesmith.replications import Ledger, get_replication, replication_names
 
-    studies: list[tuple[Study, Ledger | None, str | None]] = []
+    replications: list[tuple[Replication, Ledger | None, str | None]] = []
     work: Work = []
-    for name in study_names():
-        study = get_study(name)
-        missing = study.missing(setting)
+    for name in replication_names():
+        replication = get_replication(name)
+        missing = replication.missing(setting)
         if missing is not None:
             if any(wanted.split("/")[0] == name for wanted in chosen):
                 echo(f"{name}: not run, its data is absent: {missing}")
-            studies.append((study, None, f"not run, its data is absent: {missing}"))
+            replications.append((replication, None, f"not run, its data is absent: {missing}"))
             continue
-        ledger = Ledger(setting.store, study, study.version(setting))
-        studies.append((study, ledger, None))
+        ledger = Ledger(setting.store, replication, replication.version(setting))
+        replications.append((replication, ledger, None))
         work += [
-            (study, measurement, ledger)
-            for measurement in study.measurements
+            (replication, measurement, ledger)
+            for measurement in replication.measurements
             if not {name, f"{name}/{measurement.key}"}.isdisjoint(chosen)
             and (fresh or not ledger.find(measurement, setting.effort))
         ]
-    return studies, work
+    return replications, work
 
 
 def _check(name: str) -> None:
-    """Refuse what is neither a study nor a measurement of one."""
+    """Refuse a name that is neither a replication nor a measurement of one."""
     from tunesmith.errors import unknown
-    from tunesmith.replications import get_study
+    from tunesmith.replications import get_replication
 
-    study, slash, key = name.partition("/")
-    known = [measurement.key for measurement in get_study(study).measurements]
+    replication, slash, key = name.partition("/")
+    known = [measurement.key for measurement in get_replication(replication).measurements]
     if slash and key not in known:
-        kind = f"measurement of {study}"
+        kind = f"measurement of {replication}"
         raise unknown(kind, key, known)
 
 
 def _datasets(values: Sequence[str]) -> dict[str, str]:
-    from tunesmith.replications.contract import DATASETS
+    """Return dataset names by task, the defaults where none is given."""
+    from tunesmith.replications import get_replication, replication_names
 
-    named = dict(DATASETS)
+    replications = [get_replication(name) for name in replication_names()]
+    names = {r.task: r.dataset for r in replications if r.dataset is not None}
     for value in values:
         task, equals, name = value.partition("=")
-        if not equals or task not in DATASETS:
-            message = f"{value!r}: write TASK=NAME, where TASK is {' or '.join(DATASETS)}."
+        if not equals or task not in names:
+            message = f"{value!r}: write TASK=NAME, where TASK is {' or '.join(names)}."
             raise UsageError(message)
-        named[task] = name
-    return named
+        names[task] = name
+    return names
 
 
 @command(
@@ -180,7 +182,7 @@ def _datasets(values: Sequence[str]) -> dict[str, str]:
     "--dataset",
     multiple=True,
     metavar="TASK=NAME",
-    help="Dataset of a task on MIDI  [composer=big4, composer_all=classical]",
+    help="Dataset of a task on MIDI  [each study's own]",
 )
 @click.option("--fresh", is_flag=True, help="Measure again what is recorded already.")
 @click.option("--quick", is_flag=True, help="Use 1,000 rows and a tenth of the epochs: minutes.")
@@ -218,7 +220,7 @@ def main(store: str | None, **options: Any) -> dict[str, Any]:
       tunesmith reproduce --time-budget 1h
     """
     from tunesmith.artifacts.store import Store
-    from tunesmith.replications import Setting, study_names
+    from tunesmith.replications import Setting, replication_names
     from tunesmith.replications.contract import QUICK, Effort
 
     effort = QUICK if options["quick"] else Effort()
@@ -226,14 +228,14 @@ def main(store: str | None, **options: Any) -> dict[str, Any]:
         effort = Effort(effort.rows, options["epochs_share"])
     artefacts = Store(store)
     setting = Setting(artefacts, effort, _datasets(options["dataset"]))
-    chosen = options["only"] or study_names()
+    chosen = options["only"] or replication_names()
     for name in chosen:
         _check(name)
-    studies, work = _plan(chosen, setting, options["fresh"])
+    replications, work = _plan(chosen, setting, options["fresh"])
     failures: list[str] = []
     if work:
         failures = _work_off(work, setting, options)
-    return _written(artefacts, setting, studies, failures)
+    return _written(artefacts, setting, replications, failures)
 
 
 def _work_off(work: Work, setting: "Setting", options: Mapping[str, Any]) -> list[str]:
@@ -247,34 +249,37 @@ def _work_off(work: Work, setting: "Setting", options: Mapping[str, Any]) -> lis
         progress = _Progress([measurement for _, measurement, _ in work], slots)
         echo(f"{len(work)} measurements, {slots} at once.")
         for place, came in _results(work, setting, slots, cluster, deadline):
-            study, measurement, ledger = work[place]
+            replication, measurement, ledger = work[place]
             if isinstance(came, Exception):
-                failures.append(f"{study.name}/{measurement.key}: {str(came).splitlines()[-1]}")
-                progress.advance(study, measurement, failures[-1], 0.0)
+                failures.append(
+                    f"{replication.name}/{measurement.key}: {str(came).splitlines()[-1]}"
+                )
+                progress.advance(replication, measurement, failures[-1], 0.0)
                 continue
             result, seconds = came
             ledger.keep(measurement, result, setting.effort, seconds)
-            progress.advance(study, measurement, f"{result['accuracy']:.4f}", seconds)
+            progress.advance(replication, measurement, f"{result['accuracy']:.4f}", seconds)
     return failures
 
 
 def _written(
     store: "Store",
     setting: "Setting",
-    studies: Sequence[tuple["Study", "Ledger | None", str | None]],
+    replications: Sequence[tuple["Replication", "Ledger | None", str | None]],
     failures: Sequence[str],
 ) -> dict[str, Any]:
     """Write the table into the store and return it."""
     from tunesmith.replications import markdown, table
 
     found = [
-        (study, ledger.results() if ledger else {}, missing) for study, ledger, missing in studies
+        (replication, ledger.results() if ledger else {}, missing)
+        for replication, ledger, missing in replications
     ]
     lines = table(found, setting)
     seconds = sum(result["seconds"] for _, results, _ in found for result in results.values())
     facts = {
         "table": lines,
-        "planned": sum(len(study.measurements) for study, _, _ in studies),
+        "planned": sum(len(replication.measurements) for replication, _, _ in replications),
         "done": sum(len(results) for _, results, _ in found),
         "seconds": round(seconds, 1),
         "effort": {"rows": setting.effort.rows, "epochs_share": setting.effort.epochs_share},

@@ -224,8 +224,8 @@ def noise_rule(report: ReportRecord | None) -> Verdict:
     rule = "noise"
     if report is None:
         message = (
-            "not checked, this store has no evaluated run of a task on pure noise; "
-            "tunesmith tune noise && tunesmith evaluate noise"
+            "not checked: this store has no evaluated run of a task on pure noise; search and "
+            "evaluate one"
         )
         return Verdict(rule=rule, passed=None, message=message, may_be_forced=True)
     accuracy = report.item_metrics["accuracy"]

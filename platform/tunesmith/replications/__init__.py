@@ -4,21 +4,21 @@ A study is a list of measurements: trainings that are judged the way the study j
 them the same trainings judged without its leak. Each is recorded as soon as it is done.
 """
 
-from tunesmith.replications.contract import Effort, Measurement, Row, Setting, Study
+from tunesmith.replications.contract import Effort, Measurement, Replication, Row, Setting
 from tunesmith.replications.ledger import Ledger
-from tunesmith.replications.registry import get_study, study_names
+from tunesmith.replications.registry import get_replication, replication_names
 from tunesmith.replications.table import honest_figure, markdown, table
 
 __all__ = [
     "Effort",
     "Ledger",
     "Measurement",
+    "Replication",
     "Row",
     "Setting",
-    "Study",
-    "get_study",
+    "get_replication",
     "honest_figure",
     "markdown",
-    "study_names",
+    "replication_names",
     "table",
 ]

@@ -7,15 +7,8 @@ import numpy as np
 
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.splits import split_pieces
-from tunesmith.replications.contract import Measurement, Result, Row, Setting, Study
-from tunesmith.replications.music import (
-    SMALL_NETWORK,
-    ChunkRows,
-    chunk_rows,
-    collection,
-    missing_collection,
-    version_of,
-)
+from tunesmith.replications.contract import Measurement, Replication, Result, Row, Setting
+from tunesmith.replications.music import CLASSICAL, SMALL_NETWORK, ChunkRows
 from tunesmith.replications.training import (
     Plan,
     cut_note,
@@ -25,9 +18,8 @@ from tunesmith.replications.training import (
     train_and_judge,
 )
 
-__all__ = ["STUDY"]
+__all__ = ["REPLICATION"]
 
-_TASK = "composer_all"
 _HELD_OUT = 0.2
 _SHARES = {"0": 0.0, "0.1": 0.001, "1": 0.01, "10": 0.1}
 _PUBLISHED = {"0": 0.4289, "0.1": 0.4953, "1": 0.5003, "10": 0.4996}
@@ -55,7 +47,7 @@ def _kept(rows: ChunkRows, share: float) -> ChunkRows:
 
 def _by_chunk(setting: Setting, share: float) -> Result:
     """Judge as the study did: a random fifth of the chunks."""
-    kept = _kept(chunk_rows(setting, _TASK, None), share)
+    kept = _kept(CLASSICAL.chunk_rows(setting, None), share)
     train, test = random_part(len(kept.examples), _HELD_OUT)
     result = train_and_judge(setting, SMALL_NETWORK, kept.examples, train, test)
     return result | {"classes": len(kept.examples.classes)}
@@ -63,7 +55,7 @@ def _by_chunk(setting: Setting, share: float) -> Result:
 
 def _with_augmented(setting: Setting, share: float) -> Result:
     """Count transposed copies as one more composer, as the study did by mistake."""
-    kept = _kept(chunk_rows(setting, _TASK, None), share).examples
+    kept = _kept(CLASSICAL.chunk_rows(setting, None), share).examples
     x = kept.view("chunks").x
     rng = np.random.default_rng(42)
     n_copies = round(len(x) * _AUGMENTED_SHARE / (1 - _AUGMENTED_SHARE))
@@ -82,7 +74,7 @@ def _with_augmented(setting: Setting, share: float) -> Result:
 
 def _by_cluster(setting: Setting, share: float) -> Result:
     """Judge pieces by their musical features, duplicate clusters on one side."""
-    dataset = collection(setting, _TASK)
+    dataset = CLASSICAL.dataset(setting)
     pieces = dataset.pieces()
     pieces = pieces[pieces["label"].isin(dataset.labels)]
     chunks = pieces.groupby("label")["n_chunks"].sum()
@@ -140,12 +132,13 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     return rows
 
 
-STUDY = Study(
+REPLICATION = Replication(
     name="composer_all",
     title="Study 2024: all composers, by share of chunks",
-    task=_TASK,
-    missing=lambda setting: missing_collection(setting, _TASK, "midi-classical.zip"),
-    version=lambda setting: version_of(setting, _TASK),
+    task=CLASSICAL.task,
+    missing=CLASSICAL.missing,
+    version=CLASSICAL.version,
+    dataset=CLASSICAL.name,
     measurements=(
         *(
             Measurement(

@@ -8,16 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.splits import folds
-from tunesmith.replications.contract import Measurement, Result, Row, Setting, Study
-from tunesmith.replications.music import (
-    EPOCHS,
-    FOUR,
-    SMALL_NETWORK,
-    ChunkRows,
-    chunk_rows,
-    missing_collection,
-    version_of,
-)
+from tunesmith.replications.contract import Measurement, Replication, Result, Row, Setting
+from tunesmith.replications.music import BIG4, EPOCHS, FOUR, SMALL_NETWORK, ChunkRows
 from tunesmith.replications.training import (
     Plan,
     cut_note,
@@ -28,16 +20,15 @@ from tunesmith.replications.training import (
 )
 from tunesmith.tasks import get_task
 
-__all__ = ["STUDY"]
+__all__ = ["REPLICATION"]
 
-_TASK = "composer"
 _FOLDS = 3
-_REFERENCE = get_task(_TASK).reference
+_REFERENCE = get_task(BIG4.task).reference
 _STUDY = Plan("cnn2d", dict(_REFERENCE.params) if _REFERENCE else {}, EPOCHS)
 
 
 def _rows_of(setting: Setting) -> ChunkRows:
-    return chunk_rows(setting, _TASK, FOUR)
+    return BIG4.chunk_rows(setting, FOUR)
 
 
 def _fold_of_rows(rows: ChunkRows, by_cluster: bool) -> npt.NDArray[np.int64]:
@@ -175,12 +166,13 @@ class _Network:
 _SMALL = _Network("small", "1-D network", SMALL_NETWORK, 180)
 _LARGE = _Network("study", "the study's network", _STUDY, 1600)
 
-STUDY = Study(
+REPLICATION = Replication(
     name="composer_cnn",
     title="Study 2024: 2-D network on chunks of four composers",
-    task=_TASK,
-    missing=lambda setting: missing_collection(setting, _TASK, "midi-big4.zip"),
-    version=lambda setting: version_of(setting, _TASK),
+    task=BIG4.task,
+    missing=BIG4.missing,
+    version=BIG4.version,
+    dataset=BIG4.name,
     measurements=(
         # One fold of each tells most; the others make the mean of the study's own protocol. The
         # large network has one fold by cluster: each is half an hour.

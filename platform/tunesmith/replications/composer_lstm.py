@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.replications.contract import Measurement, Result, Row, Setting, Study
-from tunesmith.replications.music import FOUR, collection, missing_collection, version_of
+from tunesmith.replications.contract import Measurement, Replication, Result, Row, Setting
+from tunesmith.replications.music import BIG4, FOUR
 from tunesmith.replications.training import (
     Plan,
     cut_note,
@@ -16,9 +16,8 @@ from tunesmith.replications.training import (
     train_and_judge,
 )
 
-__all__ = ["STUDY"]
+__all__ = ["REPLICATION"]
 
-_TASK = "composer"
 _WINDOW_FILES = 10
 _PLAN = Plan.default("windows_lstm", 50)
 _COLUMNS = ("length_s", "n_notes")
@@ -26,7 +25,7 @@ _COLUMNS = ("length_s", "n_notes")
 
 def _numbers(setting: Setting) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Return ``float32 [files, 2]``, clipped and standardised, and composers, in file order."""
-    pieces = collection(setting, _TASK).pieces()
+    pieces = BIG4.dataset(setting).pieces()
     pieces = pieces[pieces["label"].isin(FOUR)].sort_values(["label", "path"])
     values = pieces[list(_COLUMNS)].to_numpy(dtype=np.float64)
     low, high = np.quantile(values, [0.25, 0.75], axis=0)
@@ -96,12 +95,13 @@ def _classes(result: Result) -> str:
     return f"Precision/recall/F1: {', '.join(cells)}."
 
 
-STUDY = Study(
+REPLICATION = Replication(
     name="composer_lstm",
     title="Study 2024: LSTM on windows of files",
-    task=_TASK,
-    missing=lambda setting: missing_collection(setting, _TASK, "midi-big4.zip"),
-    version=lambda setting: version_of(setting, _TASK),
+    task=BIG4.task,
+    missing=BIG4.missing,
+    version=BIG4.version,
+    dataset=BIG4.name,
     measurements=tuple(
         Measurement(
             key,

@@ -12,24 +12,20 @@ from tunesmith.artifacts.store import Store
 
 __all__ = [
     "CUT_DOWN",
-    "DATASETS",
     "QUICK",
     "Effort",
     "Measurement",
+    "Replication",
     "Result",
     "Row",
     "Setting",
-    "Study",
 ]
 
 Result = dict[str, Any]
 """Figures of a measurement, as JSON."""
 
 CUT_DOWN = "CUT DOWN"
-"""Stands before what of a study was not run."""
-
-DATASETS: Mapping[str, str] = {"composer": "big4", "composer_all": "classical"}
-"""Names that the studies' MIDI collections are looked for under, by task."""
+"""Stands before the parts of a study's training that were left out."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +76,18 @@ class Setting:
     Attributes
     ----------
     store
-        Holds the datasets of MIDI studies.
+        Store with the datasets of studies on MIDI.
     effort
-        How much is trained.
+        Share of the training that is done.
     datasets
-        Dataset of the store by task.
+        Dataset of the store by task, in place of `Replication.dataset`.
     threads
         Cores of a training.
     """
 
     store: Store
     effort: Effort = field(default_factory=Effort)
-    datasets: Mapping[str, str] = field(default_factory=lambda: dict(DATASETS))
+    datasets: Mapping[str, str] = field(default_factory=dict)
     threads: int = 1
 
 
@@ -102,7 +98,7 @@ class Measurement:
     Attributes
     ----------
     key
-        Name inside the study, also of its record.
+        Name inside the replication, also of its record.
     title
         What is measured, for the line of progress.
     about
@@ -128,7 +124,7 @@ class Row:
     Attributes
     ----------
     protocol
-        How the study judged.
+        Protocol of the study.
     published
         Its figure.
     same
@@ -138,7 +134,7 @@ class Row:
     difference
         What lies between that and an honest figure.
     ran
-        What of the study's training was run.
+        Share of the study's training that was run, in words.
     honest
         An honest figure of this line's own: ``value``, ``low``, ``high`` and ``text``; without one
         the newest evaluation of the task stands here.
@@ -157,25 +153,27 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Study:
-    """A published study.
+class Replication:
+    """A published study, run again.
 
     Attributes
     ----------
     name
-        What users type.
+        Name that users type.
     title
-        What it is, with its year.
+        One line for people, with the year of the study.
     task
-        The task whose evaluation is the honest figure beside it.
+        The task whose evaluation is the honest metric beside it.
     missing
-        Returns what to do to get its data, None where it is there.
+        Returns what to do to get the data, None where it is there.
     version
-        Returns what changes when the data does.
+        Returns a version of the data, which changes when the data does.
     measurements
-        What is measured, the most telling first.
+        The measurements, the most important first.
     rows
-        Returns its lines from the results there are, by key of measurement.
+        Returns the lines of the table from the results so far, by key of measurement.
+    dataset
+        Name that its dataset in the store has by default, for studies on MIDI.
     """
 
     name: str
@@ -185,3 +183,9 @@ class Study:
     version: Callable[[Setting], str]
     measurements: Sequence[Measurement]
     rows: Callable[[Mapping[str, Result]], list[Row]]
+    dataset: str | None = None
+
+    @property
+    def cost_s(self) -> float:
+        """Rough seconds of all measurements on one core."""
+        return sum(measurement.cost_s for measurement in self.measurements)

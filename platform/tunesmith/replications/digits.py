@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tunesmith.datasets.examples import Examples
-from tunesmith.replications.contract import Measurement, Result, Row, Setting, Study
+from tunesmith.replications.contract import Measurement, Replication, Result, Row, Setting
 from tunesmith.replications.training import (
     Plan,
     cut_note,
@@ -18,7 +18,7 @@ from tunesmith.replications.training import (
 )
 from tunesmith.tasks import Request, get_task
 
-__all__ = ["STUDY"]
+__all__ = ["REPLICATION"]
 
 _FOLDS = 10
 _ITERATIONS = 300
@@ -108,7 +108,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     ]
 
 
-STUDY = Study(
+REPLICATION = Replication(
     name="digits",
     title="Tutorial 2023: perceptron on 8 x 8 digits",
     task="digits",

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from tunesmith.artifacts.preparation import TablePreparation
 from tunesmith.datasets.examples import Examples
-from tunesmith.replications.contract import Measurement, Result, Row, Setting, Study
+from tunesmith.replications.contract import Measurement, Replication, Result, Row, Setting
 from tunesmith.replications.training import (
     Plan,
     cut_note,
@@ -22,7 +22,7 @@ from tunesmith.replications.training import (
 from tunesmith.tasks import Request, find_file, get_task
 from tunesmith.tasks.emotion import SONGS
 
-__all__ = ["STUDY"]
+__all__ = ["REPLICATION"]
 
 _HELD_OUT = 0.2
 _FOLDS = 5
@@ -129,7 +129,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     ]
 
 
-STUDY = Study(
+REPLICATION = Replication(
     name="emotion",
     title="Term project 2024: two layers of 16 on song moods",
     task="emotion",

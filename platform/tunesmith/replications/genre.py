@@ -9,7 +9,7 @@ from tunesmith.artifacts.preparation import TablePreparation
 from tunesmith.datasets.examples import Examples
 from tunesmith.datasets.splits import split_pieces
 from tunesmith.errors import DatasetError
-from tunesmith.replications.contract import Measurement, Result, Row, Setting, Study
+from tunesmith.replications.contract import Measurement, Replication, Result, Row, Setting
 from tunesmith.replications.training import (
     Plan,
     cut_note,
@@ -22,7 +22,7 @@ from tunesmith.replications.training import (
 from tunesmith.tasks import Request, TaskData, find_file, get_task
 from tunesmith.tasks.genre import SONGS
 
-__all__ = ["STUDY"]
+__all__ = ["REPLICATION"]
 
 _HELD_OUT = 0.2
 _EPOCHS = 60
@@ -109,7 +109,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     ]
 
 
-STUDY = Study(
+REPLICATION = Replication(
     name="genre",
     title="Coursework 2023: one hidden layer on song genres",
     task="genre",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tunesmith.artifacts.store import Store
-from tunesmith.replications.contract import Effort, Measurement, Result, Study
+from tunesmith.replications.contract import Effort, Measurement, Replication, Result
 
 __all__ = ["ROOT", "Ledger"]
 
@@ -20,21 +20,21 @@ def _is_whole(result: Result) -> bool:
 
 
 class Ledger:
-    """The records of one study on one version of its data, ``studies/<study>/<key>.json``.
+    """The records of one replication on one version of its data, ``studies/<study>/<key>.json``.
 
     Parameters
     ----------
     store
         Where they are.
-    study
-        Whose they are.
+    replication
+        The replication.
     version
         Of its data.
     """
 
-    def __init__(self, store: Store, study: Study, version: str) -> None:
+    def __init__(self, store: Store, replication: Replication, version: str) -> None:
         self.store = store
-        self.study = study
+        self.replication = replication
         self.version = version
 
     def find(self, measurement: Measurement, effort: Effort) -> Result | None:
@@ -53,7 +53,7 @@ class Ledger:
         done = Effort() if _is_whole(result) else effort
         whole = {**result, "seconds": round(seconds, 1), "is_full": done.is_full}
         record = {
-            "study": self.study.name,
+            "study": self.replication.name,
             "key": measurement.key,
             "title": measurement.title,
             "fingerprint": self._fingerprint(measurement),
@@ -68,7 +68,7 @@ class Ledger:
 
     def results(self) -> dict[str, Result]:
         """Return what is recorded of all measurements of the study, by key, whatever its effort."""
-        found = {m.key: self._read(m) for m in self.study.measurements}
+        found = {m.key: self._read(m) for m in self.replication.measurements}
         return {key: dict(record["result"]) for key, record in found.items() if record is not None}
 
     def _read(self, measurement: Measurement) -> Mapping[str, Any] | None:
@@ -79,7 +79,7 @@ class Ledger:
         return record if record["fingerprint"] == self._fingerprint(measurement) else None
 
     def _place(self, measurement: Measurement) -> tuple[str, str, str]:
-        return (ROOT, self.study.name, f"{measurement.key}.json")
+        return (ROOT, self.replication.name, f"{measurement.key}.json")
 
     def _fingerprint(self, measurement: Measurement) -> str:
         text = json.dumps([self.version, dict(measurement.about)], sort_keys=True, default=str)

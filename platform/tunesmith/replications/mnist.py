@@ -5,11 +5,11 @@ from functools import partial
 
 import numpy as np
 
-from tunesmith.replications.contract import Measurement, Result, Row, Setting, Study
+from tunesmith.replications.contract import Measurement, Replication, Result, Row, Setting
 from tunesmith.replications.training import Plan, cut_note, file_version, mean_of, train_and_judge
 from tunesmith.tasks import Request, find_file, get_task
 
-__all__ = ["STUDY"]
+__all__ = ["REPLICATION"]
 
 _FILES = ("mnist.npz",)
 _EPOCHS = 5
@@ -49,7 +49,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     ]
 
 
-STUDY = Study(
+REPLICATION = Replication(
     name="mnist",
     title="Tutorial 2023: one convolution on MNIST",
     task="mnist",

@@ -14,14 +14,13 @@ from tunesmith.replications.contract import Setting
 from tunesmith.replications.training import Plan, row_examples
 
 __all__ = [
+    "BIG4",
+    "CLASSICAL",
     "EPOCHS",
     "FOUR",
     "SMALL_NETWORK",
     "ChunkRows",
-    "chunk_rows",
-    "collection",
-    "missing_collection",
-    "version_of",
+    "Collection",
 ]
 
 FOUR = ("Bach", "Beethoven", "Chopin", "Mozart")
@@ -60,29 +59,52 @@ class ChunkRows:
     pieces: npt.NDArray[np.int64]
 
 
-def missing_collection(setting: Setting, task: str, archive: str) -> str | None:
-    """Return how to make the dataset of a task, None where the store holds it."""
-    name = setting.datasets[task]
-    if name in dataset_names(setting.store):
-        return None
-    return f"tunesmith ingest {archive} --name {name}"
+@dataclass(frozen=True)
+class Collection:
+    """A collection of MIDI files that studies were made on.
+
+    Attributes
+    ----------
+    task
+        The task that is searched on it.
+    name
+        Name that its dataset in the store has by default.
+    archive
+        File that it is ingested from.
+    """
+
+    task: str
+    name: str
+    archive: str
+
+    def name_in(self, setting: Setting) -> str:
+        """Return the name of its dataset."""
+        return setting.datasets.get(self.task, self.name)
+
+    def missing(self, setting: Setting) -> str | None:
+        """Return how to make its dataset, None where the store holds it."""
+        name = self.name_in(setting)
+        if name in dataset_names(setting.store):
+            return None
+        return f"tunesmith ingest {self.archive} --name {name}"
+
+    def dataset(self, setting: Setting) -> Dataset:
+        """Return its dataset."""
+        return open_dataset(setting.store, self.name_in(setting))
+
+    def version(self, setting: Setting) -> str:
+        """Return name and version of its dataset."""
+        dataset = self.dataset(setting)
+        return f"{dataset.name}-{dataset.version}"
+
+    def chunk_rows(self, setting: Setting, composers: tuple[str, ...] | None) -> ChunkRows:
+        """Return the chunks of the pieces of some composers, or of all that are known."""
+        dataset = self.dataset(setting)
+        return _chunk_rows(setting.store.uri, dataset.name, dataset.version, composers)
 
 
-def collection(setting: Setting, task: str) -> Dataset:
-    """Return the dataset of a task."""
-    return open_dataset(setting.store, setting.datasets[task])
-
-
-def version_of(setting: Setting, task: str) -> str:
-    """Return name and version of the dataset of a task."""
-    dataset = collection(setting, task)
-    return f"{dataset.name}-{dataset.version}"
-
-
-def chunk_rows(setting: Setting, task: str, composers: tuple[str, ...] | None) -> ChunkRows:
-    """Return the chunks of the pieces of some composers, or of all that are known."""
-    dataset = collection(setting, task)
-    return _chunk_rows(setting.store.uri, dataset.name, dataset.version, composers)
+BIG4 = Collection("composer", "big4", "midi-big4.zip")
+CLASSICAL = Collection("composer_all", "classical", "midi-classical.zip")
 
 
 # A worker measures several things on the same rows one after another.

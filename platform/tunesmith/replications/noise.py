@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from tunesmith.models import get_family
-from tunesmith.replications.contract import CUT_DOWN, Measurement, Result, Row, Setting, Study
+from tunesmith.replications.contract import CUT_DOWN, Measurement, Replication, Result, Row, Setting
 from tunesmith.replications.training import Plan, accuracy_of, interval, mean_of, train_and_judge
 from tunesmith.tasks import Request, TaskData, get_task
 
-__all__ = ["STUDY"]
+__all__ = ["REPLICATION"]
 
 _EPOCHS = 20
 _TRIALS = 50
@@ -137,7 +137,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     return rows or [Row("best validation accuracy of 20 epochs", 0.1183, mean_of(results, "best"))]
 
 
-STUDY = Study(
+REPLICATION = Replication(
     name="noise",
     title="Notebook: network on random labels",
     task="noise",

@@ -1,43 +1,39 @@
-"""Studies by name: every module of this package that holds a ``STUDY``."""
+"""Replications by name."""
 
-from functools import cache
-from importlib import import_module
+import tunesmith.replications as package
+from tunesmith.registries import Registry
+from tunesmith.replications.contract import Replication
 
-from tunesmith.errors import unknown
-from tunesmith.replications.contract import Study
+__all__ = ["REPLICATIONS", "get_replication", "replication_names"]
 
-__all__ = ["get_study", "study_names"]
+_HELPERS = frozenset({"contract", "registry", "ledger", "music", "table", "training"})
 
-# The cheap ones first: a run that is stopped has most of the table by then.
-_NAMES = (
-    "digits",
-    "noise",
-    "composer_lstm",
-    "emotion",
-    "genre",
-    "mnist",
-    "composer_all",
-    "sentiment",
-    "composer_cnn",
+REPLICATIONS = Registry(
+    "replication",
+    Replication,
+    package=package,
+    attributes=("REPLICATION", "REPLICATIONS"),
+    entry_points="tunesmith.replications",
+    skip=_HELPERS,
 )
+"""All replications: those of this package (a module each), of installed packages and plugins."""
 
 
-def study_names() -> tuple[str, ...]:
-    """Return the names of all studies, the cheapest first."""
-    return _NAMES
+def replication_names() -> tuple[str, ...]:
+    """Return the names of all replications, the cheapest first.
+
+    A run that is stopped has most of the table by then.
+    """
+    names = REPLICATIONS.names()
+    return tuple(sorted(names, key=lambda name: REPLICATIONS.get(name).cost_s))
 
 
-@cache
-def get_study(name: str) -> Study:
-    """Return the study called `name`.
+def get_replication(name: str) -> Replication:
+    """Return the replication called `name`.
 
     Raises
     ------
     UsageError
         When there is none; the message names the nearest ones.
     """
-    if name not in _NAMES:
-        kind = "study"
-        raise unknown(kind, name, _NAMES)
-    study: Study = import_module(f"tunesmith.replications.{name}").STUDY
-    return study
+    return REPLICATIONS.get(name)

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from tunesmith.replications.contract import Measurement, Result, Row, Setting, Study
+from tunesmith.replications.contract import Measurement, Replication, Result, Row, Setting
 from tunesmith.replications.training import (
     Plan,
     cut_note,
@@ -16,7 +16,7 @@ from tunesmith.replications.training import (
 )
 from tunesmith.tasks import Request, find_file, get_task
 
-__all__ = ["STUDY"]
+__all__ = ["REPLICATION"]
 
 _FILES = ("imdb.npz",)
 _PUBLISHED = 0.8564
@@ -74,7 +74,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
     ]
 
 
-STUDY = Study(
+REPLICATION = Replication(
     name="sentiment",
     title="Tutorial 2023: LSTM on film reviews",
     task="sentiment",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tunesmith.artifacts.store import Store
-from tunesmith.replications.contract import CUT_DOWN, Result, Row, Setting, Study
+from tunesmith.replications.contract import CUT_DOWN, Replication, Result, Row, Setting
 
 __all__ = ["honest_figure", "markdown", "table"]
 
@@ -47,41 +47,41 @@ def honest_figure(store: Store, task: str, metric: str = "accuracy") -> dict[str
 
 
 def table(
-    studies: Sequence[tuple[Study, Mapping[str, Result], str | None]], setting: Setting
+    replications: Sequence[tuple[Replication, Mapping[str, Result], str | None]], setting: Setting
 ) -> list[dict[str, Any]]:
     """Return the lines of the table as JSON.
 
     Parameters
     ----------
-    studies
-        Each study, its results, and what is missing to run it.
+    replications
+        Each replication, its results, and what is missing to run it.
     setting
         Where evaluations are, and what was asked for.
     """
     lines = []
-    for study, results, missing in studies:
-        for row in study.rows(results):
-            evaluated = honest_figure(setting.store, study.task, row.metric)
-            lines.append(_line(study, row, evaluated, missing))
+    for replication, results, missing in replications:
+        for row in replication.rows(results):
+            evaluated = honest_figure(setting.store, replication.task, row.metric)
+            lines.append(_line(replication, row, evaluated, missing))
     return lines
 
 
 def _line(
-    study: Study, row: Row, evaluated: Mapping[str, Any] | None, missing: str | None
+    replication: Replication, row: Row, evaluated: Mapping[str, Any] | None, missing: str | None
 ) -> dict[str, Any]:
     honest = row.honest or evaluated
     command = None
     if honest is None:
-        command = f"tunesmith tune {study.task} && tunesmith evaluate {study.task}"
+        command = f"tunesmith tune {replication.task} && tunesmith evaluate {replication.task}"
     nothing = row.same is None and row.better is None
     ran = (
         row.ran
         if not nothing
-        else (missing or "not run yet: tunesmith reproduce --only " + study.name)
+        else (missing or "not run yet: tunesmith reproduce --only " + replication.name)
     )
     return {
-        "study": study.name,
-        "title": study.title,
+        "study": replication.name,
+        "title": replication.title,
         "protocol": row.protocol,
         "published": row.published,
         "ours": row.same,

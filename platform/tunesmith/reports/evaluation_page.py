@@ -404,7 +404,7 @@ def _selection(facts: Facts, figures: Figures) -> str:
     ]
     lost = [column["name"] for column in found["columns"] if column["dropped"]]
     text = (
-        "A common way to fewer columns, also that of the emotion study, drops what goes together: "
+        "A common way to fewer columns drops what goes together: "
         f"of two columns whose correlation is above {found['threshold']:g} the later one. Here "
         f"that drops {len(lost)}: {', '.join(lost)}. The other way is to ask a model "
         f"({found['model']}) which columns it misses most. Both keep as many columns; the same "
@@ -562,7 +562,7 @@ def _data(facts: Facts, figures: Figures) -> str:
         + drawing(
             figures,
             "downsampling",
-            "What downsampling to the smallest class, as the emotion study did, throws away. Here "
+            "What downsampling to the smallest class throws away. Here "
             "every item is kept, and a setting of most families weighs rare classes up.",
         )
         + drawing(
