@@ -98,6 +98,14 @@ def test_a_room_imports_only_what_the_plan_allows(room: str) -> None:
             assert top not in {"jobs", "serve"}, where
 
 
+def test_the_architecture_page_lists_the_rooms_and_their_imports() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", page, re.MULTILINE)
+    assert {room: set(re.findall(r"`(\w+)`", cell)) for room, cell in rows if room in ROOMS} == {
+        room: rooms for room, (rooms, _) in ROOMS.items()
+    }
+
+
 def test_the_base_imports_no_room() -> None:
     for name in sorted(BASE):
         for imported in _imports(PACKAGE / f"{name}.py"):
