@@ -142,3 +142,10 @@ def test_neither_ray_nor_tensorflow_is_loaded_to_predict(store):
     )
     assert "onnxruntime" in run.stdout.split()
     assert not {"ray", "tensorflow", "keras"} & set(run.stdout.split())
+
+
+def test_a_missing_runtime_is_named_with_its_extra(store, monkeypatch):
+    model = load(store, "genre")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(tunesmith.TunesmithError, match=r"Model\.predict needs onnxruntime"):
+        model.predict(SONG)

@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import os
 import subprocess
 import sys
 import time
@@ -85,3 +86,28 @@ def test_the_examples_in_a_docstring_are_right(name):
         results = doctest.DocTestRunner().run(example)
         assert results.failed == 0
         assert time.perf_counter() - started < 60
+
+
+def run_without(module, program, store):
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.modules[{module!r}] = None; {program}"],
+        capture_output=True, text=True, check=False, timeout=120,
+        env={**os.environ, "TUNESMITH_STORE": str(store)},
+    )  # fmt: skip
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra(tmp_path):
+    run = run_without("ray", "import tunesmith; tunesmith.tune('digits')", tmp_path)
+    assert "tunesmith.tune needs ray, which is not installed" in run.stderr
+    assert "pip install 'tunesmith[train]'" in run.stderr
+
+
+def test_the_core_alone_opens_a_store_and_loads_a_dataset(piece_store):
+    program = (
+        "sys.modules.update(dict.fromkeys(['sklearn', 'onnxruntime', 'optuna', 'keras', 'onnx', "
+        "'matplotlib', 'mlflow', 'fastapi', 'jinja2', 'tensorflow', 'xgboost'])); "
+        "import tunesmith; [getattr(tunesmith, name) for name in tunesmith.__all__]; "
+        "print(tunesmith.load_dataset('small'))"
+    )
+    run = run_without("ray", program, piece_store.uri)
+    assert run.stdout.startswith("PieceFrames('small'"), run.stderr

@@ -1,5 +1,6 @@
 """Evaluating a run."""
 
+from tunesmith.api.extras import needs
 from tunesmith.api.progress import Progress, silent
 from tunesmith.api.results import Report, Run
 from tunesmith.api.stores import AnyStore
@@ -10,6 +11,7 @@ from tunesmith.tasks import Task
 __all__ = ["evaluate"]
 
 
+@needs("tunesmith.evaluate", "train")
 def evaluate(
     task: str | Task | Run,
     *,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from tunesmith.api.extras import needs
 from tunesmith.api.frames import PieceFrames, load_dataset
 from tunesmith.api.progress import Progress, silent
 from tunesmith.api.stores import AnyStore, open_store
@@ -14,6 +15,7 @@ from tunesmith.ingestion.parameters import load_parameters
 __all__ = ["ingest"]
 
 
+@needs("tunesmith.ingest", "train")
 def ingest(
     sources: str | Path | Sequence[str | Path],
     *,

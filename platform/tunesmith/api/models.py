@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith import inference
+from tunesmith.api.extras import needs
 from tunesmith.api.html import facts_html
 from tunesmith.api.stores import AnyStore, open_store
 from tunesmith.artifacts import layout
@@ -100,6 +101,7 @@ class Model:
     @overload
     def predict(self, items: npt.NDArray[Any]) -> "Prediction | pd.DataFrame": ...
 
+    @needs("Model.predict", "serve")
     def predict(self, items: Any) -> "Prediction | pd.DataFrame":
         """Classify one item or many.
 
@@ -313,6 +315,7 @@ def _piece(source: str | Path | bytes) -> Piece:
         raise MidiError(message) from error
 
 
+@needs("tunesmith.load_model", "serve")
 def load_model(
     task: str, *, version: int | str | None = None, store: AnyStore | None = None
 ) -> Model:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tunesmith.api.extras import needs
 from tunesmith.api.models import Model
 from tunesmith.api.progress import Progress, silent
 from tunesmith.api.results import Run
@@ -69,6 +70,7 @@ def promote_run(
     return Promotion(bundle, moved, before.champion if moved else None, catalogued)
 
 
+@needs("tunesmith.promote", "train")
 def promote(
     task: str | Task | Run,
     *,

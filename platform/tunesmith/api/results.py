@@ -188,7 +188,7 @@ class Report:
         if _INLINE_FIGURE in self.figures:
             data = base64.b64encode(self.figure(_INLINE_FIGURE)).decode("ascii")
             picture = (
-                f'<img alt="Confusion matrix of {escape(self.task)}" style="max-width:420px" '
+                f'<img alt="Confusion matrix of {escape(self.task)}" style="max-width:640px" '
                 f'src="data:image/png;base64,{data}">'
             )
         return table_html(title, table, f"Whole report: {self.page}") + picture

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
+from tunesmith.api.extras import needs
 from tunesmith.api.progress import Progress, silent
 from tunesmith.api.results import Run
 from tunesmith.api.stores import AnyStore, open_store
@@ -61,6 +62,7 @@ def tune(
 ) -> list[Run]: ...
 
 
+@needs("tunesmith.tune", "train")
 def tune(
     task: Any,
     *,

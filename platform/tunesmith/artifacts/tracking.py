@@ -3,6 +3,7 @@
 MLflow is imported inside the function: it takes more than a second, and few commands need it.
 """
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,8 @@ def open_client(uri: str) -> "MlflowClient":
         Path(uri.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     from mlflow import MlflowClient
 
+    # It reports the creation of its tables as news.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     return MlflowClient(uri)
 
 

@@ -75,8 +75,11 @@ def connect(
         # These are for a Ray that starts here; a cluster that runs is as it is.
         for name in ("include_dashboard", "num_cpus"):
             options.pop(name, None)
-    import ray
-
+    # In a notebook tqdm and Ray ask for ipywidgets; no bar of theirs is shown here.
+    logging.getLogger("ray.widgets.util").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import ray
     if ray.is_initialized():
         return _with_what_comes(ray.cluster_resources())
     try:

@@ -208,6 +208,8 @@ def run_trials(
                 ],
                 stop=budget,
                 verbose=0,
+                # In a notebook the default reporter adds an empty output.
+                progress_reporter=tune.CLIReporter(),
                 failure_config=tune.FailureConfig(max_failures=_MAX_RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
