@@ -44,6 +44,7 @@ INDIRECT = {
     "furo": "make docs",
     "myst-parser": "make docs",
     "sphinx": "make docs",
+    "ipykernel": "nbclient, to run the notebook of examples/",
     "ruff": "make check",
     "mypy": "make check",
     "pytest-cov": "make coverage",
