@@ -74,6 +74,7 @@ class Reader:
     def _typed(self, text: str) -> list[str]:
         text = text.replace(f":{PORT}/", f":{self.port}/")
         text = text.replace("tunesmith predict", f"tunesmith predict --url {self.address}")
+        text = text.replace("tunesmith serve\n", f"tunesmith serve --port {self.port}\n")
         # What one block sets, the next ones have: they are typed into the same terminal.
         activate = "[ ! -e .venv/bin/activate ] || . .venv/bin/activate\n"
         return ["bash", "-e", "-c", activate + text]

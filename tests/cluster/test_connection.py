@@ -110,7 +110,7 @@ except ClusterError as error:
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
     )
-    assert run.stdout.startswith("Ray does not answer on not an address")
+    assert run.stdout.startswith("Ray does not answer at not an address")
 
 
 @pytest.mark.parametrize("how", ["connect()", "session().__enter__()"])

@@ -70,7 +70,7 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
             yield process_batch(batch, parameters, staging.store, staging.parts)
 
     monkeypatch.setattr(pipeline, "_map_batches", run)
-    monkeypatch.setattr("tunesmith.cluster.connection.connect", lambda _: None)
+    monkeypatch.setattr("tunesmith.cluster.connection.connect", lambda *_, **__: None)
 
 
 @pytest.mark.usefixtures("without_ray")

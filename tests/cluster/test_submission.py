@@ -115,9 +115,21 @@ def test_an_unknown_job_names_the_nearest() -> None:
         entrypoint(_order(job="tuen"))
 
 
-def test_a_folder_without_the_project_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no checkout of Tunesmith"):
-        entrypoint(Order("tune", (), tmp_path))
+def test_outside_a_checkout_the_installed_package_runs(tmp_path: Path) -> None:
+    bare = Order("tune", ("composer",))
+    assert entrypoint(bare) == "python -m tunesmith tune composer"
+    assert bare.runtime_env() == {"env_vars": {}}
+    own = Order("tune", ("composer",), tmp_path)
+    assert entrypoint(own) == "python -m tunesmith tune composer"
+    assert own.runtime_env() == {"env_vars": {}, "working_dir": str(tmp_path)}
+    assert not_uploaded([str(tmp_path), "x"], None) == [str(tmp_path)]
+
+
+def test_every_file_of_jobs_is_a_job() -> None:
+    files = {path.stem for path in (ROOT / "jobs").glob("*.py")}
+    assert set(submission.JOBS) <= files
+    # These open pages and ports where their user is.
+    assert files - set(submission.JOBS) == {"demo", "watch"}
 
 
 @given(st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1)))
@@ -212,7 +224,7 @@ def test_jobs_are_listed_read_and_stopped(
     client = FakeClient("one\n")
     client.submit_job(entrypoint="python jobs/tune.py digits")
     assert _run(jobs, ["list"], client, monkeypatch) == 0
-    assert "raysubmit_1  RUNNING" in capsys.readouterr().out
+    assert "raysubmit_1  running" in capsys.readouterr().out
     assert _run(jobs, ["logs", "raysubmit_1"], client, monkeypatch) == 0
     assert capsys.readouterr().out == "one\n"
     assert _run(jobs, ["stop", "raysubmit_1"], client, monkeypatch) == 0

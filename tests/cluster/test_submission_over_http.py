@@ -147,7 +147,7 @@ def test_a_job_is_uploaded_started_and_followed_with_the_token_of_the_home_folde
     assert "jobs/tune.py" in "\n".join(zipfile.ZipFile(BytesIO(upload)).namelist())
     assert len(upload) < 2_000_000
     listed = _tunesmith(tmp_path, dashboard, "jobs", "list")
-    assert "raysubmit_1  SUCCEEDED" in listed.stdout
+    assert "raysubmit_1  succeeded" in listed.stdout
     assert dashboard.refused == 0
 
 

@@ -1,12 +1,16 @@
 """When a search ends, and a trial that keeps others waiting."""
 
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ray import cloudpickle
 
 from tunesmith.artifacts.searches import TrialResult
-from tunesmith.tuning.progress import Budget, Progress
+from tunesmith.tuning.display import Standing
+from tunesmith.tuning.progress import Budget, Progress, Watch
 
 _TOTAL_S = 600.0
 
@@ -87,3 +91,19 @@ def test_too_many_failures_end_the_search() -> None:
     progress.failed = 2
     assert budget.stop_all()
     assert budget.reason == "2 trials failed"
+
+
+def test_the_callback_is_stored_without_its_terminal(tmp_path: Path) -> None:
+    class Terminal:
+        def __init__(self) -> None:
+            self.lock = threading.RLock()
+
+        def __call__(self, line: str) -> None:
+            raise AssertionError
+
+        def show(self, standing: Standing) -> None:
+            raise AssertionError
+
+    watch = Watch({"noise": Progress(3)}, {"noise": tmp_path}, Terminal(), None)
+    stored: Watch = cloudpickle.loads(cloudpickle.dumps(watch))
+    stored.setup()

@@ -57,11 +57,12 @@ def main(*, store: str | None, every: bool, address: str | None, worker: bool) -
       tunesmith doctor
       tunesmith doctor --all --address http://127.0.0.1:8265
     """
-    from tunesmith.cluster.checks import Question, examine
+    from tunesmith.cluster.checks import examine
+    from tunesmith.cluster.findings import Target
     from tunesmith.cluster.machine import Machine
 
     url = address or os.environ.get("RAY_API_SERVER_ADDRESS")
-    findings = examine(Question(Machine(), store, url))
+    findings = examine(Target(Machine(), store, url))
     if worker:
         from tunesmith.cluster.worker import ask_worker
 

@@ -4,11 +4,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from tunesmith.cli.command import echo
 from tunesmith.cli.wording import duration
 
-__all__ = ["counting"]
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from tunesmith.tuning.display import Standing
+
+__all__ = ["counting", "searching"]
 
 _PAUSE_S = 10.0
 
@@ -72,3 +78,59 @@ class _Lines:
             if done < total:
                 line += f", {duration((total - done) * elapsed_s / done)} left"
         echo(line)
+
+
+@contextmanager
+def searching() -> Iterator[Callable[[str], None]]:
+    """Show the tasks of a search for the length of a ``with`` block: a bar each on a terminal.
+
+    Yields
+    ------
+    Callable
+        Prints a line; on a terminal a `tunesmith.tuning.display.Display`.
+    """
+    if not sys.stderr.isatty():
+        yield echo
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TextColumn("{task.fields[left]}", markup=False),
+        TextColumn("{task.fields[best]}", markup=False),
+    )
+    console = Console(stderr=True, highlight=False, markup=False)
+    with Progress(
+        *columns, console=console, redirect_stdout=False, redirect_stderr=False, transient=True
+    ) as progress:
+        yield _Bars(progress)
+
+
+class _Bars:
+    """A bar for each task, and lines above them."""
+
+    def __init__(self, progress: "Progress") -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def __call__(self, line: str) -> None:
+        """Print a line."""
+        self._progress.console.print(line, soft_wrap=True)
+
+    def show(self, standing: "Standing") -> None:
+        """Move the bar of a task."""
+        name = standing.task
+        if name not in self._bars:
+            self._bars[name] = self._progress.add_task(name, rate="", left="", best="")
+        self._progress.update(
+            self._bars[name],
+            completed=standing.ended,
+            total=standing.n_trials,
+            rate=standing.rate_text,
+            left=standing.left_text,
+            best=f"best {standing.best}" if standing.best else "",
+        )

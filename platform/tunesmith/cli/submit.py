@@ -1,4 +1,4 @@
-"""``tunesmith submit JOB ARGUMENTS…``: run a job on a cluster and follow it."""
+"""``tunesmith submit JOB ARGUMENTS…``: a command run on a cluster, its output followed."""
 
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,40 @@ def _show(result: dict[str, Any]) -> None:
     click.echo(f"{result['id']} {result['status']}: {result['entrypoint']}")
 
 
-@command(show=_show, code=lambda result: 1 if result["status"] in {"FAILED", "STOPPED"} else 0)
+@command(
+    show=_show,
+    code=lambda result: 1 if result["status"] in {"FAILED", "STOPPED"} else 0,
+    extras=("train",),
+    sections={
+        "Job": ("working_dir", "pairs", "detach"),
+        "Where": ("store", "address", "token_file"),
+    },
+)
 @click.argument("job")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option("--address", metavar="URL", help="The cluster's dashboard  [http://127.0.0.1:8265]")
-@click.option("--token-file", type=click.Path(path_type=Path), help="The cluster's token.")
 @click.option(
     "--working-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=".",
-    help="Checkout to upload  [this folder]",
+    metavar="FOLDER",
+    help="Folder to upload  [this one if it is a checkout, else none]",
 )
-@click.option("--env", "pairs", multiple=True, metavar="NAME=VALUE", help="A variable for the job.")
-@click.option("--detach", is_flag=True, help="Return at once; `tunesmith jobs logs` follows it.")
+@click.option(
+    "--env", "pairs", multiple=True, metavar="NAME=VALUE", help="Variable for the job; repeatable."
+)
+@click.option(
+    "--detach", is_flag=True, help="Return at once; `tunesmith jobs logs` shows the output."
+)
+@click.option(
+    "--address",
+    metavar="URL",
+    help="Dashboard of the cluster  [RAY_API_SERVER_ADDRESS, else http://127.0.0.1:8265]",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File with the cluster's token  [~/.ray/auth_token]",
+)
 def main(
     *,
     store: str | None,
@@ -35,21 +56,38 @@ def main(
     arguments: tuple[str, ...],
     address: str | None,
     token_file: Path | None,
-    working_dir: Path,
+    working_dir: Path | None,
     pairs: tuple[str, ...],
     detach: bool,
 ) -> dict[str, Any]:
-    """Run JOB of jobs/ on a cluster and print what it prints, on stderr.
+    """Run the command JOB on a cluster and print its output, on stderr.
 
-    Options of the job itself follow it: tunesmith submit --store s3://b/p tune composer --trials 12
+    Options of this command stand before JOB, those of the job after it. In a checkout the checkout
+    is uploaded and run. Elsewhere the job runs the package that is installed on the cluster, which
+    must be of the same version as this one.
+
+    \b
+    Examples:
+      tunesmith submit ingest s3://bucket/midi --name mine
+      tunesmith submit --store s3://bucket/store tune composer --trials 12
     """
-    from tunesmith.cluster.submission import Order, entrypoint, not_uploaded, open_cluster
+    from tunesmith.cluster.submission import (
+        Order,
+        entrypoint,
+        is_checkout,
+        not_uploaded,
+        open_cluster,
+    )
 
+    here = Path.cwd()
+    folder = working_dir.resolve() if working_dir else (here if is_checkout(here) else None)
     environment = dict(_pair(text) for text in pairs)
-    order = Order(job, arguments, working_dir.resolve(), store, environment)
+    order = Order(job, arguments, folder, store, environment)
     line = entrypoint(order)
-    for name in not_uploaded(arguments, order.working_dir):
-        echo(f"note: {name} is on this machine and not in the upload; the cluster may not see it")
+    for name in not_uploaded(arguments, folder):
+        echo(f"Note: {name} is not in the upload; the cluster may not see it.")
+    if not order.brings_code:
+        echo("Note: the job runs the package that is installed on the cluster.")
     cluster = open_cluster(address, token_file)
     job_id = cluster.submit(order)
     echo(f"{job_id} on {cluster.address}: {line}")
@@ -58,7 +96,8 @@ def main(
         try:
             status = cluster.follow(job_id, lambda text: click.echo(text, err=True, nl=False))
         except KeyboardInterrupt:
-            echo(f"\n{job_id} goes on: `tunesmith jobs logs --follow {job_id}`, `… stop {job_id}`")
+            echo(f"\nThe job goes on. Follow it: tunesmith jobs logs --follow {job_id}")
+            echo(f"Stop it: tunesmith jobs stop {job_id}")
             raise
     return {"id": job_id, "status": status, "entrypoint": line, "address": cluster.address}
 

@@ -8,6 +8,7 @@ import click
 from tunesmith.cli.command import DURATION, command, echo
 from tunesmith.cli.names import family_names, task_names
 from tunesmith.cli.plugin import plugin_option
+from tunesmith.cli.progress import searching
 from tunesmith.cli.tables import Column, print_table
 from tunesmith.cli.wording import count, duration, settings, size
 from tunesmith.errors import UsageError
@@ -227,8 +228,8 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
         place, chosen = Store(store), _search_options(options)
         if options["dry_run"]:
             return {"plan": plan(place, asks_for(names, chosen), on_machines(cluster))}
-        return {
-            "runs": run_search(
+        with searching() as say:
+            runs = run_search(
                 place,
                 names,
                 chosen,
@@ -236,6 +237,6 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
                 time_budget_s=options["time_budget"],
                 max_failed=options["max_failed"],
                 track=options["track"],
-                say=echo,
+                say=say,
             )
-        }
+        return {"runs": runs}

@@ -93,9 +93,11 @@ def connect(
                 configure_logging=False,
                 **options,
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = target or "this machine"
-        message = f"Ray does not answer on {where}: {error}. `ray status` tells whether it runs."
+    except Exception as error:  # Ray raises the base class when a process starts too slowly
+        if target:
+            message = f"Ray does not answer at {target}: {error} Check it with: ray status"
+        else:
+            message = f"Ray did not start on this machine: {error} Check it with: tunesmith doctor"
         raise ClusterError(message) from error
     return _with_what_comes(ray.cluster_resources())
 

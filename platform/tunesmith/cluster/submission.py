@@ -1,7 +1,8 @@
 """Jobs on a cluster, through Ray's own client, which is imported when it is needed.
 
 What ``ray job submit --working-dir . --runtime-env-json '{"env_vars": {"PYTHONPATH":
-"platform"}}' -- python jobs/tune.py composer`` does, with the parts filled in.
+"platform"}}' -- python jobs/tune.py composer`` does, with the parts filled in. Outside a checkout
+the job runs the package that is installed on the cluster: ``python -m tunesmith tune composer``.
 """
 
 import asyncio
@@ -20,7 +21,16 @@ from tunesmith.cluster.connection import ClusterError
 from tunesmith.cluster.machine import Machine
 from tunesmith.errors import UsageError, unknown
 
-__all__ = ["DEFAULT_ADDRESS", "Cluster", "Order", "entrypoint", "not_uploaded", "open_cluster"]
+__all__ = [
+    "DEFAULT_ADDRESS",
+    "JOBS",
+    "Cluster",
+    "Order",
+    "entrypoint",
+    "is_checkout",
+    "not_uploaded",
+    "open_cluster",
+]
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 # Of the caller's environment; credentials are not among them, for the dashboard shows what a job
@@ -42,6 +52,25 @@ _PAUSE_S = 0.5
 _SETTLED_S = 30.0
 
 
+# Commands that make sense as a job; the others run where their user is.
+JOBS = (
+    "datasets",
+    "evaluate",
+    "history",
+    "ingest",
+    "leaderboard",
+    "promote",
+    "reproduce",
+    "rollback",
+    "tune",
+)
+
+
+def is_checkout(folder: Path) -> bool:
+    """Return whether a folder is a checkout of the project, which a job can run from."""
+    return (folder / "platform" / "tunesmith").is_dir() and (folder / "jobs").is_dir()
+
+
 @dataclass(frozen=True)
 class Order:
     """A job to submit.
@@ -49,11 +78,12 @@ class Order:
     Attributes
     ----------
     job
-        Name of a file of ``jobs/``, without ``.py``.
+        Command to run, one of `JOBS`.
     arguments
         What follows it on the command line.
     working_dir
-        A checkout of the project; it is uploaded without what ``.rayignore`` names.
+        Folder to upload, without what its ``.rayignore`` names. The job runs the code of a
+        checkout, else the package that is installed on the cluster. None uploads nothing.
     store
         URI of the store, or None to follow ``TUNESMITH_STORE`` of the caller.
     environment
@@ -62,17 +92,25 @@ class Order:
 
     job: str
     arguments: tuple[str, ...]
-    working_dir: Path
+    working_dir: Path | None = None
     store: str | None = None
     environment: Mapping[str, str] | None = None
 
+    @property
+    def brings_code(self) -> bool:
+        """Whether the upload holds the code that the job runs."""
+        return self.working_dir is not None and is_checkout(self.working_dir)
+
     def runtime_env(self) -> dict[str, Any]:
         """Return what the job's processes need to find the code and the store."""
-        passed = {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
+        variables = {"PYTHONPATH": "platform"} if self.brings_code else {}
+        variables |= {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
         if self.store:
-            passed[ENVIRONMENT_VARIABLE] = self.store
-        variables = {"PYTHONPATH": "platform", **passed, **(self.environment or {})}
-        return {"working_dir": str(self.working_dir), "env_vars": variables}
+            variables[ENVIRONMENT_VARIABLE] = self.store
+        environment: dict[str, Any] = {"env_vars": variables | dict(self.environment or {})}
+        if self.working_dir is not None:
+            environment["working_dir"] = str(self.working_dir)
+        return environment
 
 
 def entrypoint(order: Order) -> str:
@@ -81,20 +119,14 @@ def entrypoint(order: Order) -> str:
     Raises
     ------
     UsageError
-        When the folder is no checkout of the project, or has no such job.
+        When there is no such job.
     """
-    folder = order.working_dir
-    if not (folder / "platform" / "tunesmith").is_dir() or not (folder / "jobs").is_dir():
-        message = (
-            f"{folder} is no checkout of Tunesmith: it has no jobs/ and platform/. "
-            "Run this inside one, or name it with --working-dir."
-        )
-        raise UsageError(message)
-    known = [path.stem for path in (folder / "jobs").glob("*.py")]
-    if order.job not in known:
-        refusal = unknown("job", order.job, known)
+    if order.job not in JOBS:
+        refusal = unknown("job", order.job, JOBS)
         raise refusal
-    return shlex.join(["python", f"jobs/{order.job}.py", *order.arguments])
+    if order.brings_code:
+        return shlex.join(["python", f"jobs/{order.job}.py", *order.arguments])
+    return shlex.join(["python", "-m", "tunesmith", order.job, *order.arguments])
 
 
 def open_cluster(address: str | None = None, token_file: Path | None = None) -> "Cluster":
@@ -164,7 +196,7 @@ class Cluster:
     address: str
 
     def submit(self, order: Order) -> str:
-        """Upload the checkout and start the job; return its id.
+        """Upload the folder, where there is one, and start the job; return its id.
 
         Raises
         ------
@@ -202,9 +234,9 @@ class Cluster:
         ClusterError
             When there is no such job.
         """
-        return _name(self._told(job_id).status)
+        return _name(self._info(job_id).status)
 
-    def _told(self, job_id: str) -> Any:
+    def _info(self, job_id: str) -> Any:
         try:
             return self.client.get_job_info(job_id)
         except RuntimeError as error:
@@ -212,7 +244,7 @@ class Cluster:
             if job_id not in known:
                 refusal = unknown("job", job_id, known)
                 raise refusal from error
-            message = f"{self.address} does not tell about {job_id}: {error}"
+            message = f"{self.address} does not answer about {job_id}: {error}"
             raise ClusterError(message) from error
 
     def list(self) -> list[dict[str, Any]]:
@@ -232,12 +264,12 @@ class Cluster:
 
     def logs(self, job_id: str) -> str:
         """Return what a job has printed so far."""
-        self._told(job_id)
+        self._info(job_id)
         return str(self.client.get_job_logs(job_id))
 
     def stop(self, job_id: str) -> bool:
         """Ask a job to end; return whether it was still running."""
-        self._told(job_id)
+        self._info(job_id)
         return bool(self.client.stop_job(job_id))
 
     def follow(self, job_id: str, say: Callable[[str], None]) -> str:
@@ -283,13 +315,13 @@ def _name(status: Any) -> str:
     return str(getattr(status, "value", status))
 
 
-def not_uploaded(arguments: Iterable[str], folder: Path) -> Sequence[str]:
+def not_uploaded(arguments: Iterable[str], folder: Path | None) -> Sequence[str]:
     """Return the arguments that name files of this machine which the upload does not hold."""
     outside = []
     for text in arguments:
         path = Path(text).expanduser()
         if text.startswith("-") or not path.exists():
             continue
-        if not path.resolve().is_relative_to(folder.resolve()):
+        if folder is None or not path.resolve().is_relative_to(folder.resolve()):
             outside.append(text)
     return outside

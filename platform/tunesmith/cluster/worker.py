@@ -1,6 +1,7 @@
-"""Asking a worker of Ray what it sees; the one check that starts anything."""
+"""The check of the GPU that a worker of Ray sees, the only one that starts Ray."""
 
-from tunesmith.cluster.checks import Finding, gpu_of_a_worker
+from tunesmith.cluster.findings import Finding
+from tunesmith.cluster.machine_checks import gpu_of_a_worker
 
 __all__ = ["ask_worker"]
 
@@ -30,6 +31,6 @@ def ask_worker() -> Finding:
                 "gpu of a worker",
                 "fault",
                 f"no worker answered within {_ANSWER_S:g} s",
-                "`ray status` tells what is asked for and what is free",
+                "run `ray status`: it lists the resources that are free",
             )
         return gpu_of_a_worker(resources, seen if wanted else [])

@@ -1,4 +1,4 @@
-"""What a search shows and keeps while it runs."""
+"""Results of a search: counted, kept and shown while it runs."""
 
 import json
 import math
@@ -14,15 +14,14 @@ from ray.tune import Callback, Stopper
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.searches import TrialResult
-from tunesmith.models import get_family
-from tunesmith.tuning.trial import ANSWERS, SCORE
+from tunesmith.tuning.display import Display, Lines, Standing
+from tunesmith.tuning.trial import ANSWERS
 
-__all__ = ["REFIT_MARGIN", "Budget", "Progress", "Say", "Watch", "clock", "result_of", "silent"]
+__all__ = ["REFIT_MARGIN", "Budget", "Progress", "Say", "Watch", "result_of", "silent"]
 
 Say = Callable[[str], None]
 """Prints a line for people."""
 
-_QUIET_S = 2.0
 _KEEP_FREE_S = 20.0
 REFIT_MARGIN = 1.3
 """A refit takes this many times what its trial lets one expect, at most."""
@@ -40,13 +39,6 @@ _BOOKKEEPING = {
 def silent(line: str) -> None:
     """Print nothing."""
     del line
-
-
-def clock(seconds: float) -> str:
-    """Return ``m:ss`` or ``h:mm:ss``."""
-    minutes, second = divmod(int(max(seconds, 0)), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
 
 
 def result_of(trial: Any, result: Mapping[str, Any]) -> TrialResult:
@@ -185,17 +177,17 @@ class Budget(Stopper):
 
 
 class Watch(Callback):
-    """Writes every result to a file as it comes and tells a person where things stand.
+    """Writes every result to a file as it comes and shows the state of each task.
 
     Parameters
     ----------
     progress
-        Where each task stands, by task; kept up to date.
+        State of each task, by its name; kept up to date.
     history
-        File of each task, a JSON object a line; answers to held-out items go into the folder
-        ``answers`` beside it, a file a trial.
+        File of each task, a JSON object on each line; answers to held-out items go into the folder
+        ``answers`` beside it, one file for each trial.
     say
-        Prints a line.
+        Prints a line; where it is a `Display`, it shows the state of each task as well.
     deadline
         As in `Budget`.
     """
@@ -209,10 +201,26 @@ class Watch(Callback):
     ) -> None:
         self._progress = progress
         self._history = history
-        self._say = say
+        self._display: Display = say if isinstance(say, Display) else Lines(say)
         self._deadline = deadline
         self._started = time.monotonic()
-        self._said = 0.0
+        self._ended_before = {task: state.ended for task, state in progress.items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Ray Tune stores its callbacks in the search's folder; a terminal cannot be stored.
+        return self.__dict__ | {"_display": Lines(silent)}
+
+    def setup(
+        self,
+        stop: Stopper | None = None,
+        num_samples: int | None = None,
+        total_num_samples: int | None = None,
+        **info: Any,
+    ) -> None:
+        """Show each task before its first result, which can take a minute."""
+        del stop, num_samples, total_num_samples, info
+        for task in self._progress:
+            self._show(task, [])
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -226,11 +234,8 @@ class Watch(Callback):
             kept = self._history[task].with_name(layout.ANSWERS)
             kept.mkdir(exist_ok=True)
             (kept / str(latest.trial)).write_text(result[ANSWERS], encoding="ascii")
-        best = self._progress[task].saw(latest)
-        if best or time.monotonic() - self._said > _QUIET_S:
-            total = get_family(latest.family).max_steps
-            text = f"#{latest.trial} {latest.family} step {latest.step}/{total} {latest.score:.4f}"
-            self._line(task, trials, text)
+        self._progress[task].saw(latest)
+        self._show(task, trials)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Count a trial that ended well."""
@@ -239,10 +244,7 @@ class Watch(Callback):
         finished = bool(trial.last_result.get("finished"))
         progress.complete += finished
         progress.pruned += not finished
-        how = "complete" if finished else "stopped early"
-        score = trial.last_result.get(SCORE, float("nan"))
-        text = f"#{trial.config['trial']} {trial.config['family']} {how} {score:.4f}"
-        self._line(trial.config["task"], trials, text)
+        self._show(trial.config["task"], trials)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Count a trial that failed for good."""
@@ -251,21 +253,27 @@ class Watch(Callback):
         progress.failed += 1
         cause = _cause(trial.error_file)
         progress.errors[trial.config["trial"]] = cause
-        text = f"#{trial.config['trial']} {trial.config['family']} FAILED: {cause}"
-        self._line(trial.config["task"], trials, text)
+        task, number, family = (trial.config[key] for key in ("task", "trial", "family"))
+        self._display(f"{task}: trial {number} ({family}) failed: {cause}")
+        self._show(task, trials)
 
-    def _line(self, task: str, trials: list[Any], text: str) -> None:
-        progress = self._progress[task]
-        now = time.monotonic()
-        self._said = now
-        left = f", {clock(self._deadline - now)} left" if self._deadline is not None else ""
+    def _show(self, task: str, trials: list[Any]) -> None:
+        progress, now = self._progress[task], time.monotonic()
+        elapsed_s = now - self._started
+        ended_here = progress.ended - self._ended_before[task]
         running = sum(t.status == "RUNNING" and t.config["task"] == task for t in trials)
-        best = (
-            f"best {progress.best:.4f} {progress.best_text}" if progress.best_text else "no score"
-        )
-        self._say(
-            f"[{clock(now - self._started)}{left}] {task} {progress.ended}/{progress.n_trials} "
-            f"done, {running} running, {best} | {text}"
+        self._display.show(
+            Standing(
+                task,
+                ended=progress.ended,
+                n_trials=progress.n_trials,
+                # The trial whose end is told is still counted as running by Ray Tune.
+                running=min(running, progress.n_trials - progress.ended),
+                best=f"{progress.best:.4f} ({progress.best_text})" if progress.best_text else "",
+                elapsed_s=elapsed_s,
+                rate=60 * ended_here / elapsed_s if ended_here else None,
+                budget_left_s=None if self._deadline is None else self._deadline - now,
+            )
         )
 
 
