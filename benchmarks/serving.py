@@ -208,7 +208,14 @@ def write_bundle(  # noqa: PLR0917  what a bundle is
     version: int = 1,
     promoted: bool = True,
 ) -> None:
-    """Write a bundle and make it the champion."""
+    """Write a bundle and make it the champion: of MIDI, or of a table where `more` has features."""
+    names = more.get("features")
+    inputs: dict[str, Any] = {"chunks": {"dtype": "uint8", "shape": [None, 150, 128]}}
+    preparation: dict[str, Any] = {"kind": "midi"}
+    if names:
+        inputs = {"features": {"dtype": "float32", "shape": [None, len(names)]}}
+        columns = [{"kind": "number", "name": name} for name in names]
+        preparation = {"kind": "table", "columns": columns}
     card = {
         "name": task,
         "task": task,
@@ -216,6 +223,9 @@ def write_bundle(  # noqa: PLR0917  what a bundle is
         "labels": labels,
         "sha256": hashlib.sha256(model).hexdigest(),
         "dataset": {"name": "benchmark", "version": "0"},
+        "run_id": "benchmark",
+        "inputs": inputs,
+        "preparation": preparation,
         **more,
     }
     store.write_bytes(model, "models", task, f"{version:04d}", "model.onnx")

@@ -21,7 +21,7 @@ from tunesmith.inference.images import image_rows
 from tunesmith.inference.items import Item, decode
 from tunesmith.inference.pieces import Cut, Piece, cut
 from tunesmith.inference.predictions import Prediction, Probabilities, Segments
-from tunesmith.inference.tables import records_of, row_of
+from tunesmith.inference.tables import RowReader, records_of
 from tunesmith.inference.texts import Vocabulary
 
 __all__ = ["Inputs", "Model", "Prepared"]
@@ -74,6 +74,7 @@ class Model:
         self.preparation = preparation
         self.task = task
         self.version = version
+        self._rows = RowReader(preparation) if isinstance(preparation, TablePreparation) else None
         self._vocabulary = (
             Vocabulary(preparation) if isinstance(preparation, TextPreparation) else None
         )
@@ -195,8 +196,8 @@ class Model:
 
     def _row(self, item: Item) -> npt.NDArray[Any]:
         preparation = self.preparation
-        if isinstance(preparation, TablePreparation) and isinstance(item, Mapping):
-            return row_of(item, preparation)
+        if self._rows is not None and isinstance(item, Mapping):
+            return self._rows.row(item)
         if isinstance(preparation, ImagePreparation) and isinstance(item, np.ndarray):
             row: npt.NDArray[Any] = image_rows(item[None], preparation)[0]
             return row

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Cell",
     "Row",
+    "RowReader",
     "cells_of",
     "matrix",
     "number_of",
     "records_of",
-    "row_of",
     "text_of",
 ]
 
@@ -135,33 +135,63 @@ def _part(
     return part
 
 
-def row_of(row: Row, preparation: TablePreparation) -> npt.NDArray[np.float32]:
-    """Return the model's input for one row, ``float32 [features]``.
+class RowReader:
+    """Turns single rows into a model's input, with what their columns need laid out once.
 
-    A row may also give the model's own columns, such as ``{"key=A": 1, "key=B": 0}``.
-
-    Raises
-    ------
-    InputError
-        When columns are absent; the message lists those that the model reads.
+    Parameters
+    ----------
+    preparation
+        How columns become numbers.
     """
-    absent = [column.name for column in preparation.columns if not _gives(row, column)]
-    if absent:
-        wanted = ", ".join(column.name for column in preparation.columns)
+
+    def __init__(self, preparation: TablePreparation) -> None:
+        self._columns = preparation.columns
+        self._missing = frozenset(preparation.missing_texts)
+        self._places = [
+            {category: index for index, category in enumerate(column.categories)}
+            if isinstance(column, CategoryColumn)
+            else {}
+            for column in preparation.columns
+        ]
+
+    def row(self, row: Row) -> npt.NDArray[np.float32]:
+        """Return the model's input for one row, ``float32 [features]``; as `matrix` would.
+
+        A row may also give the model's own columns, such as ``{"key=A": 1, "key=B": 0}``.
+
+        Raises
+        ------
+        InputError
+            When columns are absent; the message lists those that the model reads.
+        """
+        numbers: list[float] = []
+        missing = self._missing
+        for column, places in zip(self._columns, self._places, strict=True):
+            if column.name not in row:
+                numbers += self._own_columns(row, column)
+            elif isinstance(column, NumberColumn):
+                numbers.append(number_of(row[column.name], missing, column.missing))
+            else:
+                part = [0.0] * len(places)
+                index = places.get(text_of(row[column.name], missing) or "")
+                if index is not None:
+                    part[index] = 1.0
+                numbers += part
+        return np.array(numbers, dtype=np.float32)
+
+    def _own_columns(self, row: Row, column: NumberColumn | CategoryColumn) -> list[float]:
+        if not _gives(row, column):
+            raise self._absent(row)
+        return [number_of(row[name], self._missing) for name in column.features]
+
+    def _absent(self, row: Row) -> InputError:
+        absent = [column.name for column in self._columns if not _gives(row, column)]
+        wanted = ", ".join(column.name for column in self._columns)
         message = (
             f"The row lacks {', '.join(absent[:20])}. The model reads: {wanted}. "
             "Send null for a value that is not known."
         )
-        raise InputError(message, missing=absent)
-    missing = frozenset(preparation.missing_texts)
-    parts = []
-    for column in preparation.columns:
-        if column.name in row:
-            parts.append(_part([row[column.name]], column, missing)[0])
-        else:
-            given = [number_of(row[name], missing) for name in column.features]
-            parts.append(np.array(given, dtype=np.float32))
-    return np.concatenate(parts)
+        return InputError(message, missing=absent)
 
 
 def _gives(row: Row, column: NumberColumn | CategoryColumn) -> bool:
