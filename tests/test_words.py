@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("platform", "jobs", "serve", "benchmarks", "kuberay", "docs", "examples")
 # Rooms whose docstrings are not revised yet.
 NOT_YET: set[str] = {
-    "artifacts", "cli", "cluster", "datasets", "evaluation", "replications", "reports", "serving",
+    "artifacts", "cli", "cluster", "datasets", "evaluation", "replications", "reports",
     "tuning",
 }  # fmt: skip
 

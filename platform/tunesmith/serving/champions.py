@@ -46,7 +46,7 @@ class Champion:
 
     @property
     def preparation(self) -> Preparation:
-        """How raw items become the model's inputs."""
+        """Rules by which raw items become the model's inputs."""
         return self.model.preparation
 
     @property
@@ -56,7 +56,7 @@ class Champion:
 
     @cached_property
     def drift(self) -> Drift:
-        """How far recent inputs have drifted from the training data."""
+        """Drift of recent inputs from the training data."""
         return Drift(
             {name: of for name, of in self.summary.items() if name in self.classifier.inputs}
         )

@@ -1,4 +1,4 @@
-"""How far what a model is asked has drifted from what it was trained on."""
+"""Drift: the distance of recent inputs of a model from its training data."""
 
 from collections import deque
 from collections.abc import Mapping

@@ -39,7 +39,7 @@ class Service:
     metrics
         Where everything is counted.
     all_interfaces
-        Whether Serve listens on every interface whatever it was told (HAProxy mode).
+        Whether Serve listens on every interface whatever its `host` says (HAProxy mode).
     """
 
     def __init__(

@@ -86,7 +86,7 @@ class Front:
                     lifespan="off",
                     log_config=None,
                     access_log=False,  # the application writes its own, with request ids
-                    proxy_headers=False,  # nobody's word for who asks is taken
+                    proxy_headers=False,  # forwarded headers are not trusted
                     timeout_keep_alive=KEEP_ALIVE_S,
                     timeout_graceful_shutdown=SHUTDOWN_S,
                 )

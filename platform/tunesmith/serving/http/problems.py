@@ -89,7 +89,7 @@ TOO_LARGE = Kind(
 UNSUPPORTED_MEDIA_TYPE = Kind(
     "unsupported-media-type",
     415,
-    "The body is declared as a type this route does not read",
+    "Unsupported content type",
     "Send one of the types that /docs lists for the route.",
 )
 NOT_MIDI = Kind(
@@ -161,7 +161,7 @@ KEY_REQUIRED = Kind(
 RATE_LIMITED = Kind(
     "rate-limited",
     429,
-    "This key has asked too often",
+    "This key has sent too many requests",
     "Try again after the time that Retry-After names.",
 )
 KINDS: Mapping[str, Kind] = {
