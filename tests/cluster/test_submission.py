@@ -1,6 +1,7 @@
 """Submitting jobs: what is sent, what is refused, how a stream that breaks is followed."""
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import AsyncIterator
@@ -266,3 +267,15 @@ def test_the_upload_is_small_and_holds_what_a_job_needs(tmp_path: Path) -> None:
     top = {name.split("/")[0] for name in names}
     assert not top & {".git", ".venv", "tests", "benchmarks", "docs", ".mypy_cache"}
     assert "ray" in sys.modules
+
+
+def test_plugins_are_named_as_the_upload_holds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, outside = tmp_path / "folder" / "mine" / "a.py", tmp_path / "b.py"
+    order = Order("tune", (), tmp_path / "folder")
+    monkeypatch.setenv("TUNESMITH_PLUGINS", str(inside))
+    assert order.runtime_env()["env_vars"]["TUNESMITH_PLUGINS"] == "mine/a.py"
+    monkeypatch.setenv("TUNESMITH_PLUGINS", os.pathsep.join([str(inside), str(outside)]))
+    with pytest.raises(UsageError, match=r"b\.py, which TUNESMITH_PLUGINS names, is not in"):
+        order.runtime_env()

@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunesmith.artifacts.preparation import TextPreparation
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.tasks import Request, get_task, sentiment
-from tunesmith.tasks.support.tables import Table, _components, read_table, table_examples
+from tunesmith.tasks.support.tables import Table, read_table, table_examples
 
 
 def _songs(n: int = 60) -> pd.DataFrame:
@@ -81,29 +79,6 @@ def test_a_missing_artist_falls_back_to_the_title() -> None:
     frame["title"] = [f"song {index // 2}" for index in range(60)]
     examples, _, _ = table_examples(frame, Table("genre", groups=("artist", "title")))
     assert len(np.unique(examples.groups)) == 30
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=30))
-def test_components_are_the_finest_that_keep_every_key_together(
-    pairs: list[tuple[int, int]],
-) -> None:
-    keys = [np.array(values) for values in zip(*pairs, strict=True)]
-    groups = _components(keys)
-    for key in keys:
-        for value in np.unique(key):
-            assert len(np.unique(groups[key == value])) == 1
-    # Finest: no group falls apart into two that share no key.
-    for group in np.unique(groups):
-        rows = np.flatnonzero(groups == group)
-        reached, before = {int(rows[0])}, 0
-        while len(reached) > before:
-            before = len(reached)
-            reached |= {
-                int(row)
-                for row in rows
-                if any(key[row] == key[other] for key in keys for other in reached)
-            }
-        assert reached == set(rows.tolist())
 
 
 def test_labels_that_are_numbers_are_named_without_a_point() -> None:

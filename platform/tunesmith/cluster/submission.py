@@ -20,6 +20,7 @@ from tunesmith.artifacts.store import ENVIRONMENT_VARIABLE
 from tunesmith.cluster.connection import ClusterError
 from tunesmith.cluster.machine import Machine
 from tunesmith.errors import UsageError, unknown
+from tunesmith.plugins import ENVIRONMENT_VARIABLE as plugin_variable  # noqa: N811
 
 __all__ = [
     "DEFAULT_ADDRESS",
@@ -105,12 +106,30 @@ class Order:
         """Return what the job's processes need to find the code and the store."""
         variables = {"PYTHONPATH": "platform"} if self.brings_code else {}
         variables |= {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
+        if plugins := os.environ.get(plugin_variable):
+            variables[plugin_variable] = self._uploaded(plugins)
         if self.store:
             variables[ENVIRONMENT_VARIABLE] = self.store
         environment: dict[str, Any] = {"env_vars": variables | dict(self.environment or {})}
         if self.working_dir is not None:
             environment["working_dir"] = str(self.working_dir)
         return environment
+
+    def _uploaded(self, plugins: str) -> str:
+        """Return the paths of plugins as the job finds them: relative to the working folder."""
+        paths = [Path(text).expanduser().resolve() for text in plugins.split(os.pathsep) if text]
+        folder = self.working_dir.resolve() if self.working_dir is not None else None
+        inside = []
+        for path in paths:
+            if folder is None or not path.is_relative_to(folder):
+                place = f"is not in {folder}" if folder else "is on this machine alone"
+                message = (
+                    f"The plugin {path}, which {plugin_variable} names, {place} and is not "
+                    "uploaded. Copy it into a folder and name that with --working-dir."
+                )
+                raise UsageError(message)
+            inside.append(path.relative_to(folder).as_posix())
+        return os.pathsep.join(inside)
 
 
 def entrypoint(order: Order) -> str:

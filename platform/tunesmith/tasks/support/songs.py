@@ -10,6 +10,7 @@ import pandas as pd
 
 from tunesmith.errors import UsageError
 from tunesmith.tasks.contract import Request, TaskData
+from tunesmith.tasks.support.splitting import row_grouping
 from tunesmith.tasks.support.tables import (
     Table,
     data_folder,
@@ -99,6 +100,7 @@ def song_table(songs: Songs, request: Request) -> tuple[TaskData, pd.DataFrame]:
         preparation=preparation,
         notes=(*notes, *remarks),
         is_sample=is_sample,
+        grouping=row_grouping(table.groups),
     )
     return data, frame
 

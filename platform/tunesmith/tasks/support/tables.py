@@ -26,7 +26,7 @@ from tunesmith.artifacts.preparation import (
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.errors import DatasetError, unknown
 from tunesmith.inference.tables import cells_of, matrix, number_of, text_of
-from tunesmith.tasks.support.splitting import content_version
+from tunesmith.tasks.support.splitting import content_version, groups_of
 
 __all__ = ["DATA_VARIABLE", "Table", "data_folder", "find_file", "read_table", "table_examples"]
 
@@ -248,7 +248,7 @@ def _groups(
     """Return a group a row: rows of one name, or with the very same features, share one."""
     # Rows with the same numbers are the same song, whatever it is called.
     same = pd.util.hash_pandas_object(pd.DataFrame(x), index=False).to_numpy()
-    return _components([same, _named(frame, names)] if names else [same])
+    return groups_of(same, _named(frame, names)) if names else groups_of(same)
 
 
 def _named(frame: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[Any]:
@@ -259,28 +259,3 @@ def _named(frame: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[Any]:
         present = text.notna() & (text != "") & (text != "empty_field")
         key = key.mask(present, name + ": " + text.str.casefold())
     return key.to_numpy(dtype=object)
-
-
-def _components(keys: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
-    """Return connected components of rows that share any key, numbered by first appearance."""
-    n_rows = len(keys[0])
-    parent = np.arange(n_rows)
-
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = int(parent[row])
-        return row
-
-    for key in keys:
-        codes, _ = pd.factorize(key)
-        first = np.full(codes.max() + 1, -1)
-        for row, code in enumerate(codes):
-            if first[code] < 0:
-                first[code] = row
-            else:
-                one, other = root(int(first[code])), root(row)
-                parent[max(one, other)] = min(one, other)
-    roots = np.array([root(row) for row in range(n_rows)])
-    codes, _ = pd.factorize(roots)
-    return codes.astype(np.int64)
