@@ -1,6 +1,7 @@
 """Datasets as pandas tables, and as input of TensorFlow, PyTorch and Ray Data."""
 
 import importlib.util
+import warnings
 from abc import ABC, abstractmethod
 from functools import cached_property
 from importlib import import_module
@@ -173,7 +174,10 @@ class _Frames(ABC):
             raise _missing(name)
         connect(address)
         x, about, y = self._chosen(table, split)
-        return _library("ray.data").from_pandas(about.assign(x=list(x), y=y))
+        with warnings.catch_warnings():
+            # Ray's defaults set fields that Ray has deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return _library("ray.data").from_pandas(about.assign(x=list(x), y=y))
 
 
 class PieceFrames(_Frames):
