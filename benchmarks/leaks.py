@@ -13,10 +13,11 @@ from collections.abc import Callable
 import click
 import numpy as np
 
+from tunesmith.artifacts.reports import AuditFinding
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.reader import open_dataset
-from tunesmith.evaluation.audit import Finding, audit
+from tunesmith.evaluation.audit import audit
 from tunesmith.evaluation.music import Pieces
 from tunesmith.midi.fingerprints import fingerprint
 from tunesmith.midi.transforms import transpose_chunks, transpose_notes
@@ -110,8 +111,8 @@ def main(task: str, dataset: str | None, uri: str | None, pieces: int) -> None:
     for name, plant in plants.items():
         sides = plant()
         began = time.perf_counter()
-        found: list[Finding] = audit(*sides, columns=columns, fingerprints=prints)
-        leaks = {row.check: row.message for row in found if row.result == "leak"}
+        findings: list[AuditFinding] = audit(*sides, columns=columns, fingerprints=prints)
+        leaks = {row.check: row.message for row in findings if row.result == "leak"}
         if name == "nothing":
             clean = set(leaks)
         click.echo(f"planted: {name} ({time.perf_counter() - began:.1f} s)")

@@ -177,7 +177,6 @@ ORDINARY_WORDS = {
     ("ingestion/parameters.py", "composer"): "the table of people's names",
     ("midi/composers.py", "composer"): "a person",
     ("registry/gate.py", "noise"): "a rule of the gate, and random error",
-    ("reports/evaluation_page.py", "noise"): "random error",
     ("testing/families.py", "digits"): "the characters 0 to 9 of a name",
     ("testing/tasks.py", "digits"): "the characters 0 to 9 of a name",
     ("tuning/leaderboard.py", "noise"): "a column: the random error of a score",

@@ -77,7 +77,7 @@ def test_inconsistent_examples_are_refused(change):
 
 
 def test_view_needs_an_item_a_row():
-    with pytest.raises(DatasetError, match="one item index a row"):
+    with pytest.raises(DatasetError, match="one item index per row"):
         View(np.zeros((3, 2)), np.array([0, 1]))
 
 

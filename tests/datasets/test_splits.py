@@ -65,7 +65,7 @@ def test_fractions_must_be_shares(fractions):
 
 
 def test_lengths_must_agree():
-    with pytest.raises(DatasetError, match="one of each"):
+    with pytest.raises(DatasetError, match="needs one of both"):
         split_pieces(["x", "y"], [0])
 
 

@@ -2,16 +2,16 @@ import numpy as np
 
 from tests import artefacts
 from tunesmith.datasets.examples import Examples, View
-from tunesmith.evaluation.baseline import linear_answers
+from tunesmith.evaluation.baseline import linear_predictions
 
 
 def test_linear_baseline_reads_the_plain_numbers():
     examples = artefacts.make_examples(240)
     learned, test = examples.take(range(180)), examples.take(range(180, 240))
-    answers = linear_answers(learned, test)
-    assert answers.shape == (60, 3)
-    np.testing.assert_allclose(answers.sum(axis=1), 1)
-    assert np.mean(answers.argmax(axis=1) == test.y) > 0.5
+    probabilities = linear_predictions(learned, test)
+    assert probabilities.shape == (60, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert np.mean(probabilities.argmax(axis=1) == test.y) > 0.5
 
 
 def test_missing_numbers_and_missing_classes_are_borne():
@@ -24,9 +24,9 @@ def test_missing_numbers_and_missing_classes_are_borne():
         {"features": View.one_row_each(x)},
     )  # fmt: skip
     learned = examples.take(np.flatnonzero(examples.y < 2))
-    answers = linear_answers(learned, examples)
-    assert np.isfinite(answers).all()
-    assert (answers[:, 2] == 0).all()
+    probabilities = linear_predictions(learned, examples)
+    assert np.isfinite(probabilities).all()
+    assert (probabilities[:, 2] == 0).all()
 
 
 def test_images_are_read_pixel_by_pixel_and_sequences_are_not():
@@ -36,7 +36,7 @@ def test_images_are_read_pixel_by_pixel_and_sequences_are_not():
     y = np.repeat([0, 1], 15)
     ids = [str(i) for i in range(30)]
     examples = Examples(y, ("a", "b"), np.arange(30), ids, {"image": View.one_row_each(images)})
-    assert linear_answers(examples, examples).argmax(axis=1).tolist() == y.tolist()
+    assert linear_predictions(examples, examples).argmax(axis=1).tolist() == y.tolist()
     tokens = View.one_row_each(random.integers(0, 9, (30, 12)))
     examples = Examples(y, ("a", "b"), np.arange(30), ids, {"tokens": tokens})
-    assert linear_answers(examples, examples).shape == (0, 2)
+    assert linear_predictions(examples, examples).shape == (0, 2)

@@ -43,9 +43,9 @@ def test_both_models_answer_the_same_items(with_champion, examples):
     theirs = predict(load_run(open_run(with_champion, "composer", "r1")), test).by_item
     expected = compare(test.y, answers, theirs, test.groups, metric="accuracy")
     assert found is not None
-    assert found["version"] == 1
-    assert found["left_out"] == 0
-    assert found["difference"] == pytest.approx(expected.difference.as_dict(), abs=1e-6)
+    assert found.version == 1
+    assert found.left_out == 0
+    assert found.difference == expected.difference
 
 
 def test_items_that_the_champion_learned_from_are_left_out(with_champion, examples):
@@ -56,11 +56,11 @@ def test_items_that_the_champion_learned_from_are_left_out(with_champion, exampl
     assert 0 < len(fresh) < len(test)
     found = against_champion(run, test, answers, "accuracy")
     assert found is not None
-    assert found["left_out"] == len(test) - len(fresh)
+    assert found.left_out == len(test) - len(fresh)
     if len(fresh) >= 30:
-        assert found["rows"] == len(fresh)
+        assert found.rows == len(fresh)
     else:
-        assert "are needed" in found["problem"]
+        assert "needed" in found.problem
 
 
 def test_too_few_untouched_items_are_a_problem_and_no_figure(with_champion, examples):
@@ -68,8 +68,8 @@ def test_too_few_untouched_items_are_a_problem_and_no_figure(with_champion, exam
     few = test.take(range(20))
     found = against_champion(run, few, answers[:20], "accuracy")
     assert found is not None
-    assert "difference" not in found
-    assert "20 are left and 30 are needed" in found["problem"]
+    assert found.difference is None
+    assert "leaves 20 of the 30 needed" in found.problem
 
 
 def test_a_champion_of_other_classes_is_a_problem(with_champion, examples):
@@ -77,7 +77,7 @@ def test_a_champion_of_other_classes_is_a_problem(with_champion, examples):
     object.__setattr__(test, "classes", ("bach", "chopin", "liszt"))
     found = against_champion(run, test, answers, "accuracy")
     assert found is not None
-    assert "other classes: bach, chopin, mozart" in found["problem"]
+    assert "other classes: bach, chopin, mozart" in found.problem
 
 
 def test_the_champions_own_run_is_not_compared_with_itself(with_champion, examples):
@@ -91,4 +91,4 @@ def test_a_champion_whose_run_was_removed_is_still_compared(with_champion, examp
     with_champion.remove("runs", "composer", "r1")
     found = against_champion(run, test, answers, "accuracy")
     assert found is not None
-    assert found["left_out"] == 0
+    assert found.left_out == 0

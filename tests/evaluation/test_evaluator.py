@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from tests import artefacts
 from tests.evaluation.test_selection import NAMES, table
 from tests.evaluation.test_words import CLASSES, RULES, counting_model
+from tunesmith.artifacts.reports import open_report
 from tunesmith.artifacts.runs import open_run
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.errors import ModelError, StoreError, UsageError
@@ -17,8 +18,8 @@ from tunesmith.evaluation.predictions import predict
 from tunesmith.inference.runs import load_run
 from tunesmith.midi.features import FEATURE_NAMES
 from tunesmith.registry import promote
-from tunesmith.reports.evaluation_page import render
-from tunesmith.reports.publishing import make_report, open_report
+from tunesmith.reports.evaluation_page import render_report
+from tunesmith.reports.publishing import make_report
 
 
 @pytest.fixture
@@ -51,23 +52,24 @@ def test_report_is_measured_on_the_test_part(searched, examples):
     model = artefacts.chunk_model(artefacts.register_weights())
     by_chunk = artefacts.answer(model, {"chunks": view.x})
     by_piece = np.stack([by_chunk[view.item == i].mean(axis=0) for i in range(len(test))])
-    piece, chunk = report.facts["metrics"]["piece"], report.facts["metrics"]["chunk"]
+    metrics = report.record.metrics
+    piece, chunk = metrics["piece"], metrics["chunk"]
     answered = by_piece.argmax(axis=1)
-    assert piece["accuracy"]["value"] == pytest.approx(accuracy_score(test.y, answered))
-    assert piece["macro_f1"]["value"] == pytest.approx(f1_score(test.y, answered, average="macro"))
+    assert piece["accuracy"].value == pytest.approx(accuracy_score(test.y, answered))
+    assert piece["macro_f1"].value == pytest.approx(f1_score(test.y, answered, average="macro"))
     expected = accuracy_score(test.y[view.item], by_chunk.argmax(axis=1))
-    assert chunk["accuracy"]["value"] == pytest.approx(expected)
-    assert report.facts["n_test"] == len(test)
-    assert np.sum(report.facts["confusion"]) == len(test)
+    assert chunk["accuracy"].value == pytest.approx(expected)
+    assert report.record.n_test == len(test)
+    assert np.sum(report.record.confusion) == len(test)
 
 
 def test_majority_baseline_knows_the_training_labels_alone(searched, examples):
     report = make_report(searched, "composer")
     parts = parts_of(open_run(searched, "composer"), examples)
     most = np.bincount(parts.learned.y).argmax()
-    found = report.facts["baseline"]["majority"]["piece"]["accuracy"]["value"]
+    found = report.record.baseline["majority"]["piece"]["accuracy"].value
     assert found == pytest.approx(np.mean(parts.test.y == most))
-    assert report.facts["metrics"]["piece"]["accuracy"]["low"] > found
+    assert report.record.metrics["piece"]["accuracy"].low > found
 
 
 def test_every_file_of_the_report_is_there_and_the_page_needs_no_other(searched):
@@ -80,10 +82,10 @@ def test_every_file_of_the_report_is_there_and_the_page_needs_no_other(searched)
     assert "prefers-color-scheme: dark" in page
     stored = searched.read_json(*report.parts, "report.json")
     assert stored == json.loads(json.dumps(report.facts))
-    assert render(stored, {}) == render(report.facts, {})
     reopened = open_report(searched, "composer", "r1")
     assert reopened is not None
-    assert reopened.facts == stored
+    assert reopened.record == report.record
+    assert render_report(reopened.record, {}) == render_report(report.record, {})
 
 
 def test_predictions_table_holds_every_test_piece(searched, examples):
@@ -92,7 +94,7 @@ def test_predictions_table_holds_every_test_piece(searched, examples):
     test = parts_of(open_run(searched, "composer"), examples).test
     assert list(table["id"]) == list(test.ids)
     right = np.mean(table["label"] == table["answer"])
-    assert right == pytest.approx(report.facts["metrics"]["piece"]["accuracy"]["value"])
+    assert right == pytest.approx(report.record.metrics["piece"]["accuracy"].value)
     assert np.stack(table["probabilities"].to_numpy()).sum(axis=1) == pytest.approx(1)
 
 
@@ -116,7 +118,7 @@ def test_classes_in_another_order_are_refused(searched, examples, monkeypatch):
     turned = artefacts.make_examples()
     object.__setattr__(turned, "classes", ("mozart", "chopin", "bach"))
     artefacts.stand_in(monkeypatch, turned)
-    with pytest.raises(ModelError, match="the data holds mozart, chopin, bach"):
+    with pytest.raises(ModelError, match="the data has mozart, chopin, bach"):
         make_report(searched, "composer")
 
 
@@ -140,34 +142,34 @@ def test_a_model_of_chunks_gets_every_section(store, monkeypatch):
     drawn = {n.removesuffix(".png") for n in store.list(*report.parts) if n.endswith(".png")}
     assert drawn == FIGURES
     page = store.read_bytes(*report.parts, "report.html").decode()
-    for name in ("behaviour", "calibration", "moments", "trust", "search", "data"):
+    for name in ("robustness", "calibration", "segments", "leak-checks", "search", "data"):
         assert f'<h2 id="{name}">' in page
     assert page.count("<svg") == len(FIGURES)
-    checks = {row["check"]: row["result"] for row in report.facts["audit"]}
+    checks = {finding.check: finding.result for finding in report.record.audit}
     assert checks["items on both sides"] == "clear"
     assert checks["file metadata alone"] in {"clear", "caution"}
-    kinds = [row["kind"] for row in report.facts["segments"]]
-    assert set(kinds) <= {"sure and right", "sure and wrong", "unsure"}
-    assert len({row["id"] for row in report.facts["segments"]}) == len(kinds)
+    kinds = [row.kind for row in report.record.segments]
+    assert set(kinds) <= {"confident and right", "confident and wrong", "uncertain"}
+    assert len({row.id for row in report.record.segments}) == len(kinds)
 
 
 def test_a_model_of_features_is_also_measured_on_the_notes_of_each_chunk(store, monkeypatch):
     weights = np.random.default_rng(0).normal(size=(len(FEATURE_NAMES), 3))
     report = pieces_run(store, monkeypatch, artefacts.feature_model(weights))
-    assert "the notes that begin inside each chunk" in report.facts["chunk_note"]
-    assert report.facts["metrics"].keys() == {"piece", "chunk"}
-    assert report.facts["metrics"]["piece"] != report.facts["metrics"]["chunk"]
-    segment = report.facts["segments"][0]
-    assert segment["start_s"] % (artefacts.FRAMES / 10) == pytest.approx(0)
+    assert "the notes that begin inside each chunk" in report.record.chunk_note
+    assert report.record.metrics.keys() == {"piece", "chunk"}
+    assert report.record.metrics["piece"] != report.record.metrics["chunk"]
+    segment = report.record.segments[0]
+    assert segment.start_s % (artefacts.FRAMES / 10) == pytest.approx(0)
 
 
 def test_a_model_of_both_sees_the_whole_piece_beside_each_chunk(store, monkeypatch):
     weights = np.random.default_rng(0).normal(size=(len(FEATURE_NAMES), 3))
     model = artefacts.mixed_model(artefacts.register_weights(), weights)
     report = pieces_run(store, monkeypatch, model)
-    assert "the features of the whole piece beside each" in report.facts["chunk_note"]
-    assert report.facts["metrics"].keys() == {"piece", "chunk"}
-    assert report.facts["behaviour"]["pieces"] == report.facts["n_test"]
+    assert "the features of the whole piece too" in report.record.chunk_note
+    assert report.record.metrics.keys() == {"piece", "chunk"}
+    assert report.record.behaviour.pieces == report.record.n_test
     assert promote(store, "composer", force="a test").card.inputs.keys() == {
         "chunks",
         "features",
@@ -188,19 +190,19 @@ def test_the_temperature_that_the_search_found_is_part_of_every_figure(store, mo
     sure = artefacts.chunk_model(artefacts.register_weights(40.0))
     artefacts.write_run(store, examples, sure, temperature=2.5)
     artefacts.stand_in(monkeypatch, examples)
-    facts = make_report(store, "composer").facts
-    assert facts["calibration"]["temperature"] == 2.5
-    after, before = facts["metrics"]["piece"], facts["calibration"]["before"]
-    assert after["log_loss"]["value"] < before["log_loss"]["value"]
-    assert after["ece"]["value"] < before["ece"]["value"]
+    record = make_report(store, "composer").record
+    assert record.calibration.temperature == 2.5
+    after, before = record.metrics["piece"], record.calibration.before
+    assert after["log_loss"].value < before["log_loss"].value
+    assert after["ece"].value < before["ece"].value
     bundle = promote(store, "composer")
     test = parts_of(open_run(store, "composer"), examples).test
     shipped = predict(bundle.load(), test)
     raw = predict(load_run(open_run(store, "composer")), test)
-    expected = raw.tempered(facts["calibration"]["temperature"])
+    expected = raw.tempered(record.calibration.temperature)
     np.testing.assert_allclose(shipped.by_row, expected.by_row, atol=1e-5)
     assert score(test.y, shipped.by_item)["log_loss"].value == pytest.approx(
-        after["log_loss"]["value"], abs=1e-5
+        after["log_loss"].value, abs=1e-5
     )
 
 
@@ -210,9 +212,9 @@ def test_few_groups_and_no_errors_are_told(store, monkeypatch):
     # Three groups, one a class: all of them in each part.
     artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights(60.0)))
     artefacts.stand_in(monkeypatch, few)
-    notes = " ".join(make_report(store, "composer").facts["notes"])
+    notes = " ".join(make_report(store, "composer").record.notes)
     assert "only 3 independent groups" in notes
-    assert "No error among" in notes
+    assert "no error among" in notes
 
 
 def test_figures_without_the_items_that_leaked_stand_beside(store, monkeypatch):
@@ -228,12 +230,12 @@ def test_figures_without_the_items_that_leaked_stand_beside(store, monkeypatch):
     leaky = Examples(examples.y, examples.classes, groups, examples.ids, examples.views)
     artefacts.stand_in(monkeypatch, leaky)
     report = make_report(store, "composer")
-    (leak,) = [row for row in report.facts["audit"] if row["result"] == "leak"]
-    without = report.facts["without_leaks"]
-    assert without["left_out"] == leak["facts"]["items"] > 0
-    assert without["metrics"]["accuracy"] != report.facts["metrics"]["piece"]["accuracy"]
-    page = store.read_bytes(*report.parts, "report.html").decode()
-    assert f"Without the {without['left_out']} of {len(test)} test pieces" in page
+    (leak,) = report.record.leaks
+    without = report.record.without_leaks
+    assert without.left_out == leak.facts["items"] > 0
+    assert without.metrics["accuracy"] != report.record.metrics["piece"]["accuracy"]
+    page = " ".join(store.read_bytes(*report.parts, "report.html").decode().split())
+    assert f"Without the {without.left_out} of {len(test)} test pieces" in page
 
 
 def run_of_kind(store, monkeypatch, examples, model, **facts):
@@ -243,7 +245,8 @@ def run_of_kind(store, monkeypatch, examples, model, **facts):
     store.write_json(store.read_json(*parts) | facts, *parts)
     artefacts.stand_in(monkeypatch, examples)
     report = make_report(store, "composer")
-    return report.facts, store.read_bytes(*report.parts, "report.html").decode()
+    page = store.read_bytes(*report.parts, "report.html").decode()
+    return report.record, " ".join(page.split())
 
 
 def test_pictures_are_shown_and_their_importance_is_a_map(store, monkeypatch):
@@ -253,12 +256,12 @@ def test_pictures_are_shown_and_their_importance_is_a_map(store, monkeypatch):
         examples.y, examples.classes, examples.groups, examples.ids,
         {"features": View.one_row_each(x)},
     )  # fmt: skip
-    facts, page = run_of_kind(
+    record, page = run_of_kind(
         store, monkeypatch, pictures, artefacts.feature_model(artefacts.feature_weights()),
         kind="image", features=[f"pixel_{i}_{j}" for i in range(2) for j in range(3)],
     )  # fmt: skip
-    assert (facts["pictures"]["height"], facts["pictures"]["width"]) == (2, 3)
-    assert np.shape(facts["importance"]["grid"]) == (2, 3)
+    assert (record.pictures.height, record.pictures.width) == (2, 3)
+    assert np.shape(record.importance.grid) == (2, 3)
     assert '<h2 id="examples">' in page
     assert "One pixel shuffled between items" in page
 
@@ -271,15 +274,15 @@ def test_texts_are_shown_with_the_words_that_move_the_answer(store, monkeypatch)
         y, CLASSES, np.arange(240), [f"t{i}" for i in range(240)],
         {"tokens": View.one_row_each(x)},
     )  # fmt: skip
-    facts, page = run_of_kind(
+    record, page = run_of_kind(
         store, monkeypatch, texts, counting_model(good=11, bad=25), kind="text",
-        classes=list(CLASSES), parameters={"text": RULES},
+        classes=list(CLASSES), preparation=RULES.model_dump(mode="json"),
     )  # fmt: skip
-    assert facts["words"]["words"][0]["word"] == "word7"
-    assert facts["importance"] is None
-    assert {row["kind"] for row in facts["texts"]} == {"sure and right", "unsure"}
-    assert facts["texts"][0]["text"].split()[0].startswith("word")
-    assert "Raises the probability of" in page
+    assert record.words.words[0].word == "word7"
+    assert record.importance is None
+    assert {row.kind for row in record.texts} == {"confident and right", "uncertain"}
+    assert record.texts[0].text.split()[0].startswith("word")
+    assert "Change in the probability of" in page
 
 
 def test_a_table_tells_what_correlation_costs(store, monkeypatch):
@@ -288,11 +291,11 @@ def test_a_table_tells_what_correlation_costs(store, monkeypatch):
     songs = Examples(
         songs.y, songs.classes, songs.groups, songs.ids, {"features": View.one_row_each(x)}
     )
-    facts, page = run_of_kind(
+    record, page = run_of_kind(
         store, monkeypatch, songs, artefacts.feature_model(np.eye(5, 3)), kind="table",
         features=list(NAMES),
     )  # fmt: skip
-    assert {row["choice"] for row in facts["selection"]["choices"]} == {
+    assert {row.choice for row in record.selection.choices} == {
         "all", "by correlation", "by importance"
     }  # fmt: skip
-    assert "Chosen by importance or by correlation" in page
+    assert "Columns selected by importance or by correlation" in page

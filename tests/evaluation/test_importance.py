@@ -18,10 +18,10 @@ def test_columns_that_the_model_reads_come_first():
         artefacts.make_examples(200),
         ["a", "b", "c", "d", "e", "f"],
     )
-    names = [part["name"] for part in found["parts"]]
+    names = [part.name for part in found.parts]
     assert set(names[:3]) == {"a", "b", "c"}
-    assert found["parts"][2]["rise"] > 0.02
-    assert all(part["rise"] == 0 for part in found["parts"][3:])
+    assert found.parts[2].rise > 0.02
+    assert all(part.rise == 0 for part in found.parts[3:])
 
 
 def test_many_columns_are_taken_together_by_name():
@@ -34,7 +34,7 @@ def test_many_columns_are_taken_together_by_name():
     )  # fmt: skip
     columns = [*(f"telling_{i}" for i in range(3)), *(f"noise_{i}" for i in range(57))]
     found = ask(artefacts.feature_model(3.0 * np.eye(60, 3)), examples, columns)
-    assert [(part["name"], part["columns"]) for part in found["parts"]] == [
+    assert [(part.name, part.columns) for part in found.parts] == [
         ("telling", 3),
         ("noise", 57),
     ]
@@ -44,8 +44,8 @@ def test_silencing_the_register_that_decides_hurts_most():
     found = ask(
         artefacts.chunk_model(artefacts.register_weights()), artefacts.make_examples(90, overlap=0)
     )
-    rises = {part["name"]: part["rise"] for part in found["parts"]}
-    assert sum(part["columns"] for part in found["parts"]) == 128
+    rises = {part.name: part.rise for part in found.parts}
+    assert sum(part.columns for part in found.parts) == 128
     assert max(rises, key=rises.get) in {"C3 to B3", "C4 to B4", "C5 to B5"}
     assert rises["C-1 to B-1"] == 0
     assert "C9 to G9" in rises
@@ -54,9 +54,9 @@ def test_silencing_the_register_that_decides_hurts_most():
 def test_a_model_of_two_views_is_asked_about_both():
     model = artefacts.mixed_model(artefacts.register_weights(), artefacts.feature_weights())
     found = ask(model, artefacts.make_examples(90), ["a", "b", "c", "d", "e", "f"])
-    names = {part["name"] for part in found["parts"]}
+    names = {part.name for part in found.parts}
     assert {"a", "f", "C4 to B4"} <= names
-    assert found["method"] == "columns shuffled between items or one octave silenced"
+    assert found.method == "columns shuffled between items or one octave silenced"
 
 
 def picture_model(height: int, width: int, at: tuple[int, int]) -> bytes:
@@ -91,11 +91,11 @@ def test_the_patch_of_a_picture_that_decides_stands_where_it_is():
         {"image": View.one_row_each(x)},
     )  # fmt: skip
     found = ask(picture_model(14, 14, (5, 9)), examples)
-    grid = np.array(found["grid"])
+    grid = np.array(found.grid)
     assert grid.shape == (7, 7)
     assert np.unravel_index(grid.argmax(), grid.shape) == (2, 4)
-    assert found["method"] == "one patch blanked"
-    assert sum(part["columns"] for part in found["parts"]) == 14 * 14
+    assert found.method == "one patch blanked"
+    assert sum(part.columns for part in found.parts) == 14 * 14
 
 
 def test_pixels_in_columns_stand_where_they_are():
@@ -108,6 +108,6 @@ def test_pixels_in_columns_stand_where_they_are():
     )  # fmt: skip
     columns = [f"pixel_{i}_{j}" for i in range(2) for j in range(3)]
     found = ask(artefacts.feature_model(np.eye(6, 3, k=-3) * 3.0), examples, columns)
-    grid = np.array(found["grid"])
+    grid = np.array(found.grid)
     assert (grid[1] > 0.1).all()
     assert (grid[0] == 0).all()

@@ -8,18 +8,10 @@ from scipy import stats
 from sklearn import metrics as reference
 
 from tunesmith.errors import ModelError
-from tunesmith.evaluation.metrics import (
-    class_table,
-    compare,
-    confusion,
-    prior,
-    reliability,
-    score,
-    top_k_of,
-)
+from tunesmith.evaluation.metrics import compare, score, top_k_of
 
 
-def make_answers(n_rows: int, n_classes: int, seed: int = 0, skill: float = 1.5):
+def make_predictions(n_rows: int, n_classes: int, seed: int = 0, skill: float = 1.5):
     random = np.random.default_rng(seed)
     y = random.integers(0, n_classes, n_rows)
     logits = random.normal(size=(n_rows, n_classes))
@@ -36,27 +28,27 @@ def make_answers(n_rows: int, n_classes: int, seed: int = 0, skill: float = 1.5)
     skill=st.floats(0, 4),
 )
 def test_values_equal_scikit_learn(n_rows, n_classes, seed, skill):
-    y, p = make_answers(n_rows, n_classes, seed, skill)
-    found = {name: interval.value for name, interval in score(y, p, replicates=2).items()}
-    answered, labels = p.argmax(axis=1), list(range(n_classes))
+    y, p = make_predictions(n_rows, n_classes, seed, skill)
+    values = {name: interval.value for name, interval in score(y, p, replicates=2).items()}
+    predicted, labels = p.argmax(axis=1), list(range(n_classes))
     k = top_k_of(n_classes)
     expected = {
-        "accuracy": reference.accuracy_score(y, answered),
+        "accuracy": reference.accuracy_score(y, predicted),
         "balanced_accuracy": np.mean(
-            [np.mean(answered[y == label] == label) for label in np.unique(y)]
+            [np.mean(predicted[y == label] == label) for label in np.unique(y)]
         ),
-        "macro_f1": reference.f1_score(y, answered, average="macro", zero_division=0),
-        "weighted_f1": reference.f1_score(y, answered, average="weighted", zero_division=0),
+        "macro_f1": reference.f1_score(y, predicted, average="macro", zero_division=0),
+        "weighted_f1": reference.f1_score(y, predicted, average="weighted", zero_division=0),
         f"top_{k}_accuracy": reference.top_k_accuracy_score(y, p, k=k, labels=labels),
         "log_loss": reference.log_loss(y, p, labels=labels),
     }
-    assert found.keys() == expected.keys() | {"ece"}
+    assert values.keys() == expected.keys() | {"ece"}
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-12), name
+        assert values[name] == pytest.approx(value, abs=1e-12), name
 
 
 def test_balanced_accuracy_equals_scikit_learn_where_every_class_occurs():
-    y, p = make_answers(200, 5)
+    y, p = make_predictions(200, 5)
     expected = reference.balanced_accuracy_score(y, p.argmax(axis=1))
     assert score(y, p, replicates=2)["balanced_accuracy"].value == pytest.approx(expected)
 
@@ -68,12 +60,12 @@ def test_ece_of_a_case_worked_by_hand():
 
 
 def test_top_k_is_left_out_where_it_could_not_be_missed():
-    y, p = make_answers(20, 2)
+    y, p = make_predictions(20, 2)
     assert not any(name.startswith("top_") for name in score(y, p, replicates=2))
 
 
 def test_accuracy_interval_agrees_with_the_binomial():
-    y, p = make_answers(400, 4, seed=3)
+    y, p = make_predictions(400, 4, seed=3)
     accuracy = score(y, p, replicates=4000)["accuracy"]
     expected = 1.96 * math.sqrt(accuracy.value * (1 - accuracy.value) / 400)
     assert (accuracy.high - accuracy.low) / 2 == pytest.approx(expected, rel=0.08)
@@ -81,7 +73,7 @@ def test_accuracy_interval_agrees_with_the_binomial():
 
 
 def test_every_value_lies_in_its_interval_and_seeds_repeat():
-    y, p = make_answers(300, 5)
+    y, p = make_predictions(300, 5)
     one, two = score(y, p, seed=4), score(y, p, seed=4)
     assert one == two
     assert one != score(y, p, seed=5)
@@ -91,7 +83,7 @@ def test_every_value_lies_in_its_interval_and_seeds_repeat():
 
 
 def test_copies_in_one_group_do_not_narrow_the_interval():
-    y, p = make_answers(100, 3)
+    y, p = make_predictions(100, 3)
     alone = score(y, p)
     copied_y, copied_p = np.repeat(y, 9), np.repeat(p, 9, axis=0)
     together = score(copied_y, copied_p, np.repeat(np.arange(100), 9))
@@ -109,8 +101,8 @@ def test_coverage_of_the_interval_is_near_its_name():
         hit = random.random(150) < truth
         y = np.zeros(150, dtype=int)
         p = np.where(hit[:, None], [[0.8, 0.2]], [[0.2, 0.8]])
-        found = score(y, p, replicates=300, seed=repeat)["accuracy"]
-        covered += found.low <= truth <= found.high
+        accuracy = score(y, p, replicates=300, seed=repeat)["accuracy"]
+        covered += accuracy.low <= truth <= accuracy.high
     assert 180 <= covered <= 199
 
 
@@ -129,8 +121,8 @@ def test_what_cannot_be_measured_is_refused(y, p, message):
 
 
 def test_compare_sees_a_better_model_and_its_mirror():
-    y, good = make_answers(400, 4, skill=3.0)
-    _, poor = make_answers(400, 4, skill=0.5)
+    y, good = make_predictions(400, 4, skill=3.0)
+    _, poor = make_predictions(400, 4, skill=0.5)
     better, worse = compare(y, good, poor), compare(y, poor, good)
     assert better.beyond_noise
     assert not worse.beyond_noise
@@ -141,7 +133,7 @@ def test_compare_sees_a_better_model_and_its_mirror():
 
 
 def test_compare_a_model_with_itself_finds_nothing():
-    y, p = make_answers(50, 3)
+    y, p = make_predictions(50, 3)
     same = compare(y, p, p)
     assert not same.beyond_noise
     assert same.difference.value == same.difference.low == same.difference.high == 0
@@ -153,44 +145,12 @@ def test_mcnemar_equals_the_exact_binomial_test():
     right, wrong = [0.9, 0.1], [0.1, 0.9]
     first = np.array([right] * 60 + [wrong] * 40)
     second = np.array([wrong] * 25 + [right] * 45 + [wrong] * 30)
-    found = compare(y, first, second, metric="accuracy")
-    assert (found.only_first, found.only_second) == (25, 10)
-    assert found.p_value == pytest.approx(stats.binomtest(10, 35).pvalue)
+    comparison = compare(y, first, second, metric="accuracy")
+    assert (comparison.only_first, comparison.only_second) == (25, 10)
+    assert comparison.p_value == pytest.approx(stats.binomtest(10, 35).pvalue)
 
 
 def test_compare_refuses_an_unknown_metric():
-    y, p = make_answers(10, 3)
+    y, p = make_predictions(10, 3)
     with pytest.raises(ModelError, match="no metric 'f2'"):
         compare(y, p, p, metric="f2")
-
-
-def test_prior_is_the_share_of_each_class():
-    np.testing.assert_allclose(prior([0, 0, 0, 2], 4), [0.75, 0, 0.25, 0])
-
-
-def test_confusion_and_class_table_equal_scikit_learn():
-    y, p = make_answers(120, 4)
-    answered = p.argmax(axis=1)
-    np.testing.assert_array_equal(confusion(y, p), reference.confusion_matrix(y, answered))
-    precision, recall, f1, support = reference.precision_recall_fscore_support(y, answered)
-    for i, row in enumerate(class_table(y, p, ("a", "b", "c", "d"))):
-        assert row["class"] == "abcd"[i]
-        assert row["precision"] == pytest.approx(precision[i])
-        assert row["recall"] == pytest.approx(recall[i])
-        assert row["f1"] == pytest.approx(f1[i])
-        assert row["support"] == support[i]
-        shares = np.round(p[:, i], 1)
-        tied = class_table(y == i, np.column_stack([1 - shares, shares]), ("rest", "it"))
-        assert tied[1]["auc"] == pytest.approx(reference.roc_auc_score(y == i, shares))
-        assert row["auc"] == pytest.approx(reference.roc_auc_score(y == i, p[:, i]))
-
-
-def test_reliability_adds_up_to_the_calibration_error():
-    y, p = make_answers(500, 4)
-    found = reliability(y, p)
-    gap = sum(
-        n * abs(c - a)
-        for n, c, a in zip(found["count"], found["confidence"], found["accuracy"], strict=True)
-    )
-    assert gap / 500 == pytest.approx(score(y, p, replicates=2)["ece"].value)
-    assert sum(found["count"]) == 500

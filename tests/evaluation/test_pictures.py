@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
+from tunesmith.artifacts.preparation import TextPreparation
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.evaluation.pictures import choose_pictures, choose_texts, pictures_of, words_of
 from tunesmith.evaluation.predictions import Predictions
 
-RULES = {"words": ["good", "bad", "film"], "first": 4, "unknown": 2}
+KINDS = ("confident and right", "confident and wrong", "uncertain")
+RULES = TextPreparation(words=("good", "bad", "film"), first=4, unknown=2, length=80)
 
 
 def asked(view: str, x, right, sure) -> Predictions:
@@ -33,16 +35,18 @@ def predictions():
 def test_pictures_are_chosen_by_what_was_answered_and_how_surely(predictions):
     pictures = pictures_of(predictions.examples, ())
     found = choose_pictures(predictions, pictures)
-    assert (found["height"], found["width"]) == (5, 5)
-    kinds = [row["kind"] for row in found["rows"]]
-    assert [kinds.count(k) for k in ("sure and right", "sure and wrong", "unsure")] == [8, 6, 8]
-    assert len({row["id"] for row in found["rows"]}) == len(kinds)
-    for row in found["rows"]:
-        assert (row["label"] == row["answer"]) == (int(row["id"][1:]) >= 6)
-        assert np.array_equal(row["pixels"], pictures[int(row["id"][1:])].ravel())
-    first = found["rows"][0]
-    of_class = [row["confidence"] for row in found["rows"] if row["label"] == first["label"]]
-    assert first["confidence"] == max(of_class)
+    assert (found.height, found.width) == (5, 5)
+    kinds = [row.kind for row in found.rows]
+    assert [
+        kinds.count(k) for k in ("confident and right", "confident and wrong", "uncertain")
+    ] == [8, 6, 8]
+    assert len({row.id for row in found.rows}) == len(kinds)
+    for row in found.rows:
+        assert (row.label == row.answer) == (int(row.id[1:]) >= 6)
+        assert np.array_equal(row.pixels, pictures[int(row.id[1:])].ravel())
+    first = found.rows[0]
+    of_class = [row.confidence for row in found.rows if row.label == first.label]
+    assert first.confidence == max(of_class)
 
 
 def test_columns_of_pixels_are_pictures_and_other_columns_are_not():
@@ -69,6 +73,10 @@ def test_texts_show_their_last_words():
     x[:, 1:] = 6
     x[:, -1] = 4
     found = choose_texts(asked("tokens", x, np.arange(12) > 3, np.full(12, 0.9)), RULES)
-    assert {row["kind"] for row in found} == {"sure and right", "sure and wrong", "unsure"}
-    assert found[0]["text"].split()[-2:] == ["film", "good"]
-    assert len(found[0]["text"].split()) == 60
+    assert {row.kind for row in found} == {
+        "confident and right",
+        "confident and wrong",
+        "uncertain",
+    }
+    assert found[0].text.split()[-2:] == ["film", "good"]
+    assert len(found[0].text.split()) == 60

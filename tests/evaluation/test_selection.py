@@ -33,18 +33,17 @@ def test_of_two_columns_that_go_together_the_later_one_is_dropped():
 
 
 def test_importance_finds_what_correlation_throws_away(found):
-    first = found["columns"][0]
-    assert (first["name"], first["dropped"], first["with"]) == ("copy of useful", True, "useful")
+    first = found.columns[0]
+    assert (first.name, first.dropped, first.correlates_with) == ("copy of useful", True, "useful")
 
 
 def test_both_choices_keep_as_many_columns_and_are_judged_on_the_test(found):
-    choices = {row["choice"]: row for row in found["choices"]}
-    assert [row["columns"] for row in choices.values()] == [5, 3, 3]
-    assert "against_all" not in choices["all"]
-    assert choices["by correlation"]["against_all"]["high"] < 0
-    assert (
-        choices["by importance"]["accuracy"]["value"]
-        > 0.05 + (choices["by correlation"]["accuracy"]["value"])
+    choices = {row.choice: row for row in found.choices}
+    assert [row.columns for row in choices.values()] == [5, 3, 3]
+    assert choices["all"].against_all is None
+    assert choices["by correlation"].against_all.high < 0
+    assert choices["by importance"].accuracy.value > 0.05 + (
+        choices["by correlation"].accuracy.value
     )
 
 

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from tunesmith.artifacts.preparation import TextPreparation
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.evaluation.words import word_effects
 from tunesmith.inference.classifier import Classifier
 
 WORDS = [f"word{i}" for i in range(40)]
-RULES = {"words": WORDS, "first": 4, "unknown": 2}
+RULES = TextPreparation(words=WORDS, first=4, unknown=2, length=30)
 CLASSES = ("bad", "good")
 
 
@@ -55,13 +56,13 @@ def texts() -> Examples:
 def test_the_words_that_decide_are_found_with_their_sign(texts):
     model = Classifier(counting_model(good=4 + 7, bad=4 + 21), classes=CLASSES)
     found = word_effects(model, texts, lambda p: p.by_item, RULES)
-    assert found["class"] == "good"
-    first, *between, last = found["words"]
-    assert (first["word"], last["word"]) == ("word7", "word21")
-    assert first["effect"] > 0.1
-    assert last["effect"] < -0.1
-    assert all(abs(row["effect"]) < 1e-6 for row in between)
-    assert first["texts"] == (texts.view("tokens").x == 11).any(axis=1).sum()
+    assert found.label == "good"
+    first, *between, last = found.words
+    assert (first.word, last.word) == ("word7", "word21")
+    assert first.effect > 0.1
+    assert last.effect < -0.1
+    assert all(abs(row.effect) < 1e-6 for row in between)
+    assert first.texts == (texts.view("tokens").x == 11).any(axis=1).sum()
 
 
 def test_without_words_in_enough_texts_there_is_nothing_to_say(texts):

@@ -41,7 +41,7 @@ def service(store: Store, gauges: Gauges) -> Iterator[Service]:
     """Return a service of songs whose card tells what it was trained on."""
     write_bundle(store, task="genre")
     card = store.read_json("models", "genre", "0001", "card.json")
-    card["summary"] = {"features": summarise(songs(0, tempo=120), SONG_FEATURES)}
+    card["summary"] = {"features": summarise(songs(0, tempo=120), SONG_FEATURES).json_object()}
     store.write_json(card, "models", "genre", "0001", "card.json")
     nodes = {"genre": NodeSettings()}
     made = Service(Settings(store=store.uri, reload_s=0.05, nodes=nodes), None, gauges)

@@ -23,7 +23,7 @@ MEDIANS = (0.5, 0.7, 120.0)
 def add_summary(store: Store, task: str, view: str, rows: np.ndarray) -> None:
     card = store.read_json("models", task, "0001", "card.json")
     names = SONG_FEATURES if task == "genre" else FEATURE_NAMES
-    card["summary"] = {view: summarise(rows.astype(np.float32), names)}
+    card["summary"] = {view: summarise(rows.astype(np.float32), names).json_object()}
     store.write_json(card, "models", task, "0001", "card.json")
 
 

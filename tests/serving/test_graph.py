@@ -118,7 +118,9 @@ def test_a_text_of_a_song_is_one_of_those_that_the_model_knows(
         {"kind": "category", "name": "key", "categories": ["A", "A#"]},
     ]
     card["preparation"] = {"kind": "table", "columns": columns}
-    card["summary"] = {"features": summarise(np.zeros((9, 3), dtype=np.float32), features)}
+    card["summary"] = {
+        "features": summarise(np.zeros((9, 3), dtype=np.float32), features).json_object()
+    }
     store.write_json(card, "models", "genre", "0001", "card.json")
     with local_client(make_service()) as client:
 

@@ -35,7 +35,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         write_bundle(store, task=task, favour=1)
     card = store.read_json("models", "genre", "0001", "card.json")
     usual = np.random.default_rng(0).random((50, 3)).astype(np.float32) * 5000
-    card["summary"] = {"features": summarise(usual)}
+    card["summary"] = {"features": summarise(usual).json_object()}
     store.write_json(card, "models", "genre", "0001", "card.json")
     with served(Service(shipped(store=store.uri))) as found:
         yield found

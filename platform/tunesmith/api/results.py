@@ -8,10 +8,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.api.html import table_html
-from tunesmith.artifacts import runs
+from tunesmith.artifacts import reports, runs
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import StoreError, unknown
-from tunesmith.reports import publishing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +101,7 @@ class Report:
         The report in the store.
     """
 
-    def __init__(self, artifact: publishing.Report) -> None:
+    def __init__(self, artifact: reports.Report) -> None:
         self.artifact = artifact
 
     @property

@@ -32,6 +32,7 @@ __all__ = [
     "ImportancePart",
     "InputSummary",
     "Interval",
+    "LeakResult",
     "Metrics",
     "Pictures",
     "PublishedFigure",
@@ -54,9 +55,14 @@ class Interval(Section):
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
 
 Metrics = dict[str, Interval]
 """Metrics by name."""
+LeakResult = Literal["clear", "caution", "leak", "not applicable"]
+"""The result of a check for leaks."""
 
 
 class PublishedFigure(Section):
@@ -69,7 +75,7 @@ class PublishedFigure(Section):
 class ClassScores(Section):
     """Metrics of one class."""
 
-    label: str = Field(alias="class")
+    label: str = Field(validation_alias="class", serialization_alias="class")
     precision: float
     recall: float
     f1: float
@@ -118,7 +124,7 @@ class AuditFinding(Section):
     """The result of one check for leaks."""
 
     check: str
-    result: Literal["clear", "caution", "leak", "not applicable"]
+    result: LeakResult
     message: str
     facts: JsonObject = Field(default_factory=dict, description="A check's own numbers.")
 
@@ -186,7 +192,9 @@ class ColumnImportance(Section):
     name: str
     importance: float
     dropped: bool
-    correlates_with: str | None = Field(default=None, alias="with")
+    correlates_with: str | None = Field(
+        default=None, validation_alias="with", serialization_alias="with"
+    )
 
 
 class ColumnChoice(Section):
@@ -219,7 +227,7 @@ class WordEffect(Section):
 class WordEffects(Section):
     """The words that move a prediction most, the highest effect first."""
 
-    label: str = Field(alias="class")
+    label: str = Field(validation_alias="class", serialization_alias="class")
     words: tuple[WordEffect, ...]
 
 

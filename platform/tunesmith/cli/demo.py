@@ -104,10 +104,11 @@ def show(result: dict[str, Any]) -> None:
 
 
 def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) -> dict[str, Any]:
+    from tunesmith.artifacts.reports import open_report
     from tunesmith.ingestion.corpus import export_scores
     from tunesmith.ingestion.pipeline import ingest
     from tunesmith.registry import champion, promote
-    from tunesmith.reports.publishing import make_report, open_report
+    from tunesmith.reports.publishing import make_report
     from tunesmith.serving.launch import read_configuration, start
     from tunesmith.tasks import Request
     from tunesmith.tuning import Ask, search

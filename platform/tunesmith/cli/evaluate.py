@@ -29,7 +29,7 @@ def _show(result: dict[str, Any]) -> None:
     if result["chunk_note"]:
         out.print(result["chunk_note"], style="dim")
     against = result["comparisons"].get("champion")
-    if against and "difference" in against:
+    if against and against["difference"]:
         out.print(
             f"{against['metric']} compared to champion version {against['version']}: "
             f"{interval(against['difference'])} on {count(against['rows'], unit)}"

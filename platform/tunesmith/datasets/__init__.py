@@ -1,1 +1,1 @@
-"""Dataset versions: what is on disk, how it is read, how it is split."""
+"""Dataset versions: their tables on disk, reading them, and splitting their items."""

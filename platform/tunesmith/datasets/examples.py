@@ -1,4 +1,4 @@
-"""What tasks and model families exchange: labelled items seen through named views."""
+"""Labelled items seen through named views: what tasks give and model families take."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["Examples", "View", "aggregate"]
 
 @dataclass(frozen=True)
 class View:
-    """One way of looking at the items: rows of input, each belonging to one item.
+    """One representation of the items: rows of input, each belonging to one item.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class View:
     def __post_init__(self) -> None:
         item = np.asarray(self.item, dtype=np.int64)
         if item.ndim != 1 or len(self.x) != len(item):
-            msg = f"A view needs one item index a row: {len(self.x)} rows, indices {item.shape}."
+            msg = f"A view needs one item index per row: {len(self.x)} rows, indices {item.shape}."
             raise DatasetError(msg)
         object.__setattr__(self, "item", item)
 
@@ -78,11 +78,11 @@ class Examples:
     classes
         Names of the classes.
     groups
-        Items that may not be parted by a split share a group, ``int [items]``.
+        Group of each item, ``int [items]``. A split keeps a group on one side.
     ids
-        A stable name of each item.
+        Stable name of each item.
     views
-        Views by name, such as ``"chunks"`` or ``"features"``.
+        The views by name, such as ``"chunks"`` or ``"features"``.
     """
 
     y: npt.NDArray[np.int64]
@@ -152,8 +152,8 @@ def aggregate(
     Returns
     -------
     numpy.ndarray
-        ``float64 [n_items, classes]``. An item without rows gets the uniform distribution:
-        nothing was seen of it.
+        ``float64 [n_items, classes]``. An item without rows gets the uniform
+        distribution.
     """
     rows = np.asarray(probabilities, dtype=np.float64)
     index = np.asarray(item, dtype=np.int64)

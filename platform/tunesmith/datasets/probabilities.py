@@ -1,4 +1,4 @@
-"""How sure answers are: scaling probabilities by a temperature, and finding the right one."""
+"""Calibrated probabilities: log loss, scaling by a temperature, and fitting it."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +11,14 @@ _COLDEST, _HOTTEST = 0.1, 10.0
 _ROUNDS, _GRID = 4, 13
 # Keeps the logarithm of a zero finite; as in the graph of a calibrated model.
 _SMALLEST = 1e-12
-# Answers are float32: a smaller probability says nothing more. scikit-learn uses the same.
-_SMALLEST_ANSWER = float(np.finfo(np.float32).eps)
+# Probabilities are float32 and cannot tell smaller ones apart. scikit-learn uses the same.
+_SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 
 
 def temper(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
     """Return probabilities of the same logits divided by `temperature` (Guo et al., 2017).
 
-    Above 1 answers become less sure, below 1 surer; which class leads does not change.
+    Above 1 predictions become less confident, below 1 more; the order of the classes stays.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def temper(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.f
 def losses(
     probabilities: npt.NDArray[np.floating], y: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Return the log loss of each answer, ``float64 [items]``, at most 15.9.
+    """Return the log loss of each prediction, ``float64 [items]``, at most 15.9.
 
     Parameters
     ----------
@@ -51,11 +51,11 @@ def losses(
         True class of each item, ``int [items]``.
     """
     chosen = np.asarray(probabilities, dtype=np.float64)[np.arange(len(y)), y]
-    return np.asarray(-np.log(np.clip(chosen, _SMALLEST_ANSWER, 1.0)))
+    return np.asarray(-np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1.0)))
 
 
 def log_loss(probabilities: npt.NDArray[np.floating], y: npt.NDArray[np.int64]) -> float:
-    """Return the mean log loss of answers; see `losses`."""
+    """Return the mean log loss of predictions; see `losses`."""
     return float(losses(probabilities, y).mean())
 
 
@@ -64,13 +64,13 @@ def fit_temperature(
 ) -> float:
     """Return the temperature with the smallest log loss of the items.
 
-    The loss is that of the answer users get, the mean over an item's rows: rows that are each
-    calibrated have a mean that is not.
+    The loss is that of the mean over an item's rows, which users get: rows that are each calibrated
+    have a mean that is not.
 
     Parameters
     ----------
     probabilities
-        Answers to rows that were not learned from, ``float [rows, classes]``.
+        Predictions for rows that were not trained on, ``float [rows, classes]``.
     item
         Item of each row, ``int [rows]``.
     y

@@ -24,16 +24,16 @@ __all__ = ["Chunks", "Dataset", "fixed_binary_to_array", "open_dataset"]
 
 @dataclass(frozen=True)
 class Chunks:
-    """Chunks of some pieces, in the order of the pieces asked for.
+    """Chunks of some pieces, in the order of the ids given.
 
     Attributes
     ----------
     rolls
         Velocities, uint8 ``[chunks, chunk_frames, 128]``.
     piece_index
-        Index of each chunk's piece in the ids asked for, int64 ``[chunks]``.
+        Index of each chunk's piece among the ids given, int64 ``[chunks]``.
     start_s
-        Where each chunk begins in its piece, in seconds, float32 ``[chunks]``.
+        Start of each chunk in its piece, in seconds, float32 ``[chunks]``.
     padded_frames
         Silent frames added at the end, int32 ``[chunks]``.
     """
@@ -56,9 +56,9 @@ class Dataset:
     Attributes
     ----------
     store
-        Where it lives.
+        The store that holds it.
     manifest
-        What it is.
+        The manifest: counts, parameters and files.
     """
 
     def __init__(self, store: Store, manifest: Manifest) -> None:
@@ -84,7 +84,7 @@ class Dataset:
         return sorted(self.manifest.labels)
 
     def path(self, *parts: str) -> str:
-        """Return a path inside the version, as ``store.fs`` wants it."""
+        """Return a path inside the version, for ``store.fs``."""
         return self.store.path(ROOT, self.name, self.version, *parts)
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -95,27 +95,27 @@ class Dataset:
         name
             One of `tunesmith.datasets.schema.TABLES`.
         columns
-            Which columns; all of them by default.
+            Names of the columns; all by default.
 
         Returns
         -------
         pyarrow.Table
-            Its rows, file by file.
+            The rows, file by file.
         """
         return pa.concat_tables([file.read(columns) for file in self._files(name)])
 
     def pieces(self) -> "pd.DataFrame":
-        """Return `pieces`, a row a kept file, in order of path; `features` holds arrays."""
+        """Return `pieces`, a row per kept file in order of path; `features` holds arrays."""
         frame: pd.DataFrame = self.table("pieces").to_pandas()
         return frame
 
     def rejects(self) -> "pd.DataFrame":
-        """Return `rejects`, a row a file that could not be kept."""
+        """Return `rejects`, a row per file that could not be kept."""
         frame: pd.DataFrame = self.table("rejects").to_pandas()
         return frame
 
     def duplicates(self) -> "pd.DataFrame":
-        """Return `duplicates`, a row a byte-identical copy of a kept file."""
+        """Return `duplicates`, a row per byte-identical copy of a kept file."""
         frame: pd.DataFrame = self.table("duplicates").to_pandas()
         return frame
 
@@ -125,7 +125,7 @@ class Dataset:
         Parameters
         ----------
         piece_ids
-            Which pieces, in which order; all, in the order of `pieces`, by default.
+            Ids of the pieces, in the order wanted; all in the order of `pieces` by default.
         """
         table = self.table("pieces", ["piece_id", "features"])
         values: npt.NDArray[np.float32] = pc.list_flatten(table["features"]).to_numpy()
@@ -146,7 +146,7 @@ class Dataset:
         Parameters
         ----------
         piece_ids
-            Which pieces, in which order; all, in the order of `pieces`, by default.
+            Ids of the pieces, in the order wanted; all in the order of `pieces` by default.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class Dataset:
             rows.append(table.drop_columns(["piece_id"]))
         every = pa.concat_tables(rows)
         piece = every["order"].to_numpy()
-        # Where each stored row goes in the answer; rows of other pieces stay at -1.
+        # The place of each stored row in the result; rows of other pieces stay at -1.
         order = np.lexsort((every["index"].to_numpy(), piece))
         order = order[np.count_nonzero(piece < 0) :]
         target = np.full(len(piece), -1, dtype=np.int64)
@@ -186,7 +186,7 @@ class Dataset:
         Parameters
         ----------
         piece_ids
-            Which pieces, in which order; all, in the order of `pieces`, by default.
+            Ids of the pieces, in the order wanted; all in the order of `pieces` by default.
 
         Raises
         ------
@@ -194,15 +194,15 @@ class Dataset:
             When a piece is not in this version.
         """
         wanted = self._index(piece_ids)
-        found: dict[str, npt.NDArray[np.void]] = {}
+        notes: dict[str, npt.NDArray[np.void]] = {}
         for file in self._files("notes"):
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group)
                 mask = np.asarray(_positions(table["piece_id"], wanted)) >= 0
                 table = table.filter(pa.array(mask)).combine_chunks()
                 if table.num_rows:
-                    found |= _note_arrays(table)
-        return {piece_id: found[piece_id] for piece_id in wanted}
+                    notes |= _note_arrays(table)
+        return {piece_id: notes[piece_id] for piece_id in wanted}
 
     def _index(self, piece_ids: Sequence[str] | None) -> dict[str, int]:
         known = self.table("pieces", ["piece_id"])["piece_id"].to_pylist()
@@ -245,11 +245,11 @@ def open_dataset(store: Store, name: str, version: str | None = None) -> Dataset
     Parameters
     ----------
     store
-        Where it lives.
+        The store that holds it.
     name
-        The dataset.
+        Name of the dataset.
     version
-        Which version; the latest by default.
+        Version; the latest by default.
 
     Raises
     ------

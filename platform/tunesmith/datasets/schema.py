@@ -75,7 +75,7 @@ STATISTICS = pa.schema(
         pa.field("ticks_per_quarter", pa.int64()),
     ]
 )
-"""What `tunesmith.midi.statistics.piece_statistics` says of a piece."""
+"""Columns of `pieces` that `tunesmith.midi.statistics.piece_statistics` computes."""
 
 FEATURES = pa.field("features", pa.list_(pa.float32()), nullable=False)
 
@@ -112,7 +112,7 @@ def piece_schema() -> pa.Schema:
 
 
 def result_schema() -> pa.Schema:
-    """Return the schema of what is known of a piece before it has a path, label and cluster."""
+    """Return the schema of a piece before it has a path, label and cluster."""
     known = [f for f in PIECE_KEYS if f.name not in {"path", "label", "raw_label", "cluster"}]
     return pa.schema([*known, *STATISTICS, FEATURES, FINGERPRINTS.field("fingerprint")])
 
@@ -139,7 +139,7 @@ def chunk_schema(chunk_frames: int) -> pa.Schema:
 
 
 def note_schema() -> pa.Schema:
-    """Return the schema of `notes`: one row a piece, one list a field of `NOTE_DTYPE`."""
+    """Return the schema of `notes`: a row per piece, a list per field of `NOTE_DTYPE`."""
     columns = [pa.field("piece_id", pa.string(), nullable=False)]
     for name in NOTE_DTYPE.names or ():
         item = pa.from_numpy_dtype(NOTE_DTYPE[name])

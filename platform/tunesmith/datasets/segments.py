@@ -1,4 +1,4 @@
-"""Musical features of random segments of pieces: more rows to learn from, never to be judged by."""
+"""Musical features of random segments of pieces: more rows to train on, never to measure on."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ __all__ = ["SEGMENTS", "segment_views"]
 
 SEGMENTS = ("segments", "segments_transposed")
 """Names of the views."""
-_A_PIECE = 3
+_SEGMENTS_PER_PIECE = 3
 _LEAST_NOTES = 60
 _SEMITONES = (-5, 6)
 
@@ -22,13 +22,13 @@ _SEMITONES = (-5, 6)
 def segment_views(dataset: Dataset, piece_ids: Sequence[str], seed: int) -> dict[str, View]:
     """Return features of segments, ``segments`` as written and ``segments_transposed``.
 
-    Each view holds three random segments a piece, of 60 notes up to the whole piece; lengths are
-    even on a logarithmic scale. The transposed ones are moved by -5 to +6 semitones.
+    Each view holds three random segments per piece, of 60 notes up to the whole piece; lengths are
+    drawn evenly on a logarithmic scale. The transposed ones are moved by -5 to +6 semitones.
 
     Parameters
     ----------
     dataset
-        Where the notes are.
+        The dataset version.
     piece_ids
         The pieces, in the order of the items.
     seed
@@ -39,12 +39,12 @@ def segment_views(dataset: Dataset, piece_ids: Sequence[str], seed: int) -> dict
     notes = dataset.notes(piece_ids)
     for piece_id in piece_ids:
         piece = notes[piece_id]
-        for _ in range(_A_PIECE):
+        for _ in range(_SEGMENTS_PER_PIECE):
             rows["segments"].append(musical_features(_segment(piece, rng)))
             semitones = int(rng.integers(_SEMITONES[0], _SEMITONES[1] + 1))
             moved = transpose_notes(_segment(piece, rng), semitones)
             rows["segments_transposed"].append(musical_features(moved))
-    item = np.repeat(np.arange(len(piece_ids)), _A_PIECE)
+    item = np.repeat(np.arange(len(piece_ids)), _SEGMENTS_PER_PIECE)
     return {name: View(np.stack(values), item) for name, values in rows.items()}
 
 

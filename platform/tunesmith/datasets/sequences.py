@@ -1,4 +1,4 @@
-"""The notes of pieces as rows that stand beside their chunks."""
+"""The notes of pieces as rows aligned with their chunks."""
 
 from collections.abc import Sequence
 
@@ -14,16 +14,16 @@ __all__ = ["note_rows_of"]
 def note_rows_of(
     dataset: Dataset, piece_ids: Sequence[str], chunks: Chunks
 ) -> npt.NDArray[np.uint8]:
-    """Return the notes that begin inside each chunk, row for row beside `chunks`.
+    """Return the notes that begin inside each chunk, a row per chunk.
 
     Parameters
     ----------
     dataset
-        Where the notes are.
+        The dataset version.
     piece_ids
         The pieces that `chunks` was read for, in the same order.
     chunks
-        What `Dataset.chunks` returned for them.
+        The chunks of these pieces, as `Dataset.chunks` returns them.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Splits that keep groups whole, class shares even and the answer the same on every machine."""
+"""Splits that keep groups whole and class shares even, the same on every machine."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -135,13 +135,13 @@ def _indices(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return labels and groups as indices in order of first appearance.
 
-    So that the answer depends on which items belong together, not on how they are numbered.
+    A split then depends on the items that belong together, not on how they are numbered.
     """
     indices = []
     for values in (list(labels), np.asarray(groups).tolist()):
         seen: dict[object, int] = {}
         indices.append(np.array([seen.setdefault(v, len(seen)) for v in values], dtype=np.int64))
     if len(indices[0]) != len(indices[1]):
-        msg = f"{len(indices[0])} labels but {len(indices[1])} groups: one of each an item."
+        msg = f"{len(indices[0])} labels but {len(indices[1])} groups: each item needs one of both."
         raise DatasetError(msg)
     return indices[0], indices[1]

@@ -1,6 +1,6 @@
-"""How good a model is, how sure that is, and whether the figure can be trusted."""
+"""Measuring a model: metrics with intervals, comparisons, leak checks, robustness."""
 
 from tunesmith.evaluation.evaluator import Evaluation, evaluate
-from tunesmith.evaluation.metrics import Comparison, Interval, compare, score
+from tunesmith.evaluation.metrics import compare, score
 
-__all__ = ["Comparison", "Evaluation", "Interval", "compare", "evaluate", "score"]
+__all__ = ["Evaluation", "compare", "evaluate", "score"]

@@ -1,24 +1,25 @@
-"""Looking for leaks: ways in which a test item can be known without being understood.
+"""Checks for leaks: ways to recognise a test item without classifying it.
 
-Each check gives a finding that says what it compared and how much it found. A *leak* makes a figure
-wrong; a *caution* says that a figure may rest on something other than what the task is about.
+A *leak* makes the metrics too good. A *caution* means that they may rest on something other than
+the task.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.reports import AuditFinding, LeakResult
 from tunesmith.datasets.examples import Examples, View
-from tunesmith.evaluation.metrics import prior, score
+from tunesmith.evaluation.classwise import prior
+from tunesmith.evaluation.metrics import score
 from tunesmith.midi.fingerprints import duplicate_clusters
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METADATA", "Finding", "audit"]
+__all__ = ["METADATA", "audit"]
 
 METADATA = (
     "ticks_per_quarter",
@@ -31,40 +32,12 @@ METADATA = (
     "n_key_signatures",
     "has_pedal",
 )
-"""Columns of `pieces` that tell who encoded a file rather than who wrote the music."""
+"""Columns of `pieces` that describe how a file was made rather than its music."""
 
-# A column that alone names the class of this share of test items, class by class, is the label.
-_GIVEN_AWAY = 0.98
+# A column that alone gives this balanced accuracy is the label.
+_IS_LABEL = 0.98
 # Fewer distinct sounding cells than this and two chunks are equal by chance.
 _LEAST_CELLS = 12
-
-Result = Literal["clear", "caution", "leak", "not applicable"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found.
-
-    Attributes
-    ----------
-    check
-        Its name.
-    result
-        ``clear``, ``caution``, ``leak`` or ``not applicable``.
-    message
-        What was compared and how much was found.
-    facts
-        The numbers, and some of the items.
-    """
-
-    check: str
-    result: Result
-    message: str
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the finding as JSON holds it."""
-        return asdict(self)
 
 
 def audit(
@@ -73,82 +46,96 @@ def audit(
     *,
     columns: Mapping[str, Sequence[str]] | None = None,
     fingerprints: Mapping[str, npt.NDArray[np.uint64]] | None = None,
-    artists: Mapping[str, str] | None = None,
     metadata: "pd.DataFrame | None" = None,
-) -> list[Finding]:
-    """Check two sides of a split against each other.
+) -> list[AuditFinding]:
+    """Check the two sides of a split against each other.
 
     Parameters
     ----------
     learned
-        Items that training or selection saw.
+        Items of training and validation.
     test
-        Items that figures are measured on.
+        Items that the metrics are measured on.
     columns
         Names of the columns of two-dimensional views.
     fingerprints
         Fingerprints of the pieces by id, for music (`tunesmith.midi.fingerprints`).
-    artists
-        Artist by id, where one may have several items.
     metadata
-        Facts about the files by id, numbers that say nothing of their content.
+        Numbers by id that describe how the files were made.
 
     Returns
     -------
-    list of Finding
-        One a check, the checks that found most first.
+    list of AuditFinding
+        One per check, leaks first.
     """
     named = columns or {}
-    found = [
+    findings = [
         _pieces(learned, test),
         _groups(learned, test),
         _rows(learned, test),
         _transposed(learned, test),
         _same_music(learned, test, fingerprints),
-        _artists(learned, test, artists),
         _constant_columns(learned, test, named),
         _label_columns(learned, test, named),
         _metadata(learned, test, metadata),
     ]
-    order: list[Result] = ["leak", "caution", "clear", "not applicable"]
-    return sorted(found, key=lambda finding: order.index(finding.result))
+    order: list[LeakResult] = ["leak", "caution", "clear", "not applicable"]
+    return sorted(findings, key=lambda finding: order.index(finding.result))
 
 
-def _absent(check: str, why: str) -> Finding:
-    return Finding(check, "not applicable", why)
+def _finding(check: str, result: LeakResult, message: str, **facts: object) -> AuditFinding:
+    return AuditFinding(check=check, result=result, message=message, facts=facts)
+
+
+def _absent(check: str, why: str) -> AuditFinding:
+    return _finding(check, "not applicable", why)
 
 
 def _straddling(
-    check: str, what: str, items: Sequence[str], test: Examples, result: Result = "leak"
-) -> Finding:
-    """Return the finding that `items` of the test are on both sides."""
+    check: str,
+    predicates: tuple[str, str],
+    items: Sequence[str],
+    test: Examples,
+    result: LeakResult = "leak",
+) -> AuditFinding:
+    """Return the finding that test items are on both sides.
+
+    Parameters
+    ----------
+    predicates
+        The finding about one item, and about several.
+    """
+    one, several = predicates
     if not items:
-        return Finding(check, "clear", f"No test items {what}.", {"items": 0})
+        return _finding(check, "clear", f"No test item {one}.", items=0)
     share = len(items) / len(test)
-    message = f"{len(items)} of {len(test)} test items ({share:.1%}) {what}."
-    facts = {"items": len(items), "examples": list(items[:5]), "ids": list(items)}
-    return Finding(check, result, message, facts)
+    predicate = one if len(items) == 1 else several
+    message = f"{len(items)} of {len(test)} test items ({share:.1%}) {predicate}."
+    return _finding(
+        check, result, message, items=len(items), examples=list(items[:5]), ids=list(items)
+    )
 
 
 def _at(examples: Examples, mask: npt.NDArray[np.bool_]) -> list[str]:
     return [examples.ids[index] for index in np.flatnonzero(mask).tolist()]
 
 
-def _pieces(learned: Examples, test: Examples) -> Finding:
+def _pieces(learned: Examples, test: Examples) -> AuditFinding:
     known = set(learned.ids)
     items = [name for name in test.ids if name in known]
-    return _straddling("items on both sides", "were learned from as well", items, test)
+    was = ("was in the training data", "were in the training data")
+    return _straddling("items on both sides", was, items, test)
 
 
-def _groups(learned: Examples, test: Examples) -> Finding:
+def _groups(learned: Examples, test: Examples) -> AuditFinding:
     shared = np.isin(test.groups, learned.groups)
     items = _at(test, shared)
-    what = "share a group (duplicates, the same song) with a learned item"
-    return _straddling("groups on both sides", what, items, test)
+    other = "a group (such as duplicates) with a training item"
+    return _straddling("groups on both sides", (f"shares {other}", f"share {other}"), items, test)
 
 
-def _rows(learned: Examples, test: Examples) -> Finding:
-    """Find items most of whose rows have the very same numbers as learned ones, silence aside."""
+def _rows(learned: Examples, test: Examples) -> AuditFinding:
+    """Find items most of whose rows equal training rows in every number, silence aside."""
     check = "equal rows"
     most: set[int] = set()
     for name, view in test.views.items():
@@ -156,31 +143,32 @@ def _rows(learned: Examples, test: Examples) -> Finding:
         equal = np.array([h is not None and h in known for h in _hashes(view)], dtype=bool)
         most |= set(np.flatnonzero(_share(view, equal, len(test)) > 0.5).tolist())
     names = [test.ids[i] for i in sorted(most)]
-    what = "have most of their rows equal to learned ones in every number"
+    one = "has most of its rows in the training data"
+    several = "have most of their rows in the training data"
     # A few are chance or quotation, such as a repeated chord; many are copies.
-    result: Result = "leak" if len(names) > 0.05 * len(test) else "caution"
-    return _straddling(check, what, names, test, result)
+    result: LeakResult = "leak" if len(names) > 0.05 * len(test) else "caution"
+    return _straddling(check, (one, several), names, test, result)
 
 
 def _share(view: View, hit: npt.NDArray[np.bool_], n_items: int) -> npt.NDArray[np.float64]:
-    """Return the share of each item's rows that are hit."""
+    """Return the share of each item's rows that are marked."""
     rows = np.bincount(view.item, minlength=n_items)
     return np.bincount(view.item[hit], minlength=n_items) / np.maximum(rows, 1)
 
 
 def _hashes(view: View) -> list[int | None]:
-    """Return a hash of each row, None for rows that say too little."""
-    found: list[int | None] = []
+    """Return a hash of each row, None for rows with too little in them."""
+    hashes: list[int | None] = []
     for row in view.x:
         array = np.ascontiguousarray(row)
-        said = np.count_nonzero(array) if array.ndim > 1 else len(np.unique(array))
-        enough = said >= (_LEAST_CELLS if array.ndim > 1 else 4)
-        found.append(hash((array.shape, array.tobytes())) if enough else None)
-    return found
+        content = np.count_nonzero(array) if array.ndim > 1 else len(np.unique(array))
+        is_enough = content >= (_LEAST_CELLS if array.ndim > 1 else 4)
+        hashes.append(hash((array.shape, array.tobytes())) if is_enough else None)
+    return hashes
 
 
-def _transposed(learned: Examples, test: Examples) -> Finding:
-    """Find chunks that are learned ones in another key or at another loudness."""
+def _transposed(learned: Examples, test: Examples) -> AuditFinding:
+    """Find items most of whose chunks are training chunks in another key or loudness."""
     check = "transposed chunks"
     if "chunks" not in test.views:
         return _absent(check, "The task has no piano rolls.")
@@ -189,32 +177,36 @@ def _transposed(learned: Examples, test: Examples) -> Finding:
     hit = np.array([key in known for key in _shapes(view)], dtype=bool)
     share = _share(view, hit, len(test))
     names = _at(test, share > 0.5)
-    what = "are learned ones in another key, chunk by chunk for most of their length"
-    finding = _straddling(check, what, names, test)
+    one = "has most of its chunks in the training data in another key"
+    several = "have most of their chunks in the training data in another key"
+    finding = _straddling(check, (one, several), names, test)
     some = int((share > 0).sum())
     if names or not some:
         return finding
-    message = f"{some} of {len(test)} test items share a transposed chunk, none of them most."
-    return Finding(check, "clear", message, {"items": some})
+    message = (
+        f"{some} of {len(test)} test items share a transposed chunk with the training data, none "
+        "of them more than half of their chunks."
+    )
+    return _finding(check, "clear", message, items=some)
 
 
 def _shapes(view: View) -> list[int | None]:
-    """Return a hash of which cells sound, the lowest pitch taken as zero."""
-    found: list[int | None] = []
+    """Return a hash of the sounding cells of each roll, the lowest pitch taken as zero."""
+    hashes: list[int | None] = []
     for roll in view.x:
         sounding = np.asarray(roll) > 0
         pitches = np.flatnonzero(sounding.any(axis=0))
         if len(pitches) < 4 or sounding.sum() < _LEAST_CELLS:
-            found.append(None)
+            hashes.append(None)
             continue
         shape = sounding[:, pitches[0] : pitches[-1] + 1]
-        found.append(hash((shape.shape, np.packbits(shape).tobytes())))
-    return found
+        hashes.append(hash((shape.shape, np.packbits(shape).tobytes())))
+    return hashes
 
 
 def _same_music(
     learned: Examples, test: Examples, prints: Mapping[str, npt.NDArray[np.uint64]] | None
-) -> Finding:
+) -> AuditFinding:
     check = "same music"
     if prints is None:
         return _absent(check, "The task has no notes.")
@@ -222,21 +214,11 @@ def _same_music(
     clusters = duplicate_clusters([prints[name] for name in names])
     shared = np.isin(clusters[len(learned) :], clusters[: len(learned)])
     items = _at(test, shared)
-    what = "share most of their intervals with a learned one, in whatever key and tempo"
-    return _straddling(check, what, items, test)
-
-
-def _artists(learned: Examples, test: Examples, artists: Mapping[str, str] | None) -> Finding:
-    check = "artists on both sides"
-    if artists is None:
-        why = (
-            "No artists are known beside the label; where a table names them, they are the groups."
-        )
-        return _absent(check, why)
-    known = {artists[name] for name in learned.ids if name in artists}
-    items = [name for name in test.ids if artists.get(name) in known]
-    what = "are by an artist who was learned from; see the figure by artist"
-    return _straddling(check, what, items, test, "caution")
+    one, several = (
+        f"{verb} most intervals with a training item, in any key and tempo"
+        for verb in ("shares", "share")
+    )
+    return _straddling(check, (one, several), items, test)
 
 
 def _two_dimensional(examples: Examples) -> dict[str, View]:
@@ -254,11 +236,11 @@ def _name(columns: Mapping[str, Sequence[str]], view: str, index: int) -> str:
 
 def _constant_columns(
     learned: Examples, test: Examples, columns: Mapping[str, Sequence[str]]
-) -> Finding:
-    """Find numbers that do not change within an item of many rows, and so name it."""
+) -> AuditFinding:
+    """Find columns that do not change within an item of many rows, and so identify it."""
     check = "columns constant in a file"
-    named: list[str] = []
-    looked = False
+    constant: list[str] = []
+    is_applicable = False
     for name, view in _two_dimensional(learned).items():
         other = test.view(name)
         x = np.concatenate([view.x, other.x]).astype(np.float64)
@@ -267,17 +249,17 @@ def _constant_columns(
         several = np.bincount(unit)[unit] > 1
         if several.sum() < 20 or len(np.unique(unit[several])) < 5:
             continue
-        looked = True
-        named += [_name(columns, name, j) for j in _constant_within(x[several], unit[several])]
-    if not looked:
-        return _absent(check, "Each item is one row, there is nothing to be constant in.")
-    if not named:
-        return Finding(check, "clear", "Every column varies within files.", {"columns": []})
+        is_applicable = True
+        constant += [_name(columns, name, j) for j in _constant_within(x[several], unit[several])]
+    if not is_applicable:
+        return _absent(check, "Each item is one row, so nothing can be constant in it.")
+    if not constant:
+        return _finding(check, "clear", "Every column varies within files.", columns=[])
     message = (
-        f"{len(named)} columns never change within a file and differ between files: "
-        f"{', '.join(named[:8])}. A model can know the file by them."
+        f"{len(constant)} columns never change within a file but differ between files: "
+        f"{', '.join(constant[:8])}. A model can recognise files by them."
     )
-    return Finding(check, "leak", message, {"columns": named})
+    return _finding(check, "leak", message, columns=constant)
 
 
 def _constant_within(x: npt.NDArray[np.float64], unit: npt.NDArray[np.int64]) -> list[int]:
@@ -288,64 +270,60 @@ def _constant_within(x: npt.NDArray[np.float64], unit: npt.NDArray[np.int64]) ->
     sorted_x = x[order]
     lowest, highest = np.minimum.reduceat(sorted_x, starts), np.maximum.reduceat(sorted_x, starts)
     constant = ~(highest > lowest).any(axis=0)
-    # A flag with two values names nobody; half as many values as units name nearly everyone.
+    # A flag with two values identifies no file; a quarter as many values as files nearly do.
     distinct = np.array([len(np.unique(lowest[:, j])) for j in range(x.shape[1])])
     return [int(j) for j in np.flatnonzero(constant & (distinct > max(2, len(starts) // 4)))]
 
 
 def _label_columns(
     learned: Examples, test: Examples, columns: Mapping[str, Sequence[str]]
-) -> Finding:
-    """Find single columns from which the class can be read off."""
+) -> AuditFinding:
+    """Find single columns that give the class away."""
     check = "label in a column"
     views = _two_dimensional(learned)
     if not views:
         return _absent(check, "The task has no table of numbers.")
     best: tuple[float, str] = (0.0, "none")
-    telling: list[str] = []
+    labels: list[str] = []
     for name, view in views.items():
         other = test.view(name)
         y, true = learned.y[view.item], test.y[other.item]
         for j in range(view.x.shape[1]):
-            recall = _read_off(view.x[:, j], y, other.x[:, j], true)
+            recall = _accuracy_of_column(view.x[:, j], y, other.x[:, j], true)
             best = max(best, (recall, _name(columns, name, j)))
-            if recall >= _GIVEN_AWAY:
-                telling.append(_name(columns, name, j))
-    facts = {"columns": telling, "best": {"column": best[1], "balanced_accuracy": best[0]}}
-    if telling:
-        message = f"The class can be read off {', '.join(telling[:8])} alone."
-        return Finding(check, "leak", message, facts)
+            if recall >= _IS_LABEL:
+                labels.append(_name(columns, name, j))
+    strongest = {"column": best[1], "balanced_accuracy": best[0]}
+    if labels:
+        message = f"The class can be read off {', '.join(labels[:8])} alone."
+        return _finding(check, "leak", message, columns=labels, best=strongest)
     message = (
-        f"No column alone gives the class away; the most telling, {best[1]}, reaches a balanced "
+        f"No single column gives the class away. The strongest, {best[1]}, reaches a balanced "
         f"accuracy of {best[0]:.2f}."
     )
-    return Finding(check, "clear", message, facts)
+    return _finding(check, "clear", message, columns=[], best=strongest)
 
 
-def _read_off(
+def _accuracy_of_column(
     x: npt.NDArray[Any],
     y: npt.NDArray[np.int64],
     other: npt.NDArray[Any],
     true: npt.NDArray[np.int64],
 ) -> float:
-    """Return the balanced accuracy of a table from one column's values to classes.
-
-    The column is cut into up to 64 ranges where that tells classes apart best, classes weighted
-    alike.
-    """
+    """Return the balanced accuracy of a decision tree with up to 64 leaves on one column."""
     from sklearn.tree import DecisionTreeClassifier
 
     tree = DecisionTreeClassifier(
         max_leaf_nodes=64, min_samples_leaf=3, class_weight="balanced", random_state=0
     )
-    column, asked = (np.nan_to_num(values.astype(np.float64))[:, None] for values in (x, other))
-    answer = tree.fit(column, y).predict(asked)
-    recalls = [np.mean(answer[true == label] == label) for label in np.unique(true)]
+    column, held = (np.nan_to_num(values.astype(np.float64))[:, None] for values in (x, other))
+    predictions = tree.fit(column, y).predict(held)
+    recalls = [np.mean(predictions[true == label] == label) for label in np.unique(true)]
     return float(np.mean(recalls))
 
 
-def _metadata(learned: Examples, test: Examples, metadata: "pd.DataFrame | None") -> Finding:
-    """Ask a model that knows only how files were made."""
+def _metadata(learned: Examples, test: Examples, metadata: "pd.DataFrame | None") -> AuditFinding:
+    """Measure a model that knows only how the files were made."""
     check = "file metadata alone"
     if metadata is None:
         return _absent(check, "The task has no files.")
@@ -359,25 +337,24 @@ def _metadata(learned: Examples, test: Examples, metadata: "pd.DataFrame | None"
         raw = model.predict_proba(metadata.loc[list(test.ids)].to_numpy(np.float64))
     p = np.zeros((len(test), len(test.classes)))
     p[:, model.classes_] = raw
-    figures = score(test.y, p, test.groups)
-    share = np.tile(prior(learned.y, len(learned.classes)), (len(test), 1))
-    majority = score(test.y, share, test.groups)["balanced_accuracy"].value
-    got = figures["balanced_accuracy"]
+    metrics = score(test.y, p, test.groups)
+    shares = np.tile(prior(learned.y, len(learned.classes)), (len(test), 1))
+    chance = score(test.y, shares, test.groups)["balanced_accuracy"].value
+    reached = metrics["balanced_accuracy"]
     facts = {
-        "columns": list(metadata.columns),
-        "accuracy": figures["accuracy"].as_dict(),
-        "balanced_accuracy": got.as_dict(),
-        "macro_f1": figures["macro_f1"].as_dict(),
-        "chance": majority,
+        name: metrics[name].json_object() for name in ("accuracy", "balanced_accuracy", "macro_f1")
     }
-    text = (
-        f"A model of facts about the file alone ({', '.join(metadata.columns)}) reaches a balanced "
-        f"accuracy of {got}; chance is {majority:.3f}"
+    message = (
+        f"A model of file metadata alone ({', '.join(metadata.columns)}) reaches a balanced "
+        f"accuracy of {reached}; chance is {chance:.3f}."
     )
-    if got.low > majority:
-        message = (
-            f"{text}. Who made a file can be told from it, and makers of files have their "
-            "composers: figures may rest on that in part."
+    is_above_chance = reached.low > chance
+    if is_above_chance:
+        message += (
+            " Metadata can reveal who made a file, and makers of files favour some classes, so the "
+            "metrics may rest on that in part."
         )
-        return Finding(check, "caution", message, facts)
-    return Finding(check, "clear", f"{text}.", facts)
+    return _finding(
+        check, "caution" if is_above_chance else "clear", message,
+        columns=list(metadata.columns), chance=chance, **facts,
+    )  # fmt: skip

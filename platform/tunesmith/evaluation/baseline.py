@@ -1,4 +1,4 @@
-"""What a model has to beat: a regularised linear model on plain numbers, in seconds."""
+"""The linear baseline: regularised logistic regression on the numbers of each item."""
 
 import warnings
 from typing import Any
@@ -8,28 +8,28 @@ import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples, View
 
-__all__ = ["linear_answers"]
+__all__ = ["linear_predictions"]
 
 _MOST_ITEMS = 6000
 _MOST_NUMBERS = 6_000_000
 
 
-def linear_answers(learned: Examples, test: Examples, seed: int = 0) -> npt.NDArray[np.float64]:
-    """Return what logistic regression on the numbers of each item answers.
+def linear_predictions(learned: Examples, test: Examples, seed: int = 0) -> npt.NDArray[np.float64]:
+    """Return the predictions of logistic regression on the numbers of each item.
 
     Parameters
     ----------
     learned
-        Items to fit; of very many a random part is taken.
+        Items to fit on; of very many a random part is taken.
     test
-        Items to answer.
+        Items to predict.
     seed
-        Of that part.
+        Seed of that part.
 
     Returns
     -------
     numpy.ndarray
-        ``float64 [items, classes]``; no rows where no view holds one row of numbers an item.
+        ``float64 [items, classes]``; no rows where no view has one row of numbers per item.
     """
     name = _numbers(learned)
     if name is None:
@@ -53,16 +53,16 @@ def linear_answers(learned: Examples, test: Examples, seed: int = 0) -> npt.NDAr
     )
     # Small matrices: more threads than cores make the fit slower by an order of magnitude.
     with warnings.catch_warnings(), threadpool_limits(1):
-        # A baseline that stopped early is still one.
+        # A baseline that stopped early is still a baseline.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(_matrix(learned.view(name)), learned.y)
-    answers = np.zeros((len(test), len(test.classes)))
-    answers[:, model.classes_] = model.predict_proba(_matrix(test.view(name)))
-    return answers
+    probabilities = np.zeros((len(test), len(test.classes)))
+    probabilities[:, model.classes_] = model.predict_proba(_matrix(test.view(name)))
+    return probabilities
 
 
 def _numbers(examples: Examples) -> str | None:
-    """Return the view with one row of numbers an item that is cheapest to read."""
+    """Return the smallest view with one row of numbers per item, None where there is none."""
     fitting = {
         name: int(np.prod(view.x.shape[1:]))
         for name, view in examples.views.items()

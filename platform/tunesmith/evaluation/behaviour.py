@@ -1,19 +1,20 @@
-"""What music lovers would expect of a model: the same piece in another key is the same piece.
+"""Robustness of a model to changes of the pieces: key, tempo, opening and loudness.
 
-Each change is applied to the test pieces and the answers are compared with those to the pieces as
-they are. After Ribeiro et al. (2020), "Beyond accuracy: behavioral testing".
+Each change is applied to the test pieces, and the predictions are compared with those for the
+unchanged pieces. After Ribeiro et al. (2020), "Beyond accuracy: behavioral testing".
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.reports import Behaviour, BehaviourChange
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.errors import ModelError
-from tunesmith.evaluation.metrics import mean
+from tunesmith.evaluation.bootstrap import mean
 from tunesmith.evaluation.music import Notes, Pieces, Rolls, rechunk
 from tunesmith.evaluation.predictions import Predictions, predict
 from tunesmith.midi.features import musical_features
@@ -26,7 +27,7 @@ __all__ = ["CHANGES", "Change", "behaviour"]
 
 _FLAT_VELOCITY = 64
 NEAR_KEYS = (-3, -2, -1, 1, 2, 3)
-"""Transpositions, in semitones, within which an answer should not change."""
+"""Transpositions, in semitones, within which a prediction should not change."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,13 @@ class Change:
     Attributes
     ----------
     name
-        For people.
+        Name of the change, for people.
     of_notes
-        Notes in, changed notes out.
+        Changes notes.
     of_roll
-        Roll ``uint8 [frames, 128]`` and frames a second in, changed roll out.
+        Changes a roll ``uint8 [frames, 128]``; gets the frames per second too.
     semitones
-        How far it transposes; None when it does something else.
+        Transposition; None for other changes.
     """
 
     name: str
@@ -74,7 +75,7 @@ def _at_tempo(factor: float, name: str) -> Change:
 def _without_start(seconds: float) -> Change:
     def notes(whole: Notes) -> Notes:
         later = whole[whole["onset_s"] >= seconds].copy()
-        # A piece that ends before is left as it is: there would be nothing to ask about.
+        # A piece that ends before is left as it is: nothing would remain of it.
         if not len(later):
             return whole
         later["onset_s"] -= seconds
@@ -85,7 +86,7 @@ def _without_start(seconds: float) -> Change:
         later: Rolls = whole[round(seconds * rate) :]
         return later if later.any() else whole
 
-    return Change(f"first {seconds:g} s cut off", notes, roll)
+    return Change(f"without the first {seconds:g} s", notes, roll)
 
 
 def _flat() -> Change:
@@ -98,7 +99,7 @@ def _flat() -> Change:
         del rate
         return np.where(whole > 0, np.uint8(_FLAT_VELOCITY), np.uint8(0))
 
-    return Change("every note equally loud", notes, roll)
+    return Change("all notes equally loud", notes, roll)
 
 
 CHANGES: tuple[Change, ...] = (
@@ -115,58 +116,57 @@ def behaviour(
     classifier: "Classifier",
     pieces: Pieces,
     predictions: Predictions,
-    answer: Callable[[Predictions], npt.NDArray[np.float64]],
+    calibrate: Callable[[Predictions], npt.NDArray[np.float64]],
     changes: Sequence[Change] = CHANGES,
-) -> dict[str, Any]:
-    """Return how often answers change when pieces are changed.
+) -> Behaviour:
+    """Return how often predictions stay the same when pieces are changed.
 
     Parameters
     ----------
     classifier
-        Reads ``chunks``, ``features`` or both.
+        A model of ``chunks``, ``features`` or both.
     pieces
         The test pieces.
     predictions
-        Answers to the pieces as they are.
-    answer
-        Gives the probabilities that users see, ``float [pieces, classes]``.
+        Predictions for the unchanged pieces.
+    calibrate
+        Returns the probabilities that users get, ``float [pieces, classes]``.
     changes
-        What is tried.
+        The changes that are applied.
 
     Returns
     -------
-    dict
-        ``changes``, a row each with the share of ``unchanged`` answers and the accuracy, each with
-        its interval; ``near_keys``, the share of pieces whose answer is the same in every key
-        within three semitones.
+    Behaviour
+        Its ``near_keys`` is the share of pieces with the same prediction in every key within three
+        semitones.
 
     Raises
     ------
     ModelError
-        When the model reads something else.
+        When the model has other inputs.
     """
     examples = predictions.examples
-    before = answer(predictions).argmax(axis=1)
+    before = calibrate(predictions).argmax(axis=1)
     rows, near = [], np.ones(len(examples), dtype=bool)
     for change in changes:
         changed = predict(classifier, _changed(examples, pieces, change, set(classifier.inputs)))
-        after = answer(changed).argmax(axis=1)
+        after = calibrate(changed).argmax(axis=1)
         same = after == before
         if change.semitones in NEAR_KEYS:
             near &= same
         rows.append(
-            {
-                "change": change.name,
-                "unchanged": mean(same, examples.groups).as_dict(),
-                "accuracy": mean(after == examples.y, examples.groups).as_dict(),
-            }
+            BehaviourChange(
+                change=change.name,
+                unchanged=mean(same, examples.groups),
+                accuracy=mean(after == examples.y, examples.groups),
+            )
         )
-    return {
-        "pieces": len(examples),
-        "changes": rows,
-        "near_keys": mean(near, examples.groups).as_dict(),
-        "accuracy": mean(before == examples.y, examples.groups).as_dict(),
-    }
+    return Behaviour(
+        pieces=len(examples),
+        changes=tuple(rows),
+        near_keys=mean(near, examples.groups),
+        accuracy=mean(before == examples.y, examples.groups),
+    )
 
 
 def _changed(examples: Examples, pieces: Pieces, change: Change, wanted: set[str]) -> Examples:

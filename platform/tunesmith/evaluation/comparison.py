@@ -1,11 +1,11 @@
-"""A challenger and the champion on the same items, which neither has learned from."""
+"""A run beside the champion, on test items that neither was trained on."""
 
-from typing import Any
+from collections.abc import Hashable
 
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.artifacts.reports import ReportRecord
+from tunesmith.artifacts.reports import Comparison, ReportRecord
 from tunesmith.artifacts.runs import Run, open_run
 from tunesmith.datasets.examples import Examples
 from tunesmith.errors import UsageError
@@ -19,22 +19,26 @@ LEAST_COMPARED = 30
 
 
 def against_champion(
-    run: Run, test: Examples, answers: npt.NDArray[np.float64], metric: str
-) -> dict[str, Any] | None:
-    """Compare with the champion on the test items that it did not learn from either.
+    run: Run, test: Examples, probabilities: npt.NDArray[np.float64], metric: str
+) -> Comparison | None:
+    """Compare with the champion on the test items that it was not trained on either.
 
     Returns
     -------
-    dict | None
-        The comparison, or ``problem`` in its place; None where there is no champion, or the run is
-        the one it was made from.
+    Comparison | None
+        The comparison, or its ``problem``; None where there is no champion, or it was made from
+        this run.
     """
     bundle = champion(run.store, run.task)
     if bundle is None or bundle.card.run_id == run.run_id:
         return None
-    found: dict[str, Any] = {"version": bundle.version, "run_id": bundle.card.run_id}
+    opponent = Comparison(version=bundle.version, run_id=bundle.card.run_id)
+
+    def impossible(problem: str) -> Comparison:
+        return opponent.model_copy(update={"problem": problem})
+
     if bundle.classes != test.classes:
-        return found | {"problem": f"it answers other classes: {', '.join(bundle.classes)}"}
+        return impossible(f"it predicts other classes: {', '.join(bundle.classes)}")
     learned = _learned_by(bundle, run)
     fresh = [
         index
@@ -43,15 +47,17 @@ def against_champion(
     ]
     left_out = len(test) - len(fresh)
     if len(fresh) < LEAST_COMPARED:
-        problem = (
-            f"it learned from {left_out} of the {len(test)} test items; {len(fresh)} are left and "
-            f"{LEAST_COMPARED} are needed. Search with the champion's seed and dataset"
+        return impossible(
+            f"it was trained on {left_out} of the {len(test)} test items, which leaves "
+            f"{len(fresh)} of the {LEAST_COMPARED} needed. Tune with the seed and dataset of the "
+            "champion"
         )
-        return found | {"problem": problem}
     same = test.take(fresh)
     theirs = predict(bundle.load(threads=0), same).by_item
-    result = compare(same.y, answers[fresh], theirs, same.groups, metric=metric)
-    return found | result.as_dict() | {"left_out": left_out}
+    result = compare(same.y, probabilities[fresh], theirs, same.groups, metric=metric)
+    return result.model_copy(
+        update={"version": opponent.version, "run_id": opponent.run_id, "left_out": left_out}
+    )
 
 
 def is_current(run: Run, report: ReportRecord) -> bool:
@@ -73,10 +79,10 @@ def is_current(run: Run, report: ReportRecord) -> bool:
     return compared is not None and compared.version == bundle.version
 
 
-def _learned_by(bundle: Bundle, run: Run) -> set[Any]:
-    """Return the ids a champion learned from, and their groups where they mean the same.
+def _learned_by(bundle: Bundle, run: Run) -> set[Hashable]:
+    """Return the ids a champion was trained on, and their groups where the data is the same.
 
-    A champion whose run was removed is taken to have learned from nothing that is known.
+    A champion whose run was removed counts as trained on nothing that is known.
     """
     try:
         theirs = open_run(run.store, run.task, bundle.card.run_id)

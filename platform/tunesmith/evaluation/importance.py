@@ -1,25 +1,25 @@
-"""What a model looks at, asked of the model as a whole: how much worse it gets without."""
+"""Importance of the parts of a model's input: how much worse the model gets without each."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.reports import Importance, ImportancePart
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.probabilities import log_loss
 from tunesmith.evaluation.predictions import Predictions, predict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tunesmith.inference.classifier import Classifier
 
 __all__ = ["importance"]
 
 _MOST_ITEMS = 1500
-# Every patch of them is asked about, and networks of pictures are slow.
+# A prediction per patch, and networks of pictures are slow.
 _MOST_PICTURES = 500
 _MOST_PARTS = 48
 _REPEATS = 3
@@ -29,20 +29,25 @@ _PITCHES = 128
 _PATCHES = 7
 _PIXEL = re.compile(r"(?:pixel|patch)_(\d+)_(\d+)")
 
+Parts = Mapping[str, list[int]]
+"""Indices of the columns, pitches or pixels of each part, by its name."""
+Loss = Callable[[View], float]
+"""Log loss of the model with one of its views replaced."""
+
 
 def importance(
     classifier: "Classifier",
     examples: Examples,
-    answer: "Callable[[Predictions], npt.NDArray[np.float64]]",
+    calibrate: Callable[[Predictions], npt.NDArray[np.float64]],
     columns: Sequence[str],
     seed: int = 0,
-) -> dict[str, Any] | None:
-    """Return the rise of the log loss when a part of the input says nothing any more.
+) -> Importance | None:
+    """Return the increase in log loss when a part of the input is masked.
 
-    Columns of a table are shuffled between items (Breiman, 2001), together with those they share a
-    name with but for a trailing number: a histogram is one thing. Of piano rolls one octave after
-    the other is silenced, of pictures one patch after the other is blanked (Zeiler and Fergus,
-    2014).
+    Columns of a table are shuffled between items (Breiman, 2001), together with those that have
+    the same name but for a trailing number: a histogram is one part. Of piano rolls one octave
+    after the other is silenced, of pictures one patch after the other is blanked (Zeiler and
+    Fergus, 2014).
 
     Parameters
     ----------
@@ -50,48 +55,115 @@ def importance(
         The model.
     examples
         Held-out items; of very many the first are taken.
-    answer
-        Gives the probabilities that users see, ``float [items, classes]``.
+    calibrate
+        Returns the probabilities that users get, ``float [items, classes]``.
     columns
         Names of the columns of the table.
     seed
-        Of the shuffles.
+        Seed of the shuffles.
 
     Returns
     -------
-    dict | None
-        ``method`` and ``parts``, each with its ``name``, ``rise`` and ``columns``, most important
-        first; for pictures also ``grid``, the rise of each patch where it stands. None for inputs
-        of another kind.
+    Importance | None
+        None for inputs of another kind.
     """
-    pictures = any(_is_pictures(examples.view(name)) for name in classifier.inputs)
-    most = _MOST_PICTURES if pictures else _MOST_ITEMS
+    has_pictures = any(_is_pictures(examples.view(name)) for name in classifier.inputs)
+    most = _MOST_PICTURES if has_pictures else _MOST_ITEMS
     few = examples.take(range(min(len(examples), most)))
     views = {name: few.view(name) for name in classifier.inputs}
     parts = {name: _parts(view, columns) for name, view in views.items()}
     if not all(parts.values()):
         return None
-    random = np.random.default_rng(seed)
-    before = log_loss(answer(predict(classifier, few)), few.y)
-    found: list[tuple[float, str, int]] = []
-    for name, of_view in parts.items():
-        repeats = _REPEATS if views[name].x.ndim == 2 else 1
-        for part, indices in of_view.items():
-            rises = []
-            for _ in range(repeats):
-                changed = views | {name: _without(views[name], indices, random)}
-                other = Examples(few.y, few.classes, few.groups, few.ids, changed)
-                rises.append(log_loss(answer(predict(classifier, other)), few.y) - before)
-            found.append((float(np.mean(rises)), part, len(indices)))
-    grid = _grid(found) if len(views) == 1 else None
-    found.sort(reverse=True)
-    rows = [{"name": part, "rise": rise, "columns": n} for rise, part, n in found]
-    method = " or ".join(sorted({_way(view, columns) for view in views.values()}))
-    told: dict[str, Any] = {"method": method, "log_loss": before, "parts": rows}
-    return told if grid is None else told | {"grid": grid}
+
+    def loss(name: str) -> Loss:
+        def of(view: View) -> float:
+            other = Examples(few.y, few.classes, few.groups, few.ids, {**views, name: view})
+            return log_loss(calibrate(predict(classifier, other)), few.y)
+
+        return of
+
+    rows: list[ImportancePart] = []
+    for name, view in views.items():
+        measure = _shuffled if view.x.ndim == 2 else _masked
+        rises = measure(view, parts[name], loss(name), seed)
+        rows += [
+            ImportancePart(name=part, rise=rise, columns=len(indices))
+            for (part, indices), rise in zip(parts[name].items(), rises, strict=True)
+        ]
+    base = log_loss(calibrate(predict(classifier, few)), few.y)
+    return Importance(
+        method=" or ".join(sorted({_method(view, columns) for view in views.values()})),
+        log_loss=base,
+        parts=tuple(sorted(rows, key=lambda row: (row.rise, row.name), reverse=True)),
+        grid=_grid(rows) if len(views) == 1 else None,
+    )
 
 
-def _parts(view: View, columns: Sequence[str]) -> dict[str, list[int]]:
+@dataclass(frozen=True)
+class _Shuffled:
+    """A model of which rows each part of its input is taken from, as scikit-learn shuffles them.
+
+    Attributes
+    ----------
+    view
+        The rows as they are.
+    parts
+        Columns of each part.
+    loss
+        Log loss with other rows.
+    """
+
+    view: View
+    parts: Parts
+    loss: Loss
+
+    def fit(self, rows: npt.NDArray[np.int64], y: npt.NDArray[np.int64]) -> "_Shuffled":
+        """Return the model: it was fitted long ago, but scikit-learn asks for the method."""
+        del rows, y
+        return self
+
+    def score(self, rows: npt.NDArray[np.int64], y: npt.NDArray[np.int64]) -> float:
+        """Return the negative log loss when part `k` of row `i` comes from ``rows[i, k]``."""
+        del y
+        x = self.view.x.copy()
+        for source, columns in zip(rows.T, self.parts.values(), strict=True):
+            x[:, columns] = self.view.x[source][:, columns]
+        return -self.loss(View(x, self.view.item))
+
+
+def _shuffled(view: View, parts: Parts, loss: Loss, seed: int) -> list[float]:
+    """Return the increase in log loss when each part is shuffled between rows.
+
+    scikit-learn shuffles single columns. What it shuffles here is a table with a column per part
+    that says from which row the part is taken, so that all columns of a part move together.
+    """
+    from sklearn.inspection import permutation_importance
+
+    rows = np.repeat(np.arange(len(view))[:, None], len(parts), axis=1)
+    result = permutation_importance(
+        _Shuffled(view, parts, loss), rows, np.zeros(len(view)),
+        n_repeats=_REPEATS, random_state=seed,
+    )  # fmt: skip
+    rises: list[float] = result.importances_mean.tolist()
+    return rises
+
+
+def _masked(view: View, parts: Parts, loss: Loss, seed: int) -> list[float]:
+    """Return the increase in log loss when each part is silent or blank."""
+    del seed
+    base = loss(view)
+    rises = []
+    for indices in parts.values():
+        x = view.x.copy()
+        if _is_rolls(view):
+            x[:, :, indices] = 0
+        else:
+            x.reshape(len(x), -1)[:, indices] = 0
+        rises.append(loss(View(x, view.item)) - base)
+    return rises
+
+
+def _parts(view: View, columns: Sequence[str]) -> Parts:
     """Return the indices of each part of a view; none of a view of another kind."""
     if not isinstance(view.x, np.ndarray):
         return {}
@@ -115,8 +187,8 @@ def _is_pictures(view: View) -> bool:
     return len(shape) in {3, 4} and shape[1] == shape[2] and shape[3:] in {(), (1,)}
 
 
-def _way(view: View, columns: Sequence[str]) -> str:
-    """Return how a part of a view is made to say nothing."""
+def _method(view: View, columns: Sequence[str]) -> str:
+    """Return how the parts of a view are masked."""
     if _is_rolls(view):
         return "one octave silenced"
     if view.x.ndim > 2:
@@ -125,7 +197,7 @@ def _way(view: View, columns: Sequence[str]) -> str:
     return "one pixel shuffled between items" if pixels else "columns shuffled between items"
 
 
-def _patches(height: int, width: int) -> dict[str, list[int]]:
+def _patches(height: int, width: int) -> Parts:
     """Return the pixels of each patch, as indices into a flattened picture, by row and column."""
     rows, columns = (np.arange(size) * min(_PATCHES, size) // size for size in (height, width))
     number = np.arange(height * width).reshape(height, width)
@@ -136,19 +208,19 @@ def _patches(height: int, width: int) -> dict[str, list[int]]:
     }
 
 
-def _grid(found: Sequence[tuple[float, str, int]]) -> list[list[float]] | None:
-    """Return the rises of parts that are named by their row and column, in their places."""
-    places = [_PIXEL.fullmatch(name) for _, name, _ in found]
+def _grid(rows: Sequence[ImportancePart]) -> tuple[tuple[float, ...], ...] | None:
+    """Return the importance of parts that are named by their row and column, in their places."""
+    places = [_PIXEL.fullmatch(row.name) for row in rows]
     if not all(places):
         return None
     at = [(int(place[1]), int(place[2])) for place in places if place]
-    grid = np.zeros((max(i for i, _ in at) + 1, max(j for _, j in at) + 1))
-    for (i, j), (rise, _, _) in zip(at, found, strict=True):
-        grid[i, j] = rise
-    return [[float(value) for value in row] for row in grid]
+    grid: npt.NDArray[Any] = np.zeros((max(i for i, _ in at) + 1, max(j for _, j in at) + 1))
+    for (i, j), row in zip(at, rows, strict=True):
+        grid[i, j] = row.rise
+    return tuple(tuple(line) for line in grid.tolist())
 
 
-def _octaves() -> dict[str, list[int]]:
+def _octaves() -> Parts:
     """Return the pitches of each octave by its name, C4 being middle C."""
     return {
         f"C{low // _OCTAVE - 1} to {'G' if low == 120 else 'B'}{low // _OCTAVE - 1}": list(
@@ -158,8 +230,8 @@ def _octaves() -> dict[str, list[int]]:
     }
 
 
-def _columns(names: Sequence[str], width: int) -> dict[str, list[int]]:
-    """Return columns by part; one part a column where there are few."""
+def _columns(names: Sequence[str], width: int) -> Parts:
+    """Return the columns of each part; every column is one where there are few."""
     known = list(names) if len(names) == width else [f"column {j}" for j in range(width)]
     if width <= _MOST_PARTS or all(_PIXEL.fullmatch(name) for name in known):
         return {name: [j] for j, name in enumerate(known)}
@@ -167,15 +239,3 @@ def _columns(names: Sequence[str], width: int) -> dict[str, list[int]]:
     for j, name in enumerate(known):
         parts.setdefault(re.sub(r"([_ ]-?\d+)+$", "", name), []).append(j)
     return parts
-
-
-def _without(view: View, indices: list[int], random: np.random.Generator) -> View:
-    """Return rows whose parts at `indices` say nothing: shuffled, silent or blank."""
-    x = view.x.copy()
-    if _is_rolls(view):
-        x[:, :, indices] = 0
-    elif x.ndim > 2:
-        x.reshape(len(x), -1)[:, indices] = 0
-    else:
-        x[:, indices] = x[random.permutation(len(x))][:, indices]
-    return View(x, view.item)

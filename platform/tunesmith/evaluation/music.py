@@ -1,4 +1,4 @@
-"""Pieces of music beside the examples of a task: notes, windows of notes, facts about the files."""
+"""Pieces of music as evaluation needs them: notes, rolls, windows, facts about the files."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from tunesmith.datasets.examples import View
 from tunesmith.datasets.reader import Dataset
+from tunesmith.inference import pieces
 from tunesmith.inference.pieces import window_notes
-from tunesmith.midi.features import musical_features
+from tunesmith.midi.features import FEATURE_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +33,9 @@ class Pieces:
     Parameters
     ----------
     dataset
-        Holds them.
+        The dataset version.
     ids
-        Which ones.
+        Ids of the pieces.
     """
 
     def __init__(self, dataset: Dataset, ids: Sequence[str]) -> None:
@@ -47,15 +48,15 @@ class Pieces:
 
     @cached_property
     def facts(self) -> "pd.DataFrame":
-        """A row a piece: the columns of the table `pieces` but for the features, and `on_grid`."""
+        """A row per piece: the columns of `pieces` without the features, and `on_grid`."""
         table = self.dataset.pieces().drop(columns="features").set_index("piece_id")
         return table.loc[self.ids].assign(on_grid=[on_grid(notes) for notes in self.notes])
 
     @cached_property
     def notes(self) -> list[Notes]:
         """Notes of each piece."""
-        found = self.dataset.notes(self.ids)
-        return [found[name] for name in self.ids]
+        notes = self.dataset.notes(self.ids)
+        return [notes[name] for name in self.ids]
 
     @cached_property
     def rolls(self) -> list[Rolls]:
@@ -74,7 +75,7 @@ class Pieces:
         return {n: np.array(v, dtype=np.uint64) for n, v in zip(names, values, strict=True)}
 
     def windows(self) -> tuple[View, npt.NDArray[np.float64]]:
-        """Return the features of the notes of each chunk, as a server computes them, and starts."""
+        """Return the features of the notes of each chunk, as on a server, and the starts."""
         rate = self.frames_per_second
         counts = self.facts["n_chunks"].to_numpy()
         return window_features(self.notes, counts, self.hop_frames / rate, self.chunk_frames / rate)
@@ -98,12 +99,12 @@ def whole_rolls(
     padded
         Silent frames added at the end of each chunk, ``int [chunks]``.
     n_pieces, hop_frames
-        Number of pieces, and of frames from a chunk's start to the next.
+        Number of pieces, and of frames from one chunk's start to the next.
 
     Returns
     -------
     list
-        A roll ``uint8 [frames, 128]`` a piece.
+        A roll ``uint8 [frames, 128]`` per piece.
     """
     bounds = np.searchsorted(piece, np.arange(n_pieces + 1))
     rolls = []
@@ -166,12 +167,10 @@ def window_features(
     item: list[int] = []
     starts_s: list[float] = []
     for index, (whole, count) in enumerate(zip(notes, counts, strict=True)):
-        for number in range(int(count)):
-            window = window_notes(whole, number * hop_s, length_s)
-            if len(window):
-                rows.append(musical_features(window))
-                item.append(index)
-                starts_s.append(number * hop_s)
-    width = len(musical_features(notes[0][:0])) if len(notes) else 0
-    x = np.stack(rows) if rows else np.zeros((0, width), dtype=np.float32)
+        every = np.arange(int(count)) * hop_s
+        sounding = [start for start in every if len(window_notes(whole, start, length_s))]
+        rows.append(pieces.window_features(whole, np.asarray(sounding), length_s))
+        item += [index] * len(sounding)
+        starts_s += sounding
+    x = np.concatenate(rows) if rows else np.zeros((0, len(FEATURE_NAMES)), dtype=np.float32)
     return View(x, np.asarray(item, dtype=np.int64)), np.asarray(starts_s)

@@ -1,4 +1,4 @@
-"""The items of a run, cut into the parts that its search cut them into."""
+"""The items of a run, in the parts of its search."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,14 +15,14 @@ __all__ = ["Parts", "load_examples", "load_pieces", "parts_of"]
 
 @dataclass(frozen=True)
 class Parts:
-    """A run's items, cut as its search cut them.
+    """The items of a run, by part of its split.
 
     Attributes
     ----------
     learned
-        Train and validation: what the winner was fitted on.
+        Training and validation items, on which the winner was fitted.
     test
-        What no search has seen.
+        Items that the search never saw.
     counts
         Items of each class by part.
     """
@@ -51,12 +51,12 @@ def load_pieces(run: Run, test: Examples) -> "Pieces | None":
 
 
 def parts_of(run: Run, examples: Examples) -> Parts:
-    """Cut examples as the run's ``split.parquet`` says.
+    """Return examples by part, as the run's ``split.parquet`` says.
 
     Raises
     ------
     ModelError
-        When the run names items that the data no longer holds, or has no test part.
+        When items of the run are not in the data any more, or it has no test part.
     """
     split = run.table("split")
     place = {name: index for index, name in enumerate(examples.ids)}
@@ -78,6 +78,6 @@ def parts_of(run: Run, examples: Examples) -> Parts:
     }
     parts = Parts(part("train", "validation"), part("test"), counts)
     if not len(parts.test):
-        message = f"Run {run.run_id} kept no items for a test; tune again with a test part."
+        message = f"Run {run.run_id} has no test items; tune again with a test part."
         raise ModelError(message)
     return parts

@@ -1,12 +1,14 @@
-"""Pictures and texts to look at: where a model was sure, wrong and unsure."""
+"""Pictures and texts to look at: where a model was confident, wrong and uncertain."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.preparation import TextPreparation
+from tunesmith.artifacts.reports import ChosenPicture, ChosenText, Pictures
 from tunesmith.datasets.examples import Examples
 from tunesmith.evaluation.predictions import Predictions
 
@@ -17,11 +19,11 @@ _EACH_PICTURE = 8
 _EACH_TEXT = 3
 _SHOWN_WORDS = 60
 
-Pictures = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
 
 
-def pictures_of(examples: Examples, names: Sequence[str]) -> Pictures | None:
-    """Return the items as pictures, ``uint8 [items, height, width]``, None where they are none.
+def pictures_of(examples: Examples, names: Sequence[str]) -> Pixels | None:
+    """Return items as pictures, ``uint8 [items, height, width]``, None for items of another kind.
 
     Parameters
     ----------
@@ -49,72 +51,60 @@ def pictures_of(examples: Examples, names: Sequence[str]) -> Pictures | None:
     return np.asarray(np.clip(x * (255.0 / largest), 0, 255), dtype=np.uint8)
 
 
-def choose_pictures(predictions: Predictions, pictures: Pictures) -> dict[str, Any]:
-    """Return pictures that were answered surely and right, surely and wrong, and unsurely.
-
-    Returns
-    -------
-    dict
-        ``height``, ``width`` and ``rows``: ``kind``, ``id``, true ``label``, ``answer``,
-        ``confidence`` and the ``pixels`` row by row, 0 to 255.
-    """
-    rows = [
-        found | {"pixels": pictures[index].ravel().tolist()}
-        for index, found in _chosen(predictions, _EACH_PICTURE, per_class=1)
-    ]
-    return {"height": pictures.shape[1], "width": pictures.shape[2], "rows": rows}
+def choose_pictures(predictions: Predictions, pictures: Pixels) -> Pictures:
+    """Return pictures where the model was confident and right or wrong, or uncertain."""
+    rows = tuple(
+        ChosenPicture(**_shown(predictions, kind, index), pixels=pictures[index].ravel().tolist())
+        for kind, index in _chosen(predictions, _EACH_PICTURE, per_class=1)
+    )
+    return Pictures(height=pictures.shape[1], width=pictures.shape[2], rows=rows)
 
 
-def words_of(tokens: npt.NDArray[Any], rules: Mapping[str, Any]) -> list[str]:
-    """Return the words of a text, ``…`` for those that the model does not know.
+def words_of(tokens: npt.NDArray[Any], rules: TextPreparation) -> list[str]:
+    """Return the words of a text, ``…`` for those outside the vocabulary.
 
     Parameters
     ----------
     tokens
         ``int [length]``.
     rules
-        The member ``text`` of a run's parameters: ``words``, ``first``, ``unknown``.
+        The vocabulary and its numbers.
     """
-    words, first = rules["words"], int(rules["first"])
-    found = []
+    words, first = rules.words, rules.first
+    text = []
     for token in tokens.tolist():
         if first <= token < first + len(words):
-            found.append(words[token - first])
-        elif token == rules["unknown"]:
-            found.append("…")
-    return found
+            text.append(words[token - first])
+        elif token == rules.unknown:
+            text.append("…")
+    return text
 
 
 def choose_texts(
-    predictions: Predictions, rules: Mapping[str, Any], view: str = "tokens"
-) -> list[dict[str, Any]]:
-    """Return texts that were answered surely and right, surely and wrong, and unsurely.
-
-    Returns
-    -------
-    list of dict
-        ``kind``, ``id``, true ``label``, ``answer``, ``confidence`` and the last 60 words.
-    """
+    predictions: Predictions, rules: TextPreparation, view: str = "tokens"
+) -> tuple[ChosenText, ...]:
+    """Return the ends of texts where the model was confident and right or wrong, or uncertain."""
     x = predictions.examples.view(view).x
-    return [
-        found | {"text": " ".join(words_of(x[index], rules)[-_SHOWN_WORDS:])}
-        for index, found in _chosen(predictions, _EACH_TEXT, per_class=2)
-    ]
-
-
-def _chosen(
-    predictions: Predictions, each: int, per_class: int
-) -> list[tuple[int, dict[str, Any]]]:
-    """Return items of each kind, at most `per_class` of each true class while classes last."""
-    examples, p = predictions.examples, predictions.by_item
-    answer, sure = p.argmax(axis=1), p.max(axis=1)
-    right = answer == examples.y
-    wanted = (
-        ("sure and right", np.where(right, sure, -1.0)),
-        ("sure and wrong", np.where(~right, sure, -1.0)),
-        ("unsure", 1.0 - sure),
+    return tuple(
+        ChosenText(
+            **_shown(predictions, kind, index),
+            text=" ".join(words_of(x[index], rules)[-_SHOWN_WORDS:]),
+        )
+        for kind, index in _chosen(predictions, _EACH_TEXT, per_class=2)
     )
-    chosen: list[tuple[int, dict[str, Any]]] = []
+
+
+def _chosen(predictions: Predictions, each: int, per_class: int) -> list[tuple[str, int]]:
+    """Return kind and index of `each` items of a kind, classes as even as they last."""
+    examples, p = predictions.examples, predictions.by_item
+    confidence = p.max(axis=1)
+    is_right = p.argmax(axis=1) == examples.y
+    wanted = (
+        ("confident and right", np.where(is_right, confidence, -1.0)),
+        ("confident and wrong", np.where(~is_right, confidence, -1.0)),
+        ("uncertain", 1.0 - confidence),
+    )
+    chosen: list[tuple[str, int]] = []
     taken: set[int] = set()
     for kind, rank in wanted:
         order = [int(i) for i in np.argsort(-rank, kind="stable") if rank[i] >= 0]
@@ -128,12 +118,17 @@ def _chosen(
             (first if count[label] <= per_class else rest).append(i)
         for i in [*first, *rest][:each]:
             taken.add(i)
-            facts = {
-                "kind": kind,
-                "id": examples.ids[i],
-                "label": examples.classes[examples.y[i]],
-                "answer": examples.classes[answer[i]],
-                "confidence": float(sure[i]),
-            }
-            chosen.append((i, facts))
+            chosen.append((kind, i))
     return chosen
+
+
+def _shown(predictions: Predictions, kind: str, index: int) -> dict[str, Any]:
+    """Return the fields that every chosen item has, as keyword arguments."""
+    examples, p = predictions.examples, predictions.by_item[index]
+    return {
+        "kind": kind,
+        "id": examples.ids[index],
+        "label": examples.classes[examples.y[index]],
+        "answer": examples.classes[int(p.argmax())],
+        "confidence": float(p.max()),
+    }

@@ -1,4 +1,4 @@
-"""What a model answers to items it never saw, by row and by item."""
+"""Predictions of a model for items that it never saw, by row and by item."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,20 +34,21 @@ class Rows:
 
 @dataclass(frozen=True)
 class Predictions:
-    """A model's answers.
+    """A model's predictions.
 
     Attributes
     ----------
     examples
-        What was asked.
+        The items.
     item
         Item of each row, ``int [rows]``.
     by_row
-        Answer to each row the model was asked, ``float64 [rows, classes]``.
+        Probabilities for each row, ``float64 [rows, classes]``.
     by_item
-        Mean answer of each item's rows, ``float64 [items, classes]``.
+        Mean probabilities of each item's rows, ``float64 [items, classes]``.
     starts_s
-        Where each row begins in its item, ``float [rows]``, where rows do not follow one another.
+        Start of each row in its item in seconds, ``float [rows]``; None where rows follow one
+        another.
     """
 
     examples: Examples
@@ -58,17 +59,17 @@ class Predictions:
 
     @property
     def has_many_rows(self) -> bool:
-        """Whether items were asked in several rows, such as the chunks of a piece."""
+        """Tell whether items have several rows, such as the chunks of a piece."""
         return len(self.item) != len(self.examples) or len(np.unique(self.item)) != len(self.item)
 
     def tempered(self, temperature: float) -> "Predictions":
-        """Return the answers of the same model calibrated with `temperature`."""
+        """Return the predictions of the same model calibrated with `temperature`."""
         rows = temper(self.by_row, temperature)
         means = aggregate(rows, self.item, len(self.examples))
         return Predictions(self.examples, self.item, rows, means, self.starts_s)
 
     def table(self) -> "pd.DataFrame":
-        """Return one line an item: what was true, what was answered and how surely."""
+        """Return a row per item: its true class, the prediction and its confidence."""
         import pandas as pd
 
         examples, p = self.examples, self.by_item
@@ -85,7 +86,7 @@ class Predictions:
         )
 
     def row_table(self) -> "pd.DataFrame":
-        """Return one line a row: its item, its place in it and the answer."""
+        """Return a row per chunk or other row: its item, its place in it and the prediction."""
         import pandas as pd
 
         examples, p = self.examples, self.by_row
@@ -102,10 +103,10 @@ class Predictions:
 
 
 def rows_of(examples: Examples, names: Mapping[str, Any]) -> Rows:
-    """Return the rows that a model with the inputs `names` is asked.
+    """Return the rows that a model with the inputs `names` reads.
 
-    The view with the most rows gives the rows. A view with one row an item stands beside each of
-    them, so a model of chunks and features sees the piece's features with every chunk.
+    The view with the most rows gives the rows. A view with one row per item is repeated for each
+    of them, so a model of chunks and features sees the piece's features with every chunk.
 
     Raises
     ------
@@ -132,12 +133,12 @@ def rows_of(examples: Examples, names: Mapping[str, Any]) -> Rows:
 
 
 def predict_rows(classifier: "Classifier", rows: Rows) -> npt.NDArray[np.float64]:
-    """Return the answer to each row, ``float64 [rows, classes]``, in batches of bounded memory."""
-    answers = np.empty((len(rows), len(classifier.classes)))
+    """Return the probabilities for each row, ``float64 [rows, classes]``, in bounded memory."""
+    probabilities = np.empty((len(rows), len(classifier.classes)))
     for start in range(0, len(rows), _BATCH_ROWS):
         part = slice(start, start + _BATCH_ROWS)
-        answers[part] = classifier.predict(batch_of(rows, classifier, part))
-    return answers
+        probabilities[part] = classifier.predict(batch_of(rows, classifier, part))
+    return probabilities
 
 
 def batch_of(rows: Rows, classifier: "Classifier", part: slice) -> dict[str, npt.NDArray[Any]]:
@@ -149,7 +150,7 @@ def batch_of(rows: Rows, classifier: "Classifier", part: slice) -> dict[str, npt
 
 
 def predict(classifier: "Classifier", examples: Examples) -> Predictions:
-    """Ask a model every row of `examples`.
+    """Predict every row of `examples`.
 
     Raises
     ------
@@ -158,8 +159,8 @@ def predict(classifier: "Classifier", examples: Examples) -> Predictions:
     """
     if classifier.classes != examples.classes:
         message = (
-            f"The model answers {', '.join(classifier.classes)}; "
-            f"the data holds {', '.join(examples.classes)}."
+            f"The model predicts {', '.join(classifier.classes)}; "
+            f"the data has {', '.join(examples.classes)}."
         )
         raise ModelError(message)
     rows = rows_of(examples, classifier.inputs)

@@ -1,17 +1,17 @@
-"""Which columns of a table are needed: asked of a model, and asked of their correlations.
+"""Selecting columns of a table by importance, beside selecting them by correlation.
 
-Correlation is the study's way: of two columns that go together the later one is dropped. It looks
-at no label, so it can drop what the model needs most. Both ways keep as many columns here, and the
-same model is fitted on each.
+A common selection drops the later one of every two correlated columns. It looks at no label, so it
+can drop what a model needs most. Both selections here keep as many columns, and the same model is
+fitted on each.
 """
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.reports import ColumnChoice, ColumnImportance, ColumnSelection
 from tunesmith.datasets.examples import Examples
 from tunesmith.datasets.probabilities import log_loss
 from tunesmith.evaluation.metrics import compare, score
@@ -19,7 +19,7 @@ from tunesmith.evaluation.metrics import compare, score
 __all__ = ["CORRELATED", "dropped_by_correlation", "selection"]
 
 CORRELATED = 0.7
-"""Columns whose correlation is above that, either way, are taken to say the same."""
+"""Absolute correlation above which the later of two columns is dropped."""
 
 _LEAST_COLUMNS, _MOST_COLUMNS = 4, 40
 _MOST_ITEMS = 20_000
@@ -30,7 +30,7 @@ Matrix = npt.NDArray[np.float64]
 
 
 def dropped_by_correlation(x: Matrix) -> dict[int, int]:
-    """Return the columns that are dropped, each with the earlier one that it goes together with.
+    """Return the dropped columns, each with the earlier one that it correlates with most.
 
     Parameters
     ----------
@@ -38,12 +38,12 @@ def dropped_by_correlation(x: Matrix) -> dict[int, int]:
         ``float [rows, columns]``; missing numbers take the mean of their column.
     """
     r = np.abs(_correlation(x))
-    found: dict[int, int] = {}
+    dropped: dict[int, int] = {}
     for column in range(1, x.shape[1]):
         strongest = int(r[column, :column].argmax())
         if r[column, strongest] > CORRELATED:
-            found[column] = strongest
-    return found
+            dropped[column] = strongest
+    return dropped
 
 
 def _correlation(x: Matrix) -> Matrix:
@@ -58,27 +58,26 @@ def _correlation(x: Matrix) -> Matrix:
 
 def selection(
     learned: Examples, test: Examples, names: Sequence[str], seed: int = 0
-) -> dict[str, Any] | None:
-    """Compare columns chosen by importance with those that correlation leaves.
+) -> ColumnSelection | None:
+    """Compare columns selected by importance with those that correlation leaves.
 
-    Importance is the rise of the log loss of gradient boosting on a quarter of the learned items
-    that it was not fitted on, when a column is shuffled. The test items only judge.
+    Importance is the increase in log loss of gradient boosting when a column is shuffled, on a
+    quarter of the training items that it was not fitted on. The test items only measure.
 
     Parameters
     ----------
     learned, test
-        Items with the view ``features``, a row an item.
+        Items with the view ``features``, a row per item.
     names
-        Names of its columns.
+        Names of the columns.
     seed
-        Of the quarter, the shuffles and the models.
+        Seed of the quarter, the shuffles and the models.
 
     Returns
     -------
-    dict | None
-        ``columns`` (name, importance, dropped, because of which other) most important first and
-        ``choices`` (name, how many columns, figures, and what is lost against all columns); None
-        for tables of fewer than 4 or more than 40 columns, or where correlation drops nothing.
+    ColumnSelection | None
+        Columns, the most important first, and the metrics with each selection; None for tables of
+        fewer than 4 or more than 40 columns, or where correlation drops nothing.
     """
     view = learned.views.get("features")
     if view is None or not _LEAST_COLUMNS <= len(names) <= _MOST_COLUMNS:
@@ -106,12 +105,11 @@ def _compared(
     *,
     dropped: Mapping[int, int],
     seed: int,
-) -> dict[str, Any]:
-    """Return what `selection` does, of columns some of which go together."""
-    random = np.random.default_rng(seed)
-    rows = random.permutation(len(x))[:_MOST_ITEMS]
+) -> ColumnSelection:
+    """Return the comparison for columns of which correlation drops some."""
+    rows = np.random.default_rng(seed).permutation(len(x))[:_MOST_ITEMS]
     x, y = x[rows], learned.y[rows]
-    rises = _importance(x, y, random, seed)
+    rises = _importance(x, y, seed)
     ranked = np.argsort(-rises, kind="stable")
     keep = len(names) - len(dropped)
     choices = {
@@ -119,69 +117,76 @@ def _compared(
         "by correlation": [j for j in range(len(names)) if j not in dropped],
         "by importance": sorted(ranked[:keep].tolist()),
     }
-    other = np.asarray(test.view("features").x, dtype=np.float64)
-    answers = {
-        name: _Boosted(x[:, columns], y, seed, len(test.classes)).answers(other[:, columns])
+    held = np.asarray(test.view("features").x, dtype=np.float64)
+    probabilities = {
+        name: _Boosted(seed, len(test.classes))
+        .fit(x[:, columns], y)
+        .predict_proba(held[:, columns])
         for name, columns in choices.items()
     }
-    return {
-        "model": "gradient boosting, default settings",
-        "threshold": CORRELATED,
-        "columns": [
-            {
-                "name": str(names[j]),
-                "importance": float(rises[j]),
-                "dropped": int(j) in dropped,
-                "with": str(names[dropped[int(j)]]) if int(j) in dropped else None,
-            }
+    return ColumnSelection(
+        model="gradient boosting, default settings",
+        threshold=CORRELATED,
+        columns=tuple(
+            ColumnImportance(
+                name=str(names[j]),
+                importance=float(rises[j]),
+                dropped=int(j) in dropped,
+                correlates_with=str(names[dropped[int(j)]]) if int(j) in dropped else None,
+            )
             for j in ranked
-        ],
-        "choices": [_judged(name, len(choices[name]), answers, test) for name in choices],
-    }
+        ),
+        choices=tuple(_scored(name, len(choices[name]), probabilities, test) for name in choices),
+    )
 
 
-def _judged(name: str, n: int, answers: dict[str, Matrix], test: Examples) -> dict[str, Any]:
-    figures = score(test.y, answers[name], test.groups)
-    found: dict[str, Any] = {
-        "choice": name,
-        "columns": n,
-        "accuracy": figures["accuracy"].as_dict(),
-        "macro_f1": figures["macro_f1"].as_dict(),
-    }
+def _scored(name: str, n: int, probabilities: Mapping[str, Matrix], test: Examples) -> ColumnChoice:
+    metrics = score(test.y, probabilities[name], test.groups)
+    against_all = None
     if name != "all":
-        lost = compare(test.y, answers[name], answers["all"], test.groups, metric="accuracy")
-        found["against_all"] = lost.difference.as_dict()
-    return found
+        every = probabilities["all"]
+        against_all = compare(
+            test.y, probabilities[name], every, test.groups, metric="accuracy"
+        ).difference
+    return ColumnChoice(
+        choice=name,
+        columns=n,
+        accuracy=metrics["accuracy"],
+        macro_f1=metrics["macro_f1"],
+        against_all=against_all,
+    )
 
 
 class _Boosted:
-    """Gradient boosting that answers for every class, also those it never met."""
+    """Gradient boosting with a probability for every class, also those it was not fitted on."""
 
-    def __init__(self, x: Matrix, y: npt.NDArray[np.int64], seed: int, n_classes: int) -> None:
+    def __init__(self, seed: int, n_classes: int) -> None:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         self._n_classes = n_classes
-        self._model = HistGradientBoostingClassifier(random_state=seed).fit(x, y)
+        self._model = HistGradientBoostingClassifier(random_state=seed)
 
-    def answers(self, x: Matrix) -> Matrix:
+    def fit(self, x: Matrix, y: npt.NDArray[np.int64]) -> "_Boosted":
+        self._model.fit(x, y)
+        return self
+
+    def predict_proba(self, x: Matrix) -> Matrix:
         p = np.zeros((len(x), self._n_classes))
         p[:, self._model.classes_] = self._model.predict_proba(x)
         return p
 
+    def score(self, x: Matrix, y: npt.NDArray[np.int64]) -> float:
+        """Return the negative log loss."""
+        return -log_loss(self.predict_proba(x), y)
 
-def _importance(
-    x: Matrix, y: npt.NDArray[np.int64], random: np.random.Generator, seed: int
-) -> npt.NDArray[np.float64]:
-    """Return the rise of the log loss for each column that is shuffled."""
+
+def _importance(x: Matrix, y: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.float64]:
+    """Return the increase in log loss when each column is shuffled."""
+    from sklearn.inspection import permutation_importance
+
     held = max(1, round(_HELD_BACK * len(x)))
-    n_classes = int(y.max()) + 1
-    model = _Boosted(x[held:], y[held:], seed, n_classes)
-    asked, true = x[:held], y[:held]
-    before = log_loss(model.answers(asked), true)
-    rises = np.zeros(x.shape[1])
-    for column in range(x.shape[1]):
-        for _ in range(_REPEATS):
-            changed = asked.copy()
-            changed[:, column] = asked[random.permutation(held), column]
-            rises[column] += (log_loss(model.answers(changed), true) - before) / _REPEATS
-    return rises
+    model = _Boosted(seed, int(y.max()) + 1).fit(x[held:], y[held:])
+    result = permutation_importance(
+        model, x[:held], y[:held], n_repeats=_REPEATS, random_state=seed
+    )
+    return np.asarray(result.importances_mean)

@@ -1,11 +1,13 @@
-"""Which words move a model of texts, asked by leaving each one out (Li et al., 2016)."""
+"""Effects of single words on a model of texts, measured by leaving each out (Li et al., 2016)."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.preparation import TextPreparation
+from tunesmith.artifacts.reports import WordEffect, WordEffects
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.evaluation.predictions import Predictions, predict
 
@@ -23,33 +25,32 @@ _EACH_WAY = 12
 def word_effects(
     classifier: "Classifier",
     examples: Examples,
-    answer: Callable[[Predictions], npt.NDArray[np.float64]],
-    rules: Mapping[str, Any],
+    calibrate: Callable[[Predictions], npt.NDArray[np.float64]],
+    rules: TextPreparation,
     seed: int = 0,
-) -> dict[str, Any] | None:
-    """Return how the answer moves when a word is left out of the texts that hold it.
+) -> WordEffects | None:
+    """Return how predictions change when a word is left out of the texts that contain it.
 
-    The words that go with the model's own answers most, either way, are asked about; each is
-    replaced by the token of words that the model does not know.
+    The words measured are those that go with the model's predictions most, either way. Each is
+    replaced by the token of words outside the vocabulary.
 
     Parameters
     ----------
     classifier
-        Reads the view ``tokens``.
+        A model of the view ``tokens``.
     examples
         Held-out texts; of very many a random part is taken.
-    answer
-        Gives the probabilities that users see, ``float [items, classes]``.
+    calibrate
+        Returns the probabilities that users get, ``float [items, classes]``.
     rules
-        The member ``text`` of a run's parameters.
+        The vocabulary and its numbers.
     seed
-        Of the part.
+        Seed of the part.
 
     Returns
     -------
-    dict | None
-        ``class`` whose probability is told of, and ``words``: ``word``, ``texts`` that hold it,
-        and ``effect``, by how much it raises that probability; the highest first. None for more
+    WordEffects | None
+        The words, those that raise the probability of the second class most first. None for more
         than two classes or where no word is in enough texts.
     """
     if len(examples.classes) != 2 or set(classifier.inputs) != {"tokens"}:
@@ -57,8 +58,8 @@ def word_effects(
     picked = np.random.default_rng(seed).permutation(len(examples))[:_MOST_TEXTS]
     few = examples.take(picked)
     x = np.asarray(few.view("tokens").x)
-    before = answer(predict(classifier, few))[:, 1]
-    first, n_words = int(rules["first"]), len(rules["words"])
+    before = calibrate(predict(classifier, few))[:, 1]
+    first, n_words = rules.first, len(rules.words)
     holds = np.zeros((len(x), n_words), dtype=bool)
     for row, tokens in enumerate(x):
         words = np.unique(tokens) - first
@@ -68,25 +69,25 @@ def word_effects(
     if not len(known):
         return None
     with_word = (before @ holds[:, known]) / count[known]
-    telling = (with_word - before.mean()) * np.sqrt(count[known])
-    order = known[np.argsort(telling, kind="stable")]
-    asked = list(dict.fromkeys([*order[-_EACH_WAY:][::-1].tolist(), *order[:_EACH_WAY].tolist()]))
-    found: list[dict[str, Any]] = []
-    for word in asked:
+    relation = (with_word - before.mean()) * np.sqrt(count[known])
+    order = known[np.argsort(relation, kind="stable")]
+    chosen = list(dict.fromkeys([*order[-_EACH_WAY:][::-1].tolist(), *order[:_EACH_WAY].tolist()]))
+    effects: list[WordEffect] = []
+    for word in chosen:
         rows = np.flatnonzero(holds[:, word])[:_MOST_OF_A_WORD]
         texts = few.take(rows)
-        changed = np.where(x[rows] == first + word, int(rules["unknown"]), x[rows])
+        changed = np.where(x[rows] == first + word, rules.unknown, x[rows])
         without = Examples(
             texts.y, texts.classes, texts.groups, texts.ids,
             {"tokens": View.one_row_each(changed)},
         )  # fmt: skip
-        after = answer(predict(classifier, without))[:, 1]
-        found.append(
-            {
-                "word": str(rules["words"][word]),
-                "texts": int(count[word]),
-                "effect": float(np.mean(before[rows] - after)),
-            }
+        after = calibrate(predict(classifier, without))[:, 1]
+        effects.append(
+            WordEffect(
+                word=rules.words[word],
+                texts=int(count[word]),
+                effect=float(np.mean(before[rows] - after)),
+            )
         )
-    found.sort(key=lambda row: -row["effect"])
-    return {"class": examples.classes[1], "words": found}
+    effects.sort(key=lambda row: -row.effect)
+    return WordEffects(label=examples.classes[1], words=tuple(effects))

@@ -1,1 +1,1 @@
-"""Every page and plot: the data card, the evaluation report and their figures."""
+"""Every page and plot: the data card and the evaluation report."""

@@ -84,8 +84,8 @@ def boxes(groups: Groups, label: str, *, logarithmic: bool = False) -> "Figure":
                 shown = random.choice(values, MAX_POINTS, replace=False)
             jitter = random.uniform(-0.17, 0.17, len(shown))
             axes.plot(
-                shown, row + jitter, ".", markersize=3.4, color=ACCENT, alpha=0.28,
-                markeredgewidth=0,
+                shown, row + jitter, ".", markersize=3.4, markeredgewidth=0, color=ACCENT,
+                alpha=0.28 if len(shown) > 100 else 0.55,
             )  # fmt: skip
         axes.boxplot(
             [groups[name] for name in names],

@@ -9,17 +9,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tunesmith.artifacts import layout
-from tunesmith.artifacts.reports import Report, ReportRecord, open_report
+from tunesmith.artifacts.reports import Report, open_report
 from tunesmith.artifacts.runs import open_run
 from tunesmith.artifacts.store import Store
 from tunesmith.evaluation import Evaluation, evaluate
 from tunesmith.evaluation.comparison import is_current
+from tunesmith.reports.evaluation_figures import all_figures
+from tunesmith.reports.evaluation_page import render_report
+from tunesmith.reports.style import png, styled
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Report", "draw", "ensure_report", "make_report", "open_report", "publish"]
+__all__ = ["draw", "ensure_report", "make_report", "publish"]
 
 logger = logging.getLogger(__name__)
 
@@ -81,23 +84,20 @@ def publish(evaluation: Evaluation) -> Report:
     Parameters
     ----------
     evaluation
-        What was found.
+        Results of the evaluation.
 
     Returns
     -------
     Report
-        As written: ``report.json``, ``report.html``, ``predictions.parquet`` and the figures.
+        As written: ``report.json``, ``report.html``, ``predictions.parquet`` and the plots.
     """
-    from tunesmith.reports.evaluation_page import render
-    from tunesmith.reports.style import png, styled
-
-    run, predictions = evaluation.run, evaluation.predictions
-    report = Report(run.store, ReportRecord.model_validate(evaluation.facts))
-    drawn = draw(evaluation)
+    predictions = evaluation.predictions
+    report = Report(evaluation.run.store, evaluation.record)
+    figures = draw(evaluation)
     with styled():
-        for name, figure in drawn.items():
+        for name, figure in figures.items():
             report.store.write_bytes(png(figure), *report.parts, f"{name}.png")
-        page = render(report.facts, drawn)
+    page = render_report(report.record, figures)
     _write_table(report, "predictions", predictions.table())
     if predictions.has_many_rows:
         _write_table(report, "chunk_predictions", predictions.row_table())
@@ -107,14 +107,9 @@ def publish(evaluation: Evaluation) -> Report:
 
 
 def draw(evaluation: Evaluation) -> "Mapping[str, Figure]":
-    """Return every figure that the evaluation gives something for, by name."""
-    from tunesmith.reports.evaluation_figures import all_figures
-    from tunesmith.reports.style import styled
-
+    """Return every plot that the evaluation gives something for, by name."""
     with styled():
-        return all_figures(
-            evaluation.facts, evaluation.run, evaluation.pieces, evaluation.parts.learned
-        )
+        return all_figures(evaluation)
 
 
 def _write_table(report: Report, name: str, frame: "pd.DataFrame") -> None:

@@ -1,7 +1,7 @@
-"""How every figure looks, once for print and once for a page that may be light or dark.
+"""The look of every plot, in print and on a page that may be light or dark.
 
-Figures use the few colours below and transparency, nothing else. In an SVG for a page each colour
-becomes a CSS variable, so that one drawing follows the reader's scheme.
+Plots use the few colours below and transparency, nothing else. In an SVG for a page each colour
+becomes a CSS variable, so that one drawing follows the reader's colour scheme.
 """
 
 import io
@@ -31,7 +31,7 @@ MUTED = "#68727d"
 GRID = "#dde2e8"
 GROUND = "#fffffe"
 ACCENT = "#2b6c99"
-# After Okabe and Ito (2008): told apart by readers with any colour vision.
+# After Okabe and Ito (2008): distinct for readers with any colour vision.
 SERIES = ("#2b6c99", "#d1662e", "#2f8f6f", "#8f5fa8", "#b08a1e", "#4fa3c7", "#a8455a", "#68727c")
 
 DARK = {
@@ -48,13 +48,13 @@ DARK = {
     SERIES[6]: "#dd8093",
     SERIES[7]: "#98a3ad",
 }
-"""The dark scheme's colour for each light one."""
+"""The colour of the dark scheme for each light one."""
 
 _NAMES = {INK: "ink", MUTED: "muted", GRID: "grid", GROUND: "ground"}
 VARIABLES = {
     colour: f"--{_NAMES.get(colour) or f'series-{SERIES.index(colour)}'}" for colour in DARK
 }
-"""Name of the CSS variable that stands for each colour."""
+"""Name of the CSS variable for each colour."""
 
 _RC: Any = {
     "axes.edgecolor": MUTED,
@@ -113,9 +113,9 @@ def svg(figure: "Figure", name: str) -> str:
     Parameters
     ----------
     figure
-        Drawn inside `styled`.
+        A figure drawn inside `styled`.
     name
-        Unique on the page; it keeps the drawing's inner references apart from other drawings'.
+        A name unique on the page, which keeps the inner references of drawings apart.
     """
     from matplotlib import rc_context
 

@@ -15,6 +15,7 @@ from tunesmith.artifacts import layout
 from tunesmith.artifacts.cards import Card
 from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.preparation import Preparation
+from tunesmith.artifacts.reports import InputSummary
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import ModelError, TunesmithError
 from tunesmith.inference.classifier import Classifier
@@ -62,9 +63,9 @@ class Champion:
         )
 
     @cached_property
-    def summary(self) -> JsonObject:
+    def summary(self) -> dict[str, InputSummary]:
         """Deciles of each column of the training data by input; empty where the card has none."""
-        return {name: of.model_dump() for name, of in (self.card.summary or {}).items()}
+        return self.card.summary or {}
 
     def public_card(self) -> JsonObject:
         """Return the card without its vocabulary and its summary, which are long."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.reports import InputSummary
 from tunesmith.datasets.summary import columns_of, counts_of, drift
 
 __all__ = ["ALARM", "Drift"]
@@ -32,9 +33,9 @@ class Drift:
         By input, as `tunesmith.datasets.summary.summarise` made it; empty where the card has none.
     """
 
-    def __init__(self, summary: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, summary: Mapping[str, InputSummary]) -> None:
         self._summary = summary
-        self._edges = {name: np.asarray(of["edges"], np.float32) for name, of in summary.items()}
+        self._edges = {name: np.asarray(of.edges, np.float32) for name, of in summary.items()}
         self._counts: dict[str, npt.NDArray[np.float64]] = {}
         self._seen: deque[tuple[str, npt.NDArray[np.float32]]] = deque()
 
@@ -57,6 +58,6 @@ class Drift:
         for name, counts in self._counts.items():
             if counts[0].sum() >= _LEAST_ROWS:
                 of = self._summary[name]
-                columns = (f"{name}: {column}" for column in of["columns"])
+                columns = (f"{name}: {column}" for column in of.columns)
                 found |= zip(columns, drift(of, counts).tolist(), strict=True)
         return found

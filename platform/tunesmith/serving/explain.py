@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.artifacts.preparation import Preparation, TablePreparation
+from tunesmith.artifacts.reports import InputSummary
 from tunesmith.errors import InputError
 from tunesmith.inference.items import Item
 from tunesmith.inference.model import Model
@@ -56,7 +57,7 @@ _MEDIAN = 4  # the fifth of nine tenths
 _LEAST = 1e-6
 
 Inputs = dict[str, npt.NDArray[Any]]
-Summary = Mapping[str, Any]
+Summary = Mapping[str, InputSummary]
 """Summary of the training data on the card: deciles of each column, by input."""
 
 
@@ -171,7 +172,7 @@ def _columns(
     name: str, rows: npt.NDArray[Any], model: Model, summary: Summary
 ) -> dict[str, npt.NDArray[Any]]:
     """Return a table with one part after the other at the training data's median."""
-    edges = (summary.get(name) or {}).get("edges") or ()
+    edges = summary[name].edges if name in summary else ()
     names = getattr(model.preparation, "features", ()) or FEATURE_NAMES
     if {len(edges), len(names)} != {rows.shape[1]}:
         return {}

@@ -6,6 +6,7 @@ every threshold has data of its own.
 """
 
 from tunesmith.tasks.contract import PIECE_OPTIONS, Reference, Task
+from tunesmith.tasks.support.eras import composers_by_era
 from tunesmith.tasks.support.pieces import LICENCE, read_pieces
 
 __all__ = ["TASK"]
@@ -21,5 +22,6 @@ TASK = Task(
     read=read_pieces,
     options=PIECE_OPTIONS,
     ensemble=True,
+    class_groups=composers_by_era,
     reference=Reference("study: 2-D CNN, 49 classes with 0.1 % of the chunks or more", 0.4953),
 )

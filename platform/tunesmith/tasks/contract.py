@@ -1,6 +1,6 @@
 """The contract of tasks: a `Task` reads the `TaskData` that a `Request` names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -158,6 +158,9 @@ class Task:
         Whether the best of each family may be put together in one model.
     licence
         Licence of the data, for the card of a model.
+    class_groups
+        Groups of the classes that a report has metrics for, such as composers by era: from the
+        names of the classes to those of each group, by what groups them.
     is_noise_check
         Whether the data is pure noise: a metric above chance then shows a leak, and the gate of
         promotion looks for it.
@@ -175,6 +178,7 @@ class Task:
     reference: Reference | None = None
     ensemble: bool = False
     licence: str = "not stated by the source of the data"
+    class_groups: Callable[[Sequence[str]], Mapping[str, Mapping[str, Sequence[str]]]] | None = None
     is_noise_check: bool = False
 
     def load(

@@ -1,8 +1,8 @@
-"""When the composers of a task lived: a small table, for figures by era."""
+"""Composers by era: a small table of years of birth, for metrics by era."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-__all__ = ["ERAS", "era_of"]
+__all__ = ["ERAS", "composers_by_era"]
 
 ERAS = (
     ("before 1600", 0, 1599),
@@ -38,18 +38,19 @@ _BORN = {
 }  # fmt: skip
 
 
-def era_of(names: Sequence[str]) -> list[str | None]:
-    """Return the era of each composer, None for a name that the table does not hold.
+def composers_by_era(names: Sequence[str]) -> Mapping[str, Mapping[str, Sequence[str]]]:
+    """Return the composers of each era as groups of classes, see `Task.class_groups`.
 
     Parameters
     ----------
     names
-        Canonical names, as `tunesmith.midi.composers` gives them.
+        Canonical names, as `tunesmith.midi.composers` gives them. Names that the table does not
+        hold are in no era.
     """
-    return [_era(_BORN.get(name)) for name in names]
-
-
-def _era(born: int | None) -> str | None:
-    if born is None:
-        return None
-    return next(name for name, first, last in ERAS if first <= born <= last)
+    born = {name: _BORN[name] for name in names if name in _BORN}
+    return {
+        "era": {
+            era: [name for name, year in born.items() if first <= year <= last]
+            for era, first, last in ERAS
+        }
+    }

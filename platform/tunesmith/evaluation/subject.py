@@ -1,0 +1,92 @@
+"""The model that is evaluated, with its test items and its predictions for them."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.artifacts.runs import Run
+from tunesmith.evaluation.parts import Parts
+from tunesmith.evaluation.predictions import Predictions, Rows, predict, predict_rows
+from tunesmith.inference.runs import load_run
+
+if TYPE_CHECKING:
+    from tunesmith.evaluation.music import Pieces
+
+__all__ = ["Subject"]
+
+
+class Subject:
+    """A run's best model and its predictions for the test items.
+
+    Parameters
+    ----------
+    run
+        The run.
+    parts
+        Its items: those learned from and those of the test.
+    pieces
+        The test pieces of a task on music, None for other tasks.
+    say
+        Called with a line for each step.
+
+    Attributes
+    ----------
+    classifier
+        The model.
+    temperature
+        The temperature that the search fitted, None where it fitted none.
+    uncalibrated
+        Predictions of the model as it was trained.
+    predictions
+        Predictions scaled by the temperature: those that users of the promoted model get.
+    """
+
+    def __init__(
+        self, run: Run, parts: Parts, pieces: "Pieces | None", say: Callable[[str], None]
+    ) -> None:
+        self.run, self.parts, self.pieces, self.say = run, parts, pieces, say
+        self.classifier = load_run(run, threads=0)
+        self.temperature = run.temperature()
+        say(f"Predicting {len(parts.test):,} test {self.unit}s")
+        self.uncalibrated = predict(self.classifier, parts.test)
+        self.predictions = self._calibrated(self.uncalibrated)
+
+    @property
+    def unit(self) -> str:
+        """Name of an item, such as ``piece``."""
+        return self.run.record.unit
+
+    @property
+    def inputs(self) -> set[str]:
+        """Names of the model's inputs."""
+        return set(self.classifier.inputs)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns of the view ``features``."""
+        return self.run.record.features or ()
+
+    def _calibrated(self, predictions: Predictions) -> Predictions:
+        return predictions.tempered(self.temperature) if self.temperature else predictions
+
+    def calibrate(self, predictions: Predictions) -> npt.NDArray[np.float64]:
+        """Return the probabilities that users get, ``float64 [items, classes]``."""
+        return self._calibrated(predictions).by_item
+
+    @cached_property
+    def by_chunk(self) -> Predictions | None:
+        """Predictions for the chunks of the pieces, None where the model cannot give any.
+
+        A model of whole pieces is given the features of the notes that begin inside each chunk.
+        """
+        if self.predictions.has_many_rows:
+            return self.predictions
+        if self.pieces is None or self.inputs != {"features"}:
+            return None
+        view, starts_s = self.pieces.windows()
+        rows = predict_rows(self.classifier, Rows({"features": view.x}, view.item))
+        means = np.zeros((0, rows.shape[1]))
+        return self._calibrated(Predictions(self.parts.test, view.item, rows, means, starts_s))
