@@ -111,7 +111,7 @@ class Reliability(Section):
 
 
 class Calibration(Section):
-    """How well confidence fits accuracy, before and after scaling by a temperature."""
+    """Agreement of confidence and accuracy, before and after scaling by a temperature."""
 
     reliability: Reliability
     temperature: float = 1.0
@@ -153,7 +153,7 @@ class SliceScores(Section):
 
 
 class BehaviourChange(Section):
-    """What one change of the pieces does to the predictions."""
+    """Effect of one change of the pieces on the predictions."""
 
     change: str
     unchanged: Interval
@@ -161,7 +161,7 @@ class BehaviourChange(Section):
 
 
 class Behaviour(Section):
-    """How often predictions change when pieces are transposed, cut or evened out."""
+    """Share of predictions that change when pieces are transposed, cut or set to one velocity."""
 
     pieces: int
     changes: tuple[BehaviourChange, ...]
@@ -170,7 +170,7 @@ class Behaviour(Section):
 
 
 class ImportancePart(Section):
-    """How much worse a model gets without one part of its input."""
+    """Loss of a model without one part of its input."""
 
     name: str
     rise: float

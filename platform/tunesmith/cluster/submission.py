@@ -99,7 +99,7 @@ class Order:
 
     @property
     def brings_code(self) -> bool:
-        """Whether the upload holds the code that the job runs."""
+        """True if the upload holds the code that the job runs."""
         return self.working_dir is not None and is_checkout(self.working_dir)
 
     def runtime_env(self) -> dict[str, Any]:
