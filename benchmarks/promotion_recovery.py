@@ -24,6 +24,8 @@ from typing import Any
 
 import click
 
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.reports import Comparison, open_report
 from tunesmith.artifacts.runs import Run, open_run
 from tunesmith.artifacts.store import Store
 from tunesmith.artifacts.tracking import open_client, tracking_uri
@@ -36,20 +38,25 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def copy_run(run: Run, store: Store, name: str) -> None:
     """Write a run and its report into another store under another name."""
-    source, parts = run.store, ("runs", run.task, name)
+    source, parts = run.store, layout.run(run.task, name)
     files = ["split.parquet", "trials.parquet", "history.parquet", "model/model.onnx",
              "model/reference.npz"]  # fmt: skip
     for file in files:
         data = source.read_bytes(*run.parts, *file.split("/"))
         store.write_bytes(data, *parts, *file.split("/"))
-    store.write_json(run.facts | {"run_id": name}, *parts, "run.json")
+    run.record.model_copy(update={"run_id": name}).write(store, *parts, layout.RECORD)
+    report = open_report(source, run.task, run.run_id)
+    if report is None:
+        message = f"Evaluate run {run.run_id} first: tunesmith evaluate {run.task}."
+        raise click.UsageError(message)
+    comparisons = dict(report.record.comparisons)
     now = aliases(store, run.task).champion
-    report = dict(run.report() or {}) | {"run_id": name}
     if now is not None:
         # Up to date, or the command would measure the model again first.
-        against = {"version": now, "problem": "a drill"}
-        report["comparisons"] = report["comparisons"] | {"champion": against}
-    store.write_json(report, "reports", run.task, name, "report.json")
+        comparisons["champion"] = Comparison(version=now, problem="a drill")
+    changes = {"run_id": name, "comparisons": comparisons}
+    record = report.record.model_copy(update=changes)
+    record.write(store, *layout.report(run.task, name, layout.REPORT))
 
 
 def start(job: str, store: Store, *arguments: str) -> subprocess.Popen[str]:

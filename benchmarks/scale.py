@@ -133,30 +133,37 @@ def leaderboard(n: int) -> Callable[[], Any]:
     """Draw up the leaderboard of `n` trials in runs of 50."""
     import pandas as pd
 
+    from tunesmith.artifacts import layout
+    from tunesmith.artifacts.runs import RunRecord
     from tunesmith.artifacts.store import Store
     from tunesmith.tuning.leaderboard import leaderboard as draw
 
     store = Store(tempfile.mkdtemp(prefix="scale-"))
     rng = np.random.default_rng(0)
     for run in range(max(n // 50, 1)):
-        here = ("runs", "composer", f"r{run:05d}")
+        run_id = f"r{run:05d}"
         trials = pd.DataFrame(
             {
-                "trial": [f"t{i}" for i in range(50)], "family": ["linear"] * 50,
-                "params": ["{}"] * 50, "state": ["COMPLETED"] * 50, "score": rng.random(50),
+                "trial": range(50), "family": ["linear"] * 50,
+                "params": ["{}"] * 50, "state": ["COMPLETE"] * 50, "score": rng.random(50),
                 "steps": [1] * 50, "duration_s": [1.0] * 50,
             }
         )  # fmt: skip
-        facts = {
-            "status": "finished", "metric": "macro_f1", "finished": "2030", "folds": 0,
-            "dataset": {"name": "mine"}, "best": {"trial": "t0"},
-        }  # fmt: skip
+        record = RunRecord.model_validate(
+            {
+                "run_id": run_id, "task": "composer", "kind": "midi", "unit": "piece",
+                "metric": "macro_f1", "seed": 0, "created": "2030", "finished": "2030",
+                "dataset": {"name": "mine", "version": "1"}, "classes": ["a", "b"],
+                "counts": {"planned": 50}, "views": ["features"],
+                "best": {"trial": 0, "family": "linear", "params": {}, "score": 0, "steps": 1},
+            }
+        )  # fmt: skip
         split = pd.DataFrame({"part": ["train"] * 700 + ["validation"] * 150})
         for name, table in (("trials", trials), ("split", split)):
-            folder = store.local_path(*here)
+            folder = store.local_path(*layout.run("composer", run_id))
             folder.mkdir(parents=True, exist_ok=True)
             table.to_parquet(folder / f"{name}.parquet")
-        store.write_json(facts, *here, "run.json")
+        record.write(store, *layout.run("composer", run_id, layout.RECORD))
     return lambda: draw(store, level="trial")
 
 

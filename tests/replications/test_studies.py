@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from tests import records
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import UsageError
 from tunesmith.replications import (
@@ -145,22 +146,14 @@ def test_the_newest_evaluation_on_real_data_is_the_honest_figure(store: Store) -
         ("r2", "2026-01-02", 0.9, False),
         ("r3", "2026-01-03", 1.0, True),
     ):
-        figure = {"value": value, "low": value - 0.1, "high": value}
-        store.write_json(
-            {
-                "run_id": run_id,
-                "created": created,
-                "dataset": {"is_sample": is_sample},
-                "unit": "image",
-                "n_test": 1200,
-                "model": {"family": "svm"},
-                "metrics": {"image": {"accuracy": figure}},
-            },
-            "reports",
-            "digits",
-            run_id,
-            "report.json",
-        )
+        accuracy = {"value": value, "low": value - 0.1, "high": value}
+        winner = {"trial": 0, "family": "svm", "params": {}, "score": value, "steps": 1}
+        report = records.make_report(
+            run_id, "digits", created=created, unit="image", n_test=1200, model=winner,
+            dataset={"name": "digits", "version": "1", "is_sample": is_sample},
+            metrics={"image": {"accuracy": accuracy}},
+        )  # fmt: skip
+        records.write_report(store, report)
     found = honest_figure(store, "digits")
     assert found is not None
     assert (found["run_id"], found["value"], found["text"]) == ("r2", 0.9, "svm, 1,200 images")

@@ -7,6 +7,7 @@ from typing import Any
 
 from tunesmith.api.results import Run
 from tunesmith.api.stores import AnyStore, open_store
+from tunesmith.artifacts import layout
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import UsageError, unknown
 from tunesmith.models import Family
@@ -88,7 +89,7 @@ def run_of(
     opened = open_store(store)
     if isinstance(task, str) and task not in TASKS.names():
         # A run can be evaluated where its task is not known any more.
-        known = opened.list("runs")
+        known = opened.list(*layout.searched_tasks())
         if task not in known:
             kind = "task"
             raise unknown(kind, task, {*TASKS.names(), *known})

@@ -10,9 +10,6 @@ from tunesmith.artifacts.store import Store
 from tunesmith.errors import DatasetError, TunesmithError, UsageError, unknown
 
 __all__ = [
-    "LATEST",
-    "MANIFEST",
-    "ROOT",
     "Counts",
     "LeakReport",
     "Manifest",
@@ -27,9 +24,6 @@ __all__ = [
     "read_manifest",
     "remove_version",
 ]
-(ROOT,) = layout.datasets()
-MANIFEST = layout.MANIFEST
-LATEST = "latest.json"
 
 
 class Counts(Section):

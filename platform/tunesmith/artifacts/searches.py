@@ -26,6 +26,7 @@ __all__ = [
     "read_history",
     "unfinished_plan",
     "unfinished_run_id",
+    "unreadable_study",
 ]
 
 
@@ -169,3 +170,12 @@ def unfinished_plan(store: Store, task: str) -> Plan | None:
     if run_id is None:
         return None
     return Plan.read(store, *layout.staged_run(task, run_id, layout.PLAN))
+
+
+def unreadable_study(task: str, run_id: str) -> SearchError:
+    """Return the error about a run whose study an earlier version kept in another form."""
+    message = (
+        f"Run {run_id} of {task} holds no {layout.STUDY}: an earlier version made it, and this one "
+        f"cannot go on with it. Start a new search: tunesmith tune {task}."
+    )
+    return SearchError(message)

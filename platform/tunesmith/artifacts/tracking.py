@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tunesmith.artifacts import layout
 from tunesmith.artifacts.store import Store
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["ENVIRONMENT_VARIABLE", "experiment", "open_client", "tracking_uri"]
 
 ENVIRONMENT_VARIABLE = "MLFLOW_TRACKING_URI"
-_FOLDER = "mlflow"
 _FILE = "mlflow.sqlite3"
 _SQLITE = "sqlite:///"
 # Nothing is sent to MLflow's makers, a server that is away is not waited for by the minute, and
@@ -41,8 +41,8 @@ def tracking_uri(store: Store) -> str:
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
         return named
-    home = Path.home() / ".tunesmith" / "work" / _FOLDER
-    folder = store.local_path(_FOLDER) if store.is_local else home
+    home = Path.home() / ".tunesmith" / "work" / "mlflow"
+    folder = store.local_path(*layout.mlflow()) if store.is_local else home
     return f"{_SQLITE}{folder / _FILE}"
 
 

@@ -50,7 +50,7 @@ def _list(*, store: str | None) -> dict[str, Any]:
     from tunesmith.artifacts.store import Store
     from tunesmith.serving.http.auth import Keys
 
-    return {"keys": [key.model_dump() for key in Keys.read(Store(store)).keys]}
+    return {"keys": [key.model_dump() for key in Keys.of(Store(store)).keys]}
 
 
 @command(show=lambda result: click.echo(f"{result['revoked']} is revoked."), extras=("serve",))

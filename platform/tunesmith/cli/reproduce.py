@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from tunesmith.artifacts import layout
 from tunesmith.cli.command import DURATION, command, echo
 from tunesmith.cli.tables import Column, print_table
 from tunesmith.cli.wording import interval
@@ -14,8 +15,6 @@ from tunesmith.errors import UsageError
 if TYPE_CHECKING:
     from tunesmith.artifacts.store import Store
     from tunesmith.replications import Ledger, Measurement, Replication, Setting
-
-_FOLDER = "studies"
 
 
 _COLUMNS = (
@@ -286,6 +285,6 @@ def _written(
         "failures": list(failures),
     }
     text = markdown(lines, seconds)
-    store.write_json(facts, _FOLDER, "table.json")
-    store.write_bytes(text.encode(), _FOLDER, "table.md")
-    return facts | {"markdown": store.path(_FOLDER, "table.md")}
+    store.write_json(facts, *layout.replication("table.json"))
+    store.write_bytes(text.encode(), *layout.replication("table.md"))
+    return facts | {"markdown": store.path(*layout.replication("table.md"))}

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tunesmith.artifacts.manifest import ROOT, Manifest, read_manifest
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.manifest import Manifest, read_manifest
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.schema import N_PITCHES
 from tunesmith.errors import DatasetError
@@ -85,7 +86,7 @@ class Dataset:
 
     def path(self, *parts: str) -> str:
         """Return a path inside the version, for ``store.fs``."""
-        return self.store.path(ROOT, self.name, self.version, *parts)
+        return self.store.path(*layout.dataset_version(self.name, self.version, *parts))
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a whole table.

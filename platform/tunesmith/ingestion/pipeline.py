@@ -19,11 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from tunesmith.artifacts import layout
 from tunesmith.artifacts.manifest import (
-    ROOT,
     Manifest,
     check_name,
     dataset_versions,
+    point_latest,
     read_manifest,
 )
 from tunesmith.artifacts.store import Staging, Store
@@ -38,7 +39,7 @@ from tunesmith.ingestion.locations import ContentReader
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.planning import Batch, plan_batches, plan_key
 from tunesmith.ingestion.processing import process_rows
-from tunesmith.ingestion.publishing import Version, file_rows, point_latest
+from tunesmith.ingestion.publishing import Version, file_rows
 from tunesmith.ingestion.sources import Entry, Reject
 
 __all__ = ["Progress", "ingest"]
@@ -103,7 +104,7 @@ def ingest(
             == prior.manifest.inputs_hash
         ):
             _log.info("%s is unchanged: version %s", name, prior.version)
-            point_latest(store, prior.manifest)
+            point_latest(store, name, prior.version)
             return prior.manifest
         fresh = []
         for file in inventory.labelled:
@@ -114,7 +115,7 @@ def ingest(
             elif row is None or (row.reject is None and row.sha256 not in known.pieces):
                 fresh.append(file.entry)
         key = plan_key(fresh, parameters.processing_key(), prior.version if prior else "")
-        with store.staging(ROOT, name, key=key) as staging:
+        with store.staging(*layout.dataset(name), key=key) as staging:
             batches = plan_batches(fresh, known.n_shards)
             _run(batches, parameters, staging, start_ray=start_ray, on_progress=on_progress)
             for batch in batches:
@@ -267,7 +268,7 @@ def _only_one(store: Store, name: str) -> Iterator[None]:
     if not store.is_local:
         yield
         return
-    folder = store.local_path(ROOT, name)
+    folder = store.local_path(*layout.dataset(name))
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as handle:
         try:

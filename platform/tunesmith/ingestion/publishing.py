@@ -10,14 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector
 
-from tunesmith.artifacts.manifest import (
-    LATEST,
-    MANIFEST,
-    ROOT,
-    Manifest,
-    TableFile,
-    read_manifest,
-)
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.manifest import Manifest, TableFile, point_latest, read_manifest
 from tunesmith.artifacts.store import Staging, Store
 from tunesmith.datasets.reader import Dataset
 from tunesmith.datasets.schema import result_schema
@@ -30,7 +24,7 @@ from tunesmith.ingestion.shards import place_shard
 from tunesmith.ingestion.sources import Reject
 from tunesmith.midi.features import FEATURE_NAMES
 
-__all__ = ["Version", "file_rows", "point_latest", "read_table"]
+__all__ = ["Version", "file_rows", "read_table"]
 
 
 @dataclass(frozen=True)
@@ -85,13 +79,14 @@ class Version:
         }
         n_notes = sum(pieces["n_notes"].to_pylist())
         manifest = self._manifest(account, pieces, n_notes, tables)
-        self.staging.write_json(manifest.model_dump(mode="json"), MANIFEST)
+        manifest.write(self.staging, layout.MANIFEST)
         # An interruption after this point starts again from the files, as shards may be merged.
         self.store.remove(*self.staging.parts, "work")
         for table in ("chunks", "notes"):
             self._keep_only(table, {file.path for file in tables[table]})
-        self.staging.publish(ROOT, self.name, manifest.version, marker=MANIFEST)
-        point_latest(self.store, manifest)
+        place = layout.dataset_version(self.name, manifest.version)
+        self.staging.publish(*place, marker=layout.MANIFEST)
+        point_latest(self.store, self.name, manifest.version)
         return read_manifest(self.store, self.name, manifest.version)
 
     def _results(self, account: Account) -> pa.Table:
@@ -212,15 +207,6 @@ def _describe(staging: Staging, path: str) -> TableFile:
     with staging.store.fs.open_input_file(full_path) as handle:
         rows = pq.ParquetFile(handle).metadata.num_rows
     return TableFile(path=path, rows=rows, bytes=info.size)
-
-
-def point_latest(store: Store, manifest: Manifest) -> None:
-    """Make a version the default for readers."""
-    latest = {"version": manifest.version}
-    if not store.exists(ROOT, manifest.name, LATEST) or (
-        store.read_json(ROOT, manifest.name, LATEST) != latest
-    ):
-        store.write_json(latest, ROOT, manifest.name, LATEST)
 
 
 def file_rows(staging: Staging, key: str) -> dict[str, FileRow]:

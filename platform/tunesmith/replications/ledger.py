@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.measurements import EffortRecord, MeasurementRecord
 from tunesmith.artifacts.store import Store
 from tunesmith.replications.contract import Effort, Measurement, Replication, Result
 
-__all__ = ["ROOT", "Ledger"]
-
-ROOT = "studies"
+__all__ = ["Ledger"]
 
 
 def _is_whole(result: Result) -> bool:
@@ -40,10 +38,9 @@ class Ledger:
     def find(self, measurement: Measurement, effort: Effort) -> Result | None:
         """Return what is recorded of a measurement with at least this effort."""
         record = self._read(measurement)
-        if record is None or not Effort(**record["effort"]).covers(effort):
+        if record is None or not Effort(**record.effort.model_dump()).covers(effort):
             return None
-        result: Result = record["result"]
-        return result
+        return record.result
 
     def keep(
         self, measurement: Measurement, result: Result, effort: Effort, seconds: float
@@ -52,34 +49,34 @@ class Ledger:
         # Some trainings are too small for a lower effort to cut anything.
         done = Effort() if _is_whole(result) else effort
         whole = {**result, "seconds": round(seconds, 1), "is_full": done.is_full}
-        record = {
-            "study": self.replication.name,
-            "key": measurement.key,
-            "title": measurement.title,
-            "fingerprint": self._fingerprint(measurement),
-            "about": dict(measurement.about),
-            "data": self.version,
-            "effort": {"rows": done.rows, "epochs_share": done.epochs_share},
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "result": whole,
-        }
-        self.store.write_json(record, *self._place(measurement))
+        record = MeasurementRecord(
+            study=self.replication.name,
+            key=measurement.key,
+            title=measurement.title,
+            fingerprint=self._fingerprint(measurement),
+            about=dict(measurement.about),
+            data=self.version,
+            effort=EffortRecord(rows=done.rows, epochs_share=done.epochs_share),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            result=whole,
+        )
+        record.write(self.store, *self._place(measurement))
         return whole
 
     def results(self) -> dict[str, Result]:
         """Return what is recorded of all measurements of the study, by key, whatever its effort."""
         found = {m.key: self._read(m) for m in self.replication.measurements}
-        return {key: dict(record["result"]) for key, record in found.items() if record is not None}
+        return {key: dict(record.result) for key, record in found.items() if record is not None}
 
-    def _read(self, measurement: Measurement) -> Mapping[str, Any] | None:
+    def _read(self, measurement: Measurement) -> MeasurementRecord | None:
         place = self._place(measurement)
         if not self.store.exists(*place):
             return None
-        record: Mapping[str, Any] = self.store.read_json(*place)
-        return record if record["fingerprint"] == self._fingerprint(measurement) else None
+        record = MeasurementRecord.read(self.store, *place)
+        return record if record.fingerprint == self._fingerprint(measurement) else None
 
-    def _place(self, measurement: Measurement) -> tuple[str, str, str]:
-        return (ROOT, self.replication.name, f"{measurement.key}.json")
+    def _place(self, measurement: Measurement) -> layout.Parts:
+        return layout.measurement(self.replication.name, measurement.key)
 
     def _fingerprint(self, measurement: Measurement) -> str:
         text = json.dumps([self.version, dict(measurement.about)], sort_keys=True, default=str)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.reports import open_report
 from tunesmith.artifacts.store import Store
 from tunesmith.replications.contract import CUT_DOWN, Replication, Result, Row, Setting
 
@@ -29,20 +31,18 @@ def honest_figure(store: Store, task: str, metric: str = "accuracy") -> dict[str
         ``value``, ``low``, ``high``, ``text`` and ``run_id``.
     """
     found = []
-    for run_id in store.list("reports", task):
-        if store.exists("reports", task, run_id, "report.json"):
-            facts = store.read_json("reports", task, run_id, "report.json")
-            if not facts["dataset"].get("is_sample"):
-                found.append(facts)
+    for run_id in store.list(*layout.reports(task)):
+        report = open_report(store, task, run_id)
+        if report is not None and not report.record.dataset.is_sample:
+            found.append(report.record)
     if not found:
         return None
-    facts = max(found, key=lambda report: str(report["created"]))
-    figure = facts["metrics"][facts["unit"]][metric]
-    family = (facts.get("model") or {}).get("family", "model")
+    newest = max(found, key=lambda record: record.created)
+    family = newest.model.family if newest.model else "model"
     return {
-        **{name: figure[name] for name in ("value", "low", "high")},
-        "text": f"{family}, {facts['n_test']:,} {facts['unit']}s",
-        "run_id": facts["run_id"],
+        **newest.item_metrics[metric].json_object(),
+        "text": f"{family}, {newest.n_test:,} {newest.unit}s",
+        "run_id": newest.run_id,
     }
 
 

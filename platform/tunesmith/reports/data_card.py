@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.artifacts.manifest import ROOT
+from tunesmith.artifacts import layout
 from tunesmith.datasets.reader import Dataset
 from tunesmith.midi.rolls import binary_roll, instrumentation_roll, timing_roll, velocity_roll
 from tunesmith.midi.score import Instrument, Score
@@ -43,7 +43,8 @@ def write_card(dataset: Dataset) -> str:
         Path of the card.
     """
     page = render_card(dataset)
-    dataset.store.write_bytes(page.encode(), ROOT, dataset.name, dataset.version, CARD)
+    parts = layout.dataset_version(dataset.name, dataset.version, CARD)
+    dataset.store.write_bytes(page.encode(), *parts)
     return dataset.path(CARD)
 
 

@@ -10,13 +10,15 @@ import ipaddress
 import logging
 import secrets
 import time
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.documents import Document
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import StoreError, UsageError, unknown
 from tunesmith.serving.http import problems
@@ -27,7 +29,6 @@ __all__ = ["Access", "Key", "Keys", "add_key", "revoke_key"]
 
 logger = logging.getLogger("tunesmith.serve")
 
-PARTS = ("serve", "keys.json")
 PREFIX = "ts_"
 CHALLENGE = 'Basic realm="Tunesmith: any name, and an API key as the password"'
 # Open to everyone: whether the server lives, and what it can answer, are no secrets.
@@ -44,15 +45,18 @@ class Key(BaseModel):
     requests_per_minute: int = Field(default=600, ge=1, description="Rate limit, a replica.")
 
 
-class Keys(BaseModel):
+class Keys(Document):
     """The content of serve/keys.json in the store."""
 
+    REMEDY: ClassVar[str] = "Remove the file and add the keys again: tunesmith keys add."
+
+    # It is written again with every key: a field left out while reading would be lost.
     model_config = ConfigDict(extra="forbid")
 
-    keys: list[Key] = Field(default_factory=list)
+    keys: tuple[Key, ...] = ()
 
     @classmethod
-    def read(cls, store: Store) -> "Keys":
+    def of(cls, store: Store) -> "Keys":
         """Return the keys in a store, none where there is no file.
 
         Raises
@@ -60,13 +64,7 @@ class Keys(BaseModel):
         StoreError
             When the file is not what this module writes.
         """
-        if not store.exists(*PARTS):
-            return cls()
-        try:
-            return cls.model_validate(store.read_json(*PARTS))
-        except ValidationError as error:
-            message = f"{'/'.join(PARTS)} in {store.uri} is not a list of keys: {error}"
-            raise StoreError(message) from error
+        return cls.read(store, *layout.API_KEYS) if store.exists(*layout.API_KEYS) else cls()
 
 
 def _hash(key: str) -> str:
@@ -118,7 +116,7 @@ class Access:
     def refresh(self) -> None:
         """Read the keys again; the old ones stay when they cannot be read."""
         try:
-            found = Keys.read(self._store)
+            found = Keys.of(self._store)
         except (StoreError, OSError) as error:
             logger.warning("the API keys cannot be read, the old ones stay: %s", error)
             return
@@ -204,7 +202,7 @@ def add_key(store: Store, name: str, requests_per_minute: int = 600) -> str:
     StoreError
         When the store cannot be read or written.
     """
-    keys = Keys.read(store).keys
+    keys = Keys.of(store).keys
     if any(key.name == name for key in keys):
         message = f"There is a key called {name!r}; revoke it first: tunesmith keys revoke {name}."
         raise UsageError(message)
@@ -224,7 +222,7 @@ def revoke_key(store: Store, name: str) -> None:
     StoreError
         When the store cannot be read or written.
     """
-    keys = Keys.read(store).keys
+    keys = Keys.of(store).keys
     kept = [key for key in keys if key.name != name]
     if len(kept) == len(keys):
         kind = "key"
@@ -232,5 +230,5 @@ def revoke_key(store: Store, name: str) -> None:
     _write(store, kept)
 
 
-def _write(store: Store, keys: list[Key]) -> None:
-    store.write_json(Keys(keys=keys).model_dump(), *PARTS)
+def _write(store: Store, keys: Iterable[Key]) -> None:
+    Keys(keys=tuple(keys)).write(store, *layout.API_KEYS)
