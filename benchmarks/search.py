@@ -45,10 +45,11 @@ sys.path[:0] = [str(ROOT / "platform")]
 from tunesmith.artifacts.store import Store  # noqa: E402
 from tunesmith.models import Family, Fitted, Step, get_family  # noqa: E402
 from tunesmith.tasks import Request, get_task  # noqa: E402
-from tunesmith.tuning.optuna_search import FAMILY, Space, starting_points  # noqa: E402
+from tunesmith.tuning.planning import plan_search, read_data  # noqa: E402
+from tunesmith.tuning.requests import SearchRequest  # noqa: E402
 from tunesmith.tuning.scoring import scores  # noqa: E402
-from tunesmith.tuning.session import read, study_setting  # noqa: E402
-from tunesmith.tuning.trial_data import Material, material  # noqa: E402
+from tunesmith.tuning.space import FAMILY, Space, starting_points  # noqa: E402
+from tunesmith.tuning.trial_data import TrialData  # noqa: E402
 
 QUIET = {
     "RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "PYTHONWARNINGS":
@@ -91,11 +92,15 @@ class Job:
         """Return which data."""
         return Request(self.dataset, None, self.seed)
 
-    def material(self) -> Material:
-        """Return what trials may see."""
+    def search_request(self) -> SearchRequest:
+        """Return the request of this project's own search."""
+        return SearchRequest(self.task, self.request(), self.families, self.trials, self.seed)
+
+    def trial_data(self) -> TrialData:
+        """Return the items that trials may see."""
         task = get_task(self.task)
-        data = read(task, Store(self.store), self.request(), self.families)
-        return material(task, data, self.seed)
+        data = read_data(task, Store(self.store), self.request(), self.families)
+        return TrialData.of(task, data, self.seed)
 
     def space(self) -> Space:
         """Return the space that all sides draw from."""
@@ -103,8 +108,8 @@ class Job:
 
     def points(self) -> list[dict[str, Any]]:
         """Return the settings that all sides begin with."""
-        study = study_setting(get_task(self.task), {"CPU": self.workers})
-        return starting_points(self.families, study)[: self.trials]
+        reference = get_task(self.task).reference
+        return starting_points(self.families, reference, {"CPU": self.workers})[: self.trials]
 
 
 @dataclass
@@ -135,7 +140,7 @@ class Outcome:
 
 
 def training(
-    seen: Material, family: str, params: Mapping[str, Any], seed: int
+    seen: TrialData, family: str, params: Mapping[str, Any], seed: int
 ) -> Iterator[tuple[float, bool, float]]:
     """Yield the best so far after every step, whether the trial would end here, and its seconds."""
     kind = get_family(family)
@@ -229,7 +234,7 @@ def _optuna_worker(
     study = optuna.load_study(
         study_name=job.task, storage=_journal(path), sampler=sampler, pruner=pruners[rule]
     )
-    seen, space = job.material(), job.space()
+    seen, space = job.trial_data(), job.space()
 
     def objective(trial: Any) -> float:
         settings = space(trial)
@@ -265,7 +270,7 @@ def side_d(job: Job, began: float) -> Outcome:
 
 def _one_step_worker(job: Job, tickets: Any, results: Any, kept: int, number: int) -> None:
     del number, kept
-    seen = job.material()
+    seen = job.trial_data()
     while (ticket := tickets.get()) is not None:
         settings, is_short = ticket
         best = 0.0
@@ -333,7 +338,7 @@ def _listen(
 def side_c(job: Job, began: float) -> Outcome:
     """Run this project's search, refits and the published run not counted."""
     from tunesmith.cluster import connection
-    from tunesmith.tuning import ENGINE, Ask, search
+    from tunesmith.tuning import ENGINE, search
 
     outcome = Outcome()
     line_of = re.compile(r"(\d+)/\d+ done, .* best ([\d.]+) ")
@@ -359,8 +364,7 @@ def side_c(job: Job, began: float) -> Outcome:
                 outcome.trained_s = sum(row["step_s"] for row in rows)
 
         with connection.session(None, meanwhile=ENGINE, num_cpus=job.workers):
-            ask = Ask(job.task, job.request(), job.families, trials=job.trials, seed=job.seed)
-            search(store, [ask], say=say)
+            search(store, [job.search_request()], say=say)
     return outcome
 
 
@@ -464,7 +468,7 @@ def study(store: str, dataset: str, steps: int) -> None:
     import keras
     from sklearn.model_selection import ParameterSampler
 
-    seen = Job("composer", store, dataset, ("cnn2d",), 0, 1, 0).material()
+    seen = Job("composer", store, dataset, ("cnn2d",), 0, 1, 0).trial_data()
     train, _ = next(seen.splits())
     view = train.view("chunks")
     n_chunks = len(seen.development.view("chunks"))
@@ -490,7 +494,7 @@ def study_score(store: str, dataset: str, epochs: int) -> None:
 
     from tunesmith.datasets.examples import aggregate
 
-    seen = Job("composer", store, dataset, ("cnn2d",), 0, 1, 0).material()
+    seen = Job("composer", store, dataset, ("cnn2d",), 0, 1, 0).trial_data()
     train, held_out = next(seen.splits())
     view, judged = train.view("chunks"), held_out.view("chunks")
     y = train.y[view.item]
@@ -551,7 +555,7 @@ def overhead(task: str, family: str, trials: int, slots: int) -> None:
     if done.returncode:
         raise SystemExit(done.stderr)
     traced = json.loads(done.stdout.splitlines()[-1])
-    seen = job.material()
+    seen = job.trial_data()
     bare = []
     for trial in traced:
         began = time.perf_counter()
@@ -625,7 +629,7 @@ def _traced_search(job: Job, prepare: Callable[[], None], **ray_options: Any) ->
     from tunesmith.cluster import connection
     from tunesmith.tuning.driver import run_trials
     from tunesmith.tuning.progress import silent
-    from tunesmith.tuning.session import Ask, open_session
+    from tunesmith.tuning.session import open_session
 
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -633,12 +637,13 @@ def _traced_search(job: Job, prepare: Callable[[], None], **ray_options: Any) ->
         contextlib.ExitStack() as stack,
     ):
         prepare()
-        ask = Ask(job.task, job.request(), job.families, trials=job.trials, seed=job.seed)
-        session = open_session(Store(folder), stack, ask, cluster=cluster, n_trials=job.trials)
+        store = Store(folder)
+        planned = plan_search(store, job.search_request(), None, cluster)
+        session = open_session(store, stack, planned, cluster=cluster, n_trials=job.trials)
         log = TrialLog()
         run_trials(
             [session],
-            {job.task: ray.put(session.material)},
+            {job.task: ray.put(session.trial_data)},
             cluster=cluster,
             callbacks=[log.callback()],
             deadline=None,

@@ -97,7 +97,7 @@ SEARCHES = st.fixed_dictionaries(
         "least_share": st.sampled_from([0.0, 0.25, 1.0]),
         "trials": st.integers(1, 50),
         "time_budget": st.sampled_from(["90s", "15m", "1h30m", "7"]),
-        "families": st.lists(st.sampled_from(["svm", "linear"]), min_size=1, unique=True),
+        "families": st.just(["boosting"]),
         "seed": st.integers(0, 2**32 - 1),
         "max_failed": st.integers(0, 5),
         "resume": st.just(True),
@@ -107,7 +107,7 @@ SEARCHES = st.fixed_dictionaries(
         "drop": st.lists(TEXT, max_size=2),
         "target": TEXT,
     },
-)
+).filter(lambda options: not options.keys() >= {"resume", "extend"})
 
 
 def arguments_of(options):
@@ -168,8 +168,8 @@ def test_tune_asks_for_the_same_search(searches, tmp_path, tasks, options):
 
 def test_one_task_gives_one_run_and_each_may_have_its_own_dataset(searches, store):
     assert tunesmith.tune("composer", dataset={"composer": "mine"}, store=store) == "composer"
-    ((_, (ask,), _),) = searches
-    assert ask.request.dataset == "mine"
+    ((_, (request,), _),) = searches
+    assert request.data.dataset == "mine"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_evaluate_measures_the_same(tmp_path, examples):
     assert lines
     assert report.page.endswith("reports/composer/r1/report.html")
     assert repr(report).startswith("Report('composer', 'r1', macro_f1=0.")
-    assert len(report.predictions) == json.loads(done.stdout)["n_test_pieces"]
+    assert len(report.predictions) == json.loads(done.stdout)["n_test"]
     assert set(report.per_class.index) == set(artefacts.CLASSES)
     html = report._repr_html_()
     assert "balanced accuracy" in html
@@ -238,7 +238,7 @@ def test_promote_makes_the_same_champion(tmp_path, examples):
     result = json.loads(done.stdout)
     model = tunesmith.promote("composer", store=add_run(tmp_path / "api", examples))
     assert model.version == result["version"] == 1
-    assert model.bundle.card["sha256"] == result["sha256"]
+    assert model.bundle.card.sha256 == result["sha256"]
     loaded = tunesmith.load_model("composer", store=tmp_path / "api")
     assert (loaded.version, loaded.classes) == (1, artefacts.CLASSES)
 
@@ -258,11 +258,11 @@ def test_a_run_stands_for_its_task_its_store_and_itself(tmp_path, examples):
     store = add_run(tmp_path, examples)
     finished = Run(open_run(store, "composer"))
     assert repr(finished) == "Run('composer', 'r1', family='toy', macro_f1=0.800)"
-    assert list(finished.trials.index) == ["t1", "t2", "t0", "t3"]
-    assert finished.trials.loc["t1", "params"] == {"strength": 60.0}
+    assert list(finished.trials.index) == [1, 2, 0, 3]
+    assert finished.trials.loc[1, "params"] == {"strength": 60.0}
     assert "toy, macro_f1 0.800 on validation (4 trials)" in finished._repr_html_()
     assert tunesmith.evaluate(finished).run_id == "r1"
-    assert tunesmith.promote(finished).bundle.card["run_id"] == "r1"
+    assert tunesmith.promote(finished).bundle.card.run_id == "r1"
     with pytest.raises(UsageError, match="names two runs"):
         tunesmith.evaluate(finished, run="r2")
 

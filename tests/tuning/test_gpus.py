@@ -17,10 +17,10 @@ from tunesmith.cluster import connection
 from tunesmith.artifacts.store import Store
 from tunesmith.tasks import Request
 with connection.session(num_cpus=3, num_gpus=2, object_store_memory=200_000_000) as cluster:
-    from tunesmith.tuning import Ask, search
-    ask = Ask("noise", families=("ann", "boosting"), trials=4)
+    from tunesmith.tuning import SearchRequest, search
+    ask = SearchRequest("noise", families=("ann", "boosting"), trials=4)
     (run,) = search(Store(sys.argv[1]), [ask], say=lambda line: print(line, file=sys.stderr))
-print(json.dumps(run))
+print(json.dumps(run.record.json_object()))
 """
 
 

@@ -109,9 +109,9 @@ def test_the_command_prints_a_table_and_json(board_store: Store) -> None:
     arguments = ["noise", "--store", board_store.uri]
     shown = CliRunner().invoke(main, arguments)
     assert shown.exit_code == 0
-    assert "0.6000 [0.500, 0.700]" in shown.stdout
+    assert "0.600 [0.500, 0.700]" in shown.stdout
     assert "boosting" in shown.stdout
     result = CliRunner().invoke(main, [*arguments, "--json", "--by", "run"])
     assert [row["run_id"] for row in json.loads(result.stdout)["rows"]] == ["r1", "r2"]
     empty = CliRunner().invoke(main, ["digits", "--store", board_store.uri])
-    assert "Nothing was searched yet" in empty.stdout
+    assert "No search has been run yet" in empty.stdout

@@ -13,7 +13,8 @@ from optuna.trial import TrialState
 from tests import records
 from tunesmith.artifacts.tracking import open_client
 from tunesmith.tuning.mlflow_trials import TrackedTrials
-from tunesmith.tuning.optuna_search import FAMILY, open_study
+from tunesmith.tuning.space import FAMILY
+from tunesmith.tuning.studies import open_study
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

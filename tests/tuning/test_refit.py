@@ -12,13 +12,13 @@ from tunesmith.models import get_family
 from tunesmith.models.contract import Step
 from tunesmith.registry.gate import LEAST_REFERENCE_ROWS
 from tunesmith.tuning.refit import refit
-from tunesmith.tuning.trial_data import Material
+from tunesmith.tuning.trial_data import TrialData
 
 
 def test_few_items_still_give_the_rows_that_promotion_compares() -> None:
     examples = artefacts.make_examples(30)
     files = refit(
-        Material(examples, ((20, 30),), "macro_f1"), "linear", {"C": 1.0, "balance": 0.5},
+        TrialData(examples, ((20, 30),), "macro_f1"), "linear", {"C": 1.0, "balance": 0.5},
         steps=1, seed=0, threads=1, views=("features",),
     )  # fmt: skip
     with np.load(io.BytesIO(files["model/reference.npz"])) as arrays:
@@ -43,7 +43,7 @@ def test_schedules_are_laid_out_for_as_long_as_it_trains(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(type(boosting), "fit", watched)
     refit(
-        Material(artefacts.make_examples(30), ((20, 30),), "macro_f1"), "boosting",
+        TrialData(artefacts.make_examples(30), ((20, 30),), "macro_f1"), "boosting",
         boosting.default(), steps=3, seed=0, threads=1, views=("features",),
     )  # fmt: skip
     assert (lengths, steps) == ([3], [1, 2, 3])

@@ -1,9 +1,12 @@
 """From the options of a search to what is searched."""
 
+from typing import Any
+
 import pytest
 
 from tunesmith.errors import UsageError
-from tunesmith.tuning import SearchOptions, asks_for, datasets_by_task
+from tunesmith.tasks import Request
+from tunesmith.tuning import SearchOptions, SearchRequest, datasets_by_task, search_requests
 
 
 def test_each_task_gets_the_options_that_its_kind_of_data_has() -> None:
@@ -11,31 +14,49 @@ def test_each_task_gets_the_options_that_its_kind_of_data_has() -> None:
     options = SearchOptions(
         dataset=datasets, version="abc", least_pieces=4, trials=3, families=["svm"], seed=5
     )
-    composer, every, digits = asks_for(["composer", "composer_all", "digits"], options)
-    assert composer.request.dataset == "mine"
-    assert every.request.dataset == "other"
-    assert composer.request.version == "abc"
-    assert composer.request.options == {"least_pieces": 4}
-    assert digits.request.dataset is None
-    assert digits.request.version is None
-    assert digits.request.options == {}
+    composer, every, digits = search_requests(["composer", "composer_all", "digits"], options)
+    assert composer.data.dataset == "mine"
+    assert every.data.dataset == "other"
+    assert composer.data.version == "abc"
+    assert composer.data.options == {"least_pieces": 4}
+    assert digits.data.dataset is None
+    assert digits.data.version is None
+    assert digits.data.options == {}
     assert {ask.trials for ask in (composer, every, digits)} == {3}
     assert digits.families == ("svm",)
-    assert digits.request.seed == digits.seed == 5
+    assert digits.data.seed == digits.seed == 5
 
 
 def test_a_table_of_the_users_own_goes_to_tasks_on_tables_alone() -> None:
     options = SearchOptions(csv="songs.csv", target="mood", group=["artist"], drop=["id"])
-    (ask,) = asks_for(["genre"], options)
-    assert ask.request.options == {
+    (ask,) = search_requests(["genre"], options)
+    assert ask.data.options == {
         "csv": "songs.csv", "target": "mood", "groups": ["artist"], "leave_out": ["id"],
     }  # fmt: skip
     with pytest.raises(
         UsageError, match="--csv is for tasks that can read a table of your own: emotion or genre"
     ):
-        asks_for(["genre", "digits"], options)
+        search_requests(["genre", "digits"], options)
 
 
 def test_an_unknown_task_is_answered_with_near_ones() -> None:
     with pytest.raises(UsageError, match="Did you mean composer"):
-        asks_for(["compser"], SearchOptions())
+        search_requests(["compser"], SearchOptions())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"task": "nois"}, "Did you mean noise"),
+        ({"families": ("boosing",)}, "Did you mean boosting"),
+        ({"families": ("cnn1d",)}, "reads chunks, which .* Families for it: ann, boosting, "),
+        ({"trials": 0}, "at least one trial"),
+        ({"resume": True, "extend": True}, "choose one of them"),
+        ({"data": Request(dataset="a/b")}, "cannot name a dataset"),
+    ],
+)
+def test_a_request_that_cannot_be_carried_out_cannot_be_made(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        SearchRequest(**{"task": "noise", **options})

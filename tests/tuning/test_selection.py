@@ -9,9 +9,10 @@ import pytest
 from optuna.trial import TrialState
 
 from tunesmith.errors import SearchError
-from tunesmith.tuning.optuna_search import FAMILY, open_study
 from tunesmith.tuning.progress import Progress
 from tunesmith.tuning.selection import choose
+from tunesmith.tuning.space import FAMILY
+from tunesmith.tuning.studies import open_study
 
 
 def _session(folder: Path, trials: list[dict[str, Any]]) -> Any:

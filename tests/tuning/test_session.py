@@ -10,19 +10,24 @@ from optuna.trial import TrialState
 from tunesmith.artifacts.searches import TrialResult
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError
-from tunesmith.tuning.session import Ask, Session, open_session
+from tunesmith.tuning.continuation import begun_plan
+from tunesmith.tuning.planning import plan_search
+from tunesmith.tuning.requests import SearchRequest
+from tunesmith.tuning.session import Session, open_session
 
-BEGIN = Ask("noise", families=("linear",), trials=2)
+BEGIN = SearchRequest("noise", families=("linear",), trials=2)
 
 
-def opened(store: Store, ask: Ask) -> Session:
+def opened(store: Store, request: SearchRequest) -> Session:
+    cluster = {"CPU": 1.0}
+    planned = plan_search(store, request, begun_plan(store, request), cluster)
     with ExitStack() as stack:
-        return open_session(store, stack, ask, cluster={"CPU": 1.0}, n_trials=2)
+        return open_session(store, stack, planned, cluster=cluster, n_trials=2)
 
 
 def test_an_interrupted_search_is_opened_where_it_was(store: Store) -> None:
     first = opened(store, BEGIN)
-    again = opened(store, Ask("noise", resume=True))
+    again = opened(store, SearchRequest("noise", resume=True))
     assert (again.run_id, again.folder) == (first.run_id, first.folder)
 
 
@@ -31,7 +36,7 @@ def test_a_search_whose_study_this_version_cannot_read_is_not_continued(store: S
     (session.folder / "history.jsonl").write_text('{"trial": 0}\n')
     (session.folder / "study.journal").unlink()
     with pytest.raises(SearchError, match=f"{session.run_id}.*an earlier version"):
-        opened(store, Ask("noise", resume=True))
+        opened(store, SearchRequest("noise", resume=True))
 
 
 def test_results_say_which_trials_were_not_stopped(store: Store) -> None:
@@ -60,4 +65,4 @@ def test_a_run_whose_study_this_version_cannot_read_is_not_extended(store: Store
     (published / "study.journal").unlink()
     store.write_json({"run_id": "old"}, "runs", "noise", "latest.json")
     with pytest.raises(SearchError, match=r"old.*an earlier version"):
-        opened(store, Ask("noise", extend=True, trials=4))
+        opened(store, SearchRequest("noise", extend=True, trials=4))

@@ -6,7 +6,7 @@ import pytest
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.tasks import Request, get_task
-from tunesmith.tuning.trial_data import material, stretch
+from tunesmith.tuning.trial_data import TrialData, stretch
 
 
 def _examples() -> Examples:
@@ -39,7 +39,7 @@ def test_a_stretch_is_the_items_taken_and_shares_their_memory(first: int, stop: 
 def test_the_test_part_is_not_in_the_material(name: str, store: Store) -> None:
     task = get_task(name)
     data = task.read(store, Request())
-    seen = material(task, data, seed=0)
+    seen = TrialData.of(task, data, seed=0)
     held_out = {i for i, part in zip(data.examples.ids, data.parts, strict=True) if part == "test"}
     assert held_out
     assert not held_out & set(seen.development.ids)
@@ -48,13 +48,13 @@ def test_the_test_part_is_not_in_the_material(name: str, store: Store) -> None:
 
 def test_folds_cover_development_once_and_keep_groups_whole(store: Store) -> None:
     task = get_task("digits")
-    seen = material(task, task.read(store, Request()), seed=0)
+    seen = TrialData.of(task, task.read(store, Request()), seed=0)
     pairs = list(seen.splits())
     assert len(pairs) == task.folds
     every = [identity for _, validation in pairs for identity in validation.ids]
     assert sorted(every) == sorted(seen.development.ids)
     np.testing.assert_array_equal(
-        np.concatenate([validation.y for _, validation in pairs]), seen.judged_y
+        np.concatenate([validation.y for _, validation in pairs]), seen.held_out_y
     )
     for train, validation in pairs:
         assert not set(train.groups) & set(validation.groups)
@@ -65,7 +65,7 @@ def test_folds_cover_development_once_and_keep_groups_whole(store: Store) -> Non
 
 def test_folds_share_one_copy_of_the_data(store: Store) -> None:
     task = get_task("digits")
-    seen = material(task, task.read(store, Request()), seed=0)
+    seen = TrialData.of(task, task.read(store, Request()), seed=0)
     (name,) = seen.ring.views
     for part in (seen.development, *(part for pair in seen.splits() for part in pair)):
         assert np.shares_memory(part.view(name).x, seen.ring.view(name).x)
@@ -74,7 +74,7 @@ def test_folds_share_one_copy_of_the_data(store: Store) -> None:
 def test_hold_out_is_the_validation_part(store: Store) -> None:
     task = get_task("noise")
     data = task.read(store, Request())
-    ((train, validation),) = material(task, data, seed=0).splits()
+    ((train, validation),) = TrialData.of(task, data, seed=0).splits()
     ids = np.array(data.examples.ids)
     assert train.ids == ids[data.parts == "train"].tolist()
     assert validation.ids == ids[data.parts == "validation"].tolist()

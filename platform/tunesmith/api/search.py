@@ -9,6 +9,7 @@ from tunesmith.api.progress import Progress, silent
 from tunesmith.api.results import Run
 from tunesmith.api.stores import AnyStore, open_store
 from tunesmith.api.tasks import Plugins, family_name, task_of, using_plugins
+from tunesmith.artifacts import runs
 from tunesmith.artifacts.runs import open_run
 from tunesmith.artifacts.store import Store
 from tunesmith.cluster import connection
@@ -204,23 +205,23 @@ def run_search(
     max_failed: int | None,
     track: bool,
     say: Progress,
-) -> list[dict[str, Any]]:
+) -> "list[runs.Run]":
     """Search tasks on the cluster that is connected, and note where it shows itself.
 
     Returns
     -------
-    list of dict
-        As `tunesmith.tuning.search` returns them.
+    list of Run
+        The published run of each task.
     """
     from tunesmith.artifacts import layout
     from tunesmith.artifacts.searches import ClusterRecord
-    from tunesmith.tuning import asks_for, search
+    from tunesmith.tuning import search, search_requests
 
-    asks = asks_for(names, options)
+    requests = search_requests(names, options)
     ClusterRecord.model_validate(connection.endpoints()).write(store, *layout.CLUSTER)
     return search(
         store,
-        asks,
+        requests,
         cluster=cluster,
         time_budget_s=time_budget_s,
         max_failed=max_failed,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from tunesmith.cli.command import command, echo
 from tunesmith.cli.progress import counting
 from tunesmith.cli.serve import require_free, wait_for_signal
 from tunesmith.cli.tables import Column, console, print_table
+
+if TYPE_CHECKING:
+    from tunesmith.artifacts.runs import Run
 
 _COLUMNS = (
     Column("piece", folds=True),
@@ -111,7 +114,7 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
     from tunesmith.reports.publishing import make_report
     from tunesmith.serving.launch import read_configuration, start
     from tunesmith.tasks import Request
-    from tunesmith.tuning import Ask, search
+    from tunesmith.tuning import SearchRequest, search
 
     with progress.stage("scores", f"Writing {sum(PIECES.values())} music21 scores out as MIDI"):
         with counting("scores") as advance:
@@ -128,11 +131,11 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
     with progress.stage("search", f"Searching {trials} trials over the composer families"):
         run = _finished_run(store, manifest.version)
         if run is None:
-            ask = Ask(TASK, Request(dataset=DATASET), FAMILIES, trials)
-            (run,) = search(store, [ask], time_budget_s=SEARCH_BUDGET_S, say=_indent)
-        best = run["best"]
-        echo(f"      best of validation: {best['family']}, {run['metric']} {best['score']:.3f}")
-    run_id = run["run_id"]
+            request = SearchRequest(TASK, Request(dataset=DATASET), FAMILIES, trials)
+            (run,) = search(store, [request], time_budget_s=SEARCH_BUDGET_S, say=_indent)
+        best = run.record.best
+        echo(f"      best of validation: {best.family}, {run.record.metric} {best.score:.3f}")
+    run_id = run.run_id
     with progress.stage("evaluate", "Evaluating the winner on pieces the search never saw"):
         report = open_report(store, TASK, run_id) or make_report(store, TASK, run_id)
     with progress.stage("promote", "Promoting it"):
@@ -157,7 +160,7 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
     }
 
 
-def _finished_run(store: Any, version: str) -> dict[str, Any] | None:
+def _finished_run(store: Any, version: str) -> "Run | None":
     """Return the champion's run, else the latest one, where it was made from this version."""
     from tunesmith.artifacts.runs import open_run
     from tunesmith.errors import StoreError
@@ -165,11 +168,11 @@ def _finished_run(store: Any, version: str) -> dict[str, Any] | None:
 
     current = champion(store, TASK)
     try:
-        facts = open_run(store, TASK, None if current is None else current.card.run_id).facts
+        run = open_run(store, TASK, None if current is None else current.card.run_id)
     except StoreError:
         return None
-    made_from = facts["dataset"]
-    return facts if (made_from["name"], made_from["version"]) == (DATASET, version) else None
+    dataset = run.record.dataset
+    return run if (dataset.name, dataset.version) == (DATASET, version) else None
 
 
 def _indent(line: str) -> None:

@@ -14,6 +14,7 @@ from tunesmith.cli.wording import count, duration, settings, size
 from tunesmith.errors import UsageError
 
 if TYPE_CHECKING:
+    from tunesmith.artifacts.runs import Run
     from tunesmith.tuning import SearchOptions
 
 # What NumPy, scikit-learn and Keras take.
@@ -57,6 +58,13 @@ def _cells(row: dict[str, Any], *, best: bool) -> list[str]:
         duration(row["duration_s"]) if row["duration_s"] else "",
         row["error"] or settings(row["params"]),
     ]
+
+
+def _with_trials(run: "Run") -> dict[str, Any]:
+    """Return a run with a row for each trial, as ``--json`` prints it."""
+    trials = run.table("trials")
+    rows = trials.astype(object).where(trials.notna(), None).to_dict("records")
+    return run.record.json_object() | {"table": rows}
 
 
 def _show_plan(result: dict[str, Any]) -> None:
@@ -223,11 +231,11 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
     here = {"include_dashboard": options["dashboard"], "num_cpus": options["cpus"]}
     with connection.session(options["address"], meanwhile=ENGINE, say=echo, **here) as cluster:
         from tunesmith.api.search import run_search
-        from tunesmith.tuning import asks_for, on_machines, plan
+        from tunesmith.tuning import on_machines, preview, search_requests
 
         place, chosen = Store(store), _search_options(options)
         if options["dry_run"]:
-            return {"plan": plan(place, asks_for(names, chosen), on_machines(cluster))}
+            return {"plan": preview(place, search_requests(names, chosen), on_machines(cluster))}
         with searching() as say:
             runs = run_search(
                 place,
@@ -239,4 +247,4 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
                 track=options["track"],
                 say=say,
             )
-        return {"runs": runs}
+        return {"runs": [_with_trials(run) for run in runs]}

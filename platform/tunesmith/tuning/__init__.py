@@ -8,23 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tunesmith.tuning.driver import SearchInterruptedError, search
-    from tunesmith.tuning.planning import plan
-    from tunesmith.tuning.requests import SearchOptions, asks_for, datasets_by_task
+    from tunesmith.tuning.preview import preview
+    from tunesmith.tuning.requests import (
+        SearchOptions,
+        SearchRequest,
+        datasets_by_task,
+        search_requests,
+    )
     from tunesmith.tuning.scheduler import on_machines
-    from tunesmith.tuning.session import Ask
     from tunesmith.tuning.trial import hide_gpus_not_given
 
 __all__ = [
     "ENGINE",
-    "Ask",
     "SearchInterruptedError",
     "SearchOptions",
-    "asks_for",
+    "SearchRequest",
     "datasets_by_task",
     "hide_gpus_not_given",
     "on_machines",
-    "plan",
+    "preview",
     "search",
+    "search_requests",
 ]
 
 ENGINE = (
@@ -35,15 +39,15 @@ ENGINE = (
 """What a search imports, for `tunesmith.cluster.connection.session` to do while Ray starts."""
 
 _HOMES = {
-    "Ask": "session",
     "SearchInterruptedError": "driver",
     "SearchOptions": "requests",
-    "asks_for": "requests",
+    "SearchRequest": "requests",
     "datasets_by_task": "requests",
     "hide_gpus_not_given": "trial",
     "on_machines": "scheduler",
-    "plan": "planning",
+    "preview": "preview",
     "search": "driver",
+    "search_requests": "requests",
 }
 
 

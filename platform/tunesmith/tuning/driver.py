@@ -1,4 +1,4 @@
-"""A search from the question to the published run."""
+"""A search from the request to the published run."""
 
 import logging
 import os
@@ -14,17 +14,21 @@ from ray import tune
 from ray.tune import Callback
 from ray.tune.error import TuneError
 
+from tunesmith.artifacts.runs import Run
 from tunesmith.artifacts.store import Store
 from tunesmith.artifacts.tracking import tracking_uri
 from tunesmith.errors import SearchError, UsageError
 from tunesmith.plugins import snapshot
+from tunesmith.tuning.continuation import begun_plan
 from tunesmith.tuning.mlflow_trials import TrackedTrials
 from tunesmith.tuning.optuna_search import Portfolio
+from tunesmith.tuning.planning import plan_search
 from tunesmith.tuning.progress import Budget, Say, Watch, silent
 from tunesmith.tuning.prometheus import Meters
+from tunesmith.tuning.requests import SearchRequest
 from tunesmith.tuning.scheduler import EarlyStopping, on_machines, placement, slots
 from tunesmith.tuning.selection import publish
-from tunesmith.tuning.session import Ask, Session, check, open_session
+from tunesmith.tuning.session import Session, open_session
 from tunesmith.tuning.tensorboard import EventFiles
 from tunesmith.tuning.trial import SearchTrial
 
@@ -47,24 +51,24 @@ class SearchInterruptedError(SearchError):
 
 def search(
     store: Store,
-    asks: Sequence[Ask],
+    requests: Sequence[SearchRequest],
     *,
     cluster: Mapping[str, float] | None = None,
     time_budget_s: float | None = None,
     max_failed: int | None = None,
     track: bool = False,
     say: Say = silent,
-) -> list[dict[str, Any]]:
+) -> list[Run]:
     """Search one task or many on the cluster that is connected, and publish a run of each.
 
     Parameters
     ----------
     store
         Where data is read and runs are written.
-    asks
-        What to search, one a task.
+    requests
+        One for each task.
     cluster
-        What it has or grows to, by resource name; by default what it has now.
+        Resources that the cluster has or grows to, by name; by default those it has now.
     time_budget_s
         Everything, refits included, should end within this time.
     max_failed
@@ -77,13 +81,13 @@ def search(
 
     Returns
     -------
-    list of dict
-        The content of each ``run.json``, and under ``table`` a mapping for each trial.
+    list of Run
+        The published run of each task.
 
     Raises
     ------
     UsageError
-        When a task or family does not exist or a task is asked for twice.
+        When a task is named twice, or none.
     SearchError
         When no trial of a task ended with a score.
     SearchInterruptedError
@@ -91,27 +95,28 @@ def search(
     """
     started = time.monotonic()
     deadline = None if time_budget_s is None else started + time_budget_s
-    names = [ask.task for ask in asks]
+    names = [request.task for request in requests]
     if len(set(names)) < len(names) or not names:
         message = f"Every task once, at least one: {', '.join(names) or 'none'} was asked for."
         raise UsageError(message)
-    for ask in asks:
-        check(ask)
     cluster = on_machines(ray.cluster_resources() if cluster is None else cluster)
-    n_trials = sum(ask.trials for ask in asks)
+    planned = [
+        plan_search(store, request, begun_plan(store, request), cluster) for request in requests
+    ]
+    n_trials = sum(search_plan.plan.trials for search_plan in planned)
     with ExitStack() as stack:
         sessions = []
-        for ask in asks:
-            session = open_session(store, stack, ask, cluster=cluster, n_trials=n_trials)
+        for search_plan in planned:
+            session = open_session(store, stack, search_plan, cluster=cluster, n_trials=n_trials)
             sessions.append(session)
             for note in session.data.notes:
                 say(f"{session.task.name}: {note}")
             say(_describe(session))
-        materials = {session.task.name: ray.put(session.material) for session in sessions}
+        references = {session.task.name: ray.put(session.trial_data) for session in sessions}
         tracked = _tracked(stack, store, sessions, say) if track else None
         run_trials(
             sessions,
-            materials,
+            references,
             cluster=cluster,
             callbacks=[] if tracked is None else [tracked],
             deadline=deadline,
@@ -123,7 +128,7 @@ def search(
         return publish(
             store,
             sessions,
-            materials,
+            references,
             cluster=cluster,
             time_budget_s=time_budget_s,
             deadline=deadline,
@@ -154,7 +159,7 @@ def _tracked(
 
 def run_trials(
     sessions: Sequence[Session],
-    materials: Mapping[str, Any],
+    references: Mapping[str, Any],
     *,
     cluster: Mapping[str, float],
     callbacks: Sequence[Callback],
@@ -180,7 +185,7 @@ def run_trials(
     history = {session.task.name: session.history for session in sessions}
     events = {session.task.name: session.folder / "tensorboard" for session in sessions}
     trainable = tune.with_resources(
-        tune.with_parameters(SearchTrial, materials=dict(materials), plugins=snapshot()),
+        tune.with_parameters(SearchTrial, trial_data=dict(references), plugins=snapshot()),
         placement,
     )
     scheduler = EarlyStopping(cluster)
@@ -232,7 +237,7 @@ def run_trials(
 
 
 def _how_to_continue(sessions: Sequence[Session]) -> str:
-    """Return what a person reads who is to bring a search to its end later."""
+    """Return the message that says how to resume a search."""
     names = " ".join(session.task.name for session in sessions)
     done = sum(session.progress.ended for session in sessions)
     return (

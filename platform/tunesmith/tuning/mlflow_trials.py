@@ -18,10 +18,10 @@ from ray.tune import Callback
 from tunesmith.artifacts.searches import TrialResult, read_history
 from tunesmith.artifacts.tracking import experiment, open_client
 from tunesmith.tuning import run_artifact
-from tunesmith.tuning.optuna_search import settings_of
 from tunesmith.tuning.progress import Say, result_of
 from tunesmith.tuning.session import Session
-from tunesmith.tuning.trial import SCORE
+from tunesmith.tuning.space import settings_of
+from tunesmith.tuning.trial import SCORE, Fields
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -81,7 +81,7 @@ class TrackedTrials(Callback):
         self._writer.start()
 
     def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+        self, iteration: int, trials: list[Any], trial: Any, result: Fields, **info: Any
     ) -> None:
         """Pass a result on."""
         del iteration, trials, info

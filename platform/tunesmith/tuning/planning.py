@@ -1,123 +1,103 @@
-"""What a search would do, without doing it."""
+"""The plan of a search and the data it reads; nothing is written here."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
 
-import numpy as np
-import optuna
-
+from tunesmith.artifacts.searches import DataRequest, DatasetReference, Plan
 from tunesmith.artifacts.store import Store
-from tunesmith.models import Family, get_family
-from tunesmith.tasks import Task, TaskData
-from tunesmith.tuning.optuna_search import starting_points
-from tunesmith.tuning.scheduler import resolve, slots
-from tunesmith.tuning.session import Ask, check, families_for, read, study_setting
+from tunesmith.errors import SearchError
+from tunesmith.models import get_family
+from tunesmith.tasks import Request, Task, TaskData, get_task
+from tunesmith.tuning import run_artifact
+from tunesmith.tuning.requests import SearchRequest, views_of
 
-__all__ = ["describe_space", "plan"]
-
-_DRAWS = 200
+__all__ = ["PlannedSearch", "plan_search", "read_data"]
 
 
-def plan(store: Store, asks: Sequence[Ask], cluster: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Return what `search` would do with `asks` on a cluster.
+@dataclass(frozen=True)
+class PlannedSearch:
+    """A search that can begin.
+
+    Attributes
+    ----------
+    task
+        The task.
+    plan
+        The content of ``plan.json``.
+    data
+        The task's data, as the plan asks for it.
+    """
+
+    task: Task
+    plan: Plan
+    data: TaskData
+
+
+def plan_search(
+    store: Store, request: SearchRequest, begun: Plan | None, cluster: Mapping[str, float]
+) -> PlannedSearch:
+    """Read the data of a search and plan it.
 
     Parameters
     ----------
     store
-        Where data is read; nothing is written.
-    asks
-        What to search.
+        The store of data and runs; nothing is written.
+    request
+        The request.
+    begun
+        The plan of the search that it continues or extends; see `begun_plan`.
     cluster
-        What the cluster has, by resource name.
+        Resources of the cluster by name.
 
-    Returns
-    -------
-    list of dict
-        For each task its data, trials, and families with resources, steps and space.
+    Raises
+    ------
+    SearchError
+        When the data changed since the search began.
     """
-    n_trials = sum(ask.trials for ask in asks)
-    plans = []
-    for ask in asks:
-        task = check(ask)
-        families = families_for(task, ask, cluster)
-        data = read(task, store, ask.request, families)
-        shares = {name: resolve(get_family(name).resources, cluster, n_trials) for name in families}
-        plans.append(
-            {
-                "task": task.name,
-                "title": task.title,
-                "protocol": task.protocol(data),
-                "metric": task.metric,
-                "folds": task.folds,
-                "trials": ask.trials,
-                "seed": ask.seed,
-                "slots": slots(cluster, list(shares.values())),
-                "first": [
-                    point["family"]
-                    for point in starting_points(families, study_setting(task, cluster))
-                ][: ask.trials],
-                "data": _sizes(task, data),
-                "notes": list(data.notes),
-                "families": [
-                    {
-                        "name": name,
-                        "view": get_family(name).view,
-                        "resources": shares[name],
-                        "memory_bytes": get_family(name).resources.memory_bytes,
-                        "steps": get_family(name).max_steps,
-                        "step": get_family(name).step_unit,
-                        "space": describe_space(get_family(name)),
-                    }
-                    for name in families
-                ],
-            }
+    task = get_task(request.task)
+    if begun is None:
+        families = request.families or _suited(task, cluster)
+        data = read_data(task, store, request.data, families)
+        return PlannedSearch(task, _new_plan(task, request, families, data), data)
+    data = read_data(task, store, Request.of(begun.request.model_dump()), begun.families)
+    if begun.dataset.version != data.version:
+        message = (
+            f"The data of {task.name} is version {data.version} now, the search began on "
+            f"{begun.dataset.version}. Start a new search."
         )
-    return plans
+        raise SearchError(message)
+    return PlannedSearch(task, begun, data)
 
 
-def describe_space(family: Family) -> dict[str, str]:
-    """Return each setting of a family and its range, in words.
-
-    The space is define-by-run, so it is drawn from often enough to meet every branch.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    found: dict[str, str] = {}
-    times: dict[str, int] = {}
-    for _ in range(_DRAWS):
-        trial = study.ask()
-        family.space(trial)
-        for name, distribution in trial.distributions.items():
-            found[name] = _range(distribution)
-            times[name] = times.get(name, 0) + 1
-    return {
-        name: text if times[name] == _DRAWS else f"{text}, only with some others"
-        for name, text in found.items()
-    }
+def read_data(task: Task, store: Store, request: Request, families: Sequence[str]) -> TaskData:
+    """Return the data that is asked for, of its views those that the families read."""
+    return task.read(store, replace(request, views=tuple(sorted(views_of(families)))))
 
 
-def _range(distribution: Any) -> str:
-    if isinstance(distribution, optuna.distributions.CategoricalDistribution):
-        return "one of " + ", ".join(str(choice) for choice in distribution.choices)
-    text = f"{distribution.low:g} to {distribution.high:g}"
-    return f"{text}, logarithmic" if distribution.log else text
+def _suited(task: Task, cluster: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the task's families, on a cluster without a GPU less those that need one."""
+    if cluster.get("GPU", 0):
+        return task.families
+    return tuple(name for name in task.families if not get_family(name).is_slow_without_gpu)
 
 
-def _sizes(task: Task, data: TaskData) -> dict[str, Any]:
-    parts, counts = np.unique(data.parts, return_counts=True)
-    views = {}
-    for name, view in data.examples.views.items():
-        is_array = isinstance(view.x, np.ndarray)
-        views[name] = {
-            "rows": len(view),
-            "bytes": int(view.x.nbytes if is_array else sum(row.nbytes for row in view.x)),
-        }
-    return {
-        "name": data.name,
-        "version": data.version,
-        "is_sample": data.is_sample,
-        "unit": task.unit,
-        "items": {str(part): int(count) for part, count in zip(parts, counts, strict=True)},
-        "classes": len(data.examples.classes),
-        "views": views,
-    }
+def _new_plan(
+    task: Task, request: SearchRequest, families: tuple[str, ...], data: TaskData
+) -> Plan:
+    run_id = run_artifact.new_run_id()
+    wanted = DataRequest.model_validate(request.data.facts())
+    if task.kind == "midi":
+        # The version that is the latest today, so that a resumed search reads the same.
+        wanted = wanted.model_copy(update={"dataset": data.name, "version": data.version})
+    return Plan(
+        run_id=run_id,
+        study=f"{task.name}/{run_id}",
+        task=task.name,
+        metric=task.metric,
+        request=wanted,
+        families=families,
+        trials=request.trials,
+        seed=request.seed,
+        created=run_artifact.now(),
+        dataset=DatasetReference(name=data.name, version=data.version, is_sample=data.is_sample),
+    )

@@ -15,7 +15,7 @@ from ray.tune import Callback, Stopper
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.searches import TrialResult
 from tunesmith.tuning.display import Display, Lines, Standing
-from tunesmith.tuning.trial import ANSWERS
+from tunesmith.tuning.trial import ANSWERS, Fields
 
 __all__ = ["REFIT_MARGIN", "Budget", "Progress", "Say", "Watch", "result_of", "silent"]
 
@@ -144,7 +144,7 @@ class Budget(Stopper):
         self._used_s: defaultdict[str, dict[str, float]] = defaultdict(dict)
         self.reason: str | None = None
 
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+    def __call__(self, trial_id: str, result: Fields) -> bool:
         """Return whether the trial ends now, because its task keeps others waiting."""
         task = result["config"]["task"]
         self._used_s[task][trial_id] = result["time_total_s"]
@@ -223,7 +223,7 @@ class Watch(Callback):
             self._show(task, [])
 
     def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+        self, iteration: int, trials: list[Any], trial: Any, result: Fields, **info: Any
     ) -> None:
         """Keep a result."""
         del iteration, info

@@ -13,7 +13,7 @@ from tunesmith.errors import ModelError
 from tunesmith.models import Fitted, get_family
 from tunesmith.plugins import Snapshot, restore
 from tunesmith.tuning.trial import hide_gpus_not_given
-from tunesmith.tuning.trial_data import Material
+from tunesmith.tuning.trial_data import TrialData
 
 __all__ = ["MODEL_FOLDER", "refit"]
 
@@ -23,7 +23,7 @@ _REFERENCE_ROWS = 256
 
 
 def refit(
-    material: Material,
+    trial_data: TrialData,
     family: str,
     params: Mapping[str, Any],
     *,
@@ -37,8 +37,8 @@ def refit(
 
     Parameters
     ----------
-    material
-        What the search saw.
+    trial_data
+        The items that the search saw.
     family, params
         The winner.
     steps
@@ -65,7 +65,7 @@ def refit(
     if plugins is not None:
         restore(plugins)
     model = None
-    development = material.development
+    development = trial_data.development
     # Schedules are laid out for these steps: a rate that has not come down leaves a worse model.
     fit = get_family(family).fit(params, development, seed=seed, max_steps=steps, threads=threads)
     for step in fit:
@@ -78,7 +78,7 @@ def refit(
         (folder / "native").mkdir()
         model.save(folder / "native")
         model.export_onnx(folder / "model.onnx")
-        (folder / "reference.npz").write_bytes(_reference(model, material, views))
+        (folder / "reference.npz").write_bytes(_reference(model, trial_data, views))
         return {
             f"{MODEL_FOLDER}/{path.relative_to(folder).as_posix()}": path.read_bytes()
             for path in sorted(folder.rglob("*"))
@@ -86,14 +86,14 @@ def refit(
         }
 
 
-def _reference(model: Fitted, material: Material, views: Sequence[str]) -> bytes:
+def _reference(model: Fitted, trial_data: TrialData, views: Sequence[str]) -> bytes:
     """Return an NPZ of rows of the model's view and its own answers to them.
 
     The rows are the last ones of the widest of `views`. A view with one row an item gives the row
     of each one's item, so that all members of an ensemble answer to the same rows. Where the data
     has fewer, rows are added that are made of others (`_mixed`).
     """
-    examples = material.development
+    examples = trial_data.development
     widest = max((examples.view(name) for name in views), key=len)
     own = examples.view(model.views[0])
     rows = np.arange(len(widest))[-_REFERENCE_ROWS:]

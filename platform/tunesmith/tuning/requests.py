@@ -1,13 +1,71 @@
-"""From the options of a search to what is searched, a request a task."""
+"""A request for a search, and the options it is made from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tunesmith.artifacts.manifest import check_name
 from tunesmith.errors import UsageError
+from tunesmith.models import family_names, get_family
 from tunesmith.tasks import Request, get_task, task_names
-from tunesmith.tuning.session import Ask
 
-__all__ = ["SearchOptions", "asks_for", "datasets_by_task"]
+__all__ = ["SearchOptions", "SearchRequest", "datasets_by_task", "search_requests", "views_of"]
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """A search of one task; one that cannot be carried out cannot be made.
+
+    Attributes
+    ----------
+    task
+        Name of the task.
+    data
+        The data to read.
+    families
+        Names to search over; by default the task's own, without a GPU less those that need one.
+    trials
+        Trials the search is to hold in the end.
+    seed
+        Fixes sampler, folds, initial weights and order.
+    resume
+        Continue the search of this task that did not finish, with its own plan.
+    extend
+        Begin with all trials of the task's latest run, on the same data.
+
+    Raises
+    ------
+    UsageError
+        When the task, a family or the number of trials makes no sense.
+    """
+
+    task: str
+    data: Request = field(default_factory=Request)
+    families: tuple[str, ...] | None = None
+    trials: int = 12
+    seed: int = 0
+    resume: bool = False
+    extend: bool = False
+
+    def __post_init__(self) -> None:
+        task = get_task(self.task)
+        views = views_of(task.families)
+        for name in self.families or ():
+            # A family of the user's own stands in no list, but reads a view that the task has.
+            if missing := views_of([name]) - views:
+                able = ", ".join(other for other in family_names() if views_of([other]) <= views)
+                message = (
+                    f"The family {name} reads {' and '.join(sorted(missing))}, which the task "
+                    f"{task.name} does not have. Families for it: {able}."
+                )
+                raise UsageError(message)
+        if self.trials < 1:
+            message = f"A search needs at least one trial, not {self.trials}."
+            raise UsageError(message)
+        if self.resume and self.extend:
+            message = "Resume finishes a search, extend adds to a finished one: choose one of them."
+            raise UsageError(message)
+        if self.data.dataset is not None:
+            check_name(self.data.dataset)
 
 
 @dataclass(frozen=True)
@@ -50,14 +108,20 @@ class SearchOptions:
     extend: bool = False
 
 
+def views_of(families: Sequence[str]) -> set[str]:
+    """Return the views that families read or learn from."""
+    kinds = [get_family(name) for name in families]
+    return {view for kind in kinds for view in (kind.view, *kind.learns_from)}
+
+
 def datasets_by_task(values: Sequence[str]) -> dict[str, str]:
     """Return dataset names by task from ``NAME`` and ``TASK=NAME``; the key "" is for the rest."""
     pairs = (value.partition("=") for value in values)
     return {task if equals else "": name if equals else task for task, equals, name in pairs}
 
 
-def asks_for(tasks: Sequence[str], options: SearchOptions) -> list[Ask]:
-    """Return what to search, one for each task.
+def search_requests(tasks: Sequence[str], options: SearchOptions) -> list[SearchRequest]:
+    """Return a request for each task.
 
     Raises
     ------
@@ -76,7 +140,7 @@ def asks_for(tasks: Sequence[str], options: SearchOptions) -> list[Ask]:
         able = [name for name in task_names() if "csv" in get_task(name).options]
         message = f"--csv is for tasks that can read a table of your own: {' or '.join(able)}."
         raise UsageError(message)
-    asks = []
+    requests = []
     for name in tasks:
         task = get_task(name)
         chosen = {
@@ -85,10 +149,10 @@ def asks_for(tasks: Sequence[str], options: SearchOptions) -> list[Ask]:
         of_all = options.dataset.get("")
         dataset = options.dataset.get(name, of_all) if task.kind == "midi" else None
         version = options.version if dataset else None
-        asks.append(
-            Ask(
+        requests.append(
+            SearchRequest(
                 task=name,
-                request=Request(dataset, version, options.seed, chosen),
+                data=Request(dataset, version, options.seed, chosen),
                 families=tuple(options.families) if options.families else None,
                 trials=options.trials,
                 seed=options.seed,
@@ -96,4 +160,4 @@ def asks_for(tasks: Sequence[str], options: SearchOptions) -> list[Ask]:
                 extend=options.extend,
             )
         )
-    return asks
+    return requests

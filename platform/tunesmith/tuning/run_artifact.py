@@ -14,7 +14,7 @@ import pandas as pd
 from optuna.trial import TrialState
 
 from tunesmith.artifacts.searches import TrialResult
-from tunesmith.tuning.optuna_search import settings_of
+from tunesmith.tuning.space import settings_of
 
 __all__ = ["STATES", "code_commit", "new_run_id", "now", "parquet", "trial_table", "versions"]
 

@@ -14,7 +14,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from tunesmith.artifacts.searches import TrialResult
 from tunesmith.models import Resources, get_family
-from tunesmith.tuning.trial import SCORE
+from tunesmith.tuning.trial import SCORE, Fields
 
 __all__ = [
     "EarlyStopping",
@@ -259,7 +259,7 @@ class EarlyStopping(FIFOScheduler):
             trial.update_resources(PlacementGroupFactory([share]))
         self._of(trial).on_trial_add(tune_controller, trial)
 
-    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: Fields) -> str:
         """Say whether the trial goes on; one that says itself that it is done is not asked for."""
         step, score = result["training_iteration"], result[SCORE]
         family = self._enter(trial, step, score, is_end=False)
@@ -273,7 +273,7 @@ class EarlyStopping(FIFOScheduler):
             decision = str(TrialScheduler.STOP)
         return decision
 
-    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: Fields) -> None:
         """Record where the trial ended."""
         if result.get("finished"):
             self._enter(trial, result["training_iteration"], result[SCORE], is_end=True)

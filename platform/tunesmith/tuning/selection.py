@@ -13,7 +13,7 @@ import pandas as pd
 import ray
 
 from tunesmith.artifacts import layout
-from tunesmith.artifacts.runs import Member, RunRecord, TrialCounts, Winner
+from tunesmith.artifacts.runs import Member, Run, RunRecord, TrialCounts, Winner
 from tunesmith.artifacts.searches import read_history
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError
@@ -134,7 +134,7 @@ def _mixture(session: Session, candidates: Sequence[Candidate]) -> Mixture | Non
         text = session.answers(candidate.trial)
         answers = None if text is None else unpacked(text, n_classes)
         answered.append(replace(candidate, answers=answers))
-    return mix(answered, session.material.judged_y, session.task.metric)
+    return mix(answered, session.trial_data.held_out_y, session.task.metric)
 
 
 def _with_ensemble(
@@ -186,26 +186,20 @@ def _with_ensemble(
 def publish(
     store: Store,
     sessions: Sequence[Session],
-    materials: Mapping[str, Any],
+    references: Mapping[str, Any],
     *,
     cluster: Mapping[str, float],
     time_budget_s: float | None,
     deadline: float | None,
     say: Say,
-) -> list[dict[str, Any]]:
-    """Refit each task's winner, all at once, and publish the runs as they come.
-
-    Returns
-    -------
-    list of dict
-        The content of each ``run.json``, and under ``table`` a mapping for each trial.
-    """
+) -> list[Run]:
+    """Refit each task's winner, all at once, and publish the runs as they come."""
     left_s = math.inf if deadline is None else deadline - time.monotonic()
     winners = [choose(session, left_s) for session in sessions]
     n_refits = sum(len(winner.members) for winner in winners)
     pending = []
     for session, winner in zip(sessions, winners, strict=True):
-        begin = _refitter(session, winner, materials[session.task.name], cluster, n_refits)
+        begin = _refitter(session, winner, references[session.task.name], cluster, n_refits)
         for member, weight in zip(winner.members, winner.weights, strict=True):
             share = f", weight {weight:.2f}" if len(winner.members) > 1 else ""
             say(
@@ -213,20 +207,19 @@ def publish(
                 f"{member.steps} steps on train and validation{share}"
             )
         pending.append([begin(member) for member in winner.members])
-    results = []
-    for session, winner, references in zip(sessions, winners, pending, strict=True):
-        files = _put_together(winner, [ray.get(reference) for reference in references])
+    runs = []
+    for session, winner, refits in zip(sessions, winners, pending, strict=True):
+        files = _put_together(winner, [ray.get(files) for files in refits])
         record = _record(session, winner, cluster, time_budget_s)
         _write(session, record, winner, files)
         finish_session(store, session)
         say(f"{session.task.name}: published run {session.run_id}")
-        rows = winner.table.astype(object).where(winner.table.notna(), None)
-        results.append({**record.json_object(), "table": rows.to_dict("records")})
-    return results
+        runs.append(Run(store, record))
+    return runs
 
 
 def _refitter(
-    session: Session, winner: Selection, material: Any, cluster: Mapping[str, float], n_refits: int
+    session: Session, winner: Selection, reference: Any, cluster: Mapping[str, float], n_refits: int
 ) -> Callable[[Candidate], Any]:
     """Return what begins to refit a member in a worker and gives the reference to its files."""
     remote: Any = ray.remote(cast("Any", refit))
@@ -234,7 +227,7 @@ def _refitter(
     def begin(member: Candidate) -> Any:
         share = resolve(get_family(member.family).resources, cluster, n_refits)
         return remote.options(num_cpus=share["CPU"], num_gpus=share.get("GPU", 0)).remote(
-            material,
+            reference,
             member.family,
             dict(member.params),
             steps=member.steps,

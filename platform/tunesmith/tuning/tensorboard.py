@@ -6,7 +6,7 @@ from typing import Any
 
 from ray.tune import Callback
 
-from tunesmith.tuning.trial import SCORE
+from tunesmith.tuning.trial import SCORE, Fields
 
 __all__ = ["EventFiles"]
 
@@ -27,7 +27,7 @@ class EventFiles(Callback):
         self._writers: dict[str, Any] = {}
 
     def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+        self, iteration: int, trials: list[Any], trial: Any, result: Fields, **info: Any
     ) -> None:
         """Write a result's figures."""
         del iteration, trials, info

@@ -17,10 +17,15 @@ from tunesmith.datasets.probabilities import fit_temperature
 from tunesmith.models import Fitted, Step, get_family
 from tunesmith.plugins import Snapshot, restore
 from tunesmith.tuning.scoring import scores
-from tunesmith.tuning.trial_data import Material
+from tunesmith.tuning.trial_data import TrialData
 
-__all__ = ["ANSWERS", "SCORE", "SearchTrial", "hide_gpus_not_given", "packed", "unpacked"]
+__all__ = ["ANSWERS", "SCORE", "Fields", "SearchTrial", "hide_gpus_not_given", "packed", "unpacked"]
 
+Fields = dict[str, Any]
+"""A trial's configuration, or a result of it, in the form that Ray Tune passes them around in.
+
+Ray Tune adds keys of its own to both, and families name their settings and metrics.
+"""
 SCORE = "score"
 """Name of the figure that is searched on: the best so far of the task's metric."""
 ANSWERS = "answers"
@@ -35,18 +40,18 @@ class SearchTrial(tune.Trainable):
 
     def setup(
         self,
-        config: dict[str, Any],
-        materials: Mapping[str, Any] | None = None,
+        config: Fields,
+        trial_data: Mapping[str, Any] | None = None,
         plugins: Snapshot | None = None,
     ) -> None:
-        """Take the references to every task's material, and the plugins of the search."""
+        """Take references to the data of every task, and the plugins of the search."""
         hide_gpus_not_given()
         if plugins is not None:
             restore(plugins)
-        self._materials = dict(materials or {})
+        self._trial_data = dict(trial_data or {})
         self._begin(config)
 
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
+    def reset_config(self, new_config: Fields) -> bool:
         """Become the next trial."""
         self._begin(new_config)
         return True
@@ -55,13 +60,13 @@ class SearchTrial(tune.Trainable):
         """Let go of models and data."""
         self._fits.clear()
 
-    def _begin(self, config: dict[str, Any]) -> None:
-        material: Material = ray.get(self._materials[config["task"]])
+    def _begin(self, config: Fields) -> None:
+        data: TrialData = ray.get(self._trial_data[config["task"]])
         family = get_family(config["family"])
         self._patience = family.patience
         self._max_steps = family.max_steps
-        self._metric = material.metric
-        self._keeps_answers = material.keeps_answers
+        self._metric = data.metric
+        self._keeps_answers = data.keeps_answers
         self._best = -np.inf
         self._best_step = 0
         self._fit_s = 0.0
@@ -70,10 +75,10 @@ class SearchTrial(tune.Trainable):
                 family.fit(config["params"], train, seed=config["seed"], threads=config["threads"]),
                 validation,
             )
-            for train, validation in material.splits()
+            for train, validation in data.splits()
         ]
 
-    def step(self) -> dict[str, Any]:
+    def step(self) -> Fields:
         """Train one step and return figures; ``score`` never falls."""
         started = time.perf_counter()
         figures: list[dict[str, float]] = []
@@ -88,7 +93,7 @@ class SearchTrial(tune.Trainable):
         self._fit_s += fit_s
         number = self.iteration + 1
         mean = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
-        result: dict[str, Any] = {}
+        result: Fields = {}
         if mean[self._metric] > self._best:
             self._best = mean[self._metric]
             self._best_step = number

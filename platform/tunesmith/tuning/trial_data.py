@@ -11,15 +11,15 @@ from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.splits import folds
 from tunesmith.tasks import Task, TaskData
 
-__all__ = ["Material", "material", "stretch"]
+__all__ = ["TrialData", "stretch"]
 
 
 @dataclass(frozen=True)
-class Material:
-    """Items of the parts train and validation.
+class TrialData:
+    """The items of train and validation, as every trial of a search reads them.
 
-    What a split trains on and what it holds out are stretches of one ring of items, so that the
-    processes of a machine share one copy of the data, however many folds there are.
+    The items that a split trains on and those it holds out are slices of a circular array, so that
+    the processes of a machine share one copy of the data, however many folds there are.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Material:
         First item and the one behind the last of what each split holds out, in ascending order; the
         last ends where the items do.
     metric
-        Figure that is maximised.
+        Metric that is maximised.
     keeps_answers
         Whether answers to held-out items are kept, to weigh an ensemble by.
     """
@@ -39,6 +39,24 @@ class Material:
     held_out: tuple[tuple[int, int], ...]
     metric: str
     keeps_answers: bool = False
+
+    @classmethod
+    def of(cls, task: Task, data: TaskData, seed: int) -> "TrialData":
+        """Return the items of `data` that a search of `task` may see."""
+        train = np.flatnonzero(data.parts == "train")
+        items = np.concatenate([train, np.flatnonzero(data.parts == "validation")])
+        held_out = [(len(train), len(items))]
+        if task.folds > 1:
+            seen = data.examples
+            fold = folds(seen.y[items], seen.groups[items], k=task.folds, seed=seed)
+            items = items[np.argsort(fold, kind="stable")]
+            bounds = [0, *np.cumsum(np.bincount(fold)).tolist()]
+            held_out = list(pairwise(bounds))
+            # Training around fold k takes the items behind it and then the folds before it.
+            # Behind the last fold there are none.
+            items = np.concatenate([items, items[: held_out[-2][0]]])
+        ring = data.examples.take(items)
+        return cls(ring, tuple(held_out), task.metric, task.ensemble)
 
     @property
     def n_items(self) -> int:
@@ -51,7 +69,7 @@ class Material:
         return stretch(self.ring, 0, self.n_items)
 
     @property
-    def judged_y(self) -> npt.NDArray[np.int64]:
+    def held_out_y(self) -> npt.NDArray[np.int64]:
         """Classes of the items that answers are kept of, in the order of the answers."""
         return np.concatenate([self.ring.y[first:stop] for first, stop in self.held_out])
 
@@ -70,24 +88,6 @@ class Material:
                 stretch(self.ring, after, after + n_learned),
                 stretch(self.ring, first, stop),
             )
-
-
-def material(task: Task, data: TaskData, seed: int) -> Material:
-    """Return what a search of `task` may see of `data`."""
-    train = np.flatnonzero(data.parts == "train")
-    items = np.concatenate([train, np.flatnonzero(data.parts == "validation")])
-    held_out = [(len(train), len(items))]
-    if task.folds > 1:
-        seen = data.examples
-        fold = folds(seen.y[items], seen.groups[items], k=task.folds, seed=seed)
-        items = items[np.argsort(fold, kind="stable")]
-        bounds = [0, *np.cumsum(np.bincount(fold)).tolist()]
-        held_out = list(pairwise(bounds))
-        # Training around fold k takes what is behind it and then the folds before it. The last has
-        # nothing behind it.
-        items = np.concatenate([items, items[: held_out[-2][0]]])
-    ring = data.examples.take(items)
-    return Material(ring, tuple(held_out), task.metric, task.ensemble)
 
 
 def stretch(examples: Examples, first: int, stop: int) -> Examples:
