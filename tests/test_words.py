@@ -9,8 +9,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("platform", "jobs", "serve", "benchmarks", "kuberay", "docs", "examples")
-# Rooms whose docstrings are not revised yet.
-NOT_YET: set[str] = {"artifacts", "cli", "replications", "tuning"}
 
 QUESTION_WORDS = ("What", "Where", "Who", "How", "Which", "Whether")
 # A docstring or comment that says nothing, such as "Its name." or "Which."
@@ -26,16 +24,9 @@ PHRASES = {
 LOCALS = {"said", "told", "asked"}
 
 
-def _room(path: Path) -> str:
-    parts = path.relative_to(ROOT).parts
-    return parts[2] if parts[0] == "platform" and len(parts) > 3 else parts[0]
-
-
 def _sources() -> Iterator[Path]:
     for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if _room(path) not in NOT_YET:
-                yield path
+        yield from sorted((ROOT / folder).rglob("*.py"))
 
 
 def _docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -70,11 +61,6 @@ def _faults(path: Path) -> Iterator[str]:
 def test_docstrings_and_locals_are_plain() -> None:
     faults = [fault for path in _sources() for fault in _faults(path)]
     assert not faults, "\n".join(faults)
-
-
-def test_rooms_that_are_not_revised_yet_exist() -> None:
-    rooms = {path.name for path in (ROOT / "platform" / "tunesmith").iterdir() if path.is_dir()}
-    assert rooms >= NOT_YET
 
 
 @pytest.mark.parametrize(

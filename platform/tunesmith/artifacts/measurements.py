@@ -10,7 +10,7 @@ __all__ = ["EffortRecord", "MeasurementRecord"]
 
 
 class EffortRecord(Section):
-    """How much of the data and of the epochs a measurement used."""
+    """Share of the data and of the epochs that a measurement used."""
 
     rows: int | None = None
     epochs_share: float = 1.0

@@ -1,4 +1,4 @@
-"""What a search writes down before and while it runs, read without Ray or Optuna."""
+"""Files of a running search, readable without Ray or Optuna."""
 
 import json
 import os
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class DataRequest(Section):
-    """Which data a search was asked to read; what is left open is the task's own choice."""
+    """Requested data of a search; the task chooses what is left open."""
 
     dataset: str | None = None
     version: str | None = None

@@ -1,4 +1,4 @@
-"""Where MLflow keeps what is tracked: a server by its URI, else a SQLite file of the store.
+"""Address of MLflow: a server by its URI, else a SQLite file of the store.
 
 MLflow is imported inside the function: it takes more than a second, and few commands need it.
 """

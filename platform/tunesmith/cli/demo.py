@@ -146,10 +146,10 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
     with progress.stage("serve", f"Serving it on http://127.0.0.1:{port}"):
         start(read_configuration().changed(store=store.uri, host="127.0.0.1", port=port))
     with progress.stage("ask", f"Asking about {N_ASKED} held-out pieces"):
-        asked = _ask(port, _held_out(store, run_id, scores))
+        answers = _ask(port, _held_out(store, run_id, scores))
     facts = report.facts
     return {
-        "asked": asked,
+        "asked": answers,
         "accuracy": facts["metrics"]["piece"]["accuracy"],
         "baseline": facts["baseline"]["majority"]["piece"]["accuracy"]["value"],
         "n_test": facts["n_test"],

@@ -113,16 +113,16 @@ def _texts(line: Mapping[str, Any]) -> list[str]:
         ours.append(f"{line['ours_better']['value']:.4f} ({line['ours_better']['model']})")
     honest = line["honest"]
     if honest:
-        said = f"{honest['value']:.4f} [{honest['low']:.4f}, {honest['high']:.4f}]"
-        said += f" ({honest['text']})"
+        honest_text = f"{honest['value']:.4f} [{honest['low']:.4f}, {honest['high']:.4f}]"
+        honest_text += f" ({honest['text']})"
     else:
-        said = f"{_NOTHING} `{line['honest_command']}`"
+        honest_text = f"{_NOTHING} `{line['honest_command']}`"
     return [
         line["title"],
         line["protocol"],
         f"{line['published']:.4f}",
         ", ".join(ours) or _NOTHING,
-        said,
+        honest_text,
         line["difference"] or _NOTHING,
         line["ran"] or "all of it",
     ]

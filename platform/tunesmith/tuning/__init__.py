@@ -36,7 +36,7 @@ ENGINE = (
     # Ray Tune imports it to count which of its callbacks are in use, and with it MLflow.
     "ray.air.integrations.mlflow",
 )
-"""What a search imports, for `tunesmith.cluster.connection.session` to do while Ray starts."""
+"""Modules of a search, imported by `tunesmith.cluster.connection.session` while Ray starts."""
 
 _HOMES = {
     "SearchInterruptedError": "driver",

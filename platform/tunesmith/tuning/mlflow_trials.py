@@ -37,7 +37,7 @@ _COMMIT = "mlflow.source.git.commit"
 
 @dataclass
 class _News:
-    """What is new of one trial."""
+    """Updates of one trial."""
 
     family: str
     params: Mapping[str, Any]
@@ -48,7 +48,7 @@ class _News:
 
 @dataclass
 class _Written:
-    """What MLflow holds of one trial."""
+    """State of one trial in MLflow."""
 
     run_id: str
     last_step: int = 0
@@ -196,11 +196,11 @@ class _Notebook:
         ]
         written.last_step = max([written.last_step, *(result.step for result in news.results)])
         tags = {_STATE: news.state, "error": news.error}
-        told = [RunTag(name, text) for name, text in tags.items() if text]
+        run_tags = [RunTag(name, text) for name, text in tags.items() if text]
         for start in range(0, len(metrics), _MOST_METRICS):
             self._client.log_batch(written.run_id, metrics=metrics[start : start + _MOST_METRICS])
         if news.state is not None:
-            self._client.log_batch(written.run_id, tags=told)
+            self._client.log_batch(written.run_id, tags=run_tags)
             status = "FAILED" if news.state == run_artifact.STATES[TrialState.FAIL] else "FINISHED"
             self._client.set_terminated(written.run_id, status)
             written.has_ended = True

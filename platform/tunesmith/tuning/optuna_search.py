@@ -71,7 +71,7 @@ class StudySearch(Searcher):
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether every planned trial was handed out."""
+        """True if every planned trial was handed out."""
         return self.n_started >= self.n_trials
 
     def suggest(self, trial_id: str) -> Fields | None:

@@ -50,7 +50,7 @@ def result_of(trial: Any, result: Mapping[str, Any]) -> TrialResult:
 
 @dataclass
 class Progress:
-    """Where one task stands.
+    """Progress of one task.
 
     Attributes
     ----------

@@ -117,7 +117,7 @@ class SearchTrial(tune.Trainable):
 
 @dataclass(frozen=True)
 class _Judged:
-    """What a model answered to items it had not learned from."""
+    """Predictions of a trial for its validation items."""
 
     by_row: Any
     item: Any

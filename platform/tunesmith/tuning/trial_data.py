@@ -75,7 +75,7 @@ class TrialData:
 
     @property
     def growth(self) -> float:
-        """How many times as many items a refit learns from as a trial does."""
+        """Ratio of the training items of a refit to those of a trial."""
         learned = [self.n_items - (stop - first) for first, stop in self.held_out]
         return self.n_items / float(np.mean(learned))
 
