@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sklearn.datasets import load_wine
 
 import tunesmith
 from tests.serving.conftest import local_client
@@ -135,8 +136,11 @@ def test_the_examples_are_served_without_an_edit_of_the_package(
     answer = client.post("/v1/iris", json=setosa)
     assert answer.status_code == 200, answer.text
     assert answer.json()["iris"] == "setosa"
-    answer = client.post("/v1/wine", json={"alcohol": 14.2, "proline": 1065})
-    assert answer.json()["wine"] in {"barolo", "grignolino", "barbera"}
+    wines = load_wine()
+    wine = dict(zip(wines.feature_names, wines.data[0].tolist(), strict=True))
+    answer = client.post("/v1/wine", json=wine)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["wine"] == "barolo"
     content = (moods / "moods" / "midi" / "piece-01.mid").read_bytes()
     answer = client.post("/v1/mood", content=content, headers={"Content-Type": "audio/midi"})
     assert answer.json()["mood"] == "restless"
