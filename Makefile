@@ -19,7 +19,7 @@ export RAY_AUTH_MODE ?= disabled
 export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve watch docs test test-pythons test-minimum coverage check format browser clean
+.PHONY: help setup demo serve watch docs pictures test test-pythons test-minimum coverage check format browser clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s  %s\n", $$1, $$2}'
@@ -55,6 +55,10 @@ docs: $(STAMP) ## make the site of the pages and the reference in build/site
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(PINS) --editable '.[docs]'
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --jobs auto docs build/site
 	@echo "build/site/index.html"
+
+pictures: $(STAMP) browser ## take the pictures of README and docs from the running product
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(PINS) --editable '.[watch]'
+	@$(BIN)/python docs/pictures.py
 
 # The page is tested in Debian's Chromium. Where it cannot be installed those tests are skipped.
 browser:
