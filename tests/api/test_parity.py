@@ -72,8 +72,8 @@ def run(name, *arguments):
 )  # fmt: skip
 def test_ingest_makes_the_same_version(tmp_path, corpus, monkeypatch, arguments, options):
     without_ray(monkeypatch)
-    monkeypatch.setattr(connection, "connect", lambda *_: None)
-    monkeypatch.setattr("tunesmith.api.ingestion.connect", lambda *_: None)
+    monkeypatch.setattr(connection, "connect", lambda *_, **options: None)
+    monkeypatch.setattr("tunesmith.api.ingestion.connect", lambda *_, **options: None)
     done = run("ingest", corpus, "--name", "small", "--store", tmp_path / "cli", *arguments)
     assert done.exit_code == 0, done.output
     lines = []
