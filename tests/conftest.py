@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import shutil
+import sys
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
@@ -34,6 +35,14 @@ def data_dir() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("no real data: set TUNESMITH_DATA to a folder that holds it")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _forget_added_plugins() -> Iterator[None]:
+    """Forget the tasks and families that a test added, for the tests after it."""
+    yield
+    if (plugins := sys.modules.get("tunesmith.plugins")) is not None:
+        plugins._added.clear()
 
 
 @pytest.fixture

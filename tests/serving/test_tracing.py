@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tests.serving.conftest import SONG_FEATURES, local_client, write_bundle
 from tunesmith.artifacts.store import Store
 from tunesmith.serving.service import Service
+from tunesmith.serving.settings import NodeSettings
 from tunesmith.serving.tracing import Traces
 
 MIDI = {"Content-Type": "audio/midi"}
@@ -65,7 +66,8 @@ def test_nodes_asked_at_once_have_their_own_spans_and_failures_are_marked(
 ) -> None:
     write_bundle(store, task="genre")
     song = dict.fromkeys(SONG_FEATURES, 0.5)
-    with local_client(make_service()) as client:
+    nodes = {"genre": NodeSettings(), "emotion": NodeSettings(reads="table")}
+    with local_client(make_service(nodes=nodes)) as client:
         answer = client.post("/v1/classify", json={"table": song}).json()
     assert set(answer["gaps"]) == {"emotion"}
     spans = exporter.get_finished_spans()

@@ -1,13 +1,9 @@
 """The clients: one core that makes requests and reads responses, one shell for each style."""
 
 import asyncio
-import base64
 import email.utils
-import json
-import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,82 +20,21 @@ from tunesmith.client._answers import (
     read_reasons,
 )
 from tunesmith.client._errors import ClientError, ServerUnavailable
+from tunesmith.client._requests import (
+    Item,
+    Patience,
+    Request,
+    classify_request,
+    list_request,
+    request,
+)
 
 __all__ = ["AsyncClient", "Client", "Item"]
 
-Item = Path | bytes | str | Mapping[str, Any]
-"""A file (MIDI or PNG) by path or content, a text, or a table's row or an image as a mapping."""
-
 DEFAULT_URL = "http://127.0.0.1:8000"
-PNG = b"\x89PNG"
 _AGAIN = frozenset({429, 502, 503, 504})
 # Retrying does not help with these.
 _FINAL = frozenset({"no-champion"})
-
-
-@dataclass(frozen=True)
-class _Request:
-    method: str
-    path: str
-    content: bytes = b""
-    content_type: str = ""
-    params: Mapping[str, str] = field(default_factory=dict)
-    files: tuple[bytes, ...] = ()
-
-
-@dataclass
-class _Patience:
-    """Retry policy: limits on tries and time, with the delay of the server or a growing one."""
-
-    tries: int
-    patience_s: float
-    began: float = field(default_factory=time.monotonic)
-    tried: int = 0
-
-    def wait_s(self, after_s: float | None) -> float | None:
-        """Return the delay before the next try, or None to give up."""
-        self.tried += 1
-        # Random, so that clients that were refused together do not retry together.
-        wait_s = random.uniform(0.5, 1.0) * 0.2 * 2**self.tried  # noqa: S311
-        if after_s is not None:
-            wait_s = after_s + random.uniform(0, 0.1) * after_s  # noqa: S311
-        left_s = self.patience_s - (time.monotonic() - self.began)
-        return wait_s if self.tried < self.tries and wait_s <= left_s else None
-
-
-def _one(task: str, item: Item, detail: bool = False, more: str = "") -> _Request:
-    params = {"detail": "true"} if detail else {}
-    path = f"/v1/{task}{more}"
-    if isinstance(item, Path):
-        item = item.read_bytes()
-    if isinstance(item, bytes):
-        kind = "image/png" if item.startswith(PNG) else "audio/midi"
-        return _Request("POST", path, item, kind, params)
-    body = {"text": item} if isinstance(item, str) else dict(item)
-    return _Request("POST", path, json.dumps(body).encode(), "application/json", params)
-
-
-def _many(task: str, items: Sequence[Item], detail: bool) -> _Request:
-    params = {"detail": "true"} if detail else {}
-    files = [item.read_bytes() if isinstance(item, Path) else item for item in items]
-    contents = tuple(item for item in files if isinstance(item, bytes))
-    if len(contents) == len(files):
-        return _Request("POST", f"/v1/{task}", params=params, files=contents)
-    body = json.dumps({"items": files}).encode()
-    return _Request("POST", f"/v1/{task}", body, "application/json", params)
-
-
-def _mixture(
-    midi: Path | bytes | None,
-    table: Mapping[str, Any] | None,
-    image: Mapping[str, Any] | None,
-    text: str | None,
-) -> _Request:
-    content = midi.read_bytes() if isinstance(midi, Path) else midi
-    encoded = None if content is None else base64.b64encode(content).decode()
-    given = {"midi": encoded, "table": table, "image": image, "text": text}
-    body = {name: value for name, value in given.items() if value is not None}
-    return _Request("POST", "/v1/classify", json.dumps(body).encode(), "application/json")
 
 
 def _read_many(task: str, body: Mapping[str, Any]) -> list[Answer | ClientError]:
@@ -154,10 +89,10 @@ class _Core:
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
 
-    def _patience(self) -> _Patience:
-        return _Patience(self._tries, self._patience_s)
+    def _patience(self) -> Patience:
+        return Patience(self._tries, self._patience_s)
 
-    def _arguments(self, request: _Request) -> dict[str, Any]:
+    def _arguments(self, request: Request) -> dict[str, Any]:
         arguments: dict[str, Any] = {
             "method": request.method,
             "url": self._url + request.path,
@@ -232,7 +167,7 @@ class Client(_Core):
         """Close the connections."""
         self._http.close()
 
-    def _send(self, request: _Request) -> Any:
+    def _send(self, request: Request) -> Any:
         patience = self._patience()
         while True:
             try:
@@ -267,7 +202,7 @@ class Client(_Core):
         ServerUnavailable
             If there was no answer after all retries.
         """
-        return read_answer(task, self._send(_one(task, item, detail)))
+        return read_answer(task, self._send(request(task, item, detail)))
 
     def why(self, task: str, item: Item) -> tuple[Reason, ...]:
         """Return the reasons for and against an answer, the strongest first; of a piece or a row.
@@ -277,7 +212,7 @@ class Client(_Core):
         RequestRefused, ServerUnavailable
             As of `predict`.
         """
-        return read_reasons(self._send(_one(task, item, more="/why")))
+        return read_reasons(self._send(request(task, item, more="/why")))
 
     def predict_many(
         self, task: str, items: Sequence[Item], *, detail: bool = False
@@ -293,7 +228,7 @@ class Client(_Core):
         """
         if len(items) == 1:
             return [self.predict(task, items[0], detail=detail)]
-        return _read_many(task, self._send(_many(task, items, detail)))
+        return _read_many(task, self._send(list_request(task, items, detail)))
 
     def classify(
         self,
@@ -304,15 +239,15 @@ class Client(_Core):
         text: str | None = None,
     ) -> Mixture:
         """Return the predictions of all tasks for a piece, row, image and text at once."""
-        return read_mixture(self._send(_mixture(midi, table, image, text)))
+        return read_mixture(self._send(classify_request(midi, table, image, text)))
 
     def models(self) -> list[dict[str, Any]]:
         """Return the cards of the champions."""
-        return list(self._send(_Request("GET", "/v1/models"))["models"])
+        return list(self._send(Request("GET", "/v1/models"))["models"])
 
     def graph(self) -> list[dict[str, Any]]:
         """Return the tasks of the server, with the input of each and its readiness."""
-        return list(self._send(_Request("GET", "/v1/graph"))["nodes"])
+        return list(self._send(Request("GET", "/v1/graph"))["nodes"])
 
 
 class AsyncClient(_Core):
@@ -354,7 +289,7 @@ class AsyncClient(_Core):
         """Close the connections."""
         await self._http.aclose()
 
-    async def _send(self, request: _Request) -> Any:
+    async def _send(self, request: Request) -> Any:
         patience = self._patience()
         while True:
             try:
@@ -372,11 +307,11 @@ class AsyncClient(_Core):
 
     async def predict(self, task: str, item: Item, *, detail: bool = False) -> Answer:
         """Return the prediction of a task for one item; see `Client.predict`."""
-        return read_answer(task, await self._send(_one(task, item, detail)))
+        return read_answer(task, await self._send(request(task, item, detail)))
 
     async def why(self, task: str, item: Item) -> tuple[Reason, ...]:
         """Return the reasons for and against an answer; see `Client.why`."""
-        return read_reasons(await self._send(_one(task, item, more="/why")))
+        return read_reasons(await self._send(request(task, item, more="/why")))
 
     async def predict_many(
         self, task: str, items: Sequence[Item], *, detail: bool = False
@@ -384,7 +319,7 @@ class AsyncClient(_Core):
         """Return the predictions of a task for several items; see `Client.predict_many`."""
         if len(items) == 1:
             return [await self.predict(task, items[0], detail=detail)]
-        return _read_many(task, await self._send(_many(task, items, detail)))
+        return _read_many(task, await self._send(list_request(task, items, detail)))
 
     async def classify(
         self,
@@ -395,12 +330,12 @@ class AsyncClient(_Core):
         text: str | None = None,
     ) -> Mixture:
         """Return the predictions of all tasks for a piece, row, image and text at once."""
-        return read_mixture(await self._send(_mixture(midi, table, image, text)))
+        return read_mixture(await self._send(classify_request(midi, table, image, text)))
 
     async def models(self) -> list[dict[str, Any]]:
         """Return the cards of the champions."""
-        return list((await self._send(_Request("GET", "/v1/models")))["models"])
+        return list((await self._send(Request("GET", "/v1/models")))["models"])
 
     async def graph(self) -> list[dict[str, Any]]:
         """Return the tasks of the server, with the input of each and its readiness."""
-        return list((await self._send(_Request("GET", "/v1/graph")))["nodes"])
+        return list((await self._send(Request("GET", "/v1/graph")))["nodes"])
