@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from tunesmith.artifacts import layout
+from tunesmith.artifacts.chosen import ChosenPicture, ChosenSegment, ChosenText, Pictures
 from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
 from tunesmith.artifacts.runs import TrialCounts, Winner
 from tunesmith.artifacts.searches import DatasetReference
@@ -229,44 +230,6 @@ class WordEffects(Section):
 
     label: str = Field(validation_alias="class", serialization_alias="class")
     words: tuple[WordEffect, ...]
-
-
-class _Chosen(Section):
-    kind: str = Field(description="sure and right, sure and wrong, or unsure.")
-    id: str
-    label: str
-    answer: str
-
-
-class ChosenSegment(_Chosen):
-    """A chunk of a piece to look at."""
-
-    index: int
-    path: str
-    start_s: float
-    probabilities: dict[str, float]
-
-
-class ChosenPicture(_Chosen):
-    """A picture to look at, its pixels row by row, 0 to 255."""
-
-    confidence: float
-    pixels: tuple[int, ...]
-
-
-class Pictures(Section):
-    """Pictures to look at."""
-
-    height: int
-    width: int
-    rows: tuple[ChosenPicture, ...]
-
-
-class ChosenText(_Chosen):
-    """A text to look at."""
-
-    confidence: float
-    text: str
 
 
 class VariantScores(Section):
