@@ -87,7 +87,7 @@ def _begin(folder: Path) -> subprocess.Popen[str]:
 
 def _trials_begun(folder: Path) -> set[int]:
     files = list(folder.glob("runs/noise/.staging-*/history.jsonl"))
-    return {row["trial"] for path in files for row in read_history(path)}
+    return {row.trial for path in files for row in read_history(path)}
 
 
 @pytest.mark.cluster
