@@ -36,7 +36,7 @@ def _exported(task: str) -> dict[tuple[str, str], float]:
 @pytest.mark.cluster
 def test_every_node_tells_where_a_search_stands(ray_cluster: dict[str, float]) -> None:
     progress = Progress(8, complete=3, pruned=1, failed=2)
-    progress.saw(TrialResult(5, "boosting", 1, score=0.75, best_step=1, fit_s=1.0))
+    progress.saw(TrialResult(5, "boosting", 1, score=0.75, best_step=1, fit_s=1.0, metrics={}))
     trials: list[Any] = [
         SimpleNamespace(status=status, config={"task": "meters"})
         for status in ("RUNNING", "TERMINATED")
