@@ -24,7 +24,9 @@ from tunesmith.reports import publishing
 ONLY_COMMAND = {"as_json", "verbose", "wide", "help", "dry_run", "every"}
 ONLY_FUNCTION = {"progress"}
 # Where an option's name in the command's function is not the option's own.
-NAMES = {"run_id": "run", "track": "mlflow", "plugins": "plugin", "tasks": "task"}
+NAMES = {
+    "run_id": "run", "track": "mlflow", "plugins": "plugin", "tasks": "task", "datasets": "dataset",
+}  # fmt: skip
 
 
 def command_of(name):

@@ -93,7 +93,7 @@ BOARD = {
     "rows": [
         {
             "task": "composer_all",
-            "family": "boosting_segments",
+            "family": "nearest_centroid_x",
             "metric": "accuracy",
             "score": 0.96612,
             "noise": 0.01,
@@ -122,7 +122,7 @@ RUNS = {
             "table": [
                 {"trial": 3, "family": "ann", "state": "FAIL", "score": None, "steps": 1,
                  "duration_s": None, "params": SETTINGS, "error": "ValueError: no"},
-                {"trial": 7, "family": "boosting_segments", "state": "COMPLETE", "score": 0.96,
+                {"trial": 7, "family": "nearest_centroid_x", "state": "COMPLETE", "score": 0.96,
                  "steps": 300, "duration_s": 341.5, "params": SETTINGS, "error": None},
             ],
         }

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -85,3 +87,47 @@ def test_aggregate_is_the_mean_over_an_items_rows():
     probabilities = [[0.2, 0.8], [0.6, 0.4], [1.0, 0.0]]
     mean = aggregate(probabilities, [0, 0, 2], 3)
     np.testing.assert_allclose(mean, [[0.4, 0.6], [0.5, 0.5], [1.0, 0.0]])
+
+
+def copied_examples() -> Examples:
+    views = {"rows": View.one_row_each(np.arange(3.0)[:, None])}
+    first = {
+        "rows": View.one_row_each(np.arange(10.0, 13.0)[:, None]),
+        "chunks": View(np.zeros((4, 2)), np.array([0, 0, 1, 2])),
+    }
+    second = {"rows": View.one_row_each(np.arange(20.0, 23.0)[:, None])}
+    return Examples(
+        y=np.array([0, 1, 0]), classes=("a", "b"), groups=np.arange(3), ids=list("xyz"),
+        views={**views, "chunks": View(np.ones((3, 2)), np.array([0, 1, 2]))},
+        copies=(first, second),
+    )  # fmt: skip
+
+
+def test_a_model_learns_from_the_rows_of_all_copies():
+    together = copied_examples().with_copies("rows")
+    assert together.view("rows").x.ravel().tolist() == [0, 1, 2, 10, 11, 12, 20, 21, 22]
+    assert together.view("rows").item.tolist() == [0, 1, 2] * 3
+    assert len(copied_examples().with_copies("chunks").view("chunks")) == 7
+    assert together.copies == ()
+
+
+def test_items_that_are_taken_keep_their_copies():
+    few = copied_examples().take([2, 0])
+    assert few.copies[0]["rows"].x.ravel().tolist() == [12, 10]
+    assert few.copies[0]["chunks"].item.tolist() == [0, 1, 1]
+    assert few.copies[1]["rows"].x.ravel().tolist() == [22, 20]
+
+
+def test_the_first_copies_are_judged_as_items():
+    copied = copied_examples().as_copied()
+    assert copied is not None
+    assert copied.view("rows").x.ravel().tolist() == [10, 11, 12]
+    assert copied.as_copied() is None
+    few = copied_examples()
+    assert replace(few, copies=()).with_copies("rows").view("rows") is few.view("rows")
+
+
+def test_a_copy_outside_of_the_items_is_refused():
+    broken = {"rows": View(np.zeros((1, 1)), np.array([3]))}
+    with pytest.raises(DatasetError, match="outside"):
+        replace(copied_examples(), copies=(broken,))

@@ -81,10 +81,6 @@ def test_a_bundle_answers_in_a_process_of_onnxruntime_and_numpy(store, add_run, 
     assert not {"tunesmith", "onnx", "tensorflow", "pyarrow"} & set(found["loaded"])
 
 
-# Views that a family learns from and does not ask for when it answers.
-LEARNED_FROM_AS_WELL = {"boosting_segments": ("segments", "segments_transposed")}
-
-
 def examples_for(*views: str) -> Examples:
     """Return items with the views that families read, as the tests of the families make them."""
     examples = small_examples(n_items=120)
@@ -115,7 +111,7 @@ def promote_run(store, monkeypatch, examples, model, inputs, expected) -> Bundle
 @pytest.mark.parametrize("name", family_names())
 def test_every_family_answers_alone_as_it_was_trained(store, tmp_path, monkeypatch, name):
     view = get_family(name).view
-    examples = examples_for(view, *LEARNED_FROM_AS_WELL.get(name, ()))
+    examples = examples_for(view)
     path = tmp_path / "model.onnx"
     model = trained(name, examples, path)
     rows = np.resize(np.arange(len(examples.view(view))), 240)

@@ -41,7 +41,7 @@ def test_notes_stand_beside_their_chunks(music_store: Store) -> None:
 def test_views_are_read_as_they_are_asked_for(music_store: Store) -> None:
     task = get_task("composer")
     assert set(task.read(music_store, Request()).examples.views) == {"chunks", "notes", "features"}
-    for wanted in (("features",), ("features", "segments"), ("notes",)):
+    for wanted in (("features",), ("chunks", "features"), ("notes",)):
         assert set(task.read(music_store, Request(views=wanted)).examples.views) == set(wanted)
 
 
@@ -79,3 +79,15 @@ def test_a_store_with_several_datasets_says_how_to_choose(store: Store) -> None:
 def test_an_unknown_dataset_is_answered_with_near_names(music_store: Store) -> None:
     with pytest.raises(UsageError, match="small"):
         get_task("composer").read(music_store, Request("smal"))
+
+
+def test_copies_are_read_on_demand_and_named_in_the_protocol(
+    music_store: Store,
+) -> None:
+    task = get_task("composer")
+    plain = task.read(music_store, Request(views=("features",)))
+    assert plain.examples.copies == ()
+    assert "played" not in task.protocol(plain)
+    copied = task.read(music_store, Request(views=("features",), copies=True))
+    assert [set(views) for views in copied.examples.copies] == [{"features"}] * 2
+    assert "as they are and played, transcribed" in task.protocol(copied)

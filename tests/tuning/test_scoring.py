@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from tunesmith.tuning.scoring import scores
+from tunesmith.tuning.scoring import scores, scores_with_copies
 
 
 @given(st.integers(0, 2000), st.integers(2, 9), st.integers(1, 60))
@@ -33,3 +33,18 @@ def test_scores_equal_those_of_scikit_learn(seed: int, n_classes: int, n_items: 
 
 def test_certainty_about_the_wrong_class_stays_finite() -> None:
     assert np.isfinite(scores(np.array([[1.0, 0.0]]), np.array([1]))["log_loss"])
+
+
+def test_with_copies_every_figure_is_the_mean_of_items_and_copies() -> None:
+    y = np.array([0, 1, 1, 0])
+    items = np.eye(2)[[0, 1, 1, 0]]
+    copies = np.eye(2)[[0, 0, 0, 0]]
+    got = scores_with_copies(np.concatenate([items, copies]), np.tile(y, 2), n_items=4)
+    assert got["accuracy"] == pytest.approx((1.0 + 0.5) / 2)
+    assert got["as_is_accuracy"] == pytest.approx(1.0)
+    assert got["balanced_accuracy"] == pytest.approx((1.0 + 0.5) / 2)
+
+
+def test_without_copies_the_figures_are_those_of_the_items() -> None:
+    y, answers = np.array([0, 1]), np.eye(2)
+    assert scores_with_copies(answers, y, n_items=2) == scores(answers, y)

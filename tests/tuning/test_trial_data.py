@@ -1,5 +1,7 @@
 """What a search may see, and that it is not copied."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,20 @@ def test_hold_out_is_the_validation_part(store: Store) -> None:
     ids = np.array(data.examples.ids)
     assert train.ids == ids[data.parts == "train"].tolist()
     assert validation.ids == ids[data.parts == "validation"].tolist()
+
+
+def test_copies_are_cut_with_their_items_and_answers_follow() -> None:
+    data = get_task("digits").read(Store("unused"), Request())
+    own = data.examples.view("features")
+    copies = tuple({"features": View(own.x + number, own.item)} for number in (1, 2))
+    seen = TrialData.of(
+        get_task("digits"), replace(data, examples=replace(data.examples, copies=copies)), seed=0
+    )
+    answered = []
+    for train, validation in seen.splits():
+        copied = validation.as_copied()
+        assert copied is not None
+        np.testing.assert_array_equal(copied.view("features").x, validation.view("features").x + 1)
+        assert len(train.with_copies("features").view("features")) == 3 * len(train)
+        answered += [validation.y, copied.y]
+    np.testing.assert_array_equal(np.concatenate(answered), seen.held_out_y)

@@ -1,5 +1,7 @@
 """Evaluating a run."""
 
+from collections.abc import Sequence
+
 from tunesmith.api.extras import needs
 from tunesmith.api.progress import Progress, silent
 from tunesmith.api.results import Report, Run
@@ -16,6 +18,7 @@ def evaluate(
     task: str | Task | Run,
     *,
     run: str | None = None,
+    dataset: Sequence[str] = (),
     plugin: Plugins = (),
     store: AnyStore | None = None,
     progress: Progress = silent,
@@ -28,6 +31,9 @@ def evaluate(
         A run, as `tune` returned it, or the task whose run is meant.
     run
         Name of the run; the task's latest by default.
+    dataset
+        Names of other datasets to judge a model of MIDI on. Near-duplicates of the pieces that it
+        learned from are left out.
     plugin
         Python or YAML files with tasks or families of your own.
     store
@@ -56,6 +62,7 @@ def evaluate(
     >>> report.metrics.loc["macro_f1", "value"]  # doctest: +SKIP
     0.895
     """
+    names = (dataset,) if isinstance(dataset, str) else tuple(dataset)
     with using_plugins(plugin):
         opened, name, run_id = run_of(task, run, store)
-        return Report(make_report(opened, name, run_id, say=progress))
+        return Report(make_report(opened, name, run_id, datasets=names, say=progress))

@@ -29,6 +29,7 @@ __all__ = [
     "ColumnImportance",
     "ColumnSelection",
     "Comparison",
+    "Elsewhere",
     "Importance",
     "ImportancePart",
     "InputSummary",
@@ -151,6 +152,20 @@ class SliceScores(Section):
     items: int
     accuracy: Interval
     balanced_accuracy: Interval
+
+
+class Elsewhere(Section):
+    """Metrics of a model on music other than its own test part, or on copies of that."""
+
+    data: str = Field(description="The pieces, in words or as NAME@VERSION of a dataset.")
+    items: int
+    groups: int = Field(description="Works: near-duplicates are one.")
+    left_out: int = Field(
+        default=0, description="Pieces left out: near-duplicates of one that was learned from."
+    )
+    unknown: int = Field(default=0, description="Pieces left out: their label is no class.")
+    metrics: Metrics
+    recall: Metrics = Field(description="Recall of each class that is there.")
 
 
 class BehaviourChange(Section):
@@ -291,6 +306,9 @@ class ReportRecord(Document):
     calibration: Calibration | None = None
     audit: tuple[AuditFinding, ...] = ()
     without_leaks: WithoutLeaks | None = None
+    elsewhere: tuple[Elsewhere, ...] = Field(
+        default=(), description="The test pieces as they are and as copies, and other datasets."
+    )
     slices: tuple[SliceScores, ...] = ()
     behaviour: Behaviour | None = None
     importance: Importance | None = None

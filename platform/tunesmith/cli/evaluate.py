@@ -26,6 +26,8 @@ def _show(result: dict[str, Any]) -> None:
     title = f"{result['task']}: {count(n_test, unit)} that the search never saw"
     print_table(columns, rows, f"{title} (run {result['run_id']})")
     out = console()
+    if result["elsewhere"]:
+        _show_elsewhere(result)
     if result["chunk_note"]:
         out.print(result["chunk_note"], style="dim")
     against = result["comparisons"].get("champion")
@@ -38,16 +40,57 @@ def _show(result: dict[str, Any]) -> None:
     click.echo(f"Next: tunesmith promote {result['task']}")
 
 
+def _show_elsewhere(result: dict[str, Any]) -> None:
+    """Print the metrics on copies of the test pieces and on other datasets."""
+    columns = [
+        Column("pieces"),
+        Column("number", right=True, rank=0),
+        Column("accuracy", right=True, rank=1),
+        Column("balanced accuracy", right=True),
+        Column("lowest recall", right=True, rank=2),
+    ]
+    rows = []
+    for row in result["elsewhere"]:
+        label, lowest = min(row["recall"].items(), key=lambda pair: pair[1]["value"])
+        metrics = row["metrics"]
+        rows.append(
+            [
+                row["data"],
+                f"{row['items']:,}",
+                interval(metrics["accuracy"]),
+                interval(metrics["balanced_accuracy"]),
+                f"{label} {lowest['value']:.2f}",
+            ]
+        )
+    print_table(columns, rows, "Files made in another way, and other music")
+    for row in result["elsewhere"]:
+        if row["left_out"] or row["unknown"]:
+            console().print(
+                f"{row['data']}: {row['left_out']:,} near-duplicates of what the model learned "
+                f"from are left out, and {row['unknown']:,} pieces with other labels.",
+                style="dim",
+            )
+
+
 @command(
     show=_show,
     extras=("train",),
     table=True,
-    sections={"What": ("run_id", "plugins"), "Where": ("store",)},
+    sections={"What": ("run_id", "datasets", "plugins"), "Where": ("store",)},
 )
 @click.argument("task")
 @click.option("--run", "run_id", metavar="ID", help="Run to evaluate  [the latest]")
+@click.option(
+    "--dataset",
+    "datasets",
+    metavar="NAME",
+    multiple=True,
+    help="Another dataset to judge a model of MIDI on; may be repeated",
+)
 @plugin_option
-def main(store: str | None, task: str, run_id: str | None) -> dict[str, Any]:
+def main(
+    store: str | None, task: str, run_id: str | None, datasets: tuple[str, ...]
+) -> dict[str, Any]:
     """Measure the winner of TASK on items that its search never saw.
 
     Prints each metric with a 95 % interval and writes the report, one HTML page.
@@ -55,11 +98,12 @@ def main(store: str | None, task: str, run_id: str | None) -> dict[str, Any]:
     \b
     Example:
       tunesmith evaluate composer
+      tunesmith evaluate composer --dataset recitals
     """
     from tunesmith.artifacts.store import Store
     from tunesmith.reports.publishing import make_report
 
     artefacts = Store(store)
-    report = make_report(artefacts, task, run_id, say=echo)
+    report = make_report(artefacts, task, run_id, datasets=datasets, say=echo)
     page = artefacts.path(*report.parts, "report.html")
     return report.facts | {"report": page}

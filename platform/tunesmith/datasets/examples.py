@@ -1,7 +1,7 @@
 """Labelled items seen through named views: what tasks give and model families take."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,9 @@ class Examples:
         Stable name of each item.
     views
         The views by name, such as ``"chunks"`` or ``"features"``.
+    copies
+        The same views of copies of the items that were made in another way, such as by a player
+        instead of note by note. The first has every view of which there are copies.
     """
 
     y: npt.NDArray[np.int64]
@@ -90,6 +93,7 @@ class Examples:
     groups: npt.NDArray[np.int64]
     ids: Sequence[str]
     views: Mapping[str, View]
+    copies: tuple[Mapping[str, View], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "y", np.asarray(self.y, dtype=np.int64))
@@ -102,7 +106,8 @@ class Examples:
         if n_items and not (self.y.min() >= 0 and self.y.max() < len(self.classes)):
             msg = f"Class indices must lie in 0..{len(self.classes) - 1}."
             raise DatasetError(msg)
-        for name, view in self.views.items():
+        every = [views.items() for views in (self.views, *self.copies)]
+        for name, view in (pair for pairs in every for pair in pairs):
             if len(view) and not (view.item.min() >= 0 and view.item.max() < n_items):
                 msg = f"View {name!r} points outside of the {n_items} items."
                 raise DatasetError(msg)
@@ -126,13 +131,38 @@ class Examples:
     def take(self, indices: npt.ArrayLike) -> "Examples":
         """Return the items at `indices` (``int [n]``, may repeat) and their rows in every view."""
         wanted = np.asarray(indices, dtype=np.int64)
+        views, *copies = (
+            {name: view.take(wanted) for name, view in views.items()}
+            for views in (self.views, *self.copies)
+        )
         return Examples(
             y=self.y[wanted],
             classes=self.classes,
             groups=self.groups[wanted],
             ids=[self.ids[index] for index in wanted],
-            views={name: view.take(wanted) for name, view in self.views.items()},
+            views=views,
+            copies=tuple(copies),
         )
+
+    def with_copies(self, name: str) -> "Examples":
+        """Return the items with the rows of all copies beside their own in the view `name`.
+
+        This is what a model learns from. Without copies of this view the items are returned as
+        they are.
+        """
+        copies = [views[name] for views in self.copies if name in views]
+        if not copies:
+            return self
+        views = [self.view(name), *copies]
+        item = np.concatenate([view.item for view in views])
+        rows = np.concatenate([np.asarray(view.x) for view in views])
+        return replace(self, views={**self.views, name: View(rows, item)}, copies=())
+
+    def as_copied(self) -> "Examples | None":
+        """Return the first copies as the items, None where there are none."""
+        if not self.copies:
+            return None
+        return replace(self, views=self.copies[0], copies=())
 
 
 def aggregate(

@@ -37,6 +37,7 @@ from tunesmith.evaluation.behaviour import behaviour
 from tunesmith.evaluation.calibration import calibration
 from tunesmith.evaluation.classwise import class_scores, confusion, prior
 from tunesmith.evaluation.comparison import against_champion
+from tunesmith.evaluation.elsewhere import copies_of_test, other_datasets
 from tunesmith.evaluation.importance import importance
 from tunesmith.evaluation.metrics import compare, score
 from tunesmith.evaluation.parts import Parts, load_examples, load_pieces, parts_of
@@ -94,6 +95,7 @@ def evaluate(
     task: str,
     run_id: str | None = None,
     *,
+    datasets: Sequence[str] = (),
     say: Callable[[str], None] = logger.info,
 ) -> Evaluation:
     """Measure a run on its test part.
@@ -108,6 +110,8 @@ def evaluate(
         Name of the task.
     run_id
         Id of the run; the latest by default.
+    datasets
+        Names of other datasets to judge the model on, for tasks on music.
     say
         Called with a line for each step.
 
@@ -122,10 +126,11 @@ def evaluate(
     say(f"Reading the data of run {run.run_id}")
     parts = parts_of(run, load_examples(run))
     subject = Subject(run, parts, load_pieces(run, parts.test), say)
-    return Evaluation(run, parts, subject.pieces, subject.predictions, _record(subject))
+    record = _record(subject, datasets)
+    return Evaluation(run, parts, subject.pieces, subject.predictions, record)
 
 
-def _record(subject: Subject) -> ReportRecord:
+def _record(subject: Subject, datasets: Sequence[str]) -> ReportRecord:
     """Return everything that is measured of one model."""
     run, test, p = subject.run, subject.parts.test, subject.predictions.by_item
     record, task = run.record, _task_of(run)
@@ -165,6 +170,7 @@ def _record(subject: Subject) -> ReportRecord:
         calibration=calibration(subject),
         audit=tuple(findings),
         without_leaks=_without_leaks(subject, findings),
+        elsewhere=copies_of_test(subject) + other_datasets(subject, datasets),
         slices=_slices(subject, task),
         behaviour=_behaviour(subject),
         importance=_importance(subject),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.preparation import MidiPreparation
 from tunesmith.datasets.examples import View
 from tunesmith.datasets.reader import Dataset
 from tunesmith.inference import pieces
@@ -45,6 +46,15 @@ class Pieces:
         self.frames_per_second = float(parameters["frames_per_second"])
         self.chunk_frames = int(parameters["chunk_frames"])
         self.hop_frames = int(parameters["hop_frames"])
+
+    @property
+    def preparation(self) -> MidiPreparation:
+        """Preparation that cuts chunks as the dataset does and computes all features."""
+        return MidiPreparation(
+            frames_per_second=self.frames_per_second,
+            chunk_frames=self.chunk_frames,
+            hop_frames=self.hop_frames,
+        )
 
     @cached_property
     def facts(self) -> "pd.DataFrame":

@@ -18,6 +18,7 @@ __all__ = [
     "binary_roll",
     "chunk_roll",
     "instrumentation_roll",
+    "notes_roll",
     "piano_roll",
     "timing_roll",
     "velocity_roll",
@@ -109,6 +110,30 @@ def timing_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.uint8
     kept = notes.start < frames
     np.add.at(roll, notes.start[kept] * N_PITCHES + notes.pitch[kept], np.int32(1))
     return np.minimum(roll, 255).astype(np.uint8).reshape(frames, N_PITCHES)
+
+
+def notes_roll(notes: NDArray[np.void], frames_per_second: float = 10) -> NDArray[np.uint8]:
+    """Velocities of notes that have no file, such as changed ones, clipped to 0-127.
+
+    Parameters
+    ----------
+    notes
+        `NOTE_DTYPE` [notes]; drums only contribute to the length.
+    frames_per_second
+        Frames per second.
+
+    Returns
+    -------
+    NDArray[np.uint8]
+        Roll [frames, 128], to the end of the last note. It equals `velocity_roll` of a file that
+        has these notes, no pedal and no bends, and ends with them.
+    """
+    frames = int(frames_per_second * float(notes["offset_s"].max(initial=0.0)))
+    pitched = _note_frames(notes[~notes["is_drum"]], frames_per_second)
+    low, part = pitched.summed(frames)
+    roll = np.zeros((frames, N_PITCHES), dtype=np.uint8)
+    roll[:, low : low + part.shape[1]] = np.minimum(part, 127)
+    return roll
 
 
 def chunk_roll(
@@ -208,17 +233,20 @@ class _NoteFrames:
 
 
 def _pitched_notes(score: Score, frames_per_second: float) -> _NoteFrames:
-    notes = score.notes
-    frames = _NoteFrames(
+    frames = _note_frames(score.notes, frames_per_second)
+    if any(i.is_drum for i in score.instruments):
+        return frames.where(~score.notes["is_drum"])
+    return frames
+
+
+def _note_frames(notes: NDArray[np.void], frames_per_second: float) -> _NoteFrames:
+    return _NoteFrames(
         (notes["onset_s"] * frames_per_second).astype(np.int64),
         (notes["offset_s"] * frames_per_second).astype(np.int64),
         notes["pitch"].astype(np.int64),
         notes["velocity"].astype(np.int32),
         np.ascontiguousarray(notes["instrument"]),
     )
-    if any(i.is_drum for i in score.instruments):
-        return frames.where(~notes["is_drum"])
-    return frames
 
 
 def _summed_roll(

@@ -151,6 +151,8 @@ class Boosting(Family):
         fixed = {
             **objective,
             "tree_method": "hist",
+            # Half the time of 256 at the same scores: most features are shares of a few notes.
+            "max_bin": 64,
             "seed": seed,
             "nthread": threads,
         }

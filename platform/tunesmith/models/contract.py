@@ -113,8 +113,6 @@ class Family(ABC):
         Name that users type.
     view
         Name of the view that the model reads.
-    learns_from
-        Further views that are read in training only.
     resources
         Resources of one trial.
     max_steps
@@ -131,7 +129,6 @@ class Family(ABC):
 
     name: str
     view: str
-    learns_from: tuple[str, ...] = ()
     resources: Resources = Resources()
     max_steps: int = 1
     patience: int = 5
@@ -164,7 +161,8 @@ class Family(ABC):
         params
             Settings as `space` returns them.
         train
-            Items to learn from; only the view `view` is read.
+            Items to learn from; only the view `view` is read. Items may have several rows in it:
+            their own, and those of their copies.
         seed
             Fixes initial weights, order and augmentation.
         max_steps

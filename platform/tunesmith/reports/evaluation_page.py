@@ -63,6 +63,7 @@ class _Page:
         """Id and title of each section that has content, in order."""
         report, figures = self.report, self.figures
         has_content = {
+            "Other music": bool(report.elsewhere),
             "Metrics": True,
             "Classes": True,
             "Leak checks": bool(report.audit),
@@ -159,6 +160,45 @@ class _Page:
         return [
             [metric_name(name), *(interval(metrics[name]) for metrics in columns)]
             for name in sorted(report.item_metrics, key=metric_order)
+        ]
+
+    @property
+    def elsewhere_rows(self) -> list[Row]:
+        """A row per set of copies of the test pieces, and per other dataset."""
+        return [
+            [
+                row.data,
+                f"{row.items:,}",
+                interval(row.metrics["accuracy"]),
+                interval(row.metrics["balanced_accuracy"]),
+                interval(row.metrics["macro_f1"]),
+            ]
+            for row in self.report.elsewhere
+        ]
+
+    @property
+    def recall_rows(self) -> list[Row]:
+        """A row per set of pieces as in `elsewhere_rows`: the recall of every class."""
+        return [
+            [
+                row.data,
+                *(
+                    f"{row.recall[label].value:.2f}" if label in row.recall else ""
+                    for label in self.report.classes
+                ),
+            ]
+            for row in self.report.elsewhere
+        ]
+
+    @property
+    def left_out(self) -> list[str]:
+        """Sentences about the pieces of other datasets that could not be judged."""
+        return [
+            f"{row.data}: {row.left_out:,} pieces are left out because they are near-duplicates "
+            f"of pieces that the model learned from, and {row.unknown:,} because their label is "
+            "none of its classes."
+            for row in self.report.elsewhere
+            if row.left_out or row.unknown
         ]
 
     def _levels(self) -> list[str]:

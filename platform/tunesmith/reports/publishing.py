@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -32,6 +32,7 @@ def make_report(
     task: str,
     run_id: str | None = None,
     *,
+    datasets: Sequence[str] = (),
     say: Callable[[str], None] = logger.info,
 ) -> Report:
     """Evaluate a run on its test part and write the report.
@@ -44,6 +45,8 @@ def make_report(
         Name of the task.
     run_id
         Id of the run; the latest by default.
+    datasets
+        Names of other datasets to judge the model on, for tasks on music.
     say
         Called with a line for each step.
 
@@ -54,7 +57,7 @@ def make_report(
     ModelError
         When the model does not fit the data.
     """
-    evaluation = evaluate(store, task, run_id, say=say)
+    evaluation = evaluate(store, task, run_id, datasets=datasets, say=say)
     say("Drawing")
     return publish(evaluation)
 

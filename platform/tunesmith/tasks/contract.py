@@ -45,8 +45,9 @@ class Request:
         Options that only some tasks have (`Task.options`), such as the columns of a table of the
         user's own.
     views
-        Names of the views that are wanted, where reading all would take long; by default those that
-        items are judged by, without those that are only learned from.
+        Names of the views that are wanted, where reading all would take long; all by default.
+    copies
+        Whether copies of the items are wanted too, where the task can make any; see `Examples`.
     """
 
     dataset: str | None = None
@@ -54,6 +55,7 @@ class Request:
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     views: tuple[str, ...] | None = None
+    copies: bool = False
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "Request":
@@ -62,8 +64,10 @@ class Request:
         return cls(**{name: value for name, value in facts.items() if name in known})
 
     def facts(self) -> dict[str, Any]:
-        """Return the request as JSON."""
-        return asdict(self)
+        """Return the request as JSON; whether copies are read too is not part of it."""
+        content = asdict(self)
+        del content["copies"]
+        return content
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ class TaskData:
         How the test part was chosen, to follow the words "are the test:".
     grouping
         Which items share a group, in the plural: ``"songs of one artist"``.
+    copies
+        How the copies of the items were made: ``"played or cut"``; "" where there are none.
     """
 
     examples: Examples
@@ -99,6 +105,7 @@ class TaskData:
     is_sample: bool = False
     held_out: str = "chosen at random, stratified by class"
     grouping: str = "items of one group"
+    copies: str = ""
 
 
 @dataclass(frozen=True)
@@ -208,5 +215,6 @@ class Task:
             scored = f"the mean of {self.folds} folds of the other {n_others:,}"
         else:
             scored = f"measured on {int((parts == 'validation').sum()):,} of the others"
-        clauses.append(f"the score of a trial is {scored}")
+        both = f", as they are and {data.copies}, in equal parts" if data.copies else ""
+        clauses.append(f"the score of a trial is {scored}{both}")
         return "; ".join(clauses)

@@ -68,8 +68,6 @@ def _windows(rng: np.random.Generator, y: _Labels) -> View:
 _VIEWS: Mapping[str, Callable[[np.random.Generator, _Labels], View]] = {
     "chunks": _chunks,
     "features": _features,
-    "segments": _features,
-    "segments_transposed": _features,
     "image": _image,
     "notes": _notes,
     "tokens": _tokens,
@@ -80,8 +78,7 @@ _VIEWS: Mapping[str, Callable[[np.random.Generator, _Labels], View]] = {
 def small_examples(n_items: int = 60, seed: int = 7) -> Examples:
     """Return a few items of three classes that can be told apart in every view.
 
-    Its views are ``chunks``, ``features``, ``segments``, ``segments_transposed``, ``image``,
-    ``notes``, ``tokens`` and ``windows``.
+    Its views are ``chunks``, ``features``, ``image``, ``notes``, ``tokens`` and ``windows``.
 
     Parameters
     ----------

@@ -34,7 +34,12 @@ class PlannedSearch:
 
 
 def plan_search(
-    store: Store, request: SearchRequest, begun: Plan | None, cluster: Mapping[str, float]
+    store: Store,
+    request: SearchRequest,
+    begun: Plan | None,
+    cluster: Mapping[str, float],
+    *,
+    copies: bool = True,
 ) -> PlannedSearch:
     """Read the data of a search and plan it.
 
@@ -48,6 +53,8 @@ def plan_search(
         The plan of the search that it continues or extends; see `begun_plan`.
     cluster
         Resources of the cluster by name.
+    copies
+        Whether the copies that models also learn from are made; a preview does not need them.
 
     Raises
     ------
@@ -57,9 +64,10 @@ def plan_search(
     task = get_task(request.task)
     if begun is None:
         families = request.families or _suited(task, cluster)
-        data = read_data(task, store, request.data, families)
+        data = read_data(task, store, request.data, families, copies=copies)
         return PlannedSearch(task, _new_plan(task, request, families, data), data)
-    data = read_data(task, store, Request.of(begun.request.model_dump()), begun.families)
+    wanted = Request.of(begun.request.model_dump())
+    data = read_data(task, store, wanted, begun.families, copies=copies)
     if begun.dataset.version != data.version:
         message = (
             f"The data of {task.name} is version {data.version} now, the search began on "
@@ -69,9 +77,12 @@ def plan_search(
     return PlannedSearch(task, begun, data)
 
 
-def read_data(task: Task, store: Store, request: Request, families: Sequence[str]) -> TaskData:
+def read_data(
+    task: Task, store: Store, request: Request, families: Sequence[str], *, copies: bool
+) -> TaskData:
     """Return the data that is asked for, of its views those that the families read."""
-    return task.read(store, replace(request, views=tuple(sorted(views_of(families)))))
+    views = tuple(sorted(views_of(families)))
+    return task.read(store, replace(request, views=views, copies=copies))
 
 
 def _suited(task: Task, cluster: Mapping[str, float]) -> tuple[str, ...]:

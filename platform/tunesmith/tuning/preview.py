@@ -42,7 +42,8 @@ def preview(
         ``tune --dry-run --json`` prints them.
     """
     planned = [
-        plan_search(store, request, begun_plan(store, request), cluster) for request in requests
+        plan_search(store, request, begun_plan(store, request), cluster, copies=False)
+        for request in requests
     ]
     n_trials = sum(search.plan.trials for search in planned)
     return [_described(search, cluster, n_trials) for search in planned]

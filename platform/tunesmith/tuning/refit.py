@@ -65,9 +65,10 @@ def refit(
     if plugins is not None:
         restore(plugins)
     model = None
-    development = trial_data.development
+    model_family = get_family(family)
+    development = trial_data.development.with_copies(model_family.view)
     # Schedules are laid out for these steps: a rate that has not come down leaves a worse model.
-    fit = get_family(family).fit(params, development, seed=seed, max_steps=steps, threads=threads)
+    fit = model_family.fit(params, development, seed=seed, max_steps=steps, threads=threads)
     for step in fit:
         model = step.model
     if model is None:

@@ -109,9 +109,8 @@ class SearchOptions:
 
 
 def views_of(families: Sequence[str]) -> set[str]:
-    """Return the views that families read or learn from."""
-    kinds = [get_family(name) for name in families]
-    return {view for kind in kinds for view in (kind.view, *kind.learns_from)}
+    """Return the views that families read."""
+    return {get_family(name).view for name in families}
 
 
 def datasets_by_task(values: Sequence[str]) -> dict[str, str]:

@@ -7,9 +7,11 @@ import numpy.typing as npt
 
 from tunesmith.datasets.probabilities import log_loss
 
-__all__ = ["scores"]
+__all__ = ["AS_IS", "scores", "scores_with_copies"]
 
 _TOP = 5
+AS_IS = "as_is_"
+"""Begins the names of figures of the items alone, where copies of them are judged too."""
 
 
 def scores(probabilities: npt.NDArray[Any], y: npt.NDArray[np.int64]) -> dict[str, float]:
@@ -46,3 +48,33 @@ def scores(probabilities: npt.NDArray[Any], y: npt.NDArray[np.int64]) -> dict[st
         best = np.argpartition(-probabilities, _TOP, axis=1)[:, :_TOP]
         figures["top5"] = (best == y[:, None]).any(axis=1).mean()
     return {name: float(value) for name, value in figures.items()}
+
+
+def scores_with_copies(
+    probabilities: npt.NDArray[Any], y: npt.NDArray[np.int64], n_items: int
+) -> dict[str, float]:
+    """Return figures of items and of copies of them; each is the mean of the two.
+
+    A model that knows a class by the way its files were made is right on the items alone.
+
+    Parameters
+    ----------
+    probabilities
+        ``float [items, classes]``, or those of the items and then of one copy of each.
+    y
+        Class of each row.
+    n_items
+        Number of items.
+
+    Returns
+    -------
+    dict
+        As `scores`; where there are copies also the figures of the items alone, their names
+        beginning with `AS_IS`.
+    """
+    items = scores(probabilities[:n_items], y[:n_items])
+    if len(y) == n_items:
+        return items
+    copies = scores(probabilities[n_items:], y[n_items:])
+    alone = {f"{AS_IS}{name}": value for name, value in items.items()}
+    return {**{name: (items[name] + copies[name]) / 2 for name in items}, **alone}

@@ -16,7 +16,7 @@ from tunesmith.datasets.examples import Examples, aggregate
 from tunesmith.datasets.probabilities import fit_temperature
 from tunesmith.models import Fitted, Step, get_family
 from tunesmith.plugins import Snapshot, restore
-from tunesmith.tuning.scoring import scores
+from tunesmith.tuning.scoring import scores_with_copies
 from tunesmith.tuning.trial_data import TrialData
 
 __all__ = ["ANSWERS", "SCORE", "Fields", "SearchTrial", "hide_gpus_not_given", "packed", "unpacked"]
@@ -72,7 +72,12 @@ class SearchTrial(tune.Trainable):
         self._fit_s = 0.0
         self._fits: list[tuple[Iterator[Step], Examples]] = [
             (
-                family.fit(config["params"], train, seed=config["seed"], threads=config["threads"]),
+                family.fit(
+                    config["params"],
+                    train.with_copies(family.view),
+                    seed=config["seed"],
+                    threads=config["threads"],
+                ),
                 validation,
             )
             for train, validation in data.splits()
@@ -89,7 +94,7 @@ class SearchTrial(tune.Trainable):
             step = next(fit)
             fit_s += time.perf_counter() - before
             judged.append(_Judged.of(step.model, validation))
-            figures.append({**step.metrics, **scores(judged[-1].by_item, validation.y)})
+            figures.append({**step.metrics, **judged[-1].scores()})
         self._fit_s += fit_s
         number = self.iteration + 1
         mean = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
@@ -117,19 +122,27 @@ class SearchTrial(tune.Trainable):
 
 @dataclass(frozen=True)
 class _Judged:
-    """Predictions of a trial for its validation items."""
+    """Predictions of a trial for its validation items, and for their first copies behind them."""
 
-    by_row: Any
-    item: Any
-    by_item: Any
-    y: Any
+    by_row: npt.NDArray[Any]
+    item: npt.NDArray[np.int64]
+    by_item: npt.NDArray[Any]
+    y: npt.NDArray[np.int64]
+    n_items: int
 
     @classmethod
     def of(cls, model: Fitted, validation: Examples) -> "_Judged":
-        view = validation.view(model.views[0])
-        by_row = model.predict_proba(view.x)
-        by_item = aggregate(by_row, view.item, len(validation))
-        return cls(by_row, view.item, by_item, validation.y)
+        copied = validation.as_copied()
+        every = [validation] if copied is None else [validation, copied]
+        n_items = len(validation)
+        views = [examples.view(model.views[0]) for examples in every]
+        by_row = np.concatenate([model.predict_proba(view.x) for view in views])
+        item = np.concatenate([view.item + n * n_items for n, view in enumerate(views)])
+        by_item = aggregate(by_row, item, len(every) * n_items)
+        return cls(by_row, item, by_item, np.tile(validation.y, len(every)), n_items)
+
+    def scores(self) -> dict[str, float]:
+        return scores_with_copies(self.by_item, self.y, self.n_items)
 
     def temperature(self) -> float:
         return fit_temperature(self.by_row, self.item, self.y)

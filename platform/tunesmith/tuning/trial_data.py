@@ -1,6 +1,6 @@
 """The items a search may see, laid out so that a trial copies none of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -70,8 +70,13 @@ class TrialData:
 
     @property
     def held_out_y(self) -> npt.NDArray[np.int64]:
-        """Classes of the items that answers are kept of, in the order of the answers."""
-        return np.concatenate([self.ring.y[first:stop] for first, stop in self.held_out])
+        """Classes of the items that answers are kept of, in the order of the answers.
+
+        The first copies of the items that a split holds out follow the items.
+        """
+        times = 2 if self.ring.copies else 1
+        y = [np.tile(self.ring.y[first:stop], times) for first, stop in self.held_out]
+        return np.concatenate(y)
 
     @property
     def growth(self) -> float:
@@ -95,14 +100,19 @@ def stretch(examples: Examples, first: int, stop: int) -> Examples:
 
     Rows must be grouped by item in the items' order, as `Examples.take` leaves them.
     """
-    views = {}
-    for name, view in examples.views.items():
-        rows = slice(*np.searchsorted(view.item, [first, stop]))
-        views[name] = View(view.x[rows], view.item[rows] - first)
     return Examples(
         y=examples.y[first:stop],
         classes=examples.classes,
         groups=examples.groups[first:stop],
         ids=examples.ids[first:stop],
-        views=views,
+        views=_stretch_of_views(examples.views, first, stop),
+        copies=tuple(_stretch_of_views(views, first, stop) for views in examples.copies),
     )
+
+
+def _stretch_of_views(views: Mapping[str, View], first: int, stop: int) -> dict[str, View]:
+    stretches = {}
+    for name, view in views.items():
+        rows = slice(*np.searchsorted(view.item, [first, stop]))
+        stretches[name] = View(view.x[rows], view.item[rows] - first)
+    return stretches

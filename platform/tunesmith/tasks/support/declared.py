@@ -11,11 +11,12 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tunesmith.artifacts.store import Store
+from tunesmith.datasets.pieces import PIECE_VIEWS
 from tunesmith.errors import DatasetError, UsageError, unknown
 from tunesmith.models import family_names, get_family
 from tunesmith.plugins import PluginFile
 from tunesmith.tasks.contract import PIECE_OPTIONS, Request, Task, TaskData
-from tunesmith.tasks.support.pieces import LEAST_PIECES, PIECE_VIEWS, PieceLabels, read_pieces
+from tunesmith.tasks.support.pieces import LEAST_PIECES, PieceLabels, read_pieces
 from tunesmith.tasks.support.splitting import row_grouping, split
 from tunesmith.tasks.support.tables import (
     Table,
@@ -30,7 +31,7 @@ from tunesmith.yaml_files import read_yaml
 __all__ = ["DeclaredTask", "Source", "task_from_yaml"]
 
 _TABLE_FAMILIES = ("boosting", "linear", "svm", "mlp")
-_PIECE_FAMILIES = ("boosting_segments", "svm", "boosting", "cnn1d", "linear")
+_PIECE_FAMILIES = ("boosting", "svm", "cnn1d", "linear")
 _PATH = "path"
 
 

@@ -7,26 +7,23 @@ import numpy as np
 import pandas as pd
 
 from tunesmith.artifacts.manifest import dataset_names
-from tunesmith.artifacts.preparation import MidiPreparation
 from tunesmith.artifacts.store import Store
-from tunesmith.datasets.examples import Examples, View
-from tunesmith.datasets.reader import Dataset, open_dataset
-from tunesmith.datasets.segments import SEGMENTS, segment_views
-from tunesmith.datasets.sequences import note_rows_of
+from tunesmith.datasets.copies import copies_of_pieces
+from tunesmith.datasets.examples import Examples
+from tunesmith.datasets.pieces import PIECE_VIEWS, preparation_of, views_of_pieces
+from tunesmith.datasets.reader import open_dataset
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.tasks.contract import Request, TaskData
 from tunesmith.tasks.support.splitting import groups_of, split
 
-__all__ = ["LEAST_PIECES", "LICENCE", "PIECE_VIEWS", "PieceLabels", "own_labels", "read_pieces"]
+__all__ = ["LEAST_PIECES", "LICENCE", "PieceLabels", "own_labels", "read_pieces"]
 
 LEAST_PIECES = 10
-_JUDGED = ("chunks", "notes", "features")
-PIECE_VIEWS = (*_JUDGED, *SEGMENTS)
-"""Views of pieces; the last are only learned from."""
 LICENCE = (
     "that of each MIDI file: the music may be in the public domain, a transcription of it has "
     "an author; the dataset's own source says more"
 )
+_COPIES = "played, transcribed, entered note by note or cut"
 _GROUPING = "pieces that share bytes, notes or most intervals"
 
 
@@ -97,12 +94,14 @@ def read_pieces(
     keys = [kept["cluster"], *(column[is_kept] for column in found.groups)]
     index = {label: number for number, label in enumerate(classes)}
     ids = kept["piece_id"].tolist()
+    wanted = PIECE_VIEWS if request.views is None else request.views
     examples = Examples(
         y=np.array([index[label] for label in kept["label"]]),
         classes=classes,
         groups=groups_of(*keys) if found.groups else kept["cluster"].to_numpy(),
         ids=ids,
-        views=_views(dataset, ids, request),
+        views=views_of_pieces(dataset, ids, wanted),
+        copies=copies_of_pieces(dataset, ids, wanted, request.seed) if request.copies else (),
     )
     left_out = len(pieces) - len(kept)
     note = f"{left_out} pieces are left out: no known label, or one without {rule}."
@@ -111,9 +110,10 @@ def read_pieces(
         split(examples, request.seed),
         name=dataset.name,
         version=dataset.version,
-        preparation=_preparation(dataset),
+        preparation=preparation_of(dataset),
         notes=(note,) if left_out else (),
         grouping=f"{found.grouping}{_GROUPING}",
+        copies=_COPIES if examples.copies else "",
     )
 
 
@@ -141,28 +141,3 @@ def _only_dataset(store: Store) -> str:
         "several tasks each may have its own, --dataset TASK=NAME."
     )
     raise UsageError(message)
-
-
-def _views(dataset: Dataset, ids: list[str], request: Request) -> dict[str, View]:
-    wanted = set(_JUDGED if request.views is None else request.views)
-    views = {}
-    if wanted & {"chunks", "notes"}:
-        chunks = dataset.chunks(ids)
-        views["chunks"] = View(chunks.rolls, chunks.piece_index)
-        if "notes" in wanted:
-            views["notes"] = View(note_rows_of(dataset, ids, chunks), chunks.piece_index)
-    if "features" in wanted:
-        views["features"] = View.one_row_each(dataset.features(ids))
-    if wanted & set(SEGMENTS):
-        views |= segment_views(dataset, ids, request.seed)
-    return {name: view for name, view in views.items() if name in wanted}
-
-
-def _preparation(dataset: Dataset) -> MidiPreparation:
-    manifest = dataset.manifest
-    return MidiPreparation(
-        frames_per_second=manifest.frames_per_second,
-        chunk_frames=manifest.chunk_frames,
-        hop_frames=int(manifest.parameters["hop_frames"]),
-        features=tuple(manifest.feature_names),
-    )

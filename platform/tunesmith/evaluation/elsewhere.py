@@ -1,0 +1,203 @@
+"""A model on music that is not its own test part: copies of it, and other datasets.
+
+The test part comes from the files that the model learned from, and shares how they were made. The
+same pieces as played, transcribed or entered note by note show how much of the result depends on
+that; another collection shows it best.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.artifacts.reports import Elsewhere
+from tunesmith.datasets.copies import views_of_notes
+from tunesmith.datasets.examples import Examples, View
+from tunesmith.datasets.pieces import PIECE_VIEWS, preparation_of, views_of_pieces
+from tunesmith.datasets.reader import Dataset, open_dataset
+from tunesmith.errors import DatasetError
+from tunesmith.evaluation.bootstrap import mean
+from tunesmith.evaluation.metrics import score
+from tunesmith.evaluation.music import Notes, Pieces
+from tunesmith.evaluation.predictions import predict
+from tunesmith.evaluation.subject import Subject
+from tunesmith.midi.augmentation import excerpt, mechanical, played, transcribed
+from tunesmith.midi.fingerprints import duplicate_clusters
+
+__all__ = ["copies_of_test", "other_datasets"]
+
+_METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
+
+
+def _excerpt_of(seconds: float) -> Callable[[Notes, np.random.Generator], Notes]:
+    return lambda notes, rng: excerpt(notes, rng, (seconds, seconds))
+
+
+_COPIES: Mapping[str, Callable[[Notes, np.random.Generator], Notes]] = {
+    "as played": played,
+    "as entered note by note": mechanical,
+    "as transcribed from a recording": transcribed,
+    "excerpts of 45 s": _excerpt_of(45.0),
+    "excerpts of 15 s": _excerpt_of(15.0),
+}
+
+
+def copies_of_test(subject: Subject) -> tuple[Elsewhere, ...]:
+    """Return metrics of the test pieces as they are and as simulated copies; () without pieces."""
+    pieces = subject.pieces
+    if pieces is None or not subject.inputs <= set(PIECE_VIEWS):
+        return ()
+    test = subject.parts.test
+    subject.say("Predicting the test pieces as played, transcribed, entered and cut")
+    p = subject.predictions.by_item
+    rows = [_row("its own test", test, p)]
+    for name, make in _COPIES.items():
+        notes = [
+            make(whole, np.random.default_rng([1, zlib.crc32(piece_id.encode())]))
+            for whole, piece_id in zip(pieces.notes, test.ids, strict=True)
+        ]
+        views = views_of_notes(notes, sorted(subject.inputs), pieces.preparation)
+        copies = Examples(test.y, test.classes, test.groups, test.ids, views)
+        rows.append(_row(f"its own test, {name}", copies, _answers(subject, copies)))
+    return tuple(rows)
+
+
+def other_datasets(subject: Subject, names: Sequence[str]) -> tuple[Elsewhere, ...]:
+    """Return metrics of other datasets of the store.
+
+    Pieces that are near-duplicates of one that the model learned from are left out and counted, as
+    are those whose label is none of its classes. Pieces of one work are one group.
+
+    Parameters
+    ----------
+    subject
+        The model and its own pieces.
+    names
+        Names of datasets, with ``NAME@VERSION`` for another version than the latest.
+
+    Raises
+    ------
+    UsageError
+        When there is no such dataset.
+    DatasetError
+        When the run is not of pieces, or no piece of a dataset can be judged.
+    """
+    if not names:
+        return ()
+    if subject.pieces is None:
+        message = "Another dataset can judge models of MIDI pieces only."
+        raise DatasetError(message)
+    return tuple(_other(subject, subject.pieces, name) for name in names)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Pieces of another dataset that a model can be judged by.
+
+    Attributes
+    ----------
+    index
+        Their places among the pieces of the dataset, ``int [items]``.
+    works
+        Cluster of each, ``int [items]``.
+    left_out, unknown
+        Pieces that are near-duplicates of one learned from, and those of other labels.
+    """
+
+    index: npt.NDArray[np.int64]
+    works: npt.NDArray[np.int64]
+    left_out: int
+    unknown: int
+
+
+def _other(subject: Subject, own: Pieces, name: str) -> Elsewhere:
+    name, _, version = name.partition("@")
+    dataset = open_dataset(subject.run.store, name, version or None)
+    subject.say(f"Comparing the pieces of {name} with those that the model learned from")
+    table = dataset.pieces()
+    classes = {label: number for number, label in enumerate(subject.run.classes)}
+    is_unknown = table["label"].map(classes).isna().to_numpy()
+    judged = _judged(subject, own, dataset, table["piece_id"].tolist(), is_unknown)
+    if not len(judged.index):
+        message = (
+            f"No piece of {name} can judge the model: {judged.unknown} have labels that it does "
+            f"not know, {judged.left_out} are near-duplicates of pieces that it learned from."
+        )
+        raise DatasetError(message)
+    kept = table.iloc[judged.index]
+    ids = kept["piece_id"].tolist()
+    subject.say(f"Predicting {len(ids):,} pieces of {name}")
+    examples = Examples(
+        y=np.array([classes[label] for label in kept["label"]], dtype=np.int64),
+        classes=subject.run.classes,
+        groups=judged.works,
+        ids=ids,
+        views=_views(dataset, own, ids, sorted(subject.inputs)),
+    )
+    return _row(
+        f"{name}@{dataset.version}",
+        examples,
+        _answers(subject, examples),
+        left_out=judged.left_out,
+        unknown=judged.unknown,
+    )
+
+
+def _views(
+    dataset: Dataset, own: Pieces, ids: Sequence[str], names: Sequence[str]
+) -> Mapping[str, View]:
+    """Return the views, cut anew where the dataset's chunks are not as long as the model's."""
+    if preparation_of(dataset) == preparation_of(own.dataset):
+        return views_of_pieces(dataset, ids, names)
+    notes = dataset.notes(ids)
+    return views_of_notes([notes[piece_id] for piece_id in ids], names, own.preparation)
+
+
+def _judged(
+    subject: Subject,
+    own: Pieces,
+    dataset: Dataset,
+    ids: Sequence[str],
+    is_unknown: npt.NDArray[np.bool_],
+) -> _Judged:
+    learned = [own.fingerprints[piece_id] for piece_id in subject.parts.learned.ids]
+    others = dataset.table("fingerprints")
+    columns = (others[name].to_pylist() for name in ("piece_id", "fingerprint"))
+    by_id = dict(zip(*columns, strict=True))
+    prints = [np.array(by_id.get(piece_id, ()), dtype=np.uint64) for piece_id in ids]
+    cluster = np.asarray(duplicate_clusters([*learned, *prints]))
+    works = cluster[len(learned) :]
+    is_learned = np.isin(works, cluster[: len(learned)])
+    index = np.flatnonzero(~is_learned & ~is_unknown)
+    left_out = int((is_learned & ~is_unknown).sum())
+    return _Judged(index, works[index], left_out, int(is_unknown.sum()))
+
+
+def _answers(subject: Subject, examples: Examples) -> npt.NDArray[np.float64]:
+    return subject.calibrate(predict(subject.classifier, examples))
+
+
+def _row(
+    data: str,
+    examples: Examples,
+    probabilities: npt.NDArray[np.float64],
+    left_out: int = 0,
+    unknown: int = 0,
+) -> Elsewhere:
+    metrics = score(examples.y, probabilities, examples.groups)
+    right = probabilities.argmax(axis=1) == examples.y
+    return Elsewhere(
+        data=data,
+        items=len(examples),
+        groups=len(np.unique(examples.groups)),
+        left_out=left_out,
+        unknown=unknown,
+        metrics={name: metrics[name] for name in _METRICS},
+        recall={
+            label: mean(right[examples.y == number], examples.groups[examples.y == number])
+            for number, label in enumerate(examples.classes)
+            if (examples.y == number).any()
+        },
+    )
