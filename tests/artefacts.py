@@ -18,6 +18,7 @@ from tunesmith.datasets.reader import Chunks
 from tunesmith.midi.features import musical_features
 from tunesmith.midi.fingerprints import fingerprint
 from tunesmith.midi.score import NOTE_DTYPE
+from tunesmith.tasks import TaskData
 
 CLASSES = ("bach", "chopin", "mozart")
 FRAMES = 20
@@ -245,6 +246,11 @@ def write_run(
     store.write_json({"run_id": run_id}, "runs", task, "latest.json")
 
 
+def data_of(examples: Examples) -> TaskData:
+    """Return items as the data of a task."""
+    return TaskData(examples, np.full(len(examples), "test"), "toy", "0123456789ab")
+
+
 def stand_in(
     monkeypatch: Any, examples: Examples, pieces: Any = None, *, drawn: bool = True
 ) -> None:
@@ -261,7 +267,7 @@ def stand_in(
     from tunesmith.evaluation.music import Pieces
     from tunesmith.reports import publishing
 
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: examples)
+    monkeypatch.setattr(evaluator, "load_data", lambda run: data_of(examples))
     monkeypatch.setattr(
         evaluator, "load_pieces", lambda run, test: pieces and Pieces(pieces, test.ids)
     )

@@ -202,7 +202,7 @@ def test_tune_refuses_wrong_arguments_before_ray_starts(monkeypatch, task, optio
 @pytest.fixture
 def examples(monkeypatch):
     made = artefacts.make_examples(180)
-    monkeypatch.setattr(evaluator, "load_examples", lambda run: made)
+    monkeypatch.setattr(evaluator, "load_data", lambda run: artefacts.data_of(made))
     monkeypatch.setattr(evaluator, "load_pieces", lambda run, test: None)
     monkeypatch.setattr(publishing, "draw", lambda *arguments: {})
     return made

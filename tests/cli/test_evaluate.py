@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -45,3 +47,13 @@ def test_a_task_that_was_not_searched_ends_with_the_command_to_run(store):
     assert result.exit_code == 1
     assert "tunesmith tune composer" in result.stderr
     assert not result.stdout
+
+
+def test_prints_what_the_leak_checks_found(store, monkeypatch):
+    examples = artefacts.make_examples()
+    artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights()))
+    one_group = replace(examples, groups=np.zeros(len(examples), dtype=np.int64))
+    artefacts.stand_in(monkeypatch, one_group, drawn=False)
+    result = CliRunner().invoke(main, ["composer", "--store", store.uri])
+    assert result.exit_code == 0, result.stderr
+    assert "LEAK, groups on both sides:" in result.stdout

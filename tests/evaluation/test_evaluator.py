@@ -117,6 +117,7 @@ def test_items_that_left_the_data_are_reported(searched, examples, monkeypatch):
 def test_classes_in_another_order_are_refused(searched, examples, monkeypatch):
     turned = artefacts.make_examples()
     object.__setattr__(turned, "classes", ("mozart", "chopin", "bach"))
+    object.__setattr__(turned, "y", 2 - turned.y)
     artefacts.stand_in(monkeypatch, turned)
     with pytest.raises(ModelError, match="the data has mozart, chopin, bach"):
         make_report(searched, "composer")
@@ -299,3 +300,13 @@ def test_a_table_tells_what_correlation_costs(store, monkeypatch):
         "all", "by correlation", "by importance"
     }  # fmt: skip
     assert "Columns selected by importance or by correlation" in page
+
+
+def test_classes_that_changed_since_the_search_are_refused(store):
+    examples = artefacts.make_examples()
+    artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights()))
+    y = examples.y.copy()
+    y[:5] = (y[:5] + 1) % len(examples.classes)
+    changed = Examples(y, examples.classes, examples.groups, examples.ids, examples.views)
+    with pytest.raises(ModelError, match=r"class of 5 of the 90 .* 'bach' and is 'chopin'"):
+        parts_of(open_run(store, "composer"), changed)

@@ -257,16 +257,17 @@ def test_without_a_check_on_noise_promotion_warns(store, add_run):
     assert verdict.passed is None
 
 
-def test_a_leak_that_the_audit_found_is_told_and_kept(store, add_run):
+def test_a_leak_that_the_audit_found_stops_a_promotion_without_a_reason(store, add_run):
     add_run("r1")
     report = store.read_json("reports", "composer", "r1", "report.json")
     finding = {"check": "equal rows", "result": "leak", "message": "40 of 60.", "facts": {}}
     parts = ("reports", "composer", "r1", "report.json")
     store.write_json(report | {"audit": [finding]}, *parts)
-    promote(store, "composer")
+    assert "equal rows: 40 of 60" in refusal(store)["leaks"]
+    assert champion(store, "composer") is None
+    promote(store, "composer", force="the copies are repeats of a chorus")
     (verdict,) = [v for v in history(store, "composer")[0].verdicts if v.rule == "leaks"]
-    assert verdict.passed is None
-    assert "equal rows: 40 of 60." in verdict.message
+    assert verdict.passed is False
     assert any("40 of 60" in limit for limit in champion(store, "composer").card.limits)
 
 

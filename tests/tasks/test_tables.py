@@ -34,7 +34,8 @@ def test_numbers_text_and_names_are_told_apart() -> None:
     frame.loc[3, "tempo"] = "?"
     frame.loc[4, "energy"] = np.inf
     frame.loc[5, "mode"] = None
-    examples, preparation, notes = table_examples(frame, Table("genre", groups=("artist",)))
+    items = table_examples(frame, Table("genre", groups=("artist",)))
+    examples, preparation, notes = items.examples, items.preparation, items.notes
     assert preparation.features == ("tempo", "energy", "mode=Major", "mode=Minor")
     x = examples.view("features").x
     assert x.dtype == np.float32
@@ -54,7 +55,8 @@ def test_blank_rows_and_rare_classes_are_left_out_and_said_so() -> None:
     frame.loc[0, "genre"] = None
     frame.loc[1, :] = None
     frame.loc[2, "genre"] = "polka"
-    examples, _, notes = table_examples(frame, Table("genre"))
+    items = table_examples(frame, Table("genre"))
+    examples, notes = items.examples, items.notes
     assert len(examples) == 57
     assert "2 blank rows or rows without genre are left out." in notes
     assert "Classes with fewer than 10 rows are left out: ['polka']." in notes
@@ -62,14 +64,14 @@ def test_blank_rows_and_rare_classes_are_left_out_and_said_so() -> None:
 
 def test_rows_of_one_artist_or_with_equal_numbers_share_a_group() -> None:
     frame = _songs()
-    examples, _, _ = table_examples(frame, Table("genre", groups=("artist", "title")))
+    examples = table_examples(frame, Table("genre", groups=("artist", "title"))).examples
     artists = frame["artist"].to_numpy()
     for one in range(0, 60, 7):
         for other in range(0, 60, 5):
             together = examples.groups[one] == examples.groups[other]
             assert together == (artists[one] == artists[other])
     frame.loc[1, ["tempo", "energy", "mode"]] = frame.loc[0, ["tempo", "energy", "mode"]]
-    examples, _, _ = table_examples(frame, Table("genre", groups=("artist", "title")))
+    examples = table_examples(frame, Table("genre", groups=("artist", "title"))).examples
     assert examples.groups[0] == examples.groups[1]
 
 
@@ -77,13 +79,13 @@ def test_a_missing_artist_falls_back_to_the_title() -> None:
     frame = _songs()
     frame["artist"] = "empty_field"
     frame["title"] = [f"song {index // 2}" for index in range(60)]
-    examples, _, _ = table_examples(frame, Table("genre", groups=("artist", "title")))
+    examples = table_examples(frame, Table("genre", groups=("artist", "title"))).examples
     assert len(np.unique(examples.groups)) == 30
 
 
 def test_labels_that_are_numbers_are_named_without_a_point() -> None:
     frame = _songs().assign(genre=np.repeat([0.0, 1.0, 2.0], 20))
-    examples, _, _ = table_examples(frame, Table("genre", names={"0": "sad"}))
+    examples = table_examples(frame, Table("genre", names={"0": "sad"})).examples
     assert examples.classes == ("1", "2", "sad")
 
 

@@ -93,7 +93,7 @@ def promote(
     run
         Name of the run; the task's latest by default.
     force
-        A reason to overrule the rules of judgement (better, noise); the history keeps it.
+        A reason to overrule the rules of judgement (better, leaks, noise); the history keeps it.
     memory_mb
         Memory that a serving process can spare, in MB.
     plugin

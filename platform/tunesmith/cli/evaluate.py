@@ -9,6 +9,8 @@ from tunesmith.cli.plugin import plugin_option
 from tunesmith.cli.tables import Column, console, print_table
 from tunesmith.cli.wording import count, interval
 
+_ALARMS = {"leak": "LEAK", "caution": "Caution"}
+
 
 def _show(result: dict[str, Any]) -> None:
     unit, n_test = result["unit"], result["n_test"]
@@ -30,6 +32,11 @@ def _show(result: dict[str, Any]) -> None:
         _show_elsewhere(result)
     if result["chunk_note"]:
         out.print(result["chunk_note"], style="dim")
+    for finding in result["audit"]:
+        if finding["result"] in _ALARMS:
+            out.print(f"{_ALARMS[finding['result']]}, {finding['check']}: {finding['message']}")
+    for note in result["notes"]:
+        out.print(f"Note: {note}")
     against = result["comparisons"].get("champion")
     if against and against["difference"]:
         out.print(

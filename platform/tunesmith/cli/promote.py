@@ -44,7 +44,7 @@ def _show(result: dict[str, Any]) -> None:
 @click.option(
     "--force",
     metavar="REASON",
-    help="Promote although the rules `better` or `noise` refuse; the history keeps the reason.",
+    help="Promote although the rules `better`, `leaks` or `noise` refuse; the history keeps it.",
 )
 @click.option(
     "--memory-mb",

@@ -14,6 +14,8 @@ from tunesmith.artifacts.reports import AuditFinding, LeakResult
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.evaluation.classwise import prior
 from tunesmith.evaluation.metrics import score
+from tunesmith.evaluation.table_audit import audit_table
+from tunesmith.evaluation.table_rows import TableSides
 from tunesmith.midi.fingerprints import duplicate_clusters
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def audit(
     columns: Mapping[str, Sequence[str]] | None = None,
     fingerprints: Mapping[str, npt.NDArray[np.uint64]] | None = None,
     metadata: "pd.DataFrame | None" = None,
+    table: TableSides | None = None,
 ) -> list[AuditFinding]:
     """Check the two sides of a split against each other.
 
@@ -62,6 +65,9 @@ def audit(
         Fingerprints of the pieces by id, for music (`tunesmith.midi.fingerprints`).
     metadata
         Numbers by id that describe how the files were made.
+    table
+        The table that the items were read from. Its own columns are judged then, instead of those
+        that the model reads.
 
     Returns
     -------
@@ -76,7 +82,7 @@ def audit(
         _transposed(learned, test),
         _same_music(learned, test, fingerprints),
         _constant_columns(learned, test, named),
-        _label_columns(learned, test, named),
+        *(audit_table(table) if table else [_label_columns(learned, test, named)]),
         _metadata(learned, test, metadata),
     ]
     order: list[LeakResult] = ["leak", "caution", "clear", "not applicable"]

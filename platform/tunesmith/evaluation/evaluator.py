@@ -40,7 +40,7 @@ from tunesmith.evaluation.comparison import against_champion
 from tunesmith.evaluation.elsewhere import copies_of_test, other_datasets
 from tunesmith.evaluation.importance import importance
 from tunesmith.evaluation.metrics import compare, score
-from tunesmith.evaluation.parts import Parts, load_examples, load_pieces, parts_of
+from tunesmith.evaluation.parts import Parts, load_data, load_pieces, parts_of
 from tunesmith.evaluation.pictures import choose_pictures, choose_texts, pictures_of
 from tunesmith.evaluation.predictions import Predictions
 from tunesmith.evaluation.segments import choose_segments
@@ -124,7 +124,8 @@ def evaluate(
     """
     run = open_run(store, task, run_id)
     say(f"Reading the data of run {run.run_id}")
-    parts = parts_of(run, load_examples(run))
+    data = load_data(run)
+    parts = parts_of(run, data.examples, data.source)
     subject = Subject(run, parts, load_pieces(run, parts.test), say)
     record = _record(subject, datasets)
     return Evaluation(run, parts, subject.pieces, subject.predictions, record)
@@ -264,7 +265,7 @@ def _audit(subject: Subject) -> list[AuditFinding]:
     learned, test, pieces = subject.parts.learned, subject.parts.test, subject.pieces
     columns = {"features": subject.features}
     if pieces is None:
-        return audit(learned, test, columns=columns)
+        return audit(learned, test, columns=columns, table=subject.parts.table)
     table = pieces.dataset.pieces().set_index("piece_id")
     metadata = table[[name for name in METADATA if name in table]]
     return audit(

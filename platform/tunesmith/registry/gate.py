@@ -199,18 +199,17 @@ def better_rule(report: ReportRecord, champion: int | None) -> Verdict:
 
 
 def leaks_rule(report: ReportRecord) -> Verdict:
-    """Return whether the audit found a leak; the rule warns, a person decides.
+    """Return whether the audit found a leak.
 
-    An audit can mistake real repetition for a leak, so its findings are printed and kept, and do
-    not refuse.
+    An audit can mistake real repetition for a leak, so a person may overrule it with a reason.
     """
     rule = "leaks"
     if not report.leaks:
         message = "the audit found none"
         return Verdict(rule=rule, passed=True, message=message, may_be_forced=True)
     findings = " ".join(f"{finding.check}: {finding.message}" for finding in report.leaks)
-    message = f"the metrics may be too good. {findings}"
-    return Verdict(rule=rule, passed=None, message=message, may_be_forced=True)
+    message = f"the metrics are too good. {findings.removesuffix('.')}"
+    return Verdict(rule=rule, passed=False, message=message, may_be_forced=True)
 
 
 def noise_rule(report: ReportRecord | None) -> Verdict:

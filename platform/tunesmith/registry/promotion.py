@@ -65,7 +65,7 @@ def promote(
     run_id
         Which run; the latest by default.
     force
-        A reason to overrule the rules of judgement (``better``, ``noise``). It is kept in the
+        A reason to overrule the rules of judgement (``better``, ``leaks``, ``noise``), kept in the
         history. Rules of integrity cannot be overruled.
     bounds
         Memory and time of the smoke prediction.

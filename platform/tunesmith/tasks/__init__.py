@@ -15,10 +15,11 @@ from tunesmith.tasks.contract import (
     TABLE_OPTIONS,
     Reference,
     Request,
+    SourceTable,
     Task,
     TaskData,
 )
-from tunesmith.tasks.registry import add_task, get_task, load_for_run, task_names
+from tunesmith.tasks.registry import add_task, data_of_run, get_task, load_for_run, task_names
 from tunesmith.tasks.support.pieces import PieceLabels, read_pieces
 from tunesmith.tasks.support.splitting import (
     content_version,
@@ -29,6 +30,7 @@ from tunesmith.tasks.support.splitting import (
 )
 from tunesmith.tasks.support.tables import (
     Table,
+    TableItems,
     data_folder,
     find_file,
     read_table,
@@ -44,13 +46,16 @@ __all__ = [
     "PieceLabels",
     "Reference",
     "Request",
+    "SourceTable",
     "Table",
+    "TableItems",
     "Task",
     "TaskData",
     "View",
     "add_task",
     "content_version",
     "data_folder",
+    "data_of_run",
     "equal_rows",
     "find_file",
     "get_task",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples
 from tunesmith.datasets.splits import leaked
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = [
     "METRICS",
     "PARTS",
@@ -19,6 +22,7 @@ __all__ = [
     "TABLE_OPTIONS",
     "Reference",
     "Request",
+    "SourceTable",
     "Task",
     "TaskData",
 ]
@@ -71,6 +75,35 @@ class Request:
 
 
 @dataclass(frozen=True)
+class SourceTable:
+    """A table as it was read, in which an evaluation looks for leaks.
+
+    Attributes
+    ----------
+    frame
+        A row for each item, in their order, with every column of the file.
+    target
+        Column of the classes.
+    features
+        Columns that are learned from.
+    groups
+        Columns whose equal values keep rows on one side of a split.
+    left_out
+        Columns that are not learned from because the user or the task says so.
+    group_option, leave_out_option
+        Ways to name a column of either kind, with ``{}`` for the column.
+    """
+
+    frame: "pd.DataFrame"
+    target: str
+    features: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    group_option: str = "--group {}"
+    leave_out_option: str = "--drop {}"
+
+
+@dataclass(frozen=True)
 class TaskData:
     """The data of a task, split by its honest protocol.
 
@@ -94,6 +127,8 @@ class TaskData:
         Which items share a group, in the plural: ``"songs of one artist"``.
     copies
         How the copies of the items were made: ``"played or cut"``; "" where there are none.
+    source
+        The table that the items were read from; None where there is none.
     """
 
     examples: Examples
@@ -106,6 +141,7 @@ class TaskData:
     held_out: str = "chosen at random, stratified by class"
     grouping: str = "items of one group"
     copies: str = ""
+    source: SourceTable | None = None
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples
 from tunesmith.plugins import PluginFile
 from tunesmith.registries import Registry
-from tunesmith.tasks.contract import Request, Task
+from tunesmith.tasks.contract import Request, Task, TaskData
 
-__all__ = ["TASKS", "add_task", "get_task", "load_for_run", "task_names"]
+__all__ = ["TASKS", "add_task", "data_of_run", "get_task", "load_for_run", "task_names"]
 
 
 def _from_yaml(file: PluginFile) -> Task:
@@ -57,8 +57,8 @@ def add_task(task: Task) -> None:
     TASKS.add(task)
 
 
-def load_for_run(store: Store, run: Mapping[str, Any]) -> Examples:
-    """Return the very items a run was searched on.
+def data_of_run(store: Store, run: Mapping[str, Any]) -> TaskData:
+    """Return the data a run was searched on, as it is today.
 
     Parameters
     ----------
@@ -67,4 +67,9 @@ def load_for_run(store: Store, run: Mapping[str, Any]) -> Examples:
     run
         The content of its ``run.json``.
     """
-    return get_task(run["task"]).read(store, Request.of(run["request"])).examples
+    return get_task(run["task"]).read(store, Request.of(run["request"]))
+
+
+def load_for_run(store: Store, run: Mapping[str, Any]) -> Examples:
+    """Return the items a run was searched on; see `data_of_run`."""
+    return data_of_run(store, run).examples

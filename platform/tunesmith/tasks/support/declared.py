@@ -24,7 +24,6 @@ from tunesmith.tasks.support.tables import (
     find_file,
     read_table,
     table_examples,
-    version_of,
 )
 from tunesmith.yaml_files import read_yaml
 
@@ -196,15 +195,18 @@ def _read_table(declared: DeclaredTask, folder: Path, store: Store, request: Req
         stands_for_missing=declared.missing,
         names=declared.class_names,
     )
-    examples, preparation, notes = table_examples(frame, table)
+    items = table_examples(frame, table)
     return TaskData(
-        examples,
-        split(examples, request.seed),
+        items.examples,
+        split(items.examples, request.seed),
         name=path.name,
-        version=version_of(examples),
-        preparation=preparation,
-        notes=notes,
+        version=items.version,
+        preparation=items.preparation,
+        notes=items.notes,
         grouping=row_grouping(declared.groups),
+        source=replace(
+            items.source, group_option="`groups: [{}]`", leave_out_option="`leave_out: [{}]`"
+        ),
     )
 
 

@@ -17,7 +17,6 @@ from tunesmith.tasks.support.tables import (
     find_file,
     read_table,
     table_examples,
-    version_of,
 )
 
 __all__ = ["Songs", "song_table"]
@@ -91,16 +90,17 @@ def song_table(songs: Songs, request: Request) -> tuple[TaskData, pd.DataFrame]:
             notes = (absent,)
         else:
             frame, name = read_table(found), found.name
-    examples, preparation, remarks = table_examples(frame, table)
+    items = table_examples(frame, table)
     data = TaskData(
-        examples,
-        np.full(len(examples), "train"),
+        items.examples,
+        np.full(len(items.examples), "train"),
         name=name,
-        version=version_of(examples),
-        preparation=preparation,
-        notes=(*notes, *remarks),
+        version=items.version,
+        preparation=items.preparation,
+        notes=(*notes, *items.notes),
         is_sample=is_sample,
         grouping=row_grouping(table.groups),
+        source=items.source,
     )
     return data, frame
 

@@ -5,6 +5,7 @@ becomes one column of 0 and 1 for each value; a text column of many values, such
 out and said so. A value that was never seen leaves all columns of its kind at 0.
 """
 
+import hashlib
 import math
 import os
 from collections import Counter
@@ -26,9 +27,18 @@ from tunesmith.artifacts.preparation import (
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.errors import DatasetError, unknown
 from tunesmith.inference.tables import cells_of, matrix, number_of, text_of
+from tunesmith.tasks.contract import SourceTable
 from tunesmith.tasks.support.splitting import content_version, groups_of
 
-__all__ = ["DATA_VARIABLE", "Table", "data_folder", "find_file", "read_table", "table_examples"]
+__all__ = [
+    "DATA_VARIABLE",
+    "Table",
+    "TableItems",
+    "data_folder",
+    "find_file",
+    "read_table",
+    "table_examples",
+]
 
 DATA_VARIABLE = "TUNESMITH_DATA"
 _MOST_CATEGORIES = 40
@@ -66,6 +76,34 @@ class Table:
     missing: Sequence[str] = ()
     stands_for_missing: Mapping[str, float] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TableItems:
+    """The rows of a table as items.
+
+    Attributes
+    ----------
+    examples
+        The items with one view, ``features``.
+    preparation
+        How columns became the view, for rows to come.
+    notes
+        Sentences on what was left out, filled or read in a way to know of.
+    source
+        The table's rows, in the order of the items.
+    """
+
+    examples: Examples
+    preparation: TablePreparation
+    notes: tuple[str, ...]
+    source: SourceTable
+
+    @property
+    def version(self) -> str:
+        """A hash of the items' content."""
+        examples = self.examples
+        return content_version(examples.view("features").x, examples.y, examples.groups)
 
 
 def data_folder() -> Path:
@@ -106,16 +144,8 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DatasetError(message) from error
 
 
-def table_examples(
-    frame: pd.DataFrame, table: Table
-) -> tuple[Examples, TablePreparation, tuple[str, ...]]:
+def table_examples(frame: pd.DataFrame, table: Table) -> TableItems:
     """Turn a table into examples with one view, ``features``.
-
-    Returns
-    -------
-    tuple
-        The examples; how columns became the view, for rows to come; sentences on what was left out
-        or filled.
 
     Raises
     ------
@@ -151,15 +181,33 @@ def table_examples(
         y=np.array([index[label] for label in labels]),
         classes=classes,
         groups=groups,
-        ids=[f"row-{number}" for number in range(len(frame))],
+        ids=_ids(frame.drop(columns=[table.target])),
         views={"features": View.one_row_each(x)},
     )
-    return examples, preparation, tuple(notes)
+    source = SourceTable(
+        frame,
+        table.target,
+        features=tuple(column.name for column in preparation.columns),
+        groups=tuple(table.groups),
+        left_out=tuple(table.leave_out),
+    )
+    return TableItems(examples, preparation, tuple(notes), source)
 
 
-def version_of(examples: Examples) -> str:
-    """Return a hash of the examples' content."""
-    return content_version(examples.view("features").x, examples.y, examples.groups)
+def _ids(frame: pd.DataFrame) -> list[str]:
+    """Return a name for each row made of its cells, the class aside.
+
+    A row keeps its name when others are added, removed or sorted. Equal rows are numbered.
+    """
+    cells = zip(*(cells_of(frame[name]) for name in frame.columns), strict=True)
+    names = []
+    times: Counter[str] = Counter()
+    for row in cells:
+        text = "\x1f".join("" if cell is None else str(cell) for cell in row)
+        name = f"row-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        times[name] += 1
+        names.append(name if times[name] == 1 else f"{name}-{times[name]}")
+    return names
 
 
 def _labelled(
