@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import math
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,9 @@ from tunesmith.artifacts.preparation import (
 from tunesmith.artifacts.store import Store
 from tunesmith.inference.images import image_rows
 from tunesmith.inference.tables import cells_of, matrix
+from tunesmith.ingestion import pipeline
+from tunesmith.ingestion.parameters import IngestParameters
+from tunesmith.ingestion.processing import process_batch
 from tunesmith.midi.features import FEATURE_NAMES
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import shipped
@@ -299,6 +303,43 @@ def test_pieces(
             served = by_hash[identity]
             # A model of features alone is also asked about each segment, after the whole piece.
             same(served[: len(rows)] if name == "features" else served, rows)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_real_pieces(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files as people have them: pedals, bends, drums, many tracks, odd names."""
+    contents = {}
+    with zipfile.ZipFile(data_dir / "midi-big4.zip") as real:
+        names = sorted(n for n in real.namelist() if n.lower().endswith(".mid"))
+        for name in names[:: len(names) // ROWS][:ROWS]:
+            folder = tmp_path / "corpus" / name.rpartition("/")[0].rpartition("/")[2]
+            folder.mkdir(parents=True, exist_ok=True)
+            contents[_piece_id(real.read(name))] = real.read(name)
+            (folder / f"{len(contents)}.mid").write_bytes(real.read(name))
+    assert len(contents) > 0.9 * ROWS
+
+    def run(batches: Iterator[Any], parameters: Any, staging: Any) -> Iterator[Any]:
+        for batch in batches:
+            yield process_batch(batch, parameters, staging.store, staging.parts)
+
+    monkeypatch.setattr(pipeline, "_map_batches", run)
+    store = Store(tmp_path / "store")
+    pipeline.ingest(store, [str(tmp_path / "corpus")], "real", IngestParameters())
+    data = get_task("composer").read(store, Request(views=("chunks", "features", "notes")))
+    assert data.preparation is not None
+    shapes = {
+        name: (str(view.x.dtype), list(view.x.shape[1:]))
+        for name, view in data.examples.views.items()
+    }
+    with serving(tmp_path, data.preparation, shapes) as server:
+        for item, identity in enumerate(data.examples.ids):
+            headers = {"Content-Type": "audio/midi"}
+            served = server.inputs(content=contents[identity], headers=headers)
+            for name, view in data.examples.views.items():
+                rows = view.x[view.item == item]
+                # Beside chunks a model reads the features of the whole piece with each of them.
+                same(served[name][: len(rows)] if name == "features" else served[name], rows)
 
 
 def _piece_id(content: bytes) -> str:
