@@ -44,12 +44,12 @@ class Cluster(Nodes):
 
     def working(self, name: str, what: bytes) -> list[int]:
         """Return the processes of a node whose titles hold some words."""
-        found = []
+        pids = []
         for pid in self.pids(name):
             with contextlib.suppress(FileNotFoundError):
                 if what in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    found.append(pid)
-        return found
+                    pids.append(pid)
+        return pids
 
     def ended(self, name: str) -> bool:
         """Return whether a node has ended by itself."""

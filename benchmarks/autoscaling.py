@@ -97,12 +97,12 @@ class Watch:
             rows = self.nodes.alive()
             if not rows:
                 continue
-            found = Counter(self._type(row) for row in rows if not row["is_head_node"])
-            if found != self.now:
-                counts = ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
+            nodes = Counter(self._type(row) for row in rows if not row["is_head_node"])
+            if nodes != self.now:
+                counts = ", ".join(f"{count} {name}" for name, count in sorted(nodes.items()))
                 self.changes.append(f"{time.monotonic() - self._began:.0f} s {counts or 'none'}")
-            self.now = found
-            self.most |= found
+            self.now = nodes
+            self.most |= nodes
 
     def _type(self, row: Mapping[str, Any]) -> str:
         has = {n: a for n, a in row["resources_total"].items() if n in {"CPU", "GPU"}}

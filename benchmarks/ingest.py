@@ -272,11 +272,11 @@ def _by_name(corpus: Path, by_piece: dict[str, str]) -> Iterator[tuple[str, str]
                 yield name, by_piece[piece]
 
 
-def compare(found: dict[str, dict[str, str]], reference: str) -> dict[str, Any]:
+def compare(timings: dict[str, dict[str, str]], reference: str) -> dict[str, Any]:
     """Compare every side's chunks with one side's, file by file."""
-    ours = found[reference]
+    ours = timings[reference]
     differences = {}
-    for side, theirs in found.items():
+    for side, theirs in timings.items():
         both = ours.keys() & theirs.keys()
         different = sorted(name for name in both if ours[name] != theirs[name])
         differences[side] = {
@@ -323,15 +323,15 @@ def main(
     n_files = len(members(corpus))
     figures: dict[str, Any] = {"corpus": corpus.name, "files": n_files, "cores": os.cpu_count()}
     with tempfile.TemporaryDirectory() as scratch:
-        found = {}
+        timings = {}
         click.echo(f"{n_files} files, {os.cpu_count()} cores")
         for side in sides:
             folder = Path(scratch) / side
             figures[side] = measure(side, corpus, folder)
             tell(side, n_files, figures[side])
-            found[side] = digests(side, corpus, folder)
-        if "d" in found:
-            figures["comparison"] = compare(found, "d")
+            timings[side] = digests(side, corpus, folder)
+        if "d" in timings:
+            figures["comparison"] = compare(timings, "d")
             tell_comparison(figures["comparison"])
             for side in sorted(set("ab") & set(sides)):
                 ratio = figures[side]["seconds"] / figures["d"]["seconds"]

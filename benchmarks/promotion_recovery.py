@@ -80,15 +80,15 @@ def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def check(store: Store, task: str) -> int:
     """Return the one champion, or end the benchmark with what is wrong."""
-    now, found = aliases(store, task), champion(store, task)
+    now, current = aliases(store, task), champion(store, task)
     last = history(store, task)[0]
-    if found is None or not found.version == now.champion == last.champion:
+    if current is None or not current.version == now.champion == last.champion:
         message = f"the aliases {now} and the last record {last} do not agree"
         raise SystemExit(message)
-    found.load()
+    current.load()
     for bundle in bundles(store, task):
         bundle.model_bytes()
-    return found.version
+    return current.version
 
 
 def champion_of_mlflow(store: Store, task: str) -> int:

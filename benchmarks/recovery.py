@@ -66,15 +66,15 @@ def check_visible(store: Path, expected: dict[str, str]) -> str:
 def writers(store: Path) -> list[int]:
     """Return the processes that are decoding into a store."""
     noted = {str(p) for p in store.glob("datasets/*/.staging-*/work/crashes/*/current")}
-    found = []
+    processes = []
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             try:
                 if any(str(link.readlink()) in noted for link in (process / "fd").iterdir()):
-                    found.append(int(process.name))
+                    processes.append(int(process.name))
             except OSError:
                 continue
-    return found
+    return processes
 
 
 def wait_until_gone(session: int) -> float:

@@ -219,10 +219,10 @@ def main(one: tuple[str, int] | None, stages: tuple[str, ...]) -> None:
     for stage in stages or STAGES:
         _, smallest, target = STAGES[stage]
         sizes = [smallest * 10**power for power in range(3)]
-        found = [measure(stage, n) for n in sizes]
-        for n, one_ in zip(sizes, found, strict=True):
+        results = [measure(stage, n) for n in sizes]
+        for n, one_ in zip(sizes, results, strict=True):
             click.echo(f"{stage:14}{n:10,d}{one_['s']:10.4f}{one_['mb']:9.0f}")
-        low, high = found[-2], found[-1]
+        low, high = results[-2], results[-1]
         slope = math.log10(high["s"] / low["s"])
         at_s = high["s"] * (target / sizes[-1]) ** slope
         # What every process has of its own is no memory of the items.

@@ -352,10 +352,10 @@ def side_c(job: Job, began: float) -> Outcome:
 
         def say(line: str) -> None:
             now_s = time.time() - began
-            found = line_of.search(line)
-            if found:
-                outcome.saw(now_s, float(found[2]))
-                outcome.ended_s += [now_s] * (int(found[1]) - len(outcome.ended_s))
+            match = line_of.search(line)
+            if match:
+                outcome.saw(now_s, float(match[2]))
+                outcome.ended_s += [now_s] * (int(match[1]) - len(outcome.ended_s))
             if "refitting" in line and not outcome.idle:
                 stop()
                 (history,) = Path(folder).glob("runs/*/.staging-*/history.jsonl")

@@ -70,24 +70,24 @@ def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def faults(search: Search, run: dict[str, Any], store: Path) -> list[str]:
     """Return what is wrong with how a search ended."""
-    found = []
+    faults = []
     numbers = [row["trial"] for row in run["table"] if row["family"] != "ensemble"]
     if sorted(numbers) != list(range(search.trials)):
-        found.append(f"trials {sorted(numbers)}")
+        faults.append(f"trials {sorted(numbers)}")
     failed = [row["trial"] for row in run["table"] if row["state"] == "FAILED"]
     if failed:
-        found.append(f"failed {failed}")
+        faults.append(f"failed {failed}")
     folder = store / "runs" / search.task / run["run_id"]
     rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     if {row["trial"] for row in rows} != set(numbers):
-        found.append("a trial without a history")
+        faults.append("a trial without a history")
     with contextlib.closing(sqlite3.connect(store / "mlflow" / "mlflow.sqlite3")) as mlflow:
         query = "SELECT value FROM tags WHERE key = 'tunesmith.trial'"
         tracked = Counter(int(number) for (number,) in mlflow.execute(query))
         open_runs = mlflow.execute("SELECT COUNT(*) FROM runs WHERE status = 'RUNNING'").fetchone()
     if tracked != Counter(numbers) or open_runs != (0,):
-        found.append(f"runs of MLflow by trial {dict(tracked)}, {open_runs[0]} left open")
-    return found
+        faults.append(f"runs of MLflow by trial {dict(tracked)}, {open_runs[0]} left open")
+    return faults
 
 
 def outcome(run: dict[str, Any]) -> list[tuple[Any, ...]]:

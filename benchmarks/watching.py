@@ -126,12 +126,12 @@ def running(command: list[str], log: Path, ending: signal.Signals) -> Iterator[N
 def wait_for(look: Callable[[], Any], log: Path) -> Any:
     """Return what `look` finds as soon as it finds something in a program's log."""
     deadline = time.monotonic() + _READY_S
-    while not (found := look()):
+    while not (results := look()):
         if time.monotonic() > deadline:
             message = f"Not within {_READY_S:.0f} s: {log.read_text()}"
             raise SystemExit(message)
         time.sleep(0.5)
-    return found
+    return results
 
 
 def answers(page: str) -> bool:
@@ -145,8 +145,8 @@ def ask(prometheus: str, query: str) -> list[Any]:
     """Return what Prometheus answers to a query now."""
     url = f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
     with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 - an address of ours
-        found: list[Any] = json.loads(answer.read())["data"]["result"]
-    return found
+        results: list[Any] = json.loads(answer.read())["data"]["result"]
+    return results
 
 
 def board() -> Iterator[tuple[str, str]]:

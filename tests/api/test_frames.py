@@ -8,6 +8,7 @@ import pytest
 import tunesmith
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.errors import DatasetError, UsageError
+from tunesmith.extras import MissingPackageError
 from tunesmith.tasks import Request, get_task
 
 
@@ -128,7 +129,7 @@ def test_names_in_html_are_escaped(small):
 )
 def test_a_library_that_is_missing_is_named(small, monkeypatch, method, module, advice):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UsageError, match=advice):
+    with pytest.raises(MissingPackageError, match=advice):
         getattr(small, method)()
 
 

@@ -1,15 +1,14 @@
 """Labelled rows as input of TensorFlow, PyTorch and Ray Data."""
 
-import importlib.util
 import warnings
 from abc import ABC, abstractmethod
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.errors import UsageError, unknown
+from tunesmith.api.extras import needs
+from tunesmith.errors import unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,30 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["SPLITS", "Frames"]
 
 SPLITS = ("train", "validation", "test")
-_INSTALL = {
-    "tensorflow": "pip install 'tunesmith[train]'",
-    "torch": "pip install torch",
-    "ray": "pip install 'tunesmith[train]'",
-}
-
-
-def _library(name: str) -> Any:
-    """Return a library that not every installation has.
-
-    Raises
-    ------
-    UsageError
-        When it is not installed; the message says how to install it.
-    """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise _missing(name) from error
-
-
-def _missing(name: str) -> UsageError:
-    top = name.partition(".")[0]
-    return UsageError(f"This needs {top}, which is not installed. Install it: {_INSTALL[top]}.")
 
 
 class Frames(ABC):
@@ -94,6 +69,7 @@ class Frames(ABC):
         y = np.array([place[label] for label in about["label"]], dtype=np.int64)
         return x[chosen], about, y
 
+    @needs("to_tf", "train")
     def to_tf(self, table: str = "features", split: str | None = None) -> Any:
         """Return a ``tf.data.Dataset`` of pairs ``(x, y)``, one a row.
 
@@ -105,15 +81,19 @@ class Frames(ABC):
         Raises
         ------
         UsageError
-            When TensorFlow is not installed, or there is no such table or split.
+            When there is no such table or split.
+        MissingPackageError
+            When TensorFlow is not installed; the message says how to install it.
 
         Examples
         --------
         >>> batches = data.to_tf("chunks", split="train").shuffle(1000).batch(32)  # doctest: +SKIP
         """
-        tensorflow = _library("tensorflow")
-        return tensorflow.data.Dataset.from_tensor_slices(self.arrays(table, split))
+        import tensorflow as tf
 
+        return tf.data.Dataset.from_tensor_slices(self.arrays(table, split))
+
+    @needs("to_torch")
     def to_torch(self, table: str = "features", split: str | None = None) -> Any:
         """Return a ``torch.utils.data.TensorDataset`` of pairs ``(x, y)``, one a row.
 
@@ -125,18 +105,22 @@ class Frames(ABC):
         Raises
         ------
         UsageError
-            When PyTorch is not installed, or there is no such table or split.
+            When there is no such table or split.
+        MissingPackageError
+            When PyTorch is not installed; the message says how to install it.
 
         Examples
         --------
         >>> from torch.utils.data import DataLoader  # doctest: +SKIP
         >>> DataLoader(data.to_torch(split="train"), batch_size=32, shuffle=True)  # doctest: +SKIP
         """
-        torch = _library("torch")
+        import torch
+
         x, y = self.arrays(table, split)
         pair = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y)
         return torch.utils.data.TensorDataset(*pair)
 
+    @needs("to_ray", "train")
     def to_ray(
         self, table: str = "features", split: str | None = None, *, address: str | None = None
     ) -> Any:
@@ -153,20 +137,21 @@ class Frames(ABC):
         Raises
         ------
         UsageError
-            When Ray is not installed, or there is no such table or split.
+            When there is no such table or split.
+        MissingPackageError
+            When Ray is not installed; the message says how to install it.
 
         Examples
         --------
         >>> data.to_ray(split="train").iter_batches(batch_size=32)  # doctest: +SKIP
         """
+        import ray.data
+
         from tunesmith.cluster.connection import connect
 
-        if importlib.util.find_spec("ray") is None:
-            name = "ray"
-            raise _missing(name)
         connect(address)
         x, about, y = self._chosen(table, split)
         with warnings.catch_warnings():
             # Ray's defaults set fields that Ray has deprecated.
             warnings.simplefilter("ignore", DeprecationWarning)
-            return _library("ray.data").from_pandas(about.assign(x=list(x), y=y))
+            return ray.data.from_pandas(about.assign(x=list(x), y=y))

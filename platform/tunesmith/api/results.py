@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Mapping
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -51,22 +50,22 @@ class Run:
     @property
     def metric(self) -> str:
         """Metric that was searched on."""
-        return str(self.artifact.facts["metric"])
+        return self.artifact.record.metric
 
     @property
     def family(self) -> str:
         """Model family of the winner; ``ensemble`` where several were put together."""
-        return str(self.artifact.facts["best"]["family"])
+        return self.artifact.record.best.family
 
     @property
     def score(self) -> float:
         """Metric of the winner on validation items, between 0 and 1."""
-        return float(self.artifact.facts["best"]["score"])
+        return self.artifact.record.best.score
 
     @property
     def params(self) -> dict[str, Any]:
         """Settings of the winner."""
-        return dict(self.artifact.facts["best"]["params"])
+        return dict(self.artifact.record.best.params)
 
     @cached_property
     def trials(self) -> "pd.DataFrame":
@@ -117,7 +116,7 @@ class Report:
     @property
     def unit(self) -> str:
         """Name of an item: ``piece``, ``song``, ``image``."""
-        return str(self.artifact.facts["unit"])
+        return self.artifact.record.unit
 
     @property
     def page(self) -> str:
@@ -127,20 +126,22 @@ class Report:
     @cached_property
     def metrics(self) -> "pd.DataFrame":
         """A row a metric of whole items: ``value`` with its 95 % interval, ``low`` and ``high``."""
-        return _intervals(self.artifact.facts["metrics"][self.unit])
+        return _intervals(self.artifact.record.item_metrics)
 
     @cached_property
     def baselines(self) -> "dict[str, pd.DataFrame]":
         """The same table for each simple model that the run was compared with."""
-        every = self.artifact.facts["baseline"]
-        return {name: _intervals(by[self.unit]) for name, by in every.items()}
+        baselines = self.artifact.record.baseline
+        return {name: _intervals(levels[self.unit]) for name, levels in baselines.items()}
 
     @cached_property
     def per_class(self) -> "pd.DataFrame":
         """A row a class: precision, recall, F1 and the number of test items."""
         import pandas as pd
 
-        return pd.DataFrame(self.artifact.facts["per_class"]).set_index("class")
+        return pd.DataFrame(
+            [scores.json_object() for scores in self.artifact.record.per_class]
+        ).set_index("class")
 
     @cached_property
     def predictions(self) -> "pd.DataFrame":
@@ -178,7 +179,7 @@ class Report:
     def _repr_html_(self) -> str:
         import pandas as pd
 
-        n_items = self.artifact.facts["n_test"]
+        n_items = self.artifact.record.n_test
         columns = {"model": self.metrics, **self.baselines}
         table = pd.DataFrame({name: _shown(frame) for name, frame in columns.items()})
         table.index = pd.Index([str(name).replace("_", " ") for name in table.index])
@@ -193,10 +194,13 @@ class Report:
         return table_html(title, table, f"Whole report: {self.page}") + picture
 
 
-def _intervals(by_metric: Mapping[str, Mapping[str, float]]) -> "pd.DataFrame":
+def _intervals(metrics: reports.Metrics) -> "pd.DataFrame":
     import pandas as pd
 
-    rows = {name: {k: of[k] for k in ("value", "low", "high")} for name, of in by_metric.items()}
+    rows = {
+        name: {"value": interval.value, "low": interval.low, "high": interval.high}
+        for name, interval in metrics.items()
+    }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

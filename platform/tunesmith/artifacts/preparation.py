@@ -216,16 +216,16 @@ def preparation_of_card(card: Mapping[str, Any]) -> Preparation | None:
         return _read(card["preparation"], "card.json")
     parameters = card.get("parameters") or {}
     inputs: Mapping[str, Any] = card.get("inputs") or {}
-    found = _older(
+    older = _older(
         tuple(inputs),
         card.get("features") or parameters.get("features") or (),
         card.get("text"),
         card.get("dataset") or {},
     )
-    if found is None and len(inputs) == 1:
+    if older is None and len(inputs) == 1:
         shape = next(iter(inputs.values())).get("shape") or ()
         return _picture(shape)
-    return found
+    return older
 
 
 def _read(content: Any, file: str) -> Preparation | None:

@@ -158,8 +158,8 @@ class Store:
     def exists(self, *parts: str) -> bool:
         """Return whether a file or folder is there."""
         with self._reaching():
-            found = self.fs.get_file_info(self.path(*parts))
-        return bool(found.type != pafs.FileType.NotFound)
+            info = self.fs.get_file_info(self.path(*parts))
+        return bool(info.type != pafs.FileType.NotFound)
 
     def list(self, *parts: str) -> list[str]:
         """Return the sorted names inside a folder without staging ones; [] where there is none."""
@@ -258,11 +258,11 @@ class Store:
 
     def _age_s(self, info: pafs.FileInfo) -> float:
         """Return how long ago a file, or the last one in a folder, was written."""
-        found = [info]
+        infos = [info]
         if info.type == pafs.FileType.Directory:
-            found += self.fs.get_file_info(pafs.FileSelector(info.path, recursive=True))
+            infos += self.fs.get_file_info(pafs.FileSelector(info.path, recursive=True))
         # Object stores know no times of folders, which are nothing of their own there.
-        times = [entry.mtime_ns for entry in found if entry.mtime_ns]
+        times = [entry.mtime_ns for entry in infos if entry.mtime_ns]
         return (time.time_ns() - max(times)) / 1e9 if times else 0.0
 
     @contextmanager

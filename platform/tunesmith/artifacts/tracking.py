@@ -75,9 +75,9 @@ def experiment(client: "MlflowClient", uri: str, name: str) -> str:
     mlflow.exceptions.MlflowException
         When MLflow does not answer.
     """
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
     place = None
     if uri.startswith(_SQLITE):
         place = (Path(uri.removeprefix(_SQLITE)).parent / "artifacts").as_uri()

@@ -270,16 +270,16 @@ def _written(
     """Write the table into the store and return it."""
     from tunesmith.replications import markdown, table
 
-    found = [
+    rows = [
         (replication, ledger.results() if ledger else {}, missing)
         for replication, ledger, missing in replications
     ]
-    lines = table(found, setting)
-    seconds = sum(result["seconds"] for _, results, _ in found for result in results.values())
+    lines = table(rows, setting)
+    seconds = sum(result["seconds"] for _, results, _ in rows for result in results.values())
     facts = {
         "table": lines,
         "planned": sum(len(replication.measurements) for replication, _, _ in replications),
-        "done": sum(len(results) for _, results, _ in found),
+        "done": sum(len(results) for _, results, _ in rows),
         "seconds": round(seconds, 1),
         "effort": {"rows": setting.effort.rows, "epochs_share": setting.effort.epochs_share},
         "failures": list(failures),

@@ -148,9 +148,9 @@ def _counts(tokens: npt.NDArray[Any], n_words: int, n_pairs: int) -> Any:
     ids = _ngrams(tokens, n_words, n_pairs)
     first = _is_first(ids)
     ends = np.concatenate([[0], np.cumsum(first.sum(axis=1))])
-    found = ids[first]
-    ones = np.ones(len(found), dtype=np.float32)
-    return sparse.csr_matrix((ones, found, ends), shape=(len(ids), n_words + n_pairs))
+    columns = ids[first]
+    ones = np.ones(len(columns), dtype=np.float32)
+    return sparse.csr_matrix((ones, columns, ends), shape=(len(ids), n_words + n_pairs))
 
 
 def _log_odds(

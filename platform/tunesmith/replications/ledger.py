@@ -65,8 +65,8 @@ class Ledger:
 
     def results(self) -> dict[str, Result]:
         """Return what is recorded of all measurements of the study, by key, whatever its effort."""
-        found = {m.key: self._read(m) for m in self.replication.measurements}
-        return {key: dict(record.result) for key, record in found.items() if record is not None}
+        records = {m.key: self._read(m) for m in self.replication.measurements}
+        return {key: dict(record.result) for key, record in records.items() if record is not None}
 
     def _read(self, measurement: Measurement) -> MeasurementRecord | None:
         place = self._place(measurement)

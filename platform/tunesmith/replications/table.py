@@ -30,14 +30,14 @@ def honest_figure(store: Store, task: str, metric: str = "accuracy") -> dict[str
     dict or None
         ``value``, ``low``, ``high``, ``text`` and ``run_id``.
     """
-    found = []
+    reports = []
     for run_id in store.list(*layout.reports(task)):
         report = open_report(store, task, run_id)
         if report is not None and not report.record.dataset.is_sample:
-            found.append(report.record)
-    if not found:
+            reports.append(report.record)
+    if not reports:
         return None
-    newest = max(found, key=lambda record: record.created)
+    newest = max(reports, key=lambda record: record.created)
     family = newest.model.family if newest.model else "model"
     return {
         **newest.item_metrics[metric].json_object(),

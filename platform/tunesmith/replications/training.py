@@ -202,8 +202,8 @@ def random_part(n_rows: int, share: float, seed: int = 42) -> tuple[Any, Any]:
 
 def mean_of(results: Mapping[str, Result], prefix: str, name: str = "accuracy") -> float | None:
     """Return the mean of a figure over the measurements whose key begins so."""
-    found = [result[name] for key, result in results.items() if key.startswith(prefix)]
-    return float(np.mean(found)) if found else None
+    values = [result[name] for key, result in results.items() if key.startswith(prefix)]
+    return float(np.mean(values)) if values else None
 
 
 def interval(share: float, n: int) -> dict[str, float]:
@@ -216,13 +216,13 @@ def interval(share: float, n: int) -> dict[str, float]:
 
 def cut_note(results: Mapping[str, Result], prefix: str, planned: int = 1) -> str:
     """Return what of the planned trainings was run, in words; empty where all of it was."""
-    found = [result for key, result in results.items() if key.startswith(prefix)]
-    if not found:
+    matching = [result for key, result in results.items() if key.startswith(prefix)]
+    if not matching:
         return "not run"
     shortcuts = []
-    if len(found) < planned:
-        shortcuts.append(f"{len(found)} of {planned} folds")
-    one = min(found, key=lambda result: result.get("epochs", 0))
+    if len(matching) < planned:
+        shortcuts.append(f"{len(matching)} of {planned} folds")
+    one = min(matching, key=lambda result: result.get("epochs", 0))
     if one.get("epochs", 0) < one.get("epochs_planned", 0):
         shortcuts.append(f"{one['epochs']} of {one['epochs_planned']} epochs")
     if one.get("rows", 0) < one.get("rows_planned", 0):

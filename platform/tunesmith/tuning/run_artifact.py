@@ -41,13 +41,13 @@ def new_run_id() -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that take part."""
-    found = {"python": platform.python_version()}
+    versions_by_name = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:
-            found[name.removesuffix("-cpu")] = metadata.version(name)
+            versions_by_name[name.removesuffix("-cpu")] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions_by_name
 
 
 def code_commit() -> str | None:

@@ -71,14 +71,14 @@ def read_integer_lists(path: Path, name: str) -> list[npt.NDArray[np.int32]]:
     while len(lists) < wanted:
         between = _BETWEEN.match(data, position)
         position = between.end() if between else position
-        found = _LIST.match(data, position)
-        if found is None:
+        numbers = _LIST.match(data, position)
+        if numbers is None:
             message = (
                 f"{name} in {path} holds something else than lists of integers at byte {position}."
             )
             raise DatasetError(message)
-        lists.append(_integers(found.group(1)))
-        position = found.end()
+        lists.append(_integers(numbers.group(1)))
+        position = numbers.end()
     return lists
 
 

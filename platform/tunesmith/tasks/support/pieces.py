@@ -80,8 +80,8 @@ def read_pieces(
     name = request.dataset or _only_dataset(store)
     dataset = open_dataset(store, name, request.version)
     pieces = dataset.pieces()
-    found = labels(pieces)
-    pieces = pieces.assign(label=found.label)
+    labelled = labels(pieces)
+    pieces = pieces.assign(label=labelled.label)
     classes, rule = _classes(pieces[pieces["label"].notna()], request)
     if len(classes) < 2:
         message = (
@@ -91,14 +91,14 @@ def read_pieces(
         raise DatasetError(message)
     is_kept = pieces["label"].isin(classes)
     kept = pieces[is_kept].reset_index(drop=True)
-    keys = [kept["cluster"], *(column[is_kept] for column in found.groups)]
+    keys = [kept["cluster"], *(column[is_kept] for column in labelled.groups)]
     index = {label: number for number, label in enumerate(classes)}
     ids = kept["piece_id"].tolist()
     wanted = PIECE_VIEWS if request.views is None else request.views
     examples = Examples(
         y=np.array([index[label] for label in kept["label"]]),
         classes=classes,
-        groups=groups_of(*keys) if found.groups else kept["cluster"].to_numpy(),
+        groups=groups_of(*keys) if labelled.groups else kept["cluster"].to_numpy(),
         ids=ids,
         views=views_of_pieces(dataset, ids, wanted),
         copies=copies_of_pieces(dataset, ids, wanted, request.seed) if request.copies else (),
@@ -112,7 +112,7 @@ def read_pieces(
         version=dataset.version,
         preparation=preparation_of(dataset),
         notes=(note,) if left_out else (),
-        grouping=f"{found.grouping}{_GROUPING}",
+        grouping=f"{labelled.grouping}{_GROUPING}",
         copies=_COPIES if examples.copies else "",
     )
 
