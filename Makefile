@@ -67,7 +67,7 @@ browser:
 	  apt-get -qq update && apt-get -qq install -y chromium >/dev/null; } || \
 	echo "No Chromium here and no right to install it: the page's tests will be skipped."
 
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --durations 25 --durations-min 5
 
 test: $(STAMP) browser ## run all but the long tests (ARGS='-m "not slow"' to choose, ARGS='-n0 -s' to see output)
 	@$(PYTEST) $(ARGS)
