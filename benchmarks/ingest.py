@@ -40,6 +40,7 @@ SIDES = {
     "e": "joblib, reader and roll of d",
     "f": "joblib, all steps of d",
 }
+PEDAL = 64
 FRAMES_PER_SECOND, CHUNK_FRAMES = 10, 150
 
 
@@ -72,9 +73,52 @@ def roll_by_pretty_midi(data: bytes) -> Any:
 
 def roll_by_symusic(data: bytes) -> Any:
     """Return a velocity roll by symusic and this project's roll."""
-    from tunesmith.midi import read_score, velocity_roll
+    import numpy as np
+    import symusic
 
-    return velocity_roll(read_score(data, reader="symusic"), FRAMES_PER_SECOND)
+    from tunesmith.midi import NOTE_DTYPE, Instrument, Score, velocity_roll
+
+    parsed: Any = symusic.Score.from_midi(data)
+    decoded = parsed.to("second")
+    tracks = [track for track in decoded.tracks if len(track.notes)]
+    if not tracks:
+        msg = "no notes"
+        raise ValueError(msg)
+    columns = [track.notes.numpy() for track in tracks]
+    onset_s = np.concatenate([c["time"] for c in columns])
+    notes = np.zeros(len(onset_s), dtype=NOTE_DTYPE)
+    notes["onset_s"] = onset_s
+    notes["offset_s"] = onset_s + np.concatenate([c["duration"] for c in columns])
+    for name in ("pitch", "velocity"):
+        notes[name] = np.concatenate([c[name] for c in columns])
+    notes["instrument"] = np.repeat(np.arange(len(tracks)), [len(c["time"]) for c in columns])
+    notes["is_drum"] = np.array([track.is_drum for track in tracks])[notes["instrument"]]
+    end_time_s = float(notes["offset_s"].max())
+    instruments = []
+    for track in tracks:
+        controls, bends = track.controls.numpy(), track.pitch_bends.numpy()
+        pedal = controls["number"] == PEDAL
+        instruments.append(
+            Instrument(
+                program=track.program,
+                is_drum=track.is_drum,
+                pedal=(controls["time"][pedal], controls["value"][pedal].astype(np.int16)),
+                bends=(bends["time"], bends["value"].astype(np.int16)),
+                end_time_s=end_time_s,
+            )
+        )
+    none = np.empty(0)
+    score = Score(
+        notes=np.sort(notes, order=("onset_s", "pitch")),
+        instruments=tuple(instruments),
+        tempos=(np.zeros(1), np.full(1, 120.0)),
+        time_signatures=(none, none.astype(np.int64), none.astype(np.int64)),
+        key_signatures=(none, none.astype(np.int64)),
+        ticks_per_quarter=decoded.ticks_per_quarter,
+        end_time_s=end_time_s,
+        n_tracks=len(decoded.tracks),
+    )
+    return velocity_roll(score, FRAMES_PER_SECOND)
 
 
 def roll_by_the_pipeline(data: bytes) -> Any:
@@ -99,7 +143,7 @@ def write_chunks(
         for name in names:
             try:
                 roll = roll_of(archive.read(name))
-            except (MidiError, OSError, ValueError, EOFError, LookupError, TypeError):
+            except (MidiError, OSError, ValueError, EOFError, LookupError, RuntimeError, TypeError):
                 continue
             chunks, padded, starts = chunk_roll(roll, CHUNK_FRAMES, CHUNK_FRAMES)
             writer.add(name, chunks, padded, starts / FRAMES_PER_SECOND)

@@ -149,16 +149,27 @@ def _encode(kind: str, channel: int, first: int, second: int) -> bytes:
     }[kind]
 
 
+def note_offs(delta: int = 10) -> bytes:
+    """End every note of the strategy `midi_files`, `delta` ticks later."""
+    keys = [(channel, pitch) for channel in (0, 1, 9) for pitch in (36, 60, 61, 64, 67, 127, 0)]
+    return event(delta, 0x80, 0, 0) + b"".join(event(0, 0x80 | c, p, 0) for c, p in keys)
+
+
 @st.composite
-def midi_files(draw: st.DrawFn) -> bytes:
-    """Files of any legal events: doubled notes, stuck notes, pedals, bends, drums, tempos."""
-    tracks = []
+def midi_files(draw: st.DrawFn, *, tidy: bool = False) -> bytes:
+    """Files of any legal events: doubled notes, stuck notes, pedals, bends, drums, tempos.
+
+    If tidy, only the first track has tempos, and every note ends: readers do not disagree.
+    """
+    tracks: list[bytes] = []
     for _ in range(draw(st.integers(1, 3))):
         data = b""
         running = None
         for delta, (kind, channel, first, second) in draw(
             st.lists(st.tuples(_DELTAS, _EVENTS), max_size=60)
         ):
+            if tidy and tracks and kind == "tempo":
+                continue
             message = _encode(kind, channel, first, second)
             if message[0] < 0xF0:
                 if message[0] == running and draw(st.booleans()):
@@ -168,5 +179,5 @@ def midi_files(draw: st.DrawFn) -> bytes:
             elif message[0] == 0xF0:
                 running = None
             data += quantity(delta) + message
-        tracks.append(data)
+        tracks.append(data + note_offs() if tidy else data)
     return midi_file(*tracks, division=draw(st.sampled_from([96, 120, 480])))

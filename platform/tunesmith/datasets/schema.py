@@ -4,8 +4,11 @@
 the manifest's `schema`.
 """
 
+from dataclasses import fields
+
 import pyarrow as pa
 
+from tunesmith.midi.damage import Damage
 from tunesmith.midi.score import NOTE_DTYPE
 
 __all__ = [
@@ -25,6 +28,8 @@ __all__ = [
 TABLES = ("pieces", "chunks", "notes", "rejects", "duplicates", "fingerprints")
 N_PITCHES = 128
 
+_DAMAGE = pa.struct([pa.field(field.name, pa.int64()) for field in fields(Damage)])
+
 PIECE_KEYS = pa.schema(
     [
         pa.field("piece_id", pa.string(), nullable=False),
@@ -37,6 +42,7 @@ PIECE_KEYS = pa.schema(
         pa.field("reader", pa.string(), nullable=False),
         pa.field("n_chunks", pa.int32(), nullable=False),
         pa.field("warnings", pa.list_(pa.string()), nullable=False),
+        pa.field("damage", _DAMAGE),  # counts of what was wrong with the file; null for nothing
     ]
 )
 """First columns of `pieces`; `STATISTICS` and ``features: list<float>`` follow."""

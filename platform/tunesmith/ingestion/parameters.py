@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +20,7 @@ __all__ = [
     "load_parameters",
 ]
 
-PROCESSING_VERSION = 2
+PROCESSING_VERSION = 3
 """Raise it when the same file gives different rows; earlier results are then not reused."""
 
 _Positive = Annotated[int, Field(gt=0)]
@@ -98,8 +97,6 @@ class IngestParameters(_Parameters):
         """
         relevant = {
             "processing_version": PROCESSING_VERSION,
-            "symusic": version("symusic"),
-            "pretty_midi": version("pretty_midi"),
             "frames_per_second": self.frames_per_second,
             "chunk_frames": self.chunk_frames,
             "hop_frames": self.hop,

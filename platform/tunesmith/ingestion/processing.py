@@ -233,6 +233,7 @@ class _BatchOutput:
             "reader": score.reader,
             "n_chunks": len(chunks),
             "warnings": list(score.warnings),
+            "damage": asdict(score.damage) if score.damage else None,
             **piece_statistics(score),
         }
         features, sketch = musical_features(score.notes), fingerprint(score.notes)

@@ -1,7 +1,8 @@
 """Piano rolls, and the chunks of fixed length that networks read.
 
 Rolls are time-first, ``[frames, pitches]``: a chunk is a contiguous slice, and a convolution over
-time sees pitches as channels. `piano_roll(...).T` equals the piano roll of `pretty_midi`.
+time sees pitches as channels. `piano_roll(...).T` equals the piano roll of `pretty_midi` up to the
+end of the last note.
 """
 
 import math
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.errors import UsageError
-from tunesmith.midi.score import Instrument, Score
+from tunesmith.midi.score import DEFAULT_BEND_SEMITONES, Instrument, Score
 
 __all__ = [
     "N_PITCHES",
@@ -26,9 +27,6 @@ __all__ = [
 
 N_PITCHES = 128
 PEDAL_THRESHOLD = 64
-BEND_RANGE_SEMITONES = 2.0
-BEND_REACH = 3
-"""Number of pitches a bend can reach: two semitones and a fraction of the third."""
 
 
 def piano_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.float64]:
@@ -186,7 +184,7 @@ def chunk_roll(
 
 
 def _roll_frames(score: Score, frames_per_second: float) -> int:
-    return max(int(frames_per_second * i.end_time_s) for i in score.instruments)
+    return int(frames_per_second * score.end_time_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,22 +336,31 @@ def _bend(
     Takes and returns the lowest pitch and the roll from that pitch on; the result is wider by the
     reach of a bend.
     """
-    below = min(BEND_REACH, low)
-    above = min(BEND_REACH, N_PITCHES - low - roll.shape[1])
+    ranges = instrument.bend_ranges
+    if ranges.size == 0:
+        ranges = np.full(len(instrument.bends[1]), DEFAULT_BEND_SEMITONES)
+    reach = int(ranges.max()) + 1  # whole semitones, and a fraction of one more
+    below = min(reach, low)
+    above = min(reach, N_PITCHES - low - roll.shape[1])
     part = np.pad(roll.astype(np.float64), ((0, 0), (below, above)))
     pitches = part.shape[1]
     times_s, values = instrument.bends
     order = np.argsort(times_s, kind="stable")
     edges_s = np.append(times_s[order], instrument.end_time_s)
     edges = (edges_s * frames_per_second).astype(np.int64).tolist()
-    for value, first, last in zip(values[order].tolist(), edges[:-1], edges[1:], strict=True):
+    for value, semitones_at_most, first, last in zip(
+        values[order].tolist(), ranges[order].tolist(), edges[:-1], edges[1:], strict=True
+    ):
         if value == 0 or last <= first:
             continue
-        semitones = BEND_RANGE_SEMITONES * value / 8192.0
+        semitones = semitones_at_most * value / 8192.0
         whole = int(math.copysign(math.floor(abs(semitones)), semitones))
         share = abs(semitones - whole)
         region = part[first:last]
         bent = np.zeros_like(region)
+        if abs(whole) >= pitches:  # beyond the lowest or the highest pitch
+            part[first:last] = bent
+            continue
         if value > 0:
             bent[:, whole:] = region[:, : pitches - whole]
             bent[:, 1:] = (1 - share) * bent[:, 1:] + share * bent[:, :-1]

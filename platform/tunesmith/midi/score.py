@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NOTE_DTYPE", "Instrument", "Score", "TempoMap"]
+from tunesmith.midi.damage import Damage
+
+__all__ = ["DEFAULT_BEND_SEMITONES", "NOTE_DTYPE", "Instrument", "Score", "TempoMap"]
 
 NOTE_DTYPE = np.dtype(
     [
@@ -24,7 +26,7 @@ NOTE_DTYPE = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class TempoMap:
-    """Conversion of ticks to seconds, as in `pretty_midi.PrettyMIDI.tick_to_time`.
+    """Conversion of ticks to seconds.
 
     Attributes
     ----------
@@ -50,10 +52,10 @@ class TempoMap:
         microseconds_per_quarter: NDArray[np.integer],
         ticks_per_quarter: int,
     ) -> "TempoMap":
-        """Build the map from tempo events in file order; the tempo before the first is 120.
+        """Build the map from tempo events in order of tick; the tempo before the first is 120.
 
-        As in `pretty_midi`, the last of several events at tick 0 counts, and events that repeat
-        the tempo are dropped.
+        The last of several events at one tick counts, and events that repeat the tempo are
+        dropped.
         """
         scales = 60.0 / ((6e7 / microseconds_per_quarter) * ticks_per_quarter)
         at_zero = np.flatnonzero(ticks == 0)
@@ -95,6 +97,9 @@ class TempoMap:
         return times
 
 
+DEFAULT_BEND_SEMITONES = 2.0
+
+
 def _no_events() -> tuple[NDArray[np.float64], NDArray[np.int16]]:
     return np.empty(0), np.empty(0, dtype=np.int16)
 
@@ -115,6 +120,9 @@ class Instrument:
         Sustain pedal (controller 64): times in seconds, values 0-127, in file order.
     bends
         Pitch bends: times in seconds, values -8192-8191, in file order.
+    bend_ranges
+        Semitones that the largest value of each bend shifts by; empty where no bend has another
+        range than two semitones.
     end_time_s
         Time of its last event of any kind; the latest one gives the length of the piano roll.
     """
@@ -124,6 +132,7 @@ class Instrument:
     name: str = ""
     pedal: tuple[NDArray[np.float64], NDArray[np.int16]] = field(default_factory=_no_events)
     bends: tuple[NDArray[np.float64], NDArray[np.int16]] = field(default_factory=_no_events)
+    bend_ranges: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     end_time_s: float = 0.0
 
 
@@ -147,11 +156,13 @@ class Score:
     ticks_per_quarter
         Resolution of the file.
     end_time_s
-        Time of the last event of any instrument.
-    reader
-        Reader that decoded the file: ``"events"``, ``"symusic"`` or ``"pretty_midi"``.
+        Time at which the last note ends; silence behind it is no part of the piece.
     n_tracks
         Number of tracks in the file, with or without notes.
+    reader
+        Reader that decoded the file.
+    damage
+        Counts of what was wrong with the file.
     warnings
         Messages about repaired or ignored parts.
     """
@@ -163,6 +174,7 @@ class Score:
     key_signatures: tuple[NDArray[np.float64], NDArray[np.int64]]
     ticks_per_quarter: int
     end_time_s: float
-    reader: str
     n_tracks: int
+    reader: str = "midi"
+    damage: Damage = field(default_factory=Damage)
     warnings: tuple[str, ...] = ()

@@ -4,14 +4,16 @@ import math
 from typing import Any
 
 import numpy as np
-import pretty_midi
 from numpy.typing import NDArray
 
 from tunesmith.midi.score import Score
 
 __all__ = ["piece_statistics"]
 
-KEY_NAMES = tuple(pretty_midi.key_number_to_key_name(i) for i in range(24))
+_MAJOR = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
+_MINOR = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
+KEY_NAMES = (*(f"{key} Major" for key in _MAJOR), *(f"{key} minor" for key in _MINOR))
+"""Name of each key number."""
 
 
 def piece_statistics(score: Score) -> dict[str, Any]:
