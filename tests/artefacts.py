@@ -334,7 +334,7 @@ class FakeDataset:
             "chunk_frames": chunk_frames,
             "hop_frames": chunk_frames,
         }
-        self.manifest = SimpleNamespace(parameters=parameters)
+        self.manifest = SimpleNamespace(parameters=parameters, **parameters)
         self._notes = {
             name: make_notes(i, n=30 + 7 * i, low=42 + 12 * (i % 3))
             for i, name in enumerate(self.names)

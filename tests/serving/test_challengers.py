@@ -252,4 +252,4 @@ def test_a_deployment_answers_both_sides_of_one_batch(
     ]
     for n, response in asked:
         (answer,) = response.result()
-        assert answer["model"]["version"] == (2 if n % 3 == 0 else 1)
+        assert answer.model.version == (2 if n % 3 == 0 else 1)

@@ -7,15 +7,15 @@ not know are left out: a new field that older readers can do without needs no ne
 
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from tunesmith.artifacts.store import Staging, Store
 from tunesmith.errors import StoreError, TunesmithError
 
 __all__ = ["Document", "JsonObject", "Section", "absent"]
 
-JsonObject = dict[str, Any]
-"""A mapping whose keys belong to somebody else: settings of a family, options of a reader."""
+JsonObject = dict[str, JsonValue]
+"""A JSON object whose keys belong to somebody else: settings of a family, options of a reader."""
 
 _MOST_FAULTS = 3
 

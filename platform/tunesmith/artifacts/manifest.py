@@ -117,17 +117,25 @@ class Manifest(Document):
     @property
     def chunk_frames(self) -> int:
         """Frames of a chunk."""
-        return int(self.parameters["chunk_frames"])
+        return int(self._number("chunk_frames"))
 
     @property
     def frames_per_second(self) -> float:
         """Frames a second of the stored rolls."""
-        return float(self.parameters["frames_per_second"])
+        return self._number("frames_per_second")
 
     @property
     def hop_frames(self) -> int:
         """Frames between the beginnings of two chunks."""
-        return int(self.parameters["hop_frames"])
+        return int(self._number("hop_frames"))
+
+    def _number(self, name: str) -> float:
+        """Return a parameter of the ingest that is a number."""
+        value = self.parameters.get(name)
+        if not isinstance(value, int | float):
+            message = f"The manifest has no number {name!r} among its parameters. {self.REMEDY}"
+            raise self.ERROR(message)
+        return value
 
 
 def dataset_names(store: Store) -> list[str]:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.chosen import ChosenPicture, ChosenSegment, ChosenText, Pictures
-from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
+from tunesmith.artifacts.documents import Document, Section, absent
 from tunesmith.artifacts.runs import TrialCounts, Winner
 from tunesmith.artifacts.searches import DatasetReference
 from tunesmith.artifacts.store import Store
@@ -128,7 +128,8 @@ class AuditFinding(Section):
     check: str
     result: LeakResult
     message: str
-    facts: JsonObject = Field(default_factory=dict, description="A check's own numbers.")
+    # Every check has facts of its own shape, and only that check reads them.
+    facts: dict[str, Any] = Field(default_factory=dict, description="A check's own numbers.")
 
     @property
     def leaked_ids(self) -> tuple[str, ...] | None:

@@ -44,6 +44,6 @@ def preparation_of(dataset: Dataset) -> MidiPreparation:
     return MidiPreparation(
         frames_per_second=manifest.frames_per_second,
         chunk_frames=manifest.chunk_frames,
-        hop_frames=int(manifest.parameters["hop_frames"]),
+        hop_frames=manifest.hop_frames,
         features=tuple(manifest.feature_names),
     )

@@ -89,7 +89,7 @@ def audit(
     return sorted(findings, key=lambda finding: order.index(finding.result))
 
 
-def _finding(check: str, result: LeakResult, message: str, **facts: object) -> AuditFinding:
+def _finding(check: str, result: LeakResult, message: str, **facts: Any) -> AuditFinding:
     return AuditFinding(check=check, result=result, message=message, facts=facts)
 
 

@@ -40,12 +40,11 @@ class Pieces:
     """
 
     def __init__(self, dataset: Dataset, ids: Sequence[str]) -> None:
-        parameters = dataset.manifest.parameters
         self.dataset = dataset
         self.ids = list(ids)
-        self.frames_per_second = float(parameters["frames_per_second"])
-        self.chunk_frames = int(parameters["chunk_frames"])
-        self.hop_frames = int(parameters["hop_frames"])
+        self.frames_per_second = dataset.manifest.frames_per_second
+        self.chunk_frames = dataset.manifest.chunk_frames
+        self.hop_frames = dataset.manifest.hop_frames
 
     @property
     def preparation(self) -> MidiPreparation:

@@ -192,7 +192,7 @@ def near_duplicates(sides: TableSides) -> AuditFinding:
         f"{sides.source.group_option.format('COLUMN')}, or remove them."
     )
     ids = sides.ids(rows)
-    facts = {"items": len(rows), "examples": ids[:5], "ids": ids}
+    facts = {"items": len(rows), "examples": [*ids[:5]], "ids": [*ids]}
     return AuditFinding(check=check, result="leak", message=message, facts=facts)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.artifacts.cards import Verdict
+from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.reports import ReportRecord
 from tunesmith.artifacts.runs import Run
 from tunesmith.errors import ModelError, PromotionError
@@ -125,7 +126,7 @@ def equality_rule(
             message = "the graph answers numbers that are not finite"
         return Verdict(rule=rule, passed=False, message=message)
     difference = float(np.abs(answers - expected).max())
-    facts = {"rows": rows, "difference": difference, "limit": LARGEST_DIFFERENCE}
+    facts: JsonObject = {"rows": rows, "difference": difference, "limit": LARGEST_DIFFERENCE}
     if difference > LARGEST_DIFFERENCE:
         message = (
             f"on {rows} rows the graph differs from the trained model by up to {difference:.2g}, "

@@ -8,7 +8,6 @@ It needs nothing of the model but its answers, so it holds for every family and 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,12 @@ from tunesmith.inference.items import Item
 from tunesmith.inference.model import Model
 from tunesmith.inference.pieces import Cut
 from tunesmith.midi.features import FEATURE_NAMES
+from tunesmith.serving.answers import Reason
 from tunesmith.serving.champions import Champion
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http.problems import problem_of
 
-__all__ = ["THEMES", "Reason", "reasons"]
+__all__ = ["THEMES", "reasons"]
 
 # Blocks of musical features that a listener would name together.
 THEMES: Mapping[str, tuple[str, ...]] = {
@@ -59,26 +59,6 @@ _LEAST = 1e-6
 Inputs = dict[str, npt.NDArray[Any]]
 Summary = Mapping[str, InputSummary]
 """Summary of the training data on the card: deciles of each column, by input."""
-
-
-@dataclass(frozen=True)
-class Reason:
-    """A part of the input and what it does to the probability of the answered class.
-
-    Attributes
-    ----------
-    part
-        In a listener's words, or the name of a feature.
-    effect
-        Log-odds of the class with the part less those without it: above 0 it speaks for the class.
-        Log-odds, because near certainty probabilities hardly move.
-    without
-        Probability of the class without the part.
-    """
-
-    part: str
-    effect: float
-    without: float
 
 
 def reasons(

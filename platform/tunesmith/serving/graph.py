@@ -16,9 +16,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from tunesmith.artifacts.documents import JsonObject
 from tunesmith.errors import ModelError
 from tunesmith.inference.items import Item
+from tunesmith.serving.answers import Explanation, NodeAnswer
 from tunesmith.serving.challengers import is_chosen
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems
@@ -124,7 +124,7 @@ class Graph:
         decode: Callable[[], Sequence[Item | ProblemError]],
         deadline: Deadline,
         asker: str = "",
-    ) -> JsonObject:
+    ) -> Explanation:
         """Return why a node says what it says about one item; computed here, wherever it is placed.
 
         Raises
@@ -135,7 +135,7 @@ class Graph:
         limit = deadline.sooner(self.nodes.settings(name).timeout_s, name)
         canary = self._is_canary(name, asker)
 
-        def work() -> JsonObject:
+        def work() -> Explanation:
             limit.check()
             item, *more = decode()
             if more:
@@ -147,7 +147,7 @@ class Graph:
 
         try:
             async with asyncio.timeout(max(limit.left_s, 0)):
-                explanation: JsonObject = await self._in_thread(work)
+                explanation: Explanation = await self._in_thread(work)
         except TimeoutError:
             raise limit.missed() from None
         except ModelError as error:
@@ -177,7 +177,7 @@ class Graph:
         wanted: Mapping[str, Callable[[], Sequence[Item | ProblemError]]],
         deadline: Deadline,
         asker: str = "",
-    ) -> tuple[dict[str, Answer], dict[str, ProblemError]]:
+    ) -> tuple[dict[str, NodeAnswer], dict[str, ProblemError]]:
         """Ask several nodes at once about one item each.
 
         Returns
@@ -205,7 +205,7 @@ class Graph:
             return answer
 
         results = await asyncio.gather(*(one(name) for name in wanted))
-        answers: dict[str, Answer] = {}
+        answers: dict[str, NodeAnswer] = {}
         gaps: dict[str, ProblemError] = {}
         for name, answer in zip(wanted, results, strict=True):
             if not isinstance(answer, ProblemError):

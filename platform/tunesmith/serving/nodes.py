@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tunesmith.artifacts.preparation import Preparation, TextPreparation
+from tunesmith.artifacts.preparation import Preparation
 from tunesmith.serving.champions import Champion, Champions
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.settings import RESERVED, NodeSettings, Settings
 
-__all__ = ["Node", "Nodes", "public"]
+__all__ = ["Node", "Nodes"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class Node:
     def preparation(self) -> Preparation | None:
         """Preparation of its items; None before a model is loaded."""
         return self.champions[0].preparation if self.champions else None
+
+    @property
+    def public_preparation(self) -> Preparation | None:
+        """Preparation of its items without the words of a vocabulary."""
+        return self.champions[0].public_preparation if self.champions else None
 
     @property
     def reads(self) -> str | None:
@@ -101,10 +106,3 @@ class Nodes:
         )
         names = [*self._settings.nodes, *filter(self._is_served, others)]
         return {name: self.get(name) for name in names}
-
-
-def public(preparation: Preparation) -> Preparation:
-    """Return a preparation without its vocabulary, which is long."""
-    if isinstance(preparation, TextPreparation):
-        return preparation.model_copy(update={"words": ()})
-    return preparation

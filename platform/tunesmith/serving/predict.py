@@ -1,15 +1,15 @@
-"""Judging decoded items by a loaded model, and putting what it answers into words."""
+"""Classifying decoded items by a loaded model, and making answers of its predictions."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from tunesmith.artifacts.documents import JsonObject
 from tunesmith.errors import InputError
 from tunesmith.inference.items import Item
 from tunesmith.inference.model import Prepared
 from tunesmith.inference.pieces import Cut, Piece
-from tunesmith.inference.predictions import Prediction, by_class
+from tunesmith.inference.predictions import Prediction, Segments, by_class
+from tunesmith.serving.answers import ModelReference, NodeAnswer, PieceSummary, Segment
 from tunesmith.serving.champions import Champion
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.drift import Drift
@@ -55,47 +55,67 @@ def _observe(drift: Drift, prepared: Prepared) -> None:
             drift.observe(name, rows)
 
 
-def describe(
-    name: str, node: NodeSettings, item: Item, prediction: Prediction, detail: bool = False
-) -> JsonObject:
-    """Return the members of an answer apart from `model`.
+def describe(  # noqa: PLR0917  what an answer is made of
+    name: str,
+    node: NodeSettings,
+    item: Item,
+    prediction: Prediction,
+    models: Sequence[ModelReference],
+    gaps: Sequence[str] = (),
+    detail: bool = False,
+) -> NodeAnswer:
+    """Return a node's answer.
 
     Parameters
     ----------
     name
-        The node; the member of this name holds the most probable class.
+        The node.
     node
         Its settings.
     item
-        The item that was judged.
+        The item that was classified.
     prediction
-        The model's answer.
+        The prediction, of one model or the mean of several.
+    models
+        The models that made it.
+    gaps
+        Members of the node's ensemble that could not answer.
     detail
         Whether segments carry every class's probability.
     """
-    answer: JsonObject = {
-        name: prediction.label,
-        "unsure": prediction.probability < node.unsure_below,
-        "probabilities": prediction.by_class(),
-    }
-    segments = prediction.segments
-    if segments is None or not isinstance(item, Piece):
-        return answer
-    classes = prediction.classes
+    segments, piece = None, None
+    if prediction.segments is not None and isinstance(item, Piece):
+        segments = _segments(prediction.segments, prediction.classes, item, detail)
+        piece = PieceSummary(round(item.duration_s, 3), item.n_notes)
+    return NodeAnswer(
+        name,
+        prediction.label,
+        prediction.probability < node.unsure_below,
+        prediction.by_class(),
+        models[0],
+        segments,
+        piece,
+        tuple(models) if node.ensemble else None,
+        tuple(gaps),
+    )
+
+
+def _segments(
+    segments: Segments, classes: Sequence[str], item: Piece, detail: bool
+) -> list[Segment]:
+    """Return the segments of a piece in which anything sounds."""
     bests = segments.probabilities.argmax(axis=1)
     described = []
     for index in np.flatnonzero(segments.sounding):
         start_s = float(segments.starts_s[index])
-        segment: JsonObject = {
-            "start_s": round(start_s, 3),
-            "end_s": round(min(start_s + segments.length_s, item.duration_s), 3),
-            name: classes[bests[index]],
-            "probability": round(float(segments.probabilities[index, bests[index]]), 6),
-        }
-        if segments.disputed is not None:
-            segment["disputed"] = bool(segments.disputed[index])
-        if detail:
-            segment["probabilities"] = by_class(segments.probabilities[index], classes)
-        described.append(segment)
-    piece = {"duration_s": round(item.duration_s, 3), "notes": item.n_notes}
-    return {**answer, "segments": described, "piece": piece}
+        described.append(
+            Segment(
+                round(start_s, 3),
+                round(min(start_s + segments.length_s, item.duration_s), 3),
+                classes[bests[index]],
+                round(float(segments.probabilities[index, bests[index]]), 6),
+                bool(segments.disputed[index]) if segments.disputed is not None else None,
+                by_class(segments.probabilities[index], classes) if detail else None,
+            )
+        )
+    return described

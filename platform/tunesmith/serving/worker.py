@@ -4,10 +4,10 @@ import logging
 import time
 from collections.abc import Sequence
 
-from tunesmith.artifacts.documents import JsonObject
 from tunesmith.errors import ModelError
 from tunesmith.inference.items import Item
 from tunesmith.inference.predictions import Prediction, mean
+from tunesmith.serving.answers import Explanation, NodeAnswer
 from tunesmith.serving.challengers import Comparisons
 from tunesmith.serving.champions import Champion, Champions
 from tunesmith.serving.deadlines import Deadline
@@ -23,8 +23,8 @@ __all__ = ["Answer", "Worker"]
 
 logger = logging.getLogger("tunesmith.serve")
 
-Answer = JsonObject | ProblemError
-"""Answer of a node about an item, members of a JSON object, or why there is none."""
+Answer = NodeAnswer | ProblemError
+"""Answer of a node about an item, or why there is none."""
 
 
 class Worker:
@@ -75,7 +75,7 @@ class Worker:
         self._metrics.node(self.name, len(items), time.perf_counter() - started)
         return described
 
-    def explain(self, item: Item, deadline: Deadline, canary: bool = False) -> JsonObject:
+    def explain(self, item: Item, deadline: Deadline, canary: bool = False) -> Explanation:
         """Return the class that the models name, and what spoke for and against it.
 
         Raises
@@ -96,19 +96,8 @@ class Worker:
         best = int(whole.probabilities.argmax())
         label = whole.classes[best]
         effects = reasons(item, members, label, deadline)
-        return {
-            self.name: label,
-            "probability": round(float(whole.probabilities[best]), 6),
-            "reasons": [
-                {
-                    "part": one.part,
-                    "effect": round(one.effect, 6),
-                    "probability_without": round(one.without, 6),
-                }
-                for one in effects
-            ],
-            "model": champions[0].describe(),
-        }
+        probability = round(float(whole.probabilities[best]), 6)
+        return Explanation(self.name, label, probability, effects, champions[0].reference)
 
     def _judge(
         self, items: Sequence[Item], deadline: Deadline, canary: bool
@@ -184,9 +173,6 @@ class Worker:
         if not judgements:
             (problem, *_) = (fault for fault in predictions if isinstance(fault, ProblemError))
             return problem
-        answer = describe(self.name, self.node, item, mean(judgements, weights), detail)
-        answer["model"] = answering[0].describe()
-        if self.node.ensemble:
-            answer["ensemble"] = [champion.describe() for champion in answering]
-            answer["gaps"] = list(gaps)
-        return answer
+        models = [champion.reference for champion in answering]
+        prediction = mean(judgements, weights)
+        return describe(self.name, self.node, item, prediction, models, gaps, detail)

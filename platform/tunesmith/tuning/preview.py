@@ -72,11 +72,11 @@ def _described(search: PlannedSearch, cluster: Mapping[str, float], n_trials: in
             {
                 "name": name,
                 "view": family.view,
-                "resources": shares[name],
+                "resources": {**shares[name]},
                 "memory_bytes": family.resources.memory_bytes,
                 "steps": family.max_steps,
                 "step": family.step_unit,
-                "space": describe_space(family),
+                "space": {**describe_space(family)},
             }
             for name, family in families.items()
         ],
@@ -113,7 +113,7 @@ def _range(distribution: Any) -> str:
 
 def _sizes(task: Task, data: TaskData) -> JsonObject:
     parts, counts = np.unique(data.parts, return_counts=True)
-    views = {}
+    views: JsonObject = {}
     for name, view in data.examples.views.items():
         is_array = isinstance(view.x, np.ndarray)
         views[name] = {

@@ -1,4 +1,7 @@
-"""The OpenAPI document: bodies, answers and examples of the nodes as they are now."""
+"""The OpenAPI document: bodies, answers and examples of the nodes as they are now.
+
+Its parts are FastAPI's own models of the specification; `dump` makes JSON of them.
+"""
 
 import csv
 import io
@@ -6,9 +9,18 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from fastapi.openapi.models import (
+    Example,
+    MediaType,
+    Operation,
+    Parameter,
+    Reference,
+    RequestBody,
+    Response,
+    Schema,
+)
 from pydantic import BaseModel, Field, create_model
 
-from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.preparation import Preparation, TablePreparation
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.decoding import MEDIA_TYPES
@@ -29,36 +41,41 @@ __all__ = [
 
 EXPLAINED = ("midi", "table")
 """Kinds of items whose parts have names, so that reasons can be given."""
-BINARY = {"type": "string", "format": "binary"}
+Dumped = dict[str, Any]
+"""A part of the document as FastAPI makes and takes it, of FastAPI's own type."""
+
+BINARY = Schema(type="string", format="binary")
 TEXT = "A warm, funny film that I would gladly see again."
 _STROKE = [[0, 0, 1, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 1, 0]]
 IMAGE = {"pixels": _STROKE, "largest": 1}
-_ITEM: JsonObject = {
-    "table": {
-        "type": "object",
-        "description": "Values by column; null for what is not known.",
-        "additionalProperties": {"type": ["number", "string", "boolean", "null"]},
-        "minProperties": 1,
-    },
-    "image": {
-        "type": "object",
-        "required": ["pixels"],
-        "properties": {
-            "pixels": {
-                "type": "array",
-                "description": "Rows of numbers, 0 the background.",
-                "items": {"type": "array", "items": {"type": "number", "minimum": 0}},
-            },
-            "largest": {"type": "number", "description": "Value of a full stroke."},
+_NOT_EMPTY = Schema(type="string", minLength=1)
+_ITEM = {
+    "table": Schema(
+        type="object",
+        description="Values by column; null for what is not known.",
+        additionalProperties=Schema(type=["number", "string", "boolean", "null"]),
+        minProperties=1,
+    ),
+    "image": Schema(
+        type="object",
+        required=["pixels"],
+        properties={
+            "pixels": Schema(
+                type="array",
+                description="Rows of numbers, 0 the background.",
+                items=Schema(type="array", items=Schema(type="number", minimum=0)),
+            ),
+            "largest": Schema(type="number", description="Value of a full stroke."),
         },
-    },
-    "text": {
-        "type": "object",
-        "required": ["text"],
-        "properties": {"text": {"type": "string", "minLength": 1}},
-    },
+    ),
+    "text": Schema(type="object", required=["text"], properties={"text": _NOT_EMPTY}),
 }
 ROW = {"first_column": 0.5, "second_column": "a text", "third_column": None}
+
+
+def dump(part: BaseModel) -> Dumped:
+    """Return a part of the document as JSON holds it; an explicit null stays."""
+    return part.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def example_of(preparation: Preparation) -> Any:
@@ -68,38 +85,41 @@ def example_of(preparation: Preparation) -> Any:
     return IMAGE if preparation.kind == "image" else {"text": TEXT}
 
 
-def describe_problems(*kinds: Kind) -> dict[int | str, JsonObject]:
-    """Return the `responses` of an operation for the problems it can answer."""
-    found: dict[int | str, JsonObject] = {}
+def problem_responses(*kinds: Kind) -> dict[str, Response]:
+    """Return the responses of an operation for the problems it can answer, by status."""
+    by_status: dict[int, list[Kind]] = {}
     for kind in kinds:
-        response = found.setdefault(
-            kind.status,
-            {
-                "description": "",
-                "content": {
-                    MEDIA_TYPE: {
-                        "schema": {"$ref": "#/components/schemas/ProblemAnswer"},
-                        "examples": {},
-                    }
-                },
-            },
+        by_status.setdefault(kind.status, []).append(kind)
+    schema = Reference.model_validate({"$ref": "#/components/schemas/ProblemAnswer"})
+    responses = {}
+    for status, alike in by_status.items():
+        examples: dict[str, Example | Reference] = {
+            kind.name: {"value": problems.ProblemError(kind, f"{kind.title}.").body("/v1/…")}
+            for kind in alike
+        }
+        responses[str(status)] = Response(
+            description="; ".join(kind.title for kind in alike),
+            content={MEDIA_TYPE: MediaType(schema=schema, examples=examples)},
         )
-        titles = filter(None, (response["description"], kind.title))
-        response["description"] = "; ".join(titles)
-        problem = problems.ProblemError(kind, f"{kind.title}.")
-        response["content"][MEDIA_TYPE]["examples"][kind.name] = {"value": problem.body("/v1/…")}
-    return found
+    return responses
+
+
+def describe_problems(*kinds: Kind) -> dict[int | str, Dumped]:
+    """Return the `responses` of a route for the problems it can answer, as FastAPI takes them."""
+    return {int(status): dump(of) for status, of in problem_responses(*kinds).items()}
 
 
 _ALWAYS = (
     problems.KEY_REQUIRED,
     problems.RATE_LIMITED,
+    problems.SLOW_UPLOAD,
     problems.TOO_LARGE,
     problems.UNSUPPORTED_MEDIA_TYPE,
     problems.EMPTY_BODY,
     problems.MALFORMED_BODY,
     problems.INVALID_INPUT,
     problems.NO_CHAMPION,
+    problems.STORE_UNREACHABLE,
     problems.NODE_FAILED,
     problems.OVERLOADED,
     problems.DEADLINE,
@@ -108,39 +128,38 @@ _MIDI = (problems.NOT_MIDI, problems.UNREADABLE_MIDI, problems.NO_NOTES, problem
 CLASSIFY_PROBLEMS = describe_problems(*_ALWAYS, *_MIDI)
 
 
-def node_body(preparation: Preparation, one: bool = False) -> JsonObject:
-    """Return the `requestBody` of a node's route, for `one` item or also for a list."""
-    content: JsonObject = {}
-    schema: JsonObject
+def node_body(preparation: Preparation, one: bool = False) -> RequestBody:
+    """Return the body of a request to a node's route, for `one` item or also for a list."""
+    content: dict[str, MediaType] = {}
     kind = preparation.kind
     for media in MEDIA_TYPES[kind]:
         if media == "multipart/form-data":
-            file = {"file": {"type": "array", "items": BINARY, "minItems": 1}}
-            schema = {"type": "object", "required": ["file"], "properties": file}
-            content[media] = {"schema": schema}
+            file = Schema(type="array", items=BINARY, minItems=1)
+            form = Schema(type="object", required=["file"], properties={"file": file})
+            content[media] = MediaType(schema=form)
         elif media == "application/json":
             item, example = _ITEM[kind], example_of(preparation)
-            examples = {"one": {"value": example}}
+            examples: dict[str, Example | Reference] = {"one": {"value": example}}
             if not one:
                 examples["list"] = {"value": [example, example]}
-            array = {"type": "array", "items": item, "minItems": 1}
-            schema = item if one else {"anyOf": [item, array]}
-            content[media] = {"schema": schema, "examples": examples}
+            array = Schema(type="array", items=item, minItems=1)
+            schema = item if one else Schema(anyOf=[item, array])
+            content[media] = MediaType(schema=schema, examples=examples)
         elif media == "text/csv":
-            content[media] = {"schema": {"type": "string"}, "example": _csv(preparation)}
+            content[media] = MediaType(schema=Schema(type="string"), example=_csv(preparation))
         elif media == "text/plain":
-            content[media] = {"schema": {"type": "string", "minLength": 1}, "example": TEXT}
+            content[media] = MediaType(schema=_NOT_EMPTY, example=TEXT)
         else:
-            content[media] = {"schema": BINARY}
+            content[media] = MediaType(schema=BINARY)
     description = {
         "midi": "A Standard MIDI File; several as files of one form.",
         "table": "A row of a table, or a list of rows.",
-        "image": "A picture as numbers or PNG, or a list.",
+        "image": "A picture as numbers or as a file, or a list.",
         "text": "A text, or a list of texts.",
     }[kind]
     if one:
         description = "One item; of a list no reasons are given."
-    return {"required": True, "description": description, "content": content}
+    return RequestBody(required=True, description=description, content=content)
 
 
 def _csv(preparation: Preparation) -> str:
@@ -152,63 +171,60 @@ def _csv(preparation: Preparation) -> str:
     return table.getvalue()
 
 
-CLASSIFY_BODY: JsonObject = {
-    "requestBody": {
-        "required": True,
-        "description": "Any mixture of what the nodes read.",
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "minProperties": 1,
-                    "additionalProperties": False,
-                    "properties": {
-                        "midi": {"type": "string", "contentEncoding": "base64"},
-                        **_ITEM,
-                        "text": {"anyOf": [_ITEM["text"], {"type": "string", "minLength": 1}]},
-                    },
-                },
-                "example": {"table": ROW, "text": TEXT},
-            },
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "midi": BINARY,
-                        "image": BINARY,
-                        "table": _ITEM["table"],
-                        "text": {"type": "string"},
-                    },
-                }
-            },
-        },
-    }
-}
-CLASSIFY_TYPES = tuple(CLASSIFY_BODY["requestBody"]["content"])
+_MIXTURE = Schema(
+    type="object",
+    minProperties=1,
+    additionalProperties=False,
+    properties={
+        "midi": Schema(type="string", contentEncoding="base64"),
+        **_ITEM,
+        "text": Schema(anyOf=[_ITEM["text"], _NOT_EMPTY]),
+    },
+)
+_FORM = Schema(
+    type="object",
+    properties={
+        "midi": BINARY,
+        "image": BINARY,
+        "table": _ITEM["table"],
+        "text": Schema(type="string"),
+    },
+)
+_CLASSIFY_BODY = RequestBody(
+    required=True,
+    description="Any mixture of what the nodes read.",
+    content={
+        "application/json": MediaType(schema=_MIXTURE, example={"table": ROW, "text": TEXT}),
+        "multipart/form-data": MediaType(schema=_FORM),
+    },
+)
+CLASSIFY_BODY = {"requestBody": dump(_CLASSIFY_BODY)}
+CLASSIFY_TYPES = tuple(_CLASSIFY_BODY.content)
 
 
 def answer_model(name: str, kind: str) -> type[BaseModel]:
     """Return the model of a node's answer about one item."""
     base = schemas.PieceAnswer if kind == "midi" else schemas.PlainAnswer
-    member: JsonObject = {name: (str, Field(description="Most probable class."))}
+    member: Dumped = {name: (str, Field(description="Most probable class."))}
     title = f"{name.title().replace('_', '').replace('-', '')}Answer"
     return create_model(title, __base__=base, __doc__=f"Answer of {name}.", **member)
 
 
-def complete(document: JsonObject, nodes: Iterable[Node]) -> JsonObject:
+def complete(document: Dumped, nodes: Iterable[Node]) -> Dumped:
     """Add the routes of the nodes to an OpenAPI document, and the problems of every route."""
     components = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
     components["ProblemAnswer"] = schemas.ProblemAnswer.model_json_schema()
-    shared = document["paths"]["/v1/classify"]["post"]["parameters"]
+    classify_all = document["paths"]["/v1/classify"]["post"]
+    shared = [Parameter.model_validate(parameter) for parameter in classify_all["parameters"]]
     for node in nodes:
         if node.preparation is None:
             continue
         classify, why = _operations(node, node.preparation, shared, components)
-        document["paths"][f"/v1/{node.name}"] = {"post": classify}
+        document["paths"][f"/v1/{node.name}"] = {"post": dump(classify)}
         if why is not None:
-            document["paths"][f"/v1/{node.name}/why"] = {"post": why}
+            document["paths"][f"/v1/{node.name}/why"] = {"post": dump(why)}
     invalid = describe_problems(problems.INVALID_INPUT)[422]
     refused = describe_problems(problems.KEY_REQUIRED, problems.RATE_LIMITED)
     for path in document["paths"].values():
@@ -227,49 +243,53 @@ def complete(document: JsonObject, nodes: Iterable[Node]) -> JsonObject:
 def _operations(
     node: Node,
     preparation: Preparation,
-    shared: list[JsonObject],
-    components: JsonObject,
-) -> tuple[JsonObject, JsonObject | None]:
+    shared: list[Parameter],
+    components: Dumped,
+) -> tuple[Operation, Operation | None]:
     """Return the operations POST /v1/NAME and, where reasons are given, POST /v1/NAME/why."""
     kinds = (*_ALWAYS, *(_MIDI if preparation.kind == "midi" else ()))
-    failed = {str(status): found for status, found in describe_problems(*kinds).items()}
-    detail = {
-        "name": "detail",
-        "in": "query",
-        "required": False,
-        "description": "Whether each segment carries the probability of every class.",
-        "schema": {"type": "boolean", "default": False},
-    }
+    failed = problem_responses(*kinds)
+    detail = Parameter.model_validate(
+        {
+            "name": "detail",
+            "in": "query",
+            "required": False,
+            "description": "Whether each segment carries the probability of every class.",
+            "schema": {"type": "boolean", "default": False},
+        }
+    )
     item = _reference(answer_model(node.name, preparation.kind), components)
     several = _reference(schemas.ListAnswer, components)
-    classify = {
-        "tags": ["classify"],
-        "summary": node.title,
-        "operationId": node.name,
-        "parameters": [detail, *shared],
-        "requestBody": node_body(preparation),
-        "responses": {"200": _answer({"anyOf": [item, several]}), **failed},
-    }
+    classify = Operation(
+        tags=["classify"],
+        summary=node.title,
+        operationId=node.name,
+        parameters=[detail, *shared],
+        requestBody=node_body(preparation),
+        responses={"200": _answer(Schema(anyOf=[item, several])), **failed},
+    )
     if preparation.kind not in EXPLAINED:
         return classify, None
-    why = {
-        "tags": ["classify"],
-        "summary": f"Reasons for and against the answer of {node.name}",
-        "operationId": f"{node.name}_why",
-        "parameters": shared,
-        "requestBody": node_body(preparation, one=True),
-        "responses": {"200": _answer(_reference(schemas.WhyAnswer, components)), **failed},
-    }
+    why = Operation(
+        tags=["classify"],
+        summary=f"Reasons for and against the answer of {node.name}",
+        operationId=f"{node.name}_why",
+        parameters=[*shared],
+        requestBody=node_body(preparation, one=True),
+        responses={"200": _answer(_reference(schemas.WhyAnswer, components)), **failed},
+    )
     return classify, why
 
 
-def _answer(schema: JsonObject) -> JsonObject:
-    return {"description": "The answer", "content": {"application/json": {"schema": schema}}}
+def _answer(schema: Schema) -> Response:
+    return Response(
+        description="The answer", content={"application/json": MediaType(schema=schema)}
+    )
 
 
-def _reference(model: type[BaseModel], components: JsonObject) -> JsonObject:
+def _reference(model: type[BaseModel], components: Dumped) -> Schema:
     """Return a reference to a model, which is put among the components."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     components |= schema.pop("$defs", {})
     components[model.__name__] = schema
-    return {"$ref": f"#/components/schemas/{model.__name__}"}
+    return Schema.model_validate({"$ref": f"#/components/schemas/{model.__name__}"})

@@ -2,15 +2,19 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tunesmith.artifacts.documents import JsonObject
+from tunesmith.artifacts.cards import InputShape
 from tunesmith.artifacts.preparation import Preparation
+from tunesmith.artifacts.reports import Metrics
 
 __all__ = [
     "ChallengerDescription",
     "ClassifyAnswer",
     "GraphAnswer",
     "Health",
+    "ItemAnswer",
+    "ItemProblem",
     "ListAnswer",
+    "MixedAnswer",
     "ModelCard",
     "ModelList",
     "ModelReference",
@@ -54,6 +58,32 @@ class Segment(BaseModel):
     disputed: bool | None = Field(
         default=None, description="Whether the models of an ensemble name different classes here."
     )
+
+
+class ItemAnswer(BaseModel):
+    """Answer about one of several items; the most probable class is in a member of the node's name.
+
+    `segments` and `piece` are there for a piece of music alone.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    probabilities: dict[str, float] = Field(description="Of every class, most probable first.")
+    unsure: bool = Field(description="Whether no class is probable enough to be relied on.")
+    segments: list[Segment] | None = None
+    piece: PieceSummary | None = None
+    ensemble: list[ModelReference] | None = Field(
+        default=None, description="The models whose mean this is, where a node has several."
+    )
+    gaps: list[str] | None = Field(
+        default=None, description="Members of the ensemble that could not answer."
+    )
+
+
+class MixedAnswer(ItemAnswer):
+    """Answer of a node of any kind, with the model that gave it."""
+
+    model: ModelReference
 
 
 class PlainAnswer(BaseModel):
@@ -101,17 +131,24 @@ class WhyAnswer(BaseModel):
     model: ModelReference
 
 
+class ItemProblem(BaseModel):
+    """Takes the place of an answer about a faulty item of a list."""
+
+    problem: "ProblemAnswer"
+
+
 class ListAnswer(BaseModel):
     """Answers about the items of a list, in their order; a faulty item's place has its problem."""
 
-    answers: list[JsonObject]
+    answers: list[ItemAnswer | ItemProblem]
+    model: ModelReference | None = Field(description="Null where no item could be answered.")
 
 
 class ClassifyAnswer(BaseModel):
     """Answers by node, and the nodes that have none, with the reason."""
 
-    answers: dict[str, JsonObject]
-    gaps: dict[str, JsonObject] = Field(description="Problem details by node.")
+    answers: dict[str, MixedAnswer]
+    gaps: dict[str, "ProblemAnswer"] = Field(description="Problem details by node.")
 
 
 class ChallengerDescription(BaseModel):
@@ -154,8 +191,8 @@ class ModelCard(BaseModel):
     name: str
     version: int
     labels: list[str]
-    inputs: JsonObject
-    metrics: JsonObject = Field(default_factory=dict)
+    inputs: dict[str, InputShape]
+    metrics: dict[str, Metrics] = Field(default_factory=dict)
 
 
 class ModelList(BaseModel):
@@ -196,4 +233,6 @@ class ProblemAnswer(BaseModel):
     title: str
     status: int
     detail: str
-    instance: str
+    instance: str | None = Field(
+        default=None, description="Path of the request; not of the items and gaps within an answer."
+    )

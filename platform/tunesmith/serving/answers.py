@@ -1,0 +1,180 @@
+"""Answers of the graph, before they become JSON.
+
+Their fields are documented for clients by `tunesmith.serving.http.schemas`. They are plain
+dataclasses, because one is made for every segment of every piece.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "Body",
+    "Explanation",
+    "ModelReference",
+    "NodeAnswer",
+    "PieceSummary",
+    "Reason",
+    "Segment",
+]
+
+Body = dict[str, object]
+"""A JSON object that is only written, such as an answer on its way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReference:
+    """The model that answered: task, version, and its training data as ``name@version``."""
+
+    name: str
+    version: int
+    dataset: str
+
+    def body(self) -> Body:
+        """Return the reference as JSON holds it."""
+        return {"name": self.name, "version": self.version, "dataset": self.dataset}
+
+
+@dataclass(frozen=True, slots=True)
+class PieceSummary:
+    """Length in seconds and number of notes of a MIDI file."""
+
+    duration_s: float
+    notes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a piece that was classified by itself.
+
+    Attributes
+    ----------
+    start_s, end_s
+        Its limits in seconds.
+    label, probability
+        The most probable class.
+    disputed
+        Whether the models of an ensemble name different classes; None for one model.
+    probabilities
+        Of every class, where a client asks for the detail.
+    """
+
+    start_s: float
+    end_s: float
+    label: str
+    probability: float
+    disputed: bool | None = None
+    probabilities: dict[str, float] | None = None
+
+    def body(self, node: str) -> Body:
+        """Return the segment as JSON holds it; the class is in a member of the node's name."""
+        body: Body = {
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+            node: self.label,
+            "probability": self.probability,
+        }
+        if self.disputed is not None:
+            body["disputed"] = self.disputed
+        if self.probabilities is not None:
+            body["probabilities"] = self.probabilities
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAnswer:
+    """Answer of a node about one item.
+
+    Attributes
+    ----------
+    node
+        Name of the node; the member of this name holds the most probable class.
+    label
+        The most probable class.
+    unsure
+        Whether no class is probable enough to be relied on.
+    probabilities
+        Of every class, the most probable first.
+    model
+        The model that answered, the first one of an ensemble.
+    segments, piece
+        Of a piece of music alone.
+    ensemble, gaps
+        The models whose mean this is, and the members that could not answer, where the node has
+        several.
+    """
+
+    node: str
+    label: str
+    unsure: bool
+    probabilities: dict[str, float]
+    model: ModelReference
+    segments: Sequence[Segment] | None = None
+    piece: PieceSummary | None = None
+    ensemble: Sequence[ModelReference] | None = None
+    gaps: Sequence[str] = ()
+
+    def body(self, *, with_model: bool = True) -> Body:
+        """Return the answer as JSON holds it."""
+        body: Body = {
+            self.node: self.label,
+            "unsure": self.unsure,
+            "probabilities": self.probabilities,
+        }
+        if self.segments is not None:
+            body["segments"] = [segment.body(self.node) for segment in self.segments]
+        if self.piece is not None:
+            body["piece"] = {"duration_s": self.piece.duration_s, "notes": self.piece.notes}
+        if with_model:
+            body["model"] = self.model.body()
+        if self.ensemble is not None:
+            body["ensemble"] = [model.body() for model in self.ensemble]
+            body["gaps"] = list(self.gaps)
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A part of the input and its effect on the probability of the answered class.
+
+    Attributes
+    ----------
+    part
+        In a listener's words, or the name of a feature.
+    effect
+        Log-odds of the class with the part less those without it: above 0 it speaks for the class.
+        Log-odds, because near certainty probabilities hardly move.
+    without
+        Probability of the class without the part.
+    """
+
+    part: str
+    effect: float
+    without: float
+
+    def body(self) -> Body:
+        """Return the reason as JSON holds it."""
+        return {
+            "part": self.part,
+            "effect": round(self.effect, 6),
+            "probability_without": round(self.without, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Reasons for and against the class that a node names, the strongest first."""
+
+    node: str
+    label: str
+    probability: float
+    reasons: Sequence[Reason]
+    model: ModelReference
+
+    def body(self) -> Body:
+        """Return the explanation as JSON holds it."""
+        return {
+            self.node: self.label,
+            "probability": self.probability,
+            "reasons": [reason.body() for reason in self.reasons],
+            "model": self.model.body(),
+        }
