@@ -5,6 +5,7 @@ Each message says what was wrong, where, and what to do next::
     TunesmithError
     ├── UsageError        an option, name or value is invalid; the caller can correct it
     ├── StoreError        an artefact is missing, damaged or cannot be written
+    │   └── StoreUnreachableError  the store's disk, server or network fails
     ├── MidiError         a MIDI file cannot be read (see tunesmith.midi.errors)
     ├── DatasetError      a dataset version cannot be made or read
     ├── SearchError       a search cannot start, continue or finish
@@ -24,6 +25,7 @@ __all__ = [
     "PromotionError",
     "SearchError",
     "StoreError",
+    "StoreUnreachableError",
     "TunesmithError",
     "UsageError",
     "unknown",
@@ -44,6 +46,10 @@ class UsageError(TunesmithError):
 
 class StoreError(TunesmithError):
     """An artefact is missing, damaged or cannot be written."""
+
+
+class StoreUnreachableError(StoreError):
+    """The disk, the server or the network of a store fails; what it holds may be all right."""
 
 
 class MidiError(TunesmithError):

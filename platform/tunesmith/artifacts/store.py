@@ -21,7 +21,7 @@ from typing import Any
 
 from pyarrow import fs as pafs
 
-from tunesmith.errors import StoreError
+from tunesmith.errors import StoreError, StoreUnreachableError
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",
@@ -153,13 +153,19 @@ class Store:
                 f"The store {self.shown} cannot be reached: {error}. Check its address, its "
                 "credentials and the network; `tunesmith doctor` tries them."
             )
-            raise StoreError(message) from error
+            raise StoreUnreachableError(message) from error
 
     def exists(self, *parts: str) -> bool:
         """Return whether a file or folder is there."""
         with self._reaching():
             info = self.fs.get_file_info(self.path(*parts))
         return bool(info.type != pafs.FileType.NotFound)
+
+    def stamp(self, *parts: str) -> tuple[int | None, int | None]:
+        """Return a file's size and time of change in ns: another stamp means another content."""
+        with self._reaching():
+            found = self.fs.get_file_info(self.path(*parts))
+        return found.size, found.mtime_ns
 
     def list(self, *parts: str) -> list[str]:
         """Return the sorted names inside a folder without staging ones; [] where there is none."""

@@ -13,22 +13,27 @@ from functools import cached_property
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.cards import Card
-from tunesmith.artifacts.documents import JsonObject
-from tunesmith.artifacts.preparation import Preparation
+from tunesmith.artifacts.preparation import Preparation, TextPreparation
 from tunesmith.artifacts.reports import InputSummary
 from tunesmith.artifacts.store import Store
-from tunesmith.errors import ModelError, TunesmithError
+from tunesmith.errors import ModelError, StoreUnreachableError
 from tunesmith.inference.classifier import Classifier
 from tunesmith.inference.model import Model
 from tunesmith.registry import aliases, open_bundle
+from tunesmith.registry.bundles import MODEL
+from tunesmith.serving.answers import Body, ModelReference
 from tunesmith.serving.drift import ALARM, Drift
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.metrics import Metrics
+from tunesmith.serving.refusals import Refusals, Stamp
 
 __all__ = ["Champion", "Champions"]
 
 logger = logging.getLogger("tunesmith.serve")
+
+UNREADABLE = -1
+"""Takes the place of a refused version where the alias itself cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -67,20 +72,22 @@ class Champion:
         """Deciles of each column of the training data by input; empty where the card has none."""
         return self.card.summary or {}
 
-    def public_card(self) -> JsonObject:
+    def public_card(self) -> Body:
         """Return the card without its vocabulary and its summary, which are long."""
-        card = self.card.json_object()
-        card.pop("summary", None)
-        card["preparation"] = self.preparation.model_dump(mode="json", exclude={"words"})
-        return card
+        card = self.card.model_copy(update={"preparation": self.public_preparation})
+        return card.model_dump(mode="json", exclude={"summary"})
 
-    def describe(self) -> JsonObject:
-        """Return the `model` member of an answer."""
-        return {
-            "name": self.task,
-            "version": self.version,
-            "dataset": self.card.dataset_name,
-        }
+    @property
+    def public_preparation(self) -> Preparation:
+        """The preparation without its vocabulary, which is long."""
+        if isinstance(self.preparation, TextPreparation):
+            return self.preparation.model_copy(update={"words": ()})
+        return self.preparation
+
+    @cached_property
+    def reference(self) -> ModelReference:
+        """The `model` member of an answer."""
+        return ModelReference(self.task, self.version, self.card.dataset_name)
 
 
 class Champions:
@@ -124,15 +131,25 @@ class Champions:
         self._challenged = frozenset(challenged)
         self._loaded: dict[str, Champion] = {}
         self._challengers: dict[str, Champion] = {}
-        self._challenger_refused: dict[str, int] = {}
+        self._challengers_refused = Refusals()
         self._drifted: dict[str, bool] = {}
-        self._refused: dict[str, int] = {}
+        self._refused = Refusals()
+        self._unreachable = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="champions", daemon=True)
 
     def start(self) -> None:
-        """Load what is there and keep looking for what comes."""
+        """Load what is there and keep looking for what comes.
+
+        Raises
+        ------
+        StoreUnreachableError
+            When the store cannot be read: a replica that knows no model must not take the place of
+            one that does.
+        """
         self.refresh()
+        if self._unreachable:
+            raise StoreUnreachableError(self._unreachable)
         self._thread.start()
 
     def stop(self) -> None:
@@ -159,7 +176,7 @@ class Champions:
 
     def refused(self) -> dict[str, int]:
         """Return the version of each task that was promoted but could not be loaded."""
-        return dict(self._refused)
+        return self._refused.versions()
 
     def get(self, task: str) -> Champion:
         """Return the champion of a task.
@@ -167,10 +184,12 @@ class Champions:
         Raises
         ------
         ProblemError
-            ``no-champion`` when none has been promoted, or the first one cannot be loaded.
+            ``no-champion`` when none has been promoted, or the first one cannot be loaded;
+            ``store-unreachable`` when that cannot be told.
         """
         found = self._loaded.get(task)
         if found is None:
+            self.check_store()
             if task in self._refused:
                 detail = f"The champion of {task!r} cannot be loaded; the server's log says why."
             else:
@@ -181,6 +200,18 @@ class Champions:
             raise ProblemError(problems.NO_CHAMPION, detail, {"Retry-After": "10"}, task=task)
         return found
 
+    def check_store(self) -> None:
+        """Tell that the store could not be read at the last look.
+
+        Raises
+        ------
+        ProblemError
+            ``store-unreachable``.
+        """
+        if self._unreachable:
+            detail = "The store of the models cannot be reached; the server's log has the reason."
+            raise ProblemError(problems.STORE_UNREACHABLE, detail, {"Retry-After": "10"})
+
     def find(self, task: str) -> Champion | None:
         """Return the champion of a task, None where none is loaded."""
         return self._loaded.get(task)
@@ -190,54 +221,92 @@ class Champions:
         return self._challengers.get(task)
 
     def refresh(self) -> None:
-        """Look at every alias once and load what changed."""
+        """Look at every alias once and load what changed.
+
+        What is wrong with one task is that task's gap. The store counts as unreachable while
+        nothing at all can be read from it.
+        """
         if self._beside is not None:
             self._beside()
-        for task in self._tasks():
-            self._refresh(task)
-            if task in self._challenged:
-                self._refresh_challenger(task)
+        tasks, failure = self._tasks()
+        failed: dict[str, StoreUnreachableError] = {}
+        for task in tasks:
+            try:
+                self._refresh(task)
+                if task in self._challenged:
+                    self._refresh_challenger(task)
+            except StoreUnreachableError as error:
+                failed[task] = failure = error
+        reached = len(failed) < len(tasks) or failure is None
+        self._show_reach("" if reached else str(failure))
+        if reached:
+            for task, reason in failed.items():
+                self._refuse(task, UNREADABLE, (), reason)
         for found in tuple(self._loaded.values()):
             self._measure_drift(found)
 
-    def _tasks(self) -> list[str]:
-        """Return the tasks to look at."""
+    def _show_reach(self, unreachable: str) -> None:
+        """Remember, and log once, that the store cannot be reached, or can again."""
+        if unreachable and not self._unreachable:
+            logger.warning("the loaded models go on answering: %s", unreachable)
+        elif self._unreachable and not unreachable:
+            logger.info("the store can be reached again")
+        self._unreachable = unreachable
+
+    def _tasks(self) -> tuple[list[str], StoreUnreachableError | None]:
+        """Return the tasks to look at, and why those of the store cannot be listed."""
         tasks = dict.fromkeys((*self._only, *self._loaded))
+        problem = None
         if self._others:
             try:
                 names = self._store.list(*layout.models())
-            except (TunesmithError, OSError) as error:
-                logger.warning("the models of the store cannot be listed: %s", error)
+            except StoreUnreachableError as error:
+                problem = error
             else:
                 tasks |= dict.fromkeys(name for name in sorted(names) if not name.startswith("."))
-        return list(tasks)
+        return list(tasks), problem
 
     def _refresh(self, task: str) -> None:
-        version = 0
+        """Follow the alias `champion`.
+
+        Raises
+        ------
+        StoreUnreachableError
+            When the alias cannot be read for that reason.
+        """
+        version = UNREADABLE
+        stamp: Stamp = ()
         try:
             version = aliases(self._store, task).champion or 0
-            if not version:
-                return
             current = self._loaded.get(task)
-            if current is not None and current.version == version:
+            if not version or (current is not None and current.version == version):
                 self._accept(task)
                 return
+            stamp = self._stamp(task, version)
+            if not self._refused.is_due(task, version, stamp):
+                return
             found = self._load(task, version)
-        except (TunesmithError, OSError, KeyError, ValueError):
-            if self._refused.get(task) != version:
-                self._refused[task] = version
-                self._metrics.refused(task, version)
-                logger.exception("champion refused: task=%s version=%s", task, version)
+        except Exception as error:  # whatever is wrong with one task must not stop the others
+            if version == UNREADABLE and isinstance(error, StoreUnreachableError):
+                raise
+            self._refuse(task, version, stamp, error)
             return
         self._loaded[task] = found
         self._metrics.champion(task, version)
-        self._refused.pop(task, None)
+        self._refused.remove(task)
         self._metrics.refused(task, 0)  # from the first champion on there is a series to watch
         logger.info("champion loaded: task=%s version=%s", task, version)
 
+    def _refuse(self, task: str, version: int, stamp: Stamp, error: Exception) -> None:
+        """Leave the former champion serving; alert once."""
+        if self._refused.add(task, version, stamp, error):
+            self._metrics.refused(task, version)
+            logger.error("champion refused: task=%s version=%s", task, version, exc_info=error)
+
     def _refresh_challenger(self, task: str) -> None:
         """Follow the alias `challenger`; it goes when it has become champion."""
-        version = 0
+        version = UNREADABLE
+        stamp: Stamp = ()
         try:
             version = aliases(self._store, task).challenger or 0
             current = self._challengers.get(task)
@@ -247,17 +316,26 @@ class Champions:
                 del self._challengers[task]
                 self._metrics.challenger(task, 0)
                 return
-            if self._challenger_refused.get(task) == version:
+            stamp = self._stamp(task, version)
+            if not self._challengers_refused.is_due(task, version, stamp):
                 return
             self._challengers[task] = self._load(task, version)
-        except (TunesmithError, OSError, KeyError, ValueError) as error:
-            self._challenger_refused[task] = version
+        except Exception as error:  # as above
+            if version == UNREADABLE and isinstance(error, StoreUnreachableError):
+                raise
+            if self._challengers_refused.add(task, version, stamp, error):
+                logger.warning("challenger refused: task=%s version=%s %s", task, version, error)
             if self._challengers.pop(task, None) is not None:
                 self._metrics.challenger(task, 0)
-            logger.warning("challenger refused: task=%s version=%s %s", task, version, error)
             return
+        self._challengers_refused.remove(task)
         self._metrics.challenger(task, version)
         logger.info("challenger loaded: task=%s version=%s", task, version)
+
+    def _stamp(self, task: str, version: int) -> Stamp:
+        """Return what changes when a bundle's files do."""
+        files = (layout.CARD, MODEL)
+        return tuple(self._store.stamp(*layout.bundle(task, version, file)) for file in files)
 
     def _load(self, task: str, version: int) -> Champion:
         """Load a version beside what answers, and ask it once."""
@@ -286,12 +364,12 @@ class Champions:
 
     def _accept(self, task: str) -> None:
         """Take back the alert about a version that could not be loaded."""
-        if self._refused.pop(task, None) is not None:
+        if self._refused.remove(task):
             self._metrics.refused(task, 0)
 
     def _poll(self) -> None:
         while not self._stop.wait(self._reload_s):
             try:
                 self.refresh()
-            except (TunesmithError, OSError) as error:
-                logger.warning("the store cannot be read, old champions stay: %s", error)
+            except Exception:  # promotions are followed as long as the replica lives
+                logger.exception("unexpected: the champions were not all looked at")

@@ -80,7 +80,8 @@ class RayMetrics(Metrics):
         )
         self._refused: Any = Gauge(
             "tunesmith_champion_refused",
-            "Version that was promoted and cannot be loaded; 0 when all is well.",
+            "Version that was promoted and cannot be loaded; -1 when the alias cannot be read, "
+            "0 when all is well.",
             ("task",),
         )
         self._challenger: Any = Gauge(
