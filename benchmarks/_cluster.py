@@ -74,7 +74,7 @@ class Cluster(Nodes):
 
     def deploy(self, change: Callable[[dict[str, Any]], None]) -> int:
         """Deploy the shipped server with changes; return its port."""
-        config = yaml.safe_load((ROOT / "serve" / "config.yaml").read_text())
+        config = yaml.safe_load((ROOT / "serve" / "cluster-config.yaml").read_text())
         config["http_options"]["port"] = free_port()
         change(config)
         path = self.folder / "serve.yaml"

@@ -8,6 +8,8 @@ with each variant, a few seconds each. `rate ratio` and `p50 ratio` compare the 
 neighbour on the machine only ever slows, so the best turn is the one it disturbed least.
 
 - ``plain``: this application under uvicorn in one process, without Ray;
+- ``shipped``: what ``serve run serve/config.yaml`` starts, with another port and store alone;
+  ``shipped-cluster``: the same of ``serve/cluster-config.yaml``, behind Serve's default proxy;
 - ``inline``: Ray Serve, every node in the one ingress replica, which listens itself;
 - ``inline-2``: the same with two replicas that share the port;
 - ``inline-haproxy``: one replica behind HAProxy, throughput mode; ``inline-proxy``: behind Serve's
@@ -44,8 +46,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "platform"), str(ROOT)]
 
 from tests.nodes import free_port  # noqa: E402
+from tunesmith.artifacts import layout  # noqa: E402
 from tunesmith.artifacts.store import Store  # noqa: E402
-from tunesmith.serving.http.auth import PARTS as KEYS  # noqa: E402
 
 CLASSES = ["Bach", "Beethoven", "Chopin", "Mozart"]
 FEATURES = ["acousticness", "danceability", "energy", "loudness", "speechiness", "tempo", "valence"]
@@ -56,7 +58,9 @@ FAST = {
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # the replicas then count what HAProxy's log did
 }
 QUIET = {"RAY_AUTH_MODE": "disabled", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
-VARIANTS = "plain,inline,inline-2,inline-haproxy,inline-proxy,spread,naive,bentoml"
+VARIANTS = (
+    "plain,shipped,shipped-cluster,inline,inline-2,inline-haproxy,inline-proxy,spread,naive,bentoml"
+)
 CPUS = os.cpu_count() or 1  # as many worker threads, in every variant of this application
 P99_LIMIT_S = 0.1
 MOST_CONNECTIONS = 100  # of the open loop; what finds none free waits, and its waiting counts
@@ -140,7 +144,7 @@ def write_key(store: Store) -> None:
         "sha256": hashlib.sha256(KEY.encode()).hexdigest(),
         "requests_per_minute": 100_000_000,
     }
-    store.write_json({"keys": [key]}, *KEYS)
+    store.write_json({"keys": [key]}, *layout.API_KEYS)
 
 
 def make_cnn(folder: Path) -> None:
@@ -330,8 +334,8 @@ def serve_config(
     port: int,
     changes: Sequence[Callable[[dict[str, Any]], None] | None],
 ) -> Path:
-    """Write the shipped configuration with the benchmark's store and port, and changes."""
-    config = yaml.safe_load((ROOT / "serve" / "config.yaml").read_text())
+    """Write the configuration with proxies, with the benchmark's store and port, and changes."""
+    config = yaml.safe_load((ROOT / "serve" / "cluster-config.yaml").read_text())
     config["http_options"]["port"] = port
     application = config["applications"][0]
     application["args"]["store"] = store.uri
@@ -340,6 +344,19 @@ def serve_config(
     application["deployments"][0]["max_ongoing_requests"] = 256
     for change in filter(None, changes):
         change(config)
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def shipped_config(name: str, folder: Path, store: Store, port: int) -> Path:
+    """Write a shipped configuration with the benchmark's store and port, and nothing else."""
+    config = yaml.safe_load((ROOT / "serve" / name).read_text())
+    config["http_options"]["port"] = port
+    arguments = config["applications"][0]["args"]
+    arguments["store"] = store.uri
+    if "listen" in arguments:
+        arguments["listen"]["port"] = port
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
@@ -412,7 +429,12 @@ def start(  # noqa: PLR0917  where and what
         }
         if variant in ("inline-haproxy", "spread"):
             environment |= FAST
-        path = serve_config(folder, store, port, [changes.get(variant), more])
+        if variant == "shipped":
+            path = shipped_config("config.yaml", folder, store, port)
+        elif variant == "shipped-cluster":
+            path = shipped_config("cluster-config.yaml", folder, store, port)
+        else:
+            path = serve_config(folder, store, port, [changes.get(variant), more])
         command = [str(bin_folder / "serve"), "run", str(path), "--app-dir", str(folder)]
         if variant != "naive":
             command = command[:-2]

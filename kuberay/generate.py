@@ -1,4 +1,4 @@
-"""Write the manifests for KubeRay from the numbers of cluster.yaml and serve/config.yaml.
+"""Write the manifests for KubeRay from the numbers of cluster.yaml and serve/cluster-config.yaml.
 
 python kuberay/generate.py
 
@@ -23,7 +23,9 @@ SHARE = 0.85
 # The head runs drivers and Serve's proxy, though Ray schedules nothing on it.
 HEAD_CPUS = 4
 STORE = "s3://bucket/prefix"
-HEADER = "# Made by kuberay/generate.py from cluster.yaml and serve/config.yaml: change those.\n"
+HEADER = (
+    "# Made by kuberay/generate.py from cluster.yaml and serve/cluster-config.yaml: change those.\n"
+)
 
 
 def _load(name: str) -> dict[str, Any]:
@@ -124,8 +126,8 @@ def _serving(cluster: dict[str, Any]) -> dict[str, Any]:
 
 
 def _serve_config() -> str:
-    """Return serve/config.yaml as it runs inside a pod."""
-    config = _load("serve/config.yaml")
+    """Return serve/cluster-config.yaml as it runs inside a pod."""
+    config = _load("serve/cluster-config.yaml")
     # Inside the pod; only the service of the cluster's own network leads to it.
     config["http_options"]["host"] = "0.0.0.0"  # noqa: S104
     for application in config["applications"]:

@@ -41,7 +41,7 @@ def test_check_starts_nothing_and_lists_the_nodes(store: Store) -> None:
     [
         ("in_flight: 32", "in_fligth: 32", "in_fligth"),
         ("unsure_below: 0.5", "unsure_bellow: 0.5", "Did you mean 'unsure_below'"),
-        ("threads: 1", "threads: no", "line 31: applications.0.args.threads"),
+        ("reload_s: 2.0", "reload_s: no", "line 32: applications.0.args.reload_s"),
         ("tunesmith.serving.app:build", "other:app", "serve run"),
         ("applications:", "aplications:", "applications"),
     ],

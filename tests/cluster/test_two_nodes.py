@@ -124,7 +124,7 @@ def test_the_page_runs_as_written_on_two_nodes(
 
     # The server's port may be another's here; all else is as it stands.
     port = free_port()
-    config = checkout / "serve" / "config.yaml"
+    config = checkout / "serve" / "cluster-config.yaml"
     config.write_text(config.read_text().replace(f"port: {PORT}", f"port: {port}"))
     printed = ""
     for command in commands():

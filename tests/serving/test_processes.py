@@ -62,15 +62,30 @@ def test_what_the_configuration_proposes_in_comments_is_valid_too() -> None:
 
     text = (ROOT / "serve" / "config.yaml").read_text()
     said, proposed = re.subn(
-        r"^( *)# (tracing_config|listen|challenger):", r"\1\2:", text, flags=re.M
+        r"^( *)# (tracing_config|challenger|threads|root_path|origins): (.*?)(   .*)?$",
+        r"\1\2: \3",
+        text,
+        flags=re.M,
     )
-    assert proposed == 3
+    assert proposed == 5
     config = yaml.safe_load(said)
     assert ServeDeploySchema.model_validate(config).tracing_config.enabled
     settings = Settings.model_validate(config["applications"][0]["args"])
     assert settings.challenged() == {"composer"}
     assert settings.listen is not None
     assert settings.listen.host == "127.0.0.1"
+
+
+def test_the_configuration_of_several_machines_differs_in_who_listens_alone() -> None:
+    one, several = (
+        yaml.safe_load((ROOT / "serve" / name).read_text())
+        for name in ("config.yaml", "cluster-config.yaml")
+    )
+    assert (one.pop("proxy_location"), several.pop("proxy_location")) == ("Disabled", "EveryNode")
+    arguments = one["applications"][0]["args"]
+    assert arguments.pop("listen") == {"host": "127.0.0.1", "port": 8000}
+    assert several["applications"][0]["args"].pop("threads") == 1
+    assert one == several
 
 
 @contextlib.contextmanager
@@ -81,19 +96,19 @@ def serve_run(
     *,
     listen: bool = False,
 ) -> Iterator[str]:
-    """Run `serve run` with the shipped configuration, changed, on a free port, over the store.
+    """Run `serve run` with a shipped configuration, changed, on a free port, over the store.
 
-    With `listen` the replicas answer there themselves.
+    With `listen` that of one machine, whose replicas answer themselves; else that of several.
     """
     import ray
 
     port = free_port()
-    config: dict[str, Any] = yaml.safe_load((ROOT / "serve" / "config.yaml").read_text())
+    name = "config.yaml" if listen else "cluster-config.yaml"
+    config: dict[str, Any] = yaml.safe_load((ROOT / "serve" / name).read_text())
     config["http_options"]["port"] = port
     config["applications"][0]["args"].update(store=store.uri, reload_s=0.2)
     if listen:
-        config["proxy_location"] = "Disabled"
-        config["applications"][0]["args"]["listen"] = {"port": port}
+        config["applications"][0]["args"]["listen"]["port"] = port
     change(config["applications"][0])
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(config))

@@ -208,7 +208,12 @@ def start(configuration: Configuration) -> None:
 
 
 def drain() -> None:
-    """Answer the requests that are in work, then end the application and Serve."""
+    """Answer the requests that are in work, then end the application and Serve.
+
+    `serve.shutdown` alone ends proxies and replicas at the same time, and cuts what they work on.
+    """
     from ray import serve
 
+    for name in serve.status().applications:
+        serve.delete(name)  # returns when its replicas have answered what they had
     serve.shutdown()
