@@ -189,6 +189,36 @@ def test_damaged_and_foreign_pictures(full: TestClient) -> None:
     assert problem_of(full.post("/v1/mnist", content=wide, headers=kind)) == (413, "too-large")
 
 
+@pytest.mark.parametrize(("format_name", "tolerance"), [("JPEG", 0.02), ("WEBP", 0.02)])
+def test_pictures_of_phones(full: TestClient, format_name: str, tolerance: float) -> None:
+    stroke = np.full((280, 280), 255, dtype=np.uint8)
+    stroke[40:240, 120:160] = 0
+    upright = Image.fromarray(stroke).convert("RGB")
+    lying = upright.rotate(90)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    buffers = [io.BytesIO() for _ in range(2)]
+    upright.save(buffers[0], format=format_name, quality=95)
+    lying.save(buffers[1], format=format_name, quality=95, exif=exif)
+    kind = {"Content-Type": f"image/{format_name.lower()}"}
+    expected = full.post("/v1/mnist", content=png(stroke), headers={"Content-Type": "image/png"})
+    for buffer in buffers:
+        answer = full.post("/v1/mnist", content=buffer.getvalue(), headers=kind)
+        assert answer.json()["probabilities"] == pytest.approx(
+            expected.json()["probabilities"], abs=tolerance
+        )
+    damaged = full.post("/v1/mnist", content=buffers[0].getvalue()[:60], headers=kind)
+    assert problem_of(damaged) == (400, "malformed-body")
+    assert format_name in damaged.json()["detail"]
+
+
+def test_a_photograph_of_twelve_million_pixels_is_decoded_small(full: TestClient) -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (4000, 3000), 255).save(buffer, format="JPEG")
+    kind = {"Content-Type": "image/jpeg"}
+    assert full.post("/v1/mnist", content=buffer.getvalue(), headers=kind).status_code == 200
+
+
 def test_texts(full: TestClient) -> None:
     one = full.post("/v1/sentiment", json={"text": "A fine, GOOD film."}).json()
     assert one["sentiment"] == "positive"

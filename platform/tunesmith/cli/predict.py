@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 # Kind of item by the ending of a file; all others are texts.
-_KINDS = {".mid": "midi", ".midi": "midi", ".png": "image"}
+_KINDS = {
+    **dict.fromkeys((".mid", ".midi"), "midi"),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), "image"),
+}
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -64,7 +67,7 @@ def _task_for(client: "Client", file: Path) -> str:
 def main(
     *, files: tuple[Path, ...], task: str | None, url: str | None, key: str | None, why: bool
 ) -> dict[str, Any]:
-    """Classify FILEs (MIDI, PNG or text) with a running server.
+    """Classify FILEs (MIDI, PNG, JPEG, WebP or text) with a running server.
 
     \b
     Examples:

@@ -12,9 +12,12 @@ from typing import Any
 __all__ = ["Item", "Patience", "Request", "classify_request", "list_request", "request"]
 
 Item = Path | bytes | str | Mapping[str, Any]
-"""A file (MIDI or PNG) by path or content, a text, or a table's row or an image as a mapping."""
+"""A file by path or content, a text, or a table's row or an image as a mapping.
 
-PNG = b"\x89PNG"
+A file is MIDI, PNG, JPEG or WebP.
+"""
+
+_PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,10 @@ def request(task: str, item: Item, detail: bool = False, more: str = "") -> Requ
     if isinstance(item, Path):
         item = item.read_bytes()
     if isinstance(item, bytes):
-        kind = "image/png" if item.startswith(PNG) else "audio/midi"
+        # A MIDI file may be in RIFF, too; then the form of the RIFF file is another one.
+        kind = next((of for start, of in _PICTURES.items() if item.startswith(start)), "")
+        if not kind or (kind == "image/webp" and item[8:12] != b"WEBP"):
+            kind = "audio/midi"
         return Request("POST", path, item, kind, params)
     body = {"text": item} if isinstance(item, str) else dict(item)
     return Request("POST", path, json.dumps(body).encode(), "application/json", params)

@@ -11,13 +11,13 @@ import numpy.typing as npt
 from tunesmith.artifacts.preparation import ImagePreparation
 from tunesmith.errors import InputError
 
-__all__ = ["PNG_START", "Pixels", "image_rows", "read_pixels", "read_png"]
+__all__ = ["Pixels", "image_rows", "read_picture", "read_pixels"]
 
 Pixels = npt.NDArray[np.float32]
 """Grey pixels ``float32 [height, width]``, 0 the background."""
 
-PNG_START = b"\x89PNG\r\n\x1a\n"
-MOST_PIXELS = 4_000_000
+# A JPEG is decoded at a fraction of its size; the others whole, a PNG of one colour from few bytes.
+_MOST_PIXELS = {"PNG": 4_000_000, "JPEG": 64_000_000, "WEBP": 16_000_000}
 LONGEST_SIDE = 512
 
 
@@ -96,24 +96,30 @@ def _fit(pixels: Pixels, largest: float, preparation: ImagePreparation) -> Pixel
     return pixels
 
 
-def read_png(body: bytes, preparation: ImagePreparation) -> Pixels:
-    """Return a PNG file's pixels: grey, dark on light turned to light on dark, resized.
+def read_picture(body: bytes, preparation: ImagePreparation) -> Pixels:
+    """Return the pixels of a PNG, JPEG or WebP file.
+
+    Grey, upright, dark on light turned to light on dark, resized.
 
     Raises
     ------
     InputError
-        ``not-png``, ``too-large`` above four million pixels, or ``damaged``.
+        ``not-picture``, ``too-large`` above the most pixels of its format, or ``damaged``.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
-    if not body.startswith(PNG_START):
-        message, reason = "The image is not a PNG file.", "not-png"
-        raise InputError(message, reason)
+    kind = _format(body)
+    if kind is None:
+        message = f"The image is not a file of one of the kinds {', '.join(_MOST_PIXELS)}."
+        raise InputError(message, "not-picture")
     try:
-        with Image.open(io.BytesIO(body), formats=["PNG"]) as picture:
-            if math.prod(picture.size) > MOST_PIXELS:
-                message, reason = f"The picture has more than {MOST_PIXELS:,} pixels.", "too-large"
-                raise InputError(message, reason)
+        with Image.open(io.BytesIO(body), formats=[kind]) as opened:
+            if math.prod(opened.size) > _MOST_PIXELS[kind]:
+                message = f"The picture has more than {_MOST_PIXELS[kind]:,} pixels."
+                raise InputError(message, "too-large")
+            # Of a photograph no more is decoded than is needed, at an eighth of its size or above.
+            opened.draft("L", (LONGEST_SIDE, LONGEST_SIDE))
+            picture = ImageOps.exif_transpose(opened)
             if "A" in picture.getbands() or "transparency" in picture.info:
                 flat = Image.new("RGBA", picture.size, "white")
                 flat.alpha_composite(picture.convert("RGBA"))
@@ -121,10 +127,21 @@ def read_png(body: bytes, preparation: ImagePreparation) -> Pixels:
             else:
                 grey = picture.convert("L")
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
-        message, reason = "The PNG file is damaged.", "damaged"
-        raise InputError(message, reason) from None
+        message = f"The {kind} file is damaged."
+        raise InputError(message, "damaged") from None
     pixels = np.asarray(grey, dtype=np.float32)
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     if edge.mean() > 127:  # drawn dark on light; models are trained light on dark
         pixels = 255 - pixels
     return _fit(pixels, 255.0, preparation)
+
+
+def _format(body: bytes) -> str | None:
+    """Return Pillow's name of a picture's format by its first bytes."""
+    if body.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if body.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if body[:4] == b"RIFF" and body[8:12] == b"WEBP":
+        return "WEBP"
+    return None

@@ -13,7 +13,7 @@ from tunesmith.artifacts.preparation import (
     TablePreparation,
 )
 from tunesmith.errors import InputError
-from tunesmith.inference.images import read_pixels, read_png
+from tunesmith.inference.images import read_picture, read_pixels
 from tunesmith.inference.pieces import Piece, read_piece
 from tunesmith.inference.tables import Row
 from tunesmith.midi.reading import Limits
@@ -32,8 +32,8 @@ def decode(raw: Any, preparation: Preparation, limits: Limits | None = None) -> 
     Parameters
     ----------
     raw
-        MIDI: the bytes of a file. Table: a mapping of cells by column. Image: the bytes of a PNG
-        file, an array, or ``{"pixels": rows, "largest": number}``. Text: a string, or
+        MIDI: the bytes of a file. Table: a mapping of cells by column. Image: the bytes of a PNG,
+        JPEG or WebP file, an array, or ``{"pixels": rows, "largest": number}``. Text: a string, or
         ``{"text": string}``.
     preparation
         How the model's items are prepared.
@@ -54,7 +54,7 @@ def decode(raw: Any, preparation: Preparation, limits: Limits | None = None) -> 
         return decode_row(raw)
     if isinstance(preparation, ImagePreparation):
         if isinstance(raw, bytes | bytearray):
-            return read_png(bytes(raw), preparation)
+            return read_picture(bytes(raw), preparation)
         if isinstance(raw, np.ndarray):
             raw = {"pixels": raw}
         return read_pixels(raw, preparation)
