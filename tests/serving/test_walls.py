@@ -9,9 +9,16 @@ import tunesmith.serving
 
 SERVING = Path(tunesmith.serving.__file__).parent
 # Modules that know nothing of the others.
-BASE = {"batching", "drift", "metrics", "ray_adapter", "settings", "tracing", "http.problems"}
+FREE = {
+    "answers", "batching", "drift", "http.paths", "http.responses", "metrics", "ray_adapter",
+    "refusals", "tracing",
+}  # fmt: skip
+# Modules that every other one may import.
+BASE = FREE | {"http.problems", "settings"}
 MAY_IMPORT: dict[str, set[str]] = {
-    **{name: set() for name in BASE},
+    **{name: set() for name in FREE},
+    "settings": {"http.paths"},
+    "http.problems": {"answers", "http.paths", "http.responses"},
     "deadlines": {"http.problems"},
     # Models: loaded, asked, explained and compared. They know no request.
     "champions": BASE,
@@ -25,17 +32,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     # HTTP: from bytes to items and back.
     "http.schemas": set(),
     "http.bodies": {"http.problems"},
-    "http.decoding": {"http.bodies", "http.problems", "settings"},
+    "http.receiving": {"deadlines", "http.problems", "settings"},
+    "http.decoding": {"deadlines", "http.bodies", "http.problems", "http.receiving", "settings"},
     "http.openapi": {"http.decoding", "http.problems", "http.schemas", "nodes"},
-    "http.auth": {"http.problems", "settings"},
-    "http.listener": {"settings", "tracing"},
+    "http.locality": set(),
+    "http.auth": {"http.locality", "http.paths", "http.problems", "settings"},
+    "http.lingering": set(),
+    "http.listener": {"http.lingering", "settings", "tracing"},
     # A replica: its state, then the routes over it, then the application.
-    "service": BASE | {"champions", "graph", "nodes", "worker", "http.auth"},
-    "http.errors": {"http.problems", "service", "settings"},
-    "http.middleware": {"http.problems", "service"},
+    "service": BASE | {"champions", "graph", "nodes", "worker", "http.auth", "http.receiving"},
+    "http.errors": {"http.paths", "http.problems", "service", "settings"},
+    "http.middleware": {"http.paths", "http.problems", "service", "settings"},
     "http.routes": {
-        "deadlines", "nodes", "service", "settings", "worker", "http.bodies", "http.decoding",
-        "http.errors", "http.middleware", "http.openapi", "http.problems", "http.schemas",
+        "answers", "deadlines", "nodes", "service", "settings", "worker", "http.bodies",
+        "http.decoding",
+        "http.errors", "http.middleware", "http.openapi", "http.paths", "http.problems",
+        "http.responses", "http.schemas",
     },
     "app": BASE | {"champions", "deadlines", "service", "worker", "http.listener", "http.routes"},
     "launch": {"app", "settings"},

@@ -25,7 +25,7 @@ from tunesmith.serving.http.listener import Front
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.http.routes import make_app
 from tunesmith.serving.metrics import RayMetrics
-from tunesmith.serving.ray_adapter import is_haproxy_mode, logs_folder
+from tunesmith.serving.ray_adapter import exposition, is_haproxy_mode, logs_folder, route_prefix
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import Settings
 from tunesmith.serving.tracing import Traces
@@ -166,11 +166,15 @@ class Tunesmith:
         _set_up_logs()
         self._handles = handles
         self._front: Front | None = None
+        if settings.listen is not None and not settings.root_path:
+            # Serve's proxy would cut it off; here the replica has to know it.
+            settings = settings.model_copy(update={"root_path": route_prefix()})
         self._service = Service(
             settings,
             remote=self._ask_node,
             metrics=RayMetrics(),
             all_interfaces=is_haproxy_mode(),
+            exposition=exposition,
         )
         self._service.start()
 

@@ -16,6 +16,7 @@ from tunesmith.serving.graph import Graph, Remote
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.auth import Access
 from tunesmith.serving.http.problems import ProblemError
+from tunesmith.serving.http.receiving import Receiver
 from tunesmith.serving.metrics import Metrics
 from tunesmith.serving.nodes import Nodes
 from tunesmith.serving.settings import Settings
@@ -40,6 +41,8 @@ class Service:
         Where everything is counted.
     all_interfaces
         Whether Serve listens on every interface whatever its `host` says (HAProxy mode).
+    exposition
+        Returns the metrics in Prometheus' format; blocking.
     """
 
     def __init__(
@@ -48,11 +51,14 @@ class Service:
         remote: Remote | None = None,
         metrics: Metrics | None = None,
         all_interfaces: bool = False,
+        exposition: Callable[[], bytes] | None = None,
     ) -> None:
         self.settings = settings
+        self.exposition = exposition
         self.metrics = metrics or Metrics()
         store = Store(settings.store)
         self.access = Access(settings.access, store, all_interfaces)
+        self.receiver = Receiver(settings.limits)
         self.admission = Admission(settings.limits.in_flight, self.metrics)
         self.champions = Champions(
             store,
@@ -63,7 +69,7 @@ class Service:
             others=settings.unlisted == "serve",
             challenged=settings.challenged(),
         )
-        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="model")
+        self._pool = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="model")
         self.nodes = Nodes(settings, self.champions)
         self.graph = Graph(
             self.nodes,

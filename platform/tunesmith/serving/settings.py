@@ -1,10 +1,13 @@
 """Settings of this application in serve/config.yaml, checked before anything starts."""
 
+import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from tunesmith.serving.http.paths import FORWARDED, ROOT_PATH
 from tunesmith.yaml_files import read_yaml
 
 __all__ = [
@@ -26,6 +29,9 @@ __all__ = [
 CONFIG = Path(__file__).parent / "config.yaml"
 """The configuration that is shipped; serve/config.yaml of a checkout is the same file."""
 IMPORT_PATH = "tunesmith.serving.app:build"
+# Python runs one thread at a time; only what numpy and ONNX Runtime do runs beside it.
+_MOST_THREADS = 4
+_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.\-\[\]:]+")
 RESERVED = frozenset({"classify", "models", "limits", "graph"})
 """Names of routes, which no node can have."""
 
@@ -50,11 +56,27 @@ class LimitSettings(BaseModel):
     text_characters: int = Field(
         default=100_000, ge=1, description="Longest text; a longer one is a 413."
     )
+    receive_s: float = Field(
+        default=20.0,
+        gt=0,
+        description="Longest time in which a body has to arrive; a slower upload is answered 408.",
+    )
+    receiving: int = Field(
+        default=512,
+        ge=1,
+        description="Bodies that a replica receives at the same time. Beyond it the upload that "
+        "has taken longest gives way with a 503.",
+    )
+    receiving_bytes: int = Field(
+        default=268_435_456,
+        ge=1024,
+        description="Bytes of unfinished bodies that a replica holds; beyond it as above.",
+    )
     in_flight: int = Field(
         default=32,
         ge=1,
-        description="Classification requests a replica works on or keeps waiting; the next one is "
-        "answered 503 with Retry-After. Bounds memory and waiting.",
+        description="Classification requests a replica works on or keeps waiting, their bodies "
+        "received; the next one is answered 503 with Retry-After. Bounds memory and waiting.",
     )
     deadline_s: float = Field(
         default=30.0,
@@ -159,9 +181,23 @@ class AccessSettings(BaseModel):
         default="auto",
         description="`auto`: requests from this machine itself need no API key, all others do; in "
         "HAProxy mode, where Serve listens on every interface and the client's address is not "
-        "known, every request needs one. Behind a reverse "
-        "proxy on the same machine choose `always`.",
+        "known, every request needs one. A request that a proxy forwards or that a page of another "
+        "site makes needs one, too. Behind a reverse proxy on the same machine choose `always`.",
     )
+    origins: tuple[str, ...] = Field(
+        default=(),
+        description="Origins whose pages may ask from a browser (CORS), such as "
+        "https://app.example.org, or `*` for those of every site.",
+    )
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        bad = [origin for origin in value if not _ORIGIN.fullmatch(origin)]
+        if bad:
+            message = f"{bad[0]!r} is not an origin such as https://app.example.org, or *"
+            raise ValueError(message)
+        return value
 
 
 class ListenSettings(BaseModel):
@@ -186,11 +222,12 @@ class Settings(BaseModel):
         description="Where the champions live: a folder or a URI such as s3://bucket/prefix. "
         "Left out, the environment variable TUNESMITH_STORE of the replicas decides.",
     )
-    threads: int = Field(
-        default=1,
+    threads: int | None = Field(
+        default=None,
         ge=1,
         description="Worker threads of a replica, each running one request's blocking work. "
-        "More than the CPUs the replica owns only adds waiting.",
+        "More than the CPUs the replica owns only adds waiting. Left out: with `listen` as many as "
+        "the machine has CPUs, at most 4; else 1.",
     )
     reload_s: float = Field(
         default=2.0,
@@ -203,9 +240,21 @@ class Settings(BaseModel):
     )
     listen: ListenSettings | None = Field(
         default=None,
-        description="The replicas listen here themselves, for one machine alone and together with "
+        description="The replicas listen here themselves, on one machine and together with "
         "`proxy_location: Disabled`. Fastest; Serve then counts no requests, so that the ingress "
         "is not autoscaled. Left out: Serve's proxies listen, as `http_options` says.",
+    )
+    root_path: str = Field(
+        default="",
+        description="Path below which clients see the server, such as /music, where a reverse "
+        "proxy shows it there; whether the proxy cuts the path off does not matter. `forwarded`: "
+        "by the header X-Forwarded-Prefix, which the proxy must set itself. Left out: the "
+        "`route_prefix` of the application.",
+    )
+    metrics: bool = Field(
+        default=False,
+        description="Answer GET /metrics, on the port of the other routes and with the same keys, "
+        "with the metrics of this machine's replicas in Prometheus' format.",
     )
     limits: LimitSettings = Field(default_factory=LimitSettings)
     access: AccessSettings = Field(default_factory=AccessSettings)
@@ -220,10 +269,26 @@ class Settings(BaseModel):
         "too, from the moment of their promotion. `ignore`: they are not.",
     )
 
+    @field_validator("root_path")
+    @classmethod
+    def _root(cls, value: str) -> str:
+        value = value.rstrip("/")
+        if value not in {"", FORWARDED} and not ROOT_PATH.fullmatch(value):
+            message = f"{value!r} is neither a path such as /music nor `{FORWARDED}`"
+            raise ValueError(message)
+        return value
+
     @field_validator("nodes", mode="before")
     @classmethod
     def _automatic(cls, value: object) -> object:
         return {} if value in (None, "auto") else value
+
+    @property
+    def worker_threads(self) -> int:
+        """Number of worker threads of a replica."""
+        if self.threads is not None:
+            return self.threads
+        return min(os.cpu_count() or 1, _MOST_THREADS) if self.listen is not None else 1
 
     def tasks(self) -> tuple[str, ...]:
         """Return the tasks that the nodes of the configuration answer from."""

@@ -54,7 +54,7 @@ def test_beyond_this_machine_every_route_but_health_needs_a_key(
                 assert response.status_code == 401, (method, path)
         for path in ("/page/main.js", "/nothing", "//healthz", "/healthz/"):
             assert client.get(path).status_code == 401, path
-    assert len(asked) > 12
+    assert len(asked) >= 12
     assert {("POST", "/v1/classify"), ("GET", "/"), ("GET", "/openapi.json")} < set(asked)
 
 

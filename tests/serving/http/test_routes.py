@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from fastapi.testclient import TestClient
 
-from tests.serving.conftest import local_client, write_bundle
+from tests.serving.conftest import SONG_FEATURES, local_client, write_bundle
 from tunesmith.artifacts.store import Store
 from tunesmith.serving.http.problems import KINDS
 from tunesmith.serving.service import Service
+from tunesmith.serving.settings import shipped
 
 
 def test_models_lists_the_champions_with_their_cards(client: TestClient) -> None:
@@ -97,3 +98,51 @@ def test_an_unexpected_error_is_a_problem_too(
         assert response.status_code == 500
         assert response.json()["type"] == "/problems/internal"
         assert client.get("/healthz").status_code == 200
+
+
+def test_head_is_answered_wherever_get_is(client: TestClient) -> None:
+    paths = ["/", "/docs", "/openapi.json", "/healthz", "/readyz", "/page/main.js"]
+    paths += ["/v1/models", "/v1/models/composer", "/v1/graph", "/v1/limits", "/problems/internal"]
+    for path in paths:
+        get, head = client.get(path), client.head(path)
+        assert head.status_code == get.status_code == 200, path
+        assert head.content == b""
+        for name in ("content-type", "content-length", "x-content-type-options"):
+            assert head.headers[name] == get.headers[name], (path, name)
+    assert client.head("/nothing").status_code == 404
+    wrong = client.post("/healthz")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD")
+    assert client.head("/v1/classify").status_code == 405
+
+
+def test_long_answers_are_compressed_for_who_reads_it(
+    store: Store, make_service: Callable[..., Service]
+) -> None:
+    write_bundle(store, task="genre")
+    song = dict.fromkeys(SONG_FEATURES, 0.5)
+    with local_client(make_service()) as client:
+        for plain in ({"Accept-Encoding": "identity"}, {"Accept-Encoding": "br"}):
+            answer = client.post("/v1/genre", json=[song] * 200, headers=plain)
+            assert "content-encoding" not in answer.headers
+        packed = client.post("/v1/genre", json=[song] * 200, headers={"Accept-Encoding": "gzip"})
+        assert packed.headers["content-encoding"] == "gzip"
+        assert "Accept-Encoding" in packed.headers["vary"]
+        assert packed.json() == answer.json()
+        short = client.post("/v1/genre", json=song, headers={"Accept-Encoding": "gzip"})
+        assert "content-encoding" not in short.headers
+        assert client.get("/page/main.js").headers["content-encoding"] == "gzip"
+
+
+def test_metrics_are_there_where_the_setting_says_so(store: Store) -> None:
+    text = b"ray_tunesmith_in_flight 0\n"
+    for asked, status in ((True, 200), (False, 404)):
+        service = Service(shipped(store=store.uri, metrics=asked), exposition=lambda: text)
+        with local_client(service) as client:
+            answer = client.get("/metrics")
+            assert answer.status_code == status
+            if asked:
+                assert answer.content == text
+                assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        with local_client(service, client="192.0.2.9") as elsewhere:
+            assert elsewhere.get("/metrics").status_code == 401
+        service.stop()

@@ -6,7 +6,6 @@
 import base64
 import binascii
 import hashlib
-import ipaddress
 import logging
 import secrets
 import time
@@ -22,6 +21,8 @@ from tunesmith.artifacts.documents import Document
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import StoreError, UsageError, unknown
 from tunesmith.serving.http import problems
+from tunesmith.serving.http.locality import is_cross_site, is_local
+from tunesmith.serving.http.paths import path_of
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.settings import AccessSettings
 
@@ -110,8 +111,10 @@ class Access:
         self._mode: Literal["auto", "always", "never"] = settings.keys
         if settings.keys == "auto" and all_interfaces:
             self._mode = "always"
+        # `*` lets pages of any site ask with a key, never without one.
+        self._origins = frozenset(settings.origins) - {"*"}
         self._keys: Mapping[str, Key] = {}
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: dict[Key, _Bucket] = {}
 
     def refresh(self) -> None:
         """Read the keys again; the old ones stay when they cannot be read."""
@@ -121,6 +124,8 @@ class Access:
             logger.warning("the API keys cannot be read, the old ones stay: %s", error)
             return
         self._keys = {key.sha256: key for key in found.keys}
+        current = set(found.keys)
+        self._buckets = {key: of for key, of in self._buckets.items() if key in current}
 
     def admit(self, scope: Scope) -> str:
         """Return who asks, '' for a keyless request of this machine itself.
@@ -136,15 +141,21 @@ class Access:
         if key is not None:
             self._limit(key)
             return key.name
-        if self._mode == "never" or scope["path"] in OPEN_PATHS:
-            return ""
-        if self._mode == "auto" and _is_local(scope, headers):
+        if path_of(scope) in OPEN_PATHS:
             return ""
         detail = "The API key is not known." if given else "The request has no API key."
-        raise ProblemError(problems.KEY_REQUIRED, detail, {"WWW-Authenticate": CHALLENGE})
+        challenge = {"WWW-Authenticate": CHALLENGE}
+        if self._mode == "never" or (self._mode == "auto" and is_local(scope, headers)):
+            if not is_cross_site(scope, headers, self._origins):
+                return ""
+            # A browser must not ask for the password on behalf of another site's page.
+            detail, challenge = "A page of another site may not ask without an API key.", {}
+        raise ProblemError(problems.KEY_REQUIRED, detail, challenge)
 
     def _limit(self, key: Key) -> None:
-        bucket = self._buckets.setdefault(key.sha256, _Bucket(key.requests_per_minute))
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = _Bucket(key.requests_per_minute)
         wait_s = bucket.take()
         if wait_s > 0:
             detail = f"The key of {key.name!r} may ask {key.requests_per_minute} times a minute."
@@ -166,30 +177,6 @@ def _given_key(headers: Headers) -> str:
         return base64.b64decode(value, validate=True).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):
         return ""
-
-
-def _is_local(scope: Scope, headers: Headers) -> bool:
-    """Return whether the request comes from this machine and is addressed to it.
-
-    A forwarded request, or one for a name that is not this machine's (a page elsewhere that has
-    rebound its name to 127.0.0.1), is not.
-    """
-    client = scope.get("client")
-    if client is None or "x-forwarded-for" in headers or "forwarded" in headers:
-        return False
-    host = (
-        headers.get("host", "").rsplit(":", 1)[0]
-        if "]" not in headers.get("host", "")
-        else (headers["host"].partition("]")[0].lstrip("["))
-    )
-    return _is_loopback(client[0]) and (host == "localhost" or _is_loopback(host))
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def add_key(store: Store, name: str, requests_per_minute: int = 600) -> str:

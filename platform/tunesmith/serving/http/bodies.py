@@ -1,11 +1,11 @@
-"""Reading request bodies: never more than the limit in memory, never a file on disk."""
+"""Request bodies as media types say: their type, and the parts of a form. Never a file on disk."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.problems import ProblemError
@@ -13,7 +13,7 @@ from tunesmith.serving.http.problems import ProblemError
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-__all__ = ["Part", "media_type", "parse_multipart", "read_body"]
+__all__ = ["Part", "media_type", "parse_multipart"]
 
 MAX_PARTS = 64
 
@@ -31,44 +31,6 @@ class Part:
 def media_type(request: Request) -> str:
     """Return the lower-case media type of the body without its parameters ('' if undeclared)."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _too_large(limit_bytes: int) -> ProblemError:
-    return ProblemError(
-        problems.TOO_LARGE,
-        f"The body is larger than {limit_bytes:,} bytes, the most this server reads.",
-        {"Connection": "close"},
-        limit_bytes=limit_bytes,
-    )
-
-
-async def read_body(request: Request, limit_bytes: int) -> bytes:
-    """Receive the body, refusing it as soon as it is declared or found to be too large.
-
-    Raises
-    ------
-    ProblemError
-        ``too-large`` above the limit, ``empty-body`` for nothing.
-    """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit_bytes:
-        raise _too_large(limit_bytes)
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > limit_bytes:
-                chunks.clear()
-                raise _too_large(limit_bytes)
-            chunks.append(chunk)
-    except ClientDisconnect:
-        raise ProblemError(
-            problems.MALFORMED_BODY, "The connection ended before the body did."
-        ) from None
-    if size == 0:
-        raise ProblemError(problems.EMPTY_BODY, "The request body is empty (0 bytes).")
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 class _Collector:

@@ -11,15 +11,16 @@ from typing import Any
 
 from starlette.requests import Request
 
-from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.preparation import Preparation
 from tunesmith.errors import InputError
 from tunesmith.inference.items import Item, decode, decode_row
 from tunesmith.inference.tables import Row
 from tunesmith.midi.reading import Limits
+from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems
-from tunesmith.serving.http.bodies import Part, media_type, parse_multipart, read_body
+from tunesmith.serving.http.bodies import Part, media_type, parse_multipart
 from tunesmith.serving.http.problems import ProblemError, problem_of
+from tunesmith.serving.http.receiving import UTF_8, Receiver, charset_of
 from tunesmith.serving.settings import LimitSettings
 
 __all__ = [
@@ -45,7 +46,7 @@ MIDI_TYPES = (
 MEDIA_TYPES: dict[str, tuple[str, ...]] = {
     "midi": (FORM, *MIDI_TYPES),
     "table": (JSON, "text/csv"),
-    "image": (JSON, "image/png", FORM),
+    "image": (JSON, "image/png", "image/jpeg", "image/webp", FORM),
     "text": (JSON, "text/plain"),
 }
 """Media types of each kind of item; a body without a declared type is taken for the raw one."""
@@ -99,13 +100,13 @@ class Reading:
             given = files if len(files) > 1 else None
             single: Any = files[0]
         elif self._kind == JSON:
-            single = parse_json(self._body)
+            single = parse_json(self._body, self._content_type)
             given = as_list(single, self._limits)
         elif self._kind == "text/csv":
-            given = decode_csv(self._body, self._limits)
+            given = decode_csv(_text(self._body, self._content_type, "CSV"), self._limits)
             single = None
         elif self._kind == "text/plain":
-            single, given = _utf8(self._body), None
+            single, given = _text(self._body, self._content_type), None
         else:
             single, given = self._body, None
         if given is None:
@@ -150,16 +151,16 @@ def midi_limits(limits: LimitSettings) -> Limits:
     )
 
 
-def decode_csv(body: bytes, limits: LimitSettings) -> list[Row]:
+def decode_csv(text: str, limits: LimitSettings) -> list[Row]:
     """Parse a CSV of rows; the first line names the features, an empty cell is missing.
 
     Raises
     ------
     ProblemError
-        ``malformed-body`` when it is not UTF-8 or not a table, ``too-large`` for too many rows.
+        ``malformed-body`` when it is not a table, ``too-large`` for too many rows.
     """
     try:
-        rows = csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         table: list[Row] = []
         for row in rows:
             if None in row:
@@ -168,8 +169,6 @@ def decode_csv(body: bytes, limits: LimitSettings) -> list[Row]:
             if len(table) == limits.items:
                 raise too_many(limits)
             table.append(decode_row({name: value or None for name, value in row.items()}))
-    except UnicodeDecodeError:
-        raise ProblemError(problems.MALFORMED_BODY, "The CSV is not UTF-8.") from None
     except csv.Error as error:
         detail = f"The CSV cannot be read: {error}."
         raise ProblemError(problems.MALFORMED_BODY, detail) from None
@@ -206,21 +205,26 @@ def as_list(given: Any, limits: LimitSettings) -> Sequence[Any] | None:
 
 
 async def read_request(
-    request: Request, preparation: Preparation, limits: LimitSettings
+    request: Request,
+    preparation: Preparation,
+    limits: LimitSettings,
+    receiver: Receiver,
+    deadline: Deadline,
 ) -> Reading:
     """Receive a request's body.
 
     Raises
     ------
     ProblemError
-        ``unsupported-media-type``, ``too-large`` or ``empty-body``.
+        ``unsupported-media-type``, or as `Receiver.read`.
     """
     kind = media_type(request) or _UNDECLARED[preparation.kind]
     accepted = MEDIA_TYPES[preparation.kind]
     if kind not in accepted:
         detail = f"The body is declared as {kind[:100]!r}; this route reads {', '.join(accepted)}."
         raise ProblemError(problems.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": ", ".join(accepted)})
-    body = await read_body(request, limits.body_bytes)
+    charset_of(request.headers.get("content-type", ""))  # refused before anything is received
+    body = await receiver.read(request, deadline)
     return Reading(preparation, limits, kind, request.headers.get("content-type", ""), body)
 
 
@@ -238,8 +242,8 @@ def _files(content_type: str, body: bytes, limits: LimitSettings) -> list[bytes]
     return [bytes(part.data) for part in files]
 
 
-def parse_json(body: bytes) -> Any:
-    """Parse a JSON body.
+def parse_json(body: bytes, content_type: str = "") -> Any:
+    """Parse a JSON body, in UTF-8, 16 or 32 unless its media type declares another character set.
 
     Raises
     ------
@@ -247,7 +251,9 @@ def parse_json(body: bytes) -> Any:
         ``malformed-body`` when it is none.
     """
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        declares = charset_of(content_type) != UTF_8
+        text = _text(body, content_type, "JSON") if declares else body
+        return json.loads(text, parse_constant=_no_constant)
     except RecursionError:
         detail = "The JSON is nested too deeply."
         raise ProblemError(problems.MALFORMED_BODY, detail) from None
@@ -261,11 +267,14 @@ def _no_constant(name: str) -> None:
     raise ValueError(message)
 
 
-def _utf8(body: bytes) -> str:
+def _text(body: bytes, content_type: str, noun: str = "text") -> str:
+    """Return a text in the character set that its media type declares, UTF-8 without one."""
+    charset = charset_of(content_type)
     try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ProblemError(problems.MALFORMED_BODY, "The text is not UTF-8.") from None
+        return body.decode(charset)
+    except UnicodeError:
+        name = charset.removesuffix("-sig").upper()
+        raise ProblemError(problems.MALFORMED_BODY, f"The {noun} is not {name}.") from None
 
 
 def decode_mixture(
@@ -278,13 +287,13 @@ def decode_mixture(
     ProblemError
         When the body is neither a form nor a JSON object of known members.
     """
-    given: JsonObject
+    given: dict[str, object]
     if kind == FORM:
         given = {part.name: _value(part) for part in parse_multipart(content_type, body)}
         if "file" in given:
             given["midi"] = given.pop("file")
     else:
-        parsed = parse_json(body)
+        parsed = parse_json(body, content_type)
         if not isinstance(parsed, dict):
             raise ProblemError(problems.INVALID_INPUT, "The body is not a JSON object.")
         given = parsed
@@ -319,9 +328,9 @@ def _decoder(given: Any, limits: LimitSettings) -> Callable[[Preparation], Item]
 def _value(part: Part) -> Any:
     data = bytes(part.data)
     if part.name in {"table", _FORMER_TABLE}:
-        return parse_json(data)
+        return parse_json(data, part.content_type)
     if part.name == "text":
-        return _utf8(data)
+        return _text(data, part.content_type)
     return data
 
 

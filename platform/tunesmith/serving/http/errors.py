@@ -5,6 +5,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from tunesmith.serving.http import problems
+from tunesmith.serving.http.paths import path_of
 from tunesmith.serving.http.problems import ProblemError, respond
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import RESERVED
@@ -19,7 +20,7 @@ def handle_errors(api: FastAPI, service: Service) -> None:
         request_id = getattr(request.state, "request_id", None)
         if request_id is not None:
             problem.more.setdefault("request_id", request_id)
-        return respond(problem, request.url.path)
+        return respond(problem, request.scope)
 
     @api.exception_handler(ProblemError)
     async def on_problem(request: Request, problem: ProblemError) -> Response:
@@ -41,12 +42,16 @@ def handle_errors(api: FastAPI, service: Service) -> None:
 
     @api.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 404 or _is_no_node(request.url.path, service):
-            detail = f"No route is named {request.url.path[:200]!r}."
+        path = path_of(request.scope)
+        if error.status_code == 404 or _is_no_node(path, service):
+            detail = f"No route is named {path[:200]!r}."
             problem = ProblemError(problems.UNKNOWN_ROUTE, detail)
         elif error.status_code == 405:
-            detail = f"{request.url.path} does not answer {request.method}."
-            problem = ProblemError(problems.METHOD_NOT_ALLOWED, detail, error.headers)
+            detail = f"{path} does not answer {request.method}."
+            allowed = (error.headers or {}).get("Allow", "")
+            if "GET" in allowed and "HEAD" not in allowed:
+                allowed = f"{allowed}, HEAD"  # answered by the middleware, on every such route
+            problem = ProblemError(problems.METHOD_NOT_ALLOWED, detail, {"Allow": allowed})
         else:
             problem = ProblemError(problems.MALFORMED_BODY, str(error.detail), error.headers)
         return answer(request, problem)

@@ -13,8 +13,10 @@ from contextlib import closing
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tunesmith.errors import TunesmithError
+from tunesmith.serving.http.lingering import Lingering
 from tunesmith.serving.settings import ListenSettings
 from tunesmith.serving.tracing import Traces
 
@@ -26,7 +28,57 @@ logger = logging.getLogger("tunesmith.serve")
 KEEP_ALIVE_S = 75
 # Below the replica's own `graceful_shutdown_timeout_s`, so that what is in work is answered.
 SHUTDOWN_S = 20
+# A request's head has to be there by then, as the first request of a connection.
+HEAD_S = 20
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _LOOK_S = 0.01
+
+
+class HurriedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, which gives up on a connection whose request does not begin in time.
+
+    uvicorn itself has a time for idle connections after an answer, none for the first request and
+    none for a head that comes byte by byte.
+    """
+
+    _hurry: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for the rest of the head."""
+        super().on_message_begin()
+        if self._hurry is None:  # the first one is waited for already
+            self._wait()
+
+    def on_headers_complete(self) -> None:
+        """Stop waiting: the head is there."""
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting: there is nothing to wait for."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._hurry = self.loop.call_later(HEAD_S, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._hurry is not None:
+            self._hurry.cancel()
+            self._hurry = None
+
+    def _give_up(self) -> None:
+        self._hurry = None
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._wait()  # a next request was begun before the answer to this one
+        elif not self.transport.is_closing():
+            self.transport.write(_TOO_SLOW)
+            self.transport.close()
 
 
 class Front:
@@ -64,7 +116,8 @@ class Front:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of this server's own; Serve's proxies take up traces themselves."""
         with self._traces.taken_up(scope):
-            await self._app(scope, receive, send)
+            lingering = Lingering(scope, receive, send)
+            await self._app(scope, lingering.receive, lingering.send)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that came through Serve's proxy, or live from start-up to shutdown."""
@@ -87,6 +140,8 @@ class Front:
                     log_config=None,
                     access_log=False,  # the application writes its own, with request ids
                     proxy_headers=False,  # forwarded headers are not trusted
+                    http=HurriedProtocol,
+                    ws="none",
                     timeout_keep_alive=KEEP_ALIVE_S,
                     timeout_graceful_shutdown=SHUTDOWN_S,
                 )

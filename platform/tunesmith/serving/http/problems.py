@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from fastapi.responses import JSONResponse
+from starlette.types import Scope
 
-from tunesmith.artifacts.documents import JsonObject
 from tunesmith.errors import InputError
+from tunesmith.serving.answers import Body
+from tunesmith.serving.http.paths import path_of, prefix_of
+from tunesmith.serving.http.responses import JsonResponse
 
 __all__ = [
     "DEADLINE",
@@ -26,6 +27,8 @@ __all__ = [
     "NO_NOTES",
     "OVERLOADED",
     "RATE_LIMITED",
+    "SLOW_UPLOAD",
+    "STORE_UNREACHABLE",
     "TOO_LARGE",
     "UNKNOWN_MODEL",
     "UNKNOWN_ROUTE",
@@ -67,6 +70,18 @@ UNKNOWN_ROUTE = Kind(
     404,
     "There is nothing here",
     "See /docs for every route.",
+)
+SLOW_UPLOAD = Kind(
+    "slow-upload",
+    408,
+    "The body did not arrive in time",
+    "Send it again over a faster connection, compressed with gzip, or in smaller parts.",
+)
+STORE_UNREACHABLE = Kind(
+    "store-unreachable",
+    503,
+    "The server cannot read its models",
+    "Try again. Whoever runs the server: check the store's address, credentials and network.",
 )
 UNKNOWN_MODEL = Kind(
     "unknown-model",
@@ -172,6 +187,7 @@ KINDS: Mapping[str, Kind] = {
         UNKNOWN_ROUTE,
         UNKNOWN_MODEL,
         METHOD_NOT_ALLOWED,
+        SLOW_UPLOAD,
         TOO_LARGE,
         UNSUPPORTED_MEDIA_TYPE,
         NOT_MIDI,
@@ -181,6 +197,7 @@ KINDS: Mapping[str, Kind] = {
         INVALID_INPUT,
         INTERNAL,
         NO_CHAMPION,
+        STORE_UNREACHABLE,
         DEADLINE,
         OVERLOADED,
         NODE_FAILED,
@@ -206,7 +223,7 @@ class ProblemError(Exception):
     """
 
     def __init__(
-        self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+        self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **more: object
     ) -> None:
         super().__init__(detail)
         self.kind = kind
@@ -214,13 +231,17 @@ class ProblemError(Exception):
         self.headers = dict(headers or {})
         self.more = more
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _again, (self.kind, self.detail, self.headers, self.more)
 
-    def body(self, instance: str | None = None) -> JsonObject:
-        """Return the problem details; `instance` is the path of the request."""
+    def body(self, instance: str | None = None, prefix: str = "") -> Body:
+        """Return the problem details.
+
+        `instance` is the path of the request, and `prefix` the path below which clients see this
+        server.
+        """
         return {
-            "type": f"/problems/{self.kind.name}",
+            "type": f"{prefix}/problems/{self.kind.name}",
             "title": self.kind.title,
             "status": self.kind.status,
             "detail": self.detail,
@@ -230,7 +251,7 @@ class ProblemError(Exception):
         }
 
 
-def _again(kind: Kind, detail: str, headers: dict[str, str], more: JsonObject) -> ProblemError:
+def _again(kind: Kind, detail: str, headers: dict[str, str], more: Body) -> ProblemError:
     return ProblemError(kind, detail, headers, **more)
 
 
@@ -241,7 +262,7 @@ _OF_INPUTS = {
     "midi-limit": MIDI_LIMIT,
     "damaged-midi": UNREADABLE_MIDI,
     "damaged": MALFORMED_BODY,
-    "not-png": UNSUPPORTED_MEDIA_TYPE,
+    "not-picture": UNSUPPORTED_MEDIA_TYPE,
     "too-large": TOO_LARGE,
 }
 
@@ -253,10 +274,11 @@ def problem_of(error: InputError) -> ProblemError:
     )
 
 
-def respond(problem: ProblemError, instance: str) -> JSONResponse:
-    """Return the response for a problem; `instance` is the path of the request."""
-    response = JSONResponse(
-        problem.body(instance),
+def respond(problem: ProblemError, scope: Scope) -> JsonResponse:
+    """Return the response for the problem of a request."""
+    prefix = prefix_of(scope)
+    response = JsonResponse(
+        problem.body(prefix + path_of(scope), prefix),
         status_code=problem.kind.status,
         headers=problem.headers,
         media_type=MEDIA_TYPE,

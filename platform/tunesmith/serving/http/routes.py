@@ -5,29 +5,32 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import FastAPI, Header, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.preparation import Preparation
 from tunesmith.inference.items import Item
+from tunesmith.serving.answers import Body, NodeAnswer
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems, schemas
-from tunesmith.serving.http.bodies import media_type, read_body
+from tunesmith.serving.http.bodies import media_type
 from tunesmith.serving.http.decoding import decode_mixture, read_request
 from tunesmith.serving.http.errors import handle_errors
-from tunesmith.serving.http.middleware import Envelope
+from tunesmith.serving.http.middleware import Envelope, compressed, with_cors
 from tunesmith.serving.http.openapi import (
     CLASSIFY_BODY,
     CLASSIFY_PROBLEMS,
     CLASSIFY_TYPES,
     EXPLAINED,
+    Dumped,
     complete,
     describe_problems,
 )
+from tunesmith.serving.http.paths import prefix_of
 from tunesmith.serving.http.problems import KINDS, ProblemError
-from tunesmith.serving.nodes import Node, public
+from tunesmith.serving.http.responses import JsonResponse
+from tunesmith.serving.nodes import Node
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import RESERVED, LimitSettings
 from tunesmith.serving.worker import Answer
@@ -58,17 +61,16 @@ Detail = Annotated[
 ]
 
 
-def _list_answer(answers: Sequence[Answer]) -> JsonObject:
+def _list_answer(answers: Sequence[Answer], prefix: str) -> Body:
     """Return the answer to a list; the model is named once."""
-    model = next((answer["model"] for answer in answers if isinstance(answer, dict)), None)
-    members = []
-    for answer in answers:
-        if isinstance(answer, ProblemError):
-            members.append({"problem": answer.body()})
-        else:
-            del answer["model"]
-            members.append(answer)
-    return {"answers": members, "model": model}
+    model = next((answer.model for answer in answers if isinstance(answer, NodeAnswer)), None)
+    members = [
+        answer.body(with_model=False)
+        if isinstance(answer, NodeAnswer)
+        else {"problem": answer.body(prefix=prefix)}
+        for answer in answers
+    ]
+    return {"answers": members, "model": model.body() if model is not None else None}
 
 
 def _node(request: Request, service: Service, name: str, why: bool = False) -> Preparation:
@@ -81,7 +83,7 @@ def _node(request: Request, service: Service, name: str, why: bool = False) -> P
     """
     if name in RESERVED:
         detail = f"/v1/{name} does not answer {request.method}."
-        raise ProblemError(problems.METHOD_NOT_ALLOWED, detail, {"Allow": "GET"})
+        raise ProblemError(problems.METHOD_NOT_ALLOWED, detail, {"Allow": "GET, HEAD"})
     node = service.nodes.get(name)
     # The template holds any name; this one is known, so that logs and metrics can have it.
     request.state.route = f"/v1/{name}/why" if why else f"/v1/{name}"
@@ -107,16 +109,17 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
         x_sticky_key: StickyKey = None,
     ) -> Response:
         deadline = _deadline(limits, x_deadline_s)
+        preparation = _node(request, service, name)
+        reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
-            reading = await read_request(request, _node(request, service, name), limits)
             client = _client(request, x_sticky_key)
             answers = await service.graph.ask(name, reading, deadline, detail, client)
         if reading.is_list:
-            return JSONResponse(_list_answer(answers))
+            return JsonResponse(_list_answer(answers, prefix_of(request.scope)))
         (answer,) = answers
         if isinstance(answer, ProblemError):
             raise answer
-        return JSONResponse(answer)
+        return JsonResponse(answer.body())
 
     @api.post("/v1/{name}/why", include_in_schema=False)
     async def explain_by_node(
@@ -126,11 +129,12 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
         x_sticky_key: StickyKey = None,
     ) -> Response:
         deadline = _deadline(limits, x_deadline_s)
+        preparation = _node(request, service, name, why=True)
+        reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
-            preparation = _node(request, service, name, why=True)
-            reading = await read_request(request, preparation, limits)
             client = _client(request, x_sticky_key)
-            return JSONResponse(await service.graph.explain(name, reading, deadline, client))
+            explanation = await service.graph.explain(name, reading, deadline, client)
+        return JsonResponse(explanation.body())
 
 
 def _client(request: Request, sticky_key: str | None) -> str:
@@ -166,9 +170,9 @@ def _add_classify(api: FastAPI, service: Service) -> None:
         if kind not in CLASSIFY_TYPES:
             detail = f"The body is declared as {kind[:100]!r}; send {' or '.join(CLASSIFY_TYPES)}."
             raise ProblemError(problems.UNSUPPORTED_MEDIA_TYPE, detail)
+        content_type = request.headers.get("content-type", "")
+        body = await service.receiver.read(request, deadline)
         with service.admission.enter():
-            body = await read_body(request, limits.body_bytes)
-            content_type = request.headers.get("content-type", "")
             decoders = await service.in_thread(decode_mixture, kind, content_type, body, limits)
 
             def reading(node: Node) -> Callable[[], list[Item | ProblemError]]:
@@ -186,8 +190,12 @@ def _add_classify(api: FastAPI, service: Service) -> None:
             }
             client = _client(request, x_sticky_key)
             answers, gaps = await service.graph.ask_all(wanted, deadline, client)
-        return JSONResponse(
-            {"answers": answers, "gaps": {name: gap.body() for name, gap in gaps.items()}}
+        prefix = prefix_of(request.scope)
+        return JsonResponse(
+            {
+                "answers": {name: answer.body() for name, answer in answers.items()},
+                "gaps": {name: gap.body(prefix=prefix) for name, gap in gaps.items()},
+            }
         )
 
 
@@ -210,7 +218,7 @@ def _describe(service: Service, node: Node) -> schemas.NodeDescription:
         placement=settings.placement,
         failure=settings.failure,
         ready=bool(node.champions),
-        preparation=public(node.preparation) if node.preparation is not None else None,
+        preparation=node.public_preparation,
         challenger=challenger,
     )
 
@@ -226,7 +234,7 @@ def _add_models(api: FastAPI, service: Service) -> None:
     )
     async def models() -> Response:
         loaded = service.champions.loaded()
-        return JSONResponse({"models": [loaded[task].public_card() for task in sorted(loaded)]})
+        return JsonResponse({"models": [loaded[task].public_card() for task in sorted(loaded)]})
 
     @api.get(
         "/v1/models/{task}",
@@ -241,7 +249,7 @@ def _add_models(api: FastAPI, service: Service) -> None:
             known = ", ".join(sorted(service.champions.loaded())) or "none yet"
             detail = f"No champion is loaded for {task[:100]!r}; loaded: {known}."
             raise ProblemError(problems.UNKNOWN_MODEL, detail)
-        return JSONResponse(found.public_card())
+        return JsonResponse(found.public_card())
 
     @api.get(
         "/v1/graph",
@@ -251,7 +259,7 @@ def _add_models(api: FastAPI, service: Service) -> None:
     )
     async def graph() -> Response:
         nodes = [_describe(service, node) for node in service.nodes.all().values()]
-        return JSONResponse(schemas.GraphAnswer(nodes=nodes).model_dump(mode="json"))
+        return JsonResponse(schemas.GraphAnswer(nodes=nodes))
 
     @api.get(
         "/v1/limits",
@@ -260,7 +268,7 @@ def _add_models(api: FastAPI, service: Service) -> None:
         response_model=LimitSettings,
     )
     async def limits() -> Response:
-        return JSONResponse(service.settings.limits.model_dump())
+        return JsonResponse(service.settings.limits)
 
 
 def _add_operations(api: FastAPI, service: Service) -> None:
@@ -273,14 +281,14 @@ def _add_operations(api: FastAPI, service: Service) -> None:
         response_model=schemas.Health,
     )
     async def healthz() -> Response:
-        return JSONResponse({"status": "ok"})
+        return JsonResponse({"status": "ok"})
 
     @api.get(
         "/readyz",
         summary="Can the server answer what it must?",
         tags=["operations"],
         response_model=schemas.Health,
-        responses=describe_problems(problems.NO_CHAMPION),
+        responses=describe_problems(problems.NO_CHAMPION, problems.STORE_UNREACHABLE),
     )
     async def readyz() -> Response:
         nodes = service.nodes.all().values()
@@ -288,9 +296,11 @@ def _add_operations(api: FastAPI, service: Service) -> None:
             node.name for node in nodes if node.settings.failure == "hard" and not node.champions
         ]
         if waiting or not any(node.champions for node in nodes):
+            service.champions.check_store()
+        if waiting or not any(node.champions for node in nodes):
             detail = f"No champion yet for: {', '.join(waiting) or 'any task'}."
             raise ProblemError(problems.NO_CHAMPION, detail, {"Retry-After": "10"})
-        return JSONResponse({"status": "ready"})
+        return JsonResponse({"status": "ready"})
 
     @api.get(
         "/problems/{name}",
@@ -305,6 +315,9 @@ def _add_operations(api: FastAPI, service: Service) -> None:
             raise ProblemError(problems.UNKNOWN_ROUTE, detail)
         return {"status": kind.status, "title": kind.title, "advice": kind.advice}
 
+    if service.exposition is not None and service.settings.metrics:
+        _add_metrics(api, service, service.exposition)
+
     @api.get("/", include_in_schema=False)
     async def page() -> Response:
         return FileResponse(PAGE / "index.html")
@@ -314,6 +327,13 @@ def _add_operations(api: FastAPI, service: Service) -> None:
         return FileResponse(PAGE / "docs.html")
 
     api.mount("/page", StaticFiles(directory=PAGE), name="page")
+
+
+def _add_metrics(api: FastAPI, service: Service, exposition: Callable[[], bytes]) -> None:
+    @api.get("/metrics", summary="Metrics in Prometheus' format", tags=["operations"])
+    async def metrics() -> Response:
+        text = await service.in_thread(exposition)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def make_api(service: Service) -> FastAPI:
@@ -326,6 +346,7 @@ def make_api(service: Service) -> FastAPI:
             "Send a MIDI file, get its probable class, of the piece and along it; and the same "
             "for rows of a table, images and texts. Errors are problem details (RFC 9457)."
         ),
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -344,7 +365,7 @@ def _describe_api(api: FastAPI, service: Service) -> None:
     generate = api.openapi
     described: list[tuple[str, int, str]] = []
 
-    def document() -> JsonObject:
+    def document() -> Dumped:
         nodes = service.nodes.all()
         now = [
             (name, found.version, found.task)
@@ -359,7 +380,14 @@ def _describe_api(api: FastAPI, service: Service) -> None:
 
     api.openapi = document  # type: ignore[method-assign]
 
+    @api.get("/openapi.json", include_in_schema=False)
+    async def openapi(request: Request) -> Response:
+        prefix = prefix_of(request.scope)
+        servers = {"servers": [{"url": prefix}]} if prefix else {}
+        return JsonResponse({**document(), **servers})
+
 
 def make_app(service: Service, name_id: bool = True) -> ASGIApp:
     """Return the ASGI application of a replica; see `Envelope` for `name_id`."""
-    return Envelope(make_api(service), service, name_id=name_id)
+    inside = Envelope(compressed(make_api(service)), service, name_id=name_id)
+    return with_cors(inside, service.settings.access)

@@ -98,7 +98,7 @@ function tryIt(path, method, operation) {
     output.textContent = "…";
     try {
       const started = performance.now();
-      const response = await fetch(url, options);
+      const response = await fetch(url.slice(1), options); // below the address of this page
       const text = await response.text();
       let shown = text;
       if (response.headers.get("content-type")?.includes("json")) shown = pretty(JSON.parse(text));
@@ -141,7 +141,7 @@ function drawOperation(path, method, operation) {
 
 const main = document.querySelector("#operations");
 try {
-  api = await (await fetch("/openapi.json")).json();
+  api = await (await fetch("openapi.json")).json();
   document.querySelector("#summary").textContent = api.info.description ?? "";
   const groups = new Map();
   for (const [path, methods] of Object.entries(api.paths)) {

@@ -32,7 +32,7 @@ const say = (place, error) => {
 async function drawWhy(place, name, row, signal) {
   let why;
   try {
-    why = await askJson(`/v1/${name}/why`, row, signal);
+    why = await askJson(`v1/${name}/why`, row, signal);
   } catch (error) {
     if (error instanceof Problem) return; // the answer itself stands
     throw error;
@@ -91,7 +91,7 @@ function setUpTable({ nodes, columns }, number) {
       if (input.name) row[input.name] = input.value === "" ? null : input.tagName === "SELECT" ? input.value : Number(input.value);
     }
     try {
-      const { answers, gaps } = await askJson("/v1/classify", { table: row }, signal);
+      const { answers, gaps } = await askJson("v1/classify", { table: row }, signal);
       const all = { ...answers, ...gaps };
       drawAnswers(place, Object.fromEntries(Object.entries(all).filter(([name]) => name in titles)), titles);
       await Promise.all(Object.keys(answers).filter((name) => name in titles).map((name) => drawWhy(place, name, row, signal)));
@@ -125,7 +125,7 @@ export function setUpSentence(nodes) {
   $("#sentence-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
-      const { answers, gaps } = await askJson("/v1/classify", { text: $("#text").value });
+      const { answers, gaps } = await askJson("v1/classify", { text: $("#text").value });
       drawAnswers(place, { ...answers, ...gaps }, titles);
     } catch (error) {
       say(place, error);
@@ -168,7 +168,7 @@ export function setUpDrawing(nodes) {
     if (!ink.some((amount) => amount)) return place.replaceChildren();
     const askOne = async ({ name, preparation }) => {
       try {
-        return await askJson(`/v1/${name}`, { pixels: preparation.framing === "filled" ? filling(ink) : centred(ink), largest: 1 }, signal);
+        return await askJson(`v1/${name}`, { pixels: preparation.framing === "filled" ? filling(ink) : centred(ink), largest: 1 }, signal);
       } catch (error) {
         if (error instanceof Problem) return error.body;
         throw error;

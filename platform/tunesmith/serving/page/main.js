@@ -8,7 +8,7 @@ import { PIECES } from "./pieces.js";
 import { Player } from "./player.js";
 import { clock, COLOURS, Stage } from "./stage.js";
 
-const graph = ask("/v1/graph").then(({ nodes }) => nodes.filter((node) => node.ready));
+const graph = ask("v1/graph").then(({ nodes }) => nodes.filter((node) => node.ready));
 let node = null; // judges pieces
 let last = null; // the piece that was judged last
 const player = new Player();
@@ -73,7 +73,7 @@ async function judge(bytes, name) {
   try {
     node ??= await firstNode();
     last = [bytes, name];
-    const answer = await ask(`/v1/${node.name}?detail=true`, {
+    const answer = await ask(`v1/${node.name}?detail=true`, {
       method: "POST",
       headers: { "Content-Type": "audio/midi" },
       body: bytes,
@@ -126,7 +126,7 @@ function showAnswer(answer, name) {
 async function explain(bytes, signal) {
   let why;
   try {
-    why = await ask(`/v1/${node.name}/why`, { method: "POST", headers: { "Content-Type": "audio/midi" }, body: bytes, signal });
+    why = await ask(`v1/${node.name}/why`, { method: "POST", headers: { "Content-Type": "audio/midi" }, body: bytes, signal });
   } catch (error) {
     if (error instanceof Problem) return; // the answer itself stands
     throw error;
