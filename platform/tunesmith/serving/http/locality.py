@@ -76,6 +76,11 @@ def _is_own_name(scope: Scope, headers: Headers) -> bool:
     host = headers.get("host")
     if host is None:  # HTTP/1.0 needs none; a browser always sends one
         return scope.get("http_version") == "1.0"
+    return _is_own_host(host)
+
+
+@lru_cache(maxsize=256)
+def _is_own_host(host: str) -> bool:
     name = host[1:].partition("]")[0] if host.startswith("[") else host.rsplit(":", 1)[0]
     if name == "localhost":
         return True
