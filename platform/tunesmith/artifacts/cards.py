@@ -1,6 +1,6 @@
 """A bundle's card, the aliases of a task's bundles, and the record of each move of a champion."""
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -169,7 +169,7 @@ class Card(Document):
         return f"{self.dataset.name}@{self.dataset.version}" if self.dataset else "unknown"
 
     @classmethod
-    def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
+    def upgrade(cls, content: JsonObject, version: int) -> dict[str, object]:
         """Find the columns and the preparation of inputs in their former places.
 
         Nulls that stood for nothing measured are left out.

@@ -34,7 +34,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
-    def json_object(self) -> dict[str, Any]:
+    def json_object(self) -> JsonObject:
         """Return the part as JSON holds it."""
         return self.model_dump(mode="json")
 
@@ -53,7 +53,7 @@ class Document(Section):
     schema_version: int = Field(default=1, description="Version of this file's schema.")
 
     @classmethod
-    def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
+    def upgrade(cls, content: JsonObject, version: int) -> dict[str, object]:
         """Return the content of an earlier version as this one would have written it.
 
         Parameters
@@ -64,7 +64,7 @@ class Document(Section):
             The version that wrote it, 0 for files without a version.
         """
         del version
-        return content
+        return {**content}
 
     @classmethod
     def parse(cls, content: object, where: str) -> Self:
@@ -94,8 +94,8 @@ class Document(Section):
             raise cls.ERROR(message)
         try:
             if version < cls.SCHEMA_VERSION:
-                content = cls.upgrade(content, version)
-                content = {**content, "schema_version": cls.SCHEMA_VERSION}
+                upgraded = cls.upgrade(content, version)
+                content = {**upgraded, "schema_version": cls.SCHEMA_VERSION}
             return cls.model_validate(content)
         except (ValidationError, KeyError, TypeError, AttributeError) as error:
             earlier = "" if version else " or was written by an earlier version"

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.chosen import ChosenPicture, ChosenSegment, ChosenText, Pictures
-from tunesmith.artifacts.documents import Document, Section, absent
+from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
 from tunesmith.artifacts.runs import TrialCounts, Winner
 from tunesmith.artifacts.searches import DatasetReference
 from tunesmith.artifacts.store import Store
@@ -368,7 +368,7 @@ class Report:
         return layout.report(self.task, self.run_id)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JsonObject:
         """The record as JSON holds it."""
         return self.record.json_object()
 

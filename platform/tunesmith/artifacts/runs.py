@@ -102,17 +102,17 @@ class RunRecord(Document):
     commit: str | None = None
 
     @classmethod
-    def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
+    def upgrade(cls, content: JsonObject, version: int) -> dict[str, object]:
         """Add what earlier versions had in their code.
 
         These are the preparation of inputs, and which data is noise: the synthetic one.
         """
         del version
-        known = {
+        return {
+            **content,
             "is_noise_check": content.get("kind") == "synthetic",
             "preparation": preparation_of_run(content),
         }
-        return content | known
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Run:
         return self.record.run_id
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JsonObject:
         """The record as JSON holds it."""
         return self.record.json_object()
 

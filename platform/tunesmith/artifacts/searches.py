@@ -120,7 +120,7 @@ class TrialResult:
         rest = {name: value for name, value in row.items() if name not in own}
         return cls(**own, metrics=rest)
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> dict[str, object]:
         """Return the result as a line of the history holds it."""
         return {name: getattr(self, name) for name in _OWN_COLUMNS} | dict(self.metrics)
 

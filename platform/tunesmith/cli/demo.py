@@ -147,13 +147,13 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
         start(read_configuration().changed(store=store.uri, host="127.0.0.1", port=port))
     with progress.stage("ask", f"Asking about {N_ASKED} held-out pieces"):
         answers = _ask(port, _held_out(store, run_id, scores))
-    facts = report.facts
+    record = report.record
     return {
         "asked": answers,
-        "accuracy": facts["metrics"]["piece"]["accuracy"],
-        "baseline": facts["baseline"]["majority"]["piece"]["accuracy"]["value"],
-        "n_test": facts["n_test"],
-        "notes": facts["notes"],
+        "accuracy": record.metrics["piece"]["accuracy"].json_object(),
+        "baseline": record.baseline["majority"]["piece"]["accuracy"].value,
+        "n_test": record.n_test,
+        "notes": list(record.notes),
         "run_id": run_id,
         "store": store.uri,
         "elapsed_s": progress.elapsed_s,

@@ -113,4 +113,4 @@ def main(
     artefacts = Store(store)
     report = make_report(artefacts, task, run_id, datasets=datasets, say=echo)
     page = artefacts.path(*report.parts, "report.html")
-    return report.facts | {"report": page}
+    return {**report.facts, "report": page}

@@ -52,13 +52,13 @@ def load_data(run: Run) -> "TaskData":
 
 def load_pieces(run: Run, test: Examples) -> "Pieces | None":
     """Return the test pieces of a task on music, None for other tasks."""
-    if run.facts.get("kind") != "midi":
+    if run.record.kind != "midi":
         return None
     from tunesmith.datasets.reader import open_dataset
     from tunesmith.evaluation.music import Pieces
 
-    data = run.facts["dataset"]
-    return Pieces(open_dataset(run.store, data["name"], data["version"]), test.ids)
+    data = run.record.dataset
+    return Pieces(open_dataset(run.store, data.name, data.version), test.ids)
 
 
 def parts_of(run: Run, examples: Examples, source: "SourceTable | None" = None) -> Parts:

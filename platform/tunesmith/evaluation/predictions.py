@@ -117,7 +117,7 @@ def rows_of(examples: Examples, names: Mapping[str, Any]) -> Rows:
     """
     views = {name: examples.view(name) for name in names}
     widest = max(views.values(), key=len)
-    inputs: dict[str, Any] = {}
+    inputs: dict[str, npt.NDArray[Any] | list[Any]] = {}
     for name, view in views.items():
         if view is widest or np.array_equal(view.item, widest.item):
             inputs[name] = view.x

@@ -10,7 +10,7 @@ import socket
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tunesmith.artifacts.cards import ChampionRecord
 from tunesmith.artifacts.store import Store
@@ -60,7 +60,7 @@ class Catalogued:
     added: tuple[int, ...]
     moved: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Return the same as JSON holds it."""
         return {
             "uri": self.uri,

@@ -79,8 +79,8 @@ def song_table(songs: Songs, request: Request) -> tuple[TaskData, pd.DataFrame]:
         message = "--target names a column of your own table: give it with --csv FILE."
         raise UsageError(message)
     else:
-        path = find_file(songs.files)
-        if path is None:
+        published = find_file(songs.files)
+        if published is None:
             frame, name, is_sample = _sample(songs, request.seed), "generated-sample", True
             table = replace(table, groups=(), leave_out=(), names={})
             absent = (
@@ -89,7 +89,7 @@ def song_table(songs: Songs, request: Request) -> tuple[TaskData, pd.DataFrame]:
             )
             notes = (absent,)
         else:
-            frame, name = read_table(path), path.name
+            frame, name = read_table(published), published.name
     items = table_examples(frame, table)
     data = TaskData(
         items.examples,
