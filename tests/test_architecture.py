@@ -209,3 +209,34 @@ def test_no_shared_mechanism_names_a_task() -> None:
     assert len(tasks) >= 8
     assert not named - set(ORDINARY_WORDS), "a property of the task belongs into a field of Task"
     assert not set(ORDINARY_WORDS) - named, "these exceptions are not needed any more"
+
+
+# Rooms between which results and records travel.
+TYPED_ROOMS = ("serving", "tuning", "evaluation", "registry", "artifacts")
+MOST_UNTYPED = 30
+
+
+def test_what_travels_between_rooms_is_typed() -> None:
+    """`dict[str, Any]` is left where a library hands it in or takes it, and nowhere else."""
+    trees = {
+        path: ast.parse(path.read_text())
+        for room in TYPED_ROOMS
+        for path in _sources(PACKAGE / room)
+    }
+    aliases = {
+        node.targets[0].id
+        for tree in trees.values()
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and ast.unparse(node.value) == "dict[str, Any]"
+    }
+    uses = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Subscript) and ast.unparse(node) == "dict[str, Any]")
+        or (isinstance(node, ast.Name) and node.id in aliases and isinstance(node.ctx, ast.Load))
+    ]
+    assert aliases == {"Dumped", "Fields"}
+    assert len(uses) <= MOST_UNTYPED, "\n".join(uses)

@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.bodies": {"http.problems"},
     "http.receiving": {"deadlines", "http.problems", "settings"},
     "http.decoding": {"deadlines", "http.bodies", "http.problems", "http.receiving", "settings"},
-    "http.openapi": {"http.decoding", "http.problems", "http.schemas", "nodes"},
+    "http.openapi": {"answers", "http.decoding", "http.problems", "http.schemas", "nodes"},
     "http.locality": set(),
     "http.auth": {"http.locality", "http.paths", "http.problems", "settings"},
     "http.lingering": set(),

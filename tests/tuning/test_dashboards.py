@@ -12,7 +12,7 @@ from tunesmith.artifacts import layout
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, UsageError
 from tunesmith.tuning import dashboards
-from tunesmith.tuning.dashboards import Watched, open_pages, others, watched
+from tunesmith.tuning.dashboards import OtherPages, Watched, open_pages, others, watched
 
 
 def _published(store: Store, task: str, run_id: str) -> None:
@@ -68,18 +68,14 @@ def test_ray_is_shown_only_where_it_answers(store: Store) -> None:
         gone = f"http://127.0.0.1:{closed.getsockname()[1]}"
         both = {"dashboard": here, "metrics": [f"{gone}/m", f"{here}/m"]}
         store.write_json(both, *layout.CLUSTER)
-        found = others(store, "http://tracking:5000")
-        assert found == {
-            "dashboard": here,
-            "metrics": [f"{here}/m"],
-            "mlflow": "http://tracking:5000",
-        }
+        pages = others(store, "http://tracking:5000")
+        assert pages == OtherPages(here, [f"{here}/m"], "http://tracking:5000")
         store.write_json({"dashboard": gone, "metrics": []}, *layout.CLUSTER)
-        assert others(store, "http://tracking:5000")["dashboard"] is None
+        assert others(store, "http://tracking:5000").dashboard is None
 
 
 def test_mlflow_is_a_command_where_it_is_a_file(store: Store) -> None:
-    told = others(store, "sqlite:////a/mlflow.sqlite3")["mlflow"]
+    told = others(store, "sqlite:////a/mlflow.sqlite3").mlflow
     assert told.startswith("uvx --from mlflow==")
     assert "--backend-store-uri sqlite:////a/mlflow.sqlite3" in told
     assert "--host 127.0.0.1" in told

@@ -52,10 +52,10 @@ def _watch(place: "Store", runs: "list[Watched]") -> None:
         for page in pages:
             echo(f"{page.name:<16} {page.url}")
         also = others(place, tracking_uri(place))
-        echo(f"{'Ray dashboard':<16} {also['dashboard'] or 'none; tune with --dashboard'}")
-        for url in also["metrics"]:
+        echo(f"{'Ray dashboard':<16} {also.dashboard or 'none; tune with --dashboard'}")
+        for url in also.metrics:
             echo(f"{'Ray metrics':<16} {url} (Prometheus)")
-        echo(f"{'MLflow':<16} {also['mlflow']}")
+        echo(f"{'MLflow':<16} {also.mlflow}")
         for note in notes:
             echo(note)
         while all(run.folder.exists() for run in runs):

@@ -123,7 +123,7 @@ def _chosen(predictions: Predictions, each: int, per_class: int) -> list[tuple[s
 
 
 def _shown(predictions: Predictions, kind: str, index: int) -> dict[str, Any]:
-    """Return the fields that every chosen item has, as keyword arguments."""
+    """Return what every chosen item has, as keyword arguments of models of several kinds."""
     examples, p = predictions.examples, predictions.by_item[index]
     return {
         "kind": kind,

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from tunesmith.artifacts import layout
@@ -23,7 +22,7 @@ from tunesmith.artifacts.searches import ClusterRecord, unfinished_run_id
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, UsageError
 
-__all__ = ["Page", "Watched", "open_pages", "others", "watched"]
+__all__ = ["OtherPages", "Page", "Watched", "open_pages", "others", "watched"]
 
 _LOOPBACK = "127.0.0.1"
 _TENSORBOARD_PORT, _OPTUNA_PORT = 6006, 8090
@@ -163,7 +162,26 @@ def open_pages(runs: Sequence[Watched]) -> tuple[list[Page], list[str]]:
     return pages, notes
 
 
-def others(store: Store, tracked: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class OtherPages:
+    """Pages about a search that are not started here.
+
+    Attributes
+    ----------
+    dashboard
+        URL of Ray's dashboard; None where the cluster has none or is gone.
+    metrics
+        URLs of the cluster's metrics in Prometheus format.
+    mlflow
+        A URL, or the command that opens MLflow's page.
+    """
+
+    dashboard: str | None
+    metrics: Sequence[str]
+    mlflow: str
+
+
+def others(store: Store, tracked: str) -> OtherPages:
     """Return what is not started here: Ray's pages and how to open MLflow's.
 
     Parameters
@@ -175,22 +193,21 @@ def others(store: Store, tracked: str) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        ``dashboard``: URL of Ray's dashboard, None where the cluster has none or is gone;
-        ``metrics``: URLs of its metrics in Prometheus format; ``mlflow``: a URL, or the command
-        that opens its page.
+    OtherPages
+        The pages that are there.
     """
-    found: dict[str, Any] = {"dashboard": None, "metrics": []}
+    dashboard, metrics = None, []
     if store.exists(*layout.CLUSTER):
         cluster = ClusterRecord.read(store, *layout.CLUSTER)
-        found["metrics"] = [url for url in cluster.metrics if _is_open(url)]
+        metrics = [url for url in cluster.metrics if _is_open(url)]
         if cluster.dashboard and _is_open(cluster.dashboard):
-            found["dashboard"] = cluster.dashboard
+            dashboard = cluster.dashboard
     if tracked.startswith("http"):
-        return {**found, "mlflow": tracked}
+        return OtherPages(dashboard, metrics, tracked)
     version = metadata.version("mlflow-skinny")
     page = f"uvx --from mlflow=={version} mlflow ui --backend-store-uri {tracked}"
-    return {**found, "mlflow": f"{page} --host {_LOOPBACK} --port {_MLFLOW_PORT} --workers 1"}
+    page += f" --host {_LOOPBACK} --port {_MLFLOW_PORT} --workers 1"
+    return OtherPages(dashboard, metrics, page)
 
 
 def _missing(name: str) -> str:

@@ -5,6 +5,7 @@ Reads the tables of published runs and the history of unfinished ones; neither R
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from tunesmith.artifacts import layout
+from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.reports import open_report
 from tunesmith.artifacts.runs import Run, open_run, run_ids
 from tunesmith.artifacts.searches import Plan, parse_history, unfinished_plan
@@ -22,6 +24,25 @@ __all__ = ["LEVELS", "leaderboard"]
 
 LEVELS = ("run", "family", "trial")
 _COLUMNS = ["trial", "family", "params", "state", "score", "steps", "duration_s"]
+
+
+@dataclass(frozen=True)
+class _About:
+    """Facts about a run that stand beside each of its trials."""
+
+    task: str
+    run_id: str
+    status: str
+    metric: str
+    dataset: str
+    is_sample: bool
+    finished: str | None = None
+    best_trial: int | None = None
+    n_judged: int = 0
+    test: JsonObject | None = None
+
+
+_OF_RUNS = ("task", "run_id", "status", "metric", "dataset", "is_sample", "finished")
 
 
 def leaderboard(
@@ -60,6 +81,7 @@ def leaderboard(
     if level not in LEVELS:
         message = f"A leaderboard is by {', '.join(LEVELS)}, not by {level!r}."
         raise UsageError(message)
+    # Rows of a table whose cells pandas gives, for printing and as JSON.
     board: list[dict[str, Any]] = []
     for task in tasks or store.list(*layout.searched_tasks()):
         frames = [_rows(about, trials, level) for about, trials in _runs(store, task)]
@@ -71,7 +93,7 @@ def leaderboard(
     return board
 
 
-def _rows(about: dict[str, Any], trials: pd.DataFrame, level: str) -> pd.DataFrame:
+def _rows(about: _About, trials: pd.DataFrame, level: str) -> pd.DataFrame:
     """Return a run's rows at a level, what is known of the run beside each."""
     scored = trials.dropna(subset=["score"]).sort_values("score", ascending=False)
     if level == "run":
@@ -81,19 +103,19 @@ def _rows(about: dict[str, Any], trials: pd.DataFrame, level: str) -> pd.DataFra
     else:
         scored = pd.concat([scored, trials[trials["score"].isna()]])
     rows = scored.reindex(columns=_COLUMNS)
-    n_judged = about.pop("n_judged")
+    n_judged = about.n_judged
     share = rows["score"].astype(float).clip(0, 1)
     rows["noise"] = 1.96 * np.sqrt(share * (1 - share) / n_judged) if n_judged else np.nan
-    test = about.pop("test")
-    for name, value in about.items():
-        rows[name] = value
+    for name in _OF_RUNS:
+        rows[name] = getattr(about, name)
     # Figures on unseen items are the winner's alone.
-    is_best = rows["trial"] == about["best_trial"]
-    rows["test"] = [test if best else None for best in is_best]
-    return rows.drop(columns="best_trial")
+    is_best = rows["trial"] == about.best_trial
+    test: Any = [about.test if best else None for best in is_best]  # pandas has no type for them
+    rows["test"] = test
+    return rows
 
 
-def _runs(store: Store, task: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _runs(store: Store, task: str) -> Iterator[tuple[_About, pd.DataFrame]]:
     """Yield what is known of each run of a task, and its trials."""
     for run_id in run_ids(store, task):
         run = open_run(store, task, run_id)
@@ -104,18 +126,18 @@ def _runs(store: Store, task: str) -> Iterator[tuple[dict[str, Any], pd.DataFram
         if record.folds:
             n_judged += parts.get("train", 0)
         yield (
-            {
-                "task": task,
-                "run_id": run_id,
-                "status": record.status,
-                "metric": record.metric,
-                "dataset": record.dataset.name,
-                "is_sample": record.dataset.is_sample,
-                "finished": record.finished,
-                "best_trial": record.best.trial,
-                "n_judged": int(n_judged),
-                "test": _report(store, task, run_id),
-            },
+            _About(
+                task=task,
+                run_id=run_id,
+                status=record.status,
+                metric=record.metric,
+                dataset=record.dataset.name,
+                is_sample=record.dataset.is_sample,
+                finished=record.finished,
+                best_trial=record.best.trial,
+                n_judged=int(n_judged),
+                test=_report(store, task, run_id),
+            ),
             trials,
         )
     plan = unfinished_plan(store, task)
@@ -123,7 +145,7 @@ def _runs(store: Store, task: str) -> Iterator[tuple[dict[str, Any], pd.DataFram
         yield _unfinished(store, plan)
 
 
-def _unfinished(store: Store, plan: Plan) -> tuple[dict[str, Any], pd.DataFrame]:
+def _unfinished(store: Store, plan: Plan) -> tuple[_About, pd.DataFrame]:
     parts = layout.staged_run(plan.task, plan.run_id, layout.HISTORY)
     text = store.read_bytes(*parts).decode() if store.exists(*parts) else ""
     results = [(r.trial, r.family, r.step, r.score) for r in parse_history(text)]
@@ -132,18 +154,14 @@ def _unfinished(store: Store, plan: Plan) -> tuple[dict[str, Any], pd.DataFrame]
         family=("family", "first"), score=("score", "max"), steps=("step", "max")
     )
     trials["state"] = "RUNNING OR ENDED"
-    about = {
-        "task": plan.task,
-        "run_id": plan.run_id,
-        "status": "unfinished",
-        "metric": plan.metric,
-        "dataset": plan.dataset.name,
-        "is_sample": plan.dataset.is_sample,
-        "finished": None,
-        "best_trial": None,
-        "n_judged": 0,
-        "test": None,
-    }
+    about = _About(
+        task=plan.task,
+        run_id=plan.run_id,
+        status="unfinished",
+        metric=plan.metric,
+        dataset=plan.dataset.name,
+        is_sample=plan.dataset.is_sample,
+    )
     return about, trials
 
 
@@ -153,7 +171,7 @@ def _table(run: Run, name: str, columns: Sequence[str]) -> pd.DataFrame:
     return frame
 
 
-def _report(store: Store, task: str, run_id: str) -> dict[str, Any] | None:
+def _report(store: Store, task: str, run_id: str) -> JsonObject | None:
     """Return the metrics per item on unseen items, None where the run was not evaluated."""
     report = open_report(store, task, run_id)
     if report is None:

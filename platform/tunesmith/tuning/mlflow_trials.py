@@ -98,7 +98,7 @@ class TrackedTrials(Callback):
         del iteration, trials, info
         self._pass_on(trial, state="FAILED")
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Leave nothing for Ray Tune to save: the files of the search and MLflow are the state."""
         return {}
 

@@ -65,7 +65,7 @@ def _described(search: PlannedSearch, cluster: Mapping[str, float], n_trials: in
         "trials": plan.trials,
         "seed": plan.seed,
         "slots": slots(cluster, list(shares.values())),
-        "first": [point[FAMILY] for point in points][: plan.trials],
+        "first": [*(point[FAMILY] for point in points[: plan.trials])],
         "data": _sizes(task, data),
         "notes": list(data.notes),
         "families": [

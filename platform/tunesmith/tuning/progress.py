@@ -206,7 +206,7 @@ class Watch(Callback):
         self._started = time.monotonic()
         self._ended_before = {task: state.ended for task, state in progress.items()}
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         # Ray Tune stores its callbacks in the search's folder; a terminal cannot be stored.
         return self.__dict__ | {"_display": Lines(silent)}
 

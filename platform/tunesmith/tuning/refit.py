@@ -101,6 +101,7 @@ def _reference(model: Fitted, trial_data: TrialData, views: Sequence[str]) -> by
     if len(own) != len(widest):
         rows = widest.item[rows]
     x = _mixed(np.asarray(own.x[rows]), _REFERENCE_ROWS)
+    # Arrays; NumPy types the names of savez as its own options.
     arrays: dict[str, Any] = {model.views[0]: x, "probabilities": model.predict_proba(x)}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)

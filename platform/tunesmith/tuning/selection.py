@@ -245,7 +245,7 @@ def _put_together(winner: Selection, files: Sequence[Mapping[str, bytes]]) -> di
     if len(files) == 1:
         return dict(files[0])
     together: dict[str, bytes] = {}
-    inputs: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}  # arrays; NumPy types the names of savez as its own options
     mixed: Any = 0.0
     for member, weight, own in zip(winner.members, winner.weights, files, strict=True):
         for path, content in own.items():

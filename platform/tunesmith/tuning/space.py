@@ -13,7 +13,7 @@ __all__ = ["FAMILY", "Point", "Space", "settings_of", "starting_points"]
 
 FAMILY = "family"
 """Name of the parameter that chooses the family."""
-Point = dict[str, Any]
+Point = dict[str, bool | int | float | str | None]
 """Values by the names that Optuna suggests them under; what they are is the families' affair."""
 
 
@@ -53,7 +53,7 @@ class Space:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     by_family: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def __call__(self, trial: Any) -> Point:
+    def __call__(self, trial: Any) -> dict[str, object]:
         """Suggest a configuration, define-by-run."""
         family = trial.suggest_categorical(FAMILY, list(self.families))
         params = get_family(family).space(cast("optuna.Trial", _Prefixed(trial, family)))

@@ -24,6 +24,7 @@ class EventFiles(Callback):
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self._folders = folders
+        # tensorboardX is imported when the first writer is made, and has no types.
         self._writers: dict[str, Any] = {}
 
     def on_trial_result(

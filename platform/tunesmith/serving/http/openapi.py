@@ -22,6 +22,7 @@ from fastapi.openapi.models import (
 from pydantic import BaseModel, Field, create_model
 
 from tunesmith.artifacts.preparation import Preparation, TablePreparation
+from tunesmith.serving.answers import Body
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.decoding import MEDIA_TYPES
 from tunesmith.serving.http.problems import MEDIA_TYPE, Kind
@@ -205,9 +206,11 @@ CLASSIFY_TYPES = tuple(_CLASSIFY_BODY.content)
 def answer_model(name: str, kind: str) -> type[BaseModel]:
     """Return the model of a node's answer about one item."""
     base = schemas.PieceAnswer if kind == "midi" else schemas.PlainAnswer
-    member: Dumped = {name: (str, Field(description="Most probable class."))}
+    label = (str, Field(description="Most probable class."))
     title = f"{name.title().replace('_', '').replace('-', '')}Answer"
-    return create_model(title, __base__=base, __doc__=f"Answer of {name}.", **member)
+    doc = f"Answer of {name}."
+    made: type[BaseModel] = create_model(title, __base__=base, __doc__=doc, **{name: label})  # type: ignore[call-overload]
+    return made
 
 
 def complete(document: Dumped, nodes: Iterable[Node]) -> Dumped:
@@ -244,7 +247,7 @@ def _operations(
     node: Node,
     preparation: Preparation,
     shared: list[Parameter],
-    components: Dumped,
+    components: Body,
 ) -> tuple[Operation, Operation | None]:
     """Return the operations POST /v1/NAME and, where reasons are given, POST /v1/NAME/why."""
     kinds = (*_ALWAYS, *(_MIDI if preparation.kind == "midi" else ()))
@@ -287,7 +290,7 @@ def _answer(schema: Schema) -> Response:
     )
 
 
-def _reference(model: type[BaseModel], components: Dumped) -> Schema:
+def _reference(model: type[BaseModel], components: Body) -> Schema:
     """Return a reference to a model, which is put among the components."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     components |= schema.pop("$defs", {})
