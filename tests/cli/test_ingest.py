@@ -82,7 +82,7 @@ def test_the_card_is_drawn_on_request(store, corpus):
     ("arguments", "message"),
     [
         (["--label", "foldr"], "Did you mean folder"),
-        (["--composers", "bach,choppin"], "Did you mean Chopin"),
+        (["--composers", "bach,chopain"], "Did you mean Chopin"),
         (["--chunk-frames", "0"], "chunk_frames"),
         (["--hop-frames", "151"], "above chunk_frames"),
         (["--loss-budget", "2"], "loss_budget"),

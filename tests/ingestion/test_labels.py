@@ -1,7 +1,9 @@
+import json
+
 import pytest
 
 from tunesmith.errors import UsageError
-from tunesmith.ingestion.labels import label_entries
+from tunesmith.ingestion.labels import label_entries, label_files
 from tunesmith.ingestion.sources import Entry
 from tunesmith.midi.composers import ComposerTable
 
@@ -18,7 +20,7 @@ def raw(relative: str, rule: str) -> str:
     [
         ("Bach/x/a.mid", "auto", "Bach"),
         ("bach-bwv1.mid", "auto", "bach"),
-        ("Pachebel Canon.mid", "auto", "Pachebel"),
+        ("Pachebel Canon.mid", "auto", "pachebel"),
         ("lizt_rhapsody.mid", "auto", "lizt"),
         ("Strauss, J.zip/waltz.mid", "folder", "Strauss, J"),
         ("Bach/chopin-a.mid", "prefix", "chopin"),
@@ -88,6 +90,139 @@ def test_rules_that_make_no_sense(rule, message):
 
 
 def test_a_csv_without_the_columns(tmp_path):
-    (tmp_path / "x.csv").write_text("file,composer\na,b\n")
-    with pytest.raises(UsageError, match="lacks the column label and path"):
+    (tmp_path / "x.csv").write_text("song,writer\na,b\n")
+    with pytest.raises(UsageError, match="lacks the column label and path; it has song, writer"):
         label_entries([], f"csv:{tmp_path / 'x.csv'}", TABLE)
+
+
+def entries(*names):
+    return [Entry(f"src/{name}", name, (name,), 1, "") for name in names]
+
+
+def labels_of(*names, rule="auto", table=TABLE):
+    return [file.label for file in label_entries(entries(*names), rule, table)]
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("bach_846-fugue.mid", "Bach"),
+        ("01 - Beethoven - Sonata.mid", "Beethoven"),
+        ("Bach\u2013Prelude.mid", "Bach"),
+        ("Chopin\u2014Etude.mid", "Chopin"),
+        ("001_chopin_etude.mid", "Chopin"),
+        ("12. Liszt, Franz - La Campanella.mid", "Liszt"),
+        ("bach-cpe-solfeggietto.mid", "C. P. E. Bach"),
+        ("strauss-richard-lied.mid", "R. Strauss"),
+        ("johann_strauss_waltz.mid", "Strauss"),
+        ("schumann-clara-romance.mid", "Clara Schumann"),
+        ("saint-saens-aquarium.mid", "Saint-Saens"),
+        ("vaughan_williams_lark.mid", "Vaughan Williams"),
+        ("thomas_tallis_spem.mid", "Tallis"),
+        ("mozart_k331.mid", "Mozart"),
+        ("bach_c_major_prelude.mid", "Bach"),
+        ("Bach Prelude.mid.gz", "Bach"),
+        ("saint_james_infirmary.mid", None),
+        ("peterson_hymn_to_freedom.mid", None),
+        ("vaughan_stevie_ray.mid", None),
+        ("bachelor_party.mid", None),
+        ("zelenka-missa.mid", "zelenka"),
+    ],
+)
+def test_a_prefix_names_a_composer_or_nobody(name, label):
+    assert labels_of(name) == [label]
+
+
+@pytest.mark.parametrize(
+    ("folder", "label"),
+    [
+        ("Bach.tar.gz", "Bach"),
+        ("Bach.tgz", "Bach"),
+        ("Chopin.zip", "Chopin"),
+        ("Haydn, Joseph.tar.xz", "Haydn"),
+        (".ipynb_checkpoints", None),
+        ("$RECYCLE.BIN", None),
+        ("lost+found", None),
+        ("System Volume Information", None),
+        ("@eaDir", None),
+    ],
+)
+def test_archives_are_labels_and_tool_folders_are_not(folder, label):
+    assert labels_of(f"{folder}/x.mid") == [label]
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ["happy", "sad", "calm_slow", "none"],
+        ["March", "field", "sad", "ANGRY", "zz_top"],
+        ["zelda", "mario", "sonic"],
+    ],
+)
+def test_labels_that_are_no_composers_are_left_untouched(folders):
+    assert labels_of(*(f"{folder}/a.mid" for folder in folders)) == folders
+
+
+def test_first_words_that_repeat_are_labels():
+    assert (
+        labels_of("calm_1.mid", "calm_2.mid", "sad_1.mid", "sad_2.mid")
+        == ["calm"] * 2 + ["sad"] * 2
+    )
+
+
+def test_without_a_table_labels_stay_as_they_are():
+    assert labels_of("bach/a.mid", "Liszt, F./b.mid", table=None) == ["bach", "Liszt, F."]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(
+    "header", [("path", "label"), ("midi_filename", "canonical_composer"), ("File Name", "Mood")]
+)
+def test_tables_of_any_code_page_separator_and_column_names(tmp_path, encoding, separator, header):
+    rows = [
+        ("year", *header),
+        ("2004", "set\\\u00c9tude.MID", "Fr\u00f6hlich"),
+        ("2006", "b", "sad"),
+    ]
+    path = tmp_path / "labels.csv"
+    path.write_bytes("\r\n".join(separator.join(row) for row in rows).encode(encoding))
+    names = ["set/E\u0301tude.mid", "x/b.midi"]
+    assert labels_of(*names, rule=f"csv:{path}") == ["Fr\u00f6hlich", "sad"]
+
+
+def test_rows_that_are_not_used_are_told(tmp_path):
+    path = tmp_path / "labels.csv"
+    rows = [
+        "a.mid,Bach",
+        "gone.mid,Bach",
+        "x/b.mid,Bach",
+        "X/B.mid,Liszt",
+        "c.mid,Bach",
+        "d.mid,Bach",
+    ]
+    path.write_text("\n".join(["path,label", *rows]))
+    labels = label_files(entries("a.mid", "x/b.mid", "p/c.mid", "q/c.mid"), f"csv:{path}", TABLE)
+    assert [file.label for file in labels.files] == ["Bach", None, "Bach", "Bach"]
+    assert labels.notices == [
+        "labels.csv: 2 rows fit no file: gone.mid, d.mid.",
+        "labels.csv: 1 path has several rows: x/b.",
+        "labels.csv: 1 row fits several files: c.mid.",
+        "labels.csv: 1 file has no label because its rows disagree: src/x/b.mid.",
+    ]
+
+
+@pytest.mark.data
+def test_the_collected_names_are_divided_rightly(data_dir):
+    path = data_dir.parent / "cases" / "labels.json"
+    if not path.exists():
+        pytest.skip("no collected names beside the data")
+    cases = json.loads(path.read_text())
+    for names, labels in (
+        (cases["folders"], labels_of(*(f"{name}/a.mid" for name in cases["folders"]))),
+        (cases["file_prefixes"], labels_of(*cases["file_prefixes"])),
+    ):
+        pairs = set(zip(names.values(), labels, strict=True))
+        assert (
+            len({right for right, _ in pairs}) == len({label for _, label in pairs}) == len(pairs)
+        )

@@ -32,7 +32,8 @@ from tunesmith.midi.composers import ComposerTable, canonical_composer
         ("burgmueller", "Burgmuller"),
         ("buxehude", "Buxtehude"),
         ("bacewitz", "Bacewicz"),
-        ("saint", "Saint-Saens"),
+        ("saint", "Saint"),
+        ("peterson", "Peterson"),
         ("Saint-Saëns", "Saint-Saens"),
         ("rimsky", "Rimsky-Korsakov"),
         ("vaughan", "Vaughan Williams"),
@@ -109,3 +110,169 @@ def test_a_wanted_composer_that_is_missing_lists_the_nearest() -> None:
     assert table.require(["haendel", "BACH"], ["Bach", "Handel", "Chopin"]) == ("Handel", "Bach")
     with pytest.raises(UsageError, match=r"no composer named 'Chopain'.*Did you mean Chopin"):
         table.require(["chopain"], ["Bach", "Chopin"])
+
+
+FORMS = {
+    "Bach": """
+        Bach, J.S.
+        Bach J.S
+        J.S. Bach
+        JS Bach
+        JSBach
+        Bach, Joh. Seb.
+        Johann Sebastian Bach (1685-1750)
+        Bach, Johann Sebastian, 1685-1750
+        Jean-Sébastien Bach
+        Giovanni Sebastiano Bach
+        Бах
+        バッハ
+        巴赫
+    """,
+    "C. P. E. Bach": """
+        C.P.E. Bach
+        Bach, Carl Philipp Emanuel
+        Bach, C. Ph. E.
+        bach_cpe
+        Carl Bach
+    """,
+    "J. C. Bach": """
+        Bach, J. C.
+        Johann Christian Bach
+    """,
+    "W. F. Bach": """
+        Bach, W. F.
+        Wilhelm Friedemann Bach
+    """,
+    "Strauss": """
+        Strauss, J.
+        Johann Strauss II
+        Johann Strauß (Sohn)
+        Strauss, Johann, Jr.
+    """,
+    "R. Strauss": """
+        Richard Strauss
+        Strauss, R.
+        R. Strauss
+        Richard Strauß
+    """,
+    "Clara Schumann": """
+        Clara Schumann
+        Schumann, C.
+        Clara Wieck
+        Wieck-Schumann, Clara
+    """,
+    "Schumann": """
+        Robert Schumann
+        Schumann, R. (1810-1856)
+        R. Schumann
+    """,
+    "M. Haydn": """
+        Michael Haydn
+        Haydn, M.
+        Haydn, Johann Michael
+    """,
+    "Haydn": """
+        Haydn, F. J.
+        Franz Joseph Haydn
+        Josef Haydn
+        Haydn, J.
+    """,
+    "A. Scarlatti": """
+        Alessandro Scarlatti
+        Scarlatti, A.
+    """,
+    "Scarlatti": """
+        Scarlatti, Domenico
+        D. Scarlatti
+    """,
+    "L. Mozart": """
+        Leopold Mozart
+        Mozart, L.
+    """,
+    "Mozart": """
+        Mozart, W.A.
+        WA Mozart
+        Wolfgang Amadeus Mozart
+        Mozart, Wolfgang
+    """,
+    "Tchaikovsky": """
+        Tschaikowski
+        Tchaïkovski
+        Ciaikovsky
+        Pyotr Ilyich Tchaikovsky
+        P. I. Tchaikovsky
+        Пётр Ильич Чайковский
+    """,
+    "Rachmaninoff": """
+        Rachmaninow
+        Rakhmaninoff
+        Sergej Rachmaninov
+        Rachmaninoff, S.
+    """,
+    "Balakirev": """
+        Balakirew
+        Balakireff
+        Mily Balakirev
+    """,
+    "Falla": """
+        De Falla
+        Manuel de Falla
+        Falla, Manuel de
+    """,
+    "Torroba": """
+        Moreno-Torroba
+        Torroba
+        Federico Moreno Torroba
+    """,
+    "Beethoven": """
+        L. van Beethoven
+        Ludwig v. Beethoven
+        Beethoven Midi Files
+        L.v.Beethoven
+    """,
+    "Vaughan Williams": """
+        VaughanWilliams
+        R. Vaughan Williams
+    """,
+    "Chopin": """
+        Chopin F.
+        Fryderyk Franciszek Chopin
+        ショパン
+    """,
+}
+"""Forms of a name, one a line, by composer."""
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_person_is_found_in_any_form_and_relatives_are_apart(name: str) -> None:
+    raws = [line.strip() for line in FORMS[name].strip().splitlines()]
+    assert {raw: canonical_composer(raw) for raw in raws} == dict.fromkeys(raws, name)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "PDQ Bach",
+        "Bach, P. D. Q.",
+        "Saint James",
+        "Bacharach",
+        "Peterson",
+        "Franz Schubert / Franz Liszt",
+        "Bernd Mozart",
+    ],
+)
+def test_other_persons_of_a_surname_stay_as_they_are_written(raw: str) -> None:
+    assert ComposerTable.load().resolve(raw).kind == "unlisted"
+
+
+@pytest.mark.parametrize("raw", ["none", "Trad.", "N/A", "$RECYCLE.BIN", ".ipynb_checkpoints"])
+def test_labels_that_name_nobody(raw: str) -> None:
+    assert canonical_composer(raw) is None
+
+
+def test_a_file_may_add_persons_and_given_names(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("composers:\n  PDQ: ['bach, peter quickly']\ngiven_names: [[peter, petrus]]\n")
+    table = ComposerTable.load(path)
+    assert table.resolve("Petrus Q. Bach").name == "PDQ"
+    assert table.resolve("J. S. Bach").name == "Bach"

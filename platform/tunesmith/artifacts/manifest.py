@@ -107,6 +107,9 @@ class Manifest(Document):
     labels: dict[str, int] = Field(default_factory=dict, description="Kept pieces a label.")
     feature_names: list[str] = Field(default_factory=list)
     leak: LeakReport | None = None
+    notices: list[str] = Field(
+        default_factory=list, description="Labels that look wrong, for people to judge."
+    )
     tables: dict[str, list[TableFile]]
     columns: dict[str, dict[str, str]] = Field(description="Arrow type of each column.")
     code_version: str

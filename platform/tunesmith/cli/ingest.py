@@ -24,8 +24,21 @@ def _show(result: dict[str, Any]) -> None:
         print_table(_LABELS, [[f"{n:,}", label] for label, n in result["labels"].items()])
         for reject in result["rejects"]:
             click.echo(f"Cannot be read: {reject['path']}: {reject['message']}")
+        for suffix, number in result["ignored_suffixes"].items():
+            click.echo(f"Ignored: {count(number, 'file')}: {suffix}")
+        for notice in result["notices"]:
+            click.echo(f"Check: {notice}")
         return
     print_table(_SUMMARY, list(_summary(result)))
+
+
+def _why_ignored(suffix: str) -> str:
+    """Return why files that were counted under a suffix are not read."""
+    if suffix == "hidden":
+        return "made by the operating system"
+    if suffix in {"", "other"}:
+        return "no suffix of a MIDI file"
+    return f"{suffix} is no suffix of a MIDI file"
 
 
 def _summary(result: dict[str, Any]) -> Iterator[list[str]]:
@@ -61,6 +74,8 @@ def _summary(result: dict[str, Any]) -> Iterator[list[str]]:
             f"pieces ({share:.1%}) beside their own duplicate; splits here keep clusters whole"
         ),
     ]
+    for notice in result["notices"]:
+        yield ["check", notice]
     if "card" in result:
         yield ["card", str(result["card"])]
 
@@ -85,14 +100,14 @@ def _summary(result: dict[str, Any]) -> Iterator[list[str]]:
     "--label",
     metavar="RULE",
     help="Source of the labels: auto, folder, prefix, none, regex:PATTERN or csv:PATH (columns "
-    "path,label)  [auto]",
+    "of paths and labels)  [auto]",
 )
 @click.option("--composers", metavar="A,B,…", help="Keep only these composers.")
 @click.option(
     "--composer-table",
     type=click.Path(),
     metavar="FILE",
-    help="YAML with more spellings of composers' names.",
+    help="YAML with more spellings of composers' names; none keeps labels as they are written.",
 )
 @click.option("--frames-per-second", type=float, metavar="N", help="Frame rate of the rolls  [10]")
 @click.option("--chunk-frames", type=int, metavar="N", help="Frames in a chunk  [150]")
@@ -171,11 +186,16 @@ def main(
     if dry_run:
         inventory = take_inventory(roots, made)
         labels = Counter(file.label or "(no label)" for file in inventory.labelled)
+        ignored = {_why_ignored(k): n for k, n in inventory.listing.ignored.most_common()}
+        if inventory.unwanted:
+            ignored["label not among --composers"] = inventory.unwanted
         return {
             "would_read": len(inventory.labelled),
             "ignored": inventory.listing.ignored.total() + inventory.unwanted,
             "labels": dict(labels.most_common()),
             "rejects": [{"path": r.path, "message": r.message} for r in inventory.unlisted],
+            "ignored_suffixes": ignored,
+            "notices": inventory.notices,
         }
     from tunesmith.artifacts.store import Store
 
@@ -189,7 +209,7 @@ def main(
             start_ray=lambda: connect(address, say=echo),
             on_progress=advance,
         )
-    shown = {"name", "version", "content_hash", "counts", "labels", "leak", "sources"}
+    shown = {"name", "version", "content_hash", "counts", "labels", "leak", "notices", "sources"}
     result = manifest.model_dump(mode="json", include=shown)
     if card:
         from tunesmith.datasets.reader import Dataset

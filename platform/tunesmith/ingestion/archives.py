@@ -22,6 +22,7 @@ from typing import IO, Any, Protocol
 
 from tunesmith.errors import TunesmithError
 from tunesmith.ingestion.parameters import ArchiveLimits
+from tunesmith.ingestion.zip_names import zip_names
 
 __all__ = [
     "ArchiveError",
@@ -30,6 +31,7 @@ __all__ = [
     "LinkInArchive",
     "Member",
     "UnsafePath",
+    "archive_stem",
     "is_archive",
     "open_archive",
 ]
@@ -44,7 +46,6 @@ _COMPRESSED_TARS: dict[str, Callable[[Any], Any]] = {
 }
 _SUFFIXES = (".zip", ".tar", *_COMPRESSED_TARS)
 _SMALL_BYTES = 1_000_000
-_UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 # Exceptions that the standard library raises for damaged archives.
 _BROKEN = (
@@ -105,6 +106,13 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(_SUFFIXES)
 
 
+def archive_stem(name: str) -> str:
+    """Return a file name without the suffix of an archive, such as ``.tar.gz``."""
+    lower = name.lower()
+    fitting = [suffix for suffix in _SUFFIXES if lower.endswith(suffix)]
+    return name[: -max(map(len, fitting))] if fitting else name
+
+
 def open_archive(handle: IO[bytes], name: str, limits: ArchiveLimits) -> Archive:
     """Open an archive; the suffix of its name gives the format.
 
@@ -146,14 +154,14 @@ class _Zip:
         self._handle = handle
         self._zip = zipfile.ZipFile(handle)
         self._infos = self._zip.infolist()
+        self._names = zip_names(self._infos)
         self._limits = limits
         _check_entries(len(self._infos), limits)
 
     def members(self) -> Iterator[Member]:
-        for number, info in enumerate(self._infos):
-            if info.filename.endswith("/"):
+        for number, (info, name) in enumerate(zip(self._infos, self._names, strict=True)):
+            if name.endswith("/"):
                 continue
-            name = _zip_name(info)
             yield Member(
                 number=number,
                 name=name,
@@ -291,14 +299,3 @@ def _unsafe_path(name: str) -> ArchiveError | None:
     if name.startswith("/") or ".." in parts or (len(parts[0]) == 2 and parts[0].endswith(":")):
         return UnsafePath(f"{name} points outside its archive. Pack it under a relative name.")
     return None
-
-
-def _zip_name(info: zipfile.ZipInfo) -> str:
-    """Return the name of a member; old zips declare UTF-8 names as code page 437."""
-    name = info.filename
-    if not info.flag_bits & _UTF8_NAME and not name.isascii():
-        try:
-            name = name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            name = info.filename
-    return name.replace("\\", "/")

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunesmith.ingestion.labels import Labelled, label_entries
+from tunesmith.ingestion.labels import Labelled, label_files
+from tunesmith.ingestion.notices import label_notices
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.sources import Listing, Reject, list_sources
 from tunesmith.midi.composers import ComposerTable
 
 __all__ = ["Inventory", "take_inventory"]
+
+NO_TABLE = "none"
+"""Name of a composer table that leaves all labels as they are written."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,15 @@ class Inventory:
         The listing of the sources.
     unwanted
         Number of files left out because their label was not selected.
+    notices
+        Sentences about labels that look wrong.
     """
 
     labelled: list[Labelled]
     unlisted: list[Reject]
     listing: Listing
     unwanted: int
+    notices: list[str]
 
 
 def take_inventory(sources: Sequence[str], parameters: IngestParameters) -> Inventory:
@@ -43,11 +50,15 @@ def take_inventory(sources: Sequence[str], parameters: IngestParameters) -> Inve
         occur (the message lists similar names that do).
     """
     listing = list_sources(sources, parameters.archives)
-    table = ComposerTable.load(parameters.composer_table)
-    labelled = label_entries(listing.entries, parameters.label, table)
+    table = None
+    if parameters.composer_table != NO_TABLE:
+        table = ComposerTable.load(parameters.composer_table)
+    labels = label_files(listing.entries, parameters.label, table)
+    labelled = labels.files
+    notices = [*labels.notices, *label_notices(labelled, table)]
     if not parameters.composers:
-        return Inventory(labelled, listing.rejects, listing, 0)
+        return Inventory(labelled, listing.rejects, listing, 0, notices)
     present = {file.label for file in labelled if file.label is not None}
-    wanted = set(table.require(parameters.composers, present))
+    wanted = set((table or ComposerTable.load()).require(parameters.composers, present))
     chosen = [file for file in labelled if file.label in wanted]
-    return Inventory(chosen, listing.rejects, listing, len(labelled) - len(chosen))
+    return Inventory(chosen, listing.rejects, listing, len(labelled) - len(chosen), notices)

@@ -15,6 +15,7 @@ from tunesmith.artifacts.store import without_credentials
 from tunesmith.errors import UsageError
 from tunesmith.ingestion.archives import Archive, ArchiveLimitExceeded, open_archive
 from tunesmith.ingestion.parameters import ArchiveLimits
+from tunesmith.midi.container import is_wrapped
 
 __all__ = ["ContentReader", "SourceFile", "base_name", "expand_source", "walk_remote"]
 
@@ -50,6 +51,10 @@ class SourceFile:
     explicit: bool = False
 
 
+MAX_WRAPPED_BYTES = 64_000_000
+"""Largest RIFF file of MIDI data that is read; its notes obey the limit of other files."""
+
+
 class ContentReader:
     """Reads files by location and keeps their archives open.
 
@@ -78,9 +83,20 @@ class ContentReader:
         """
         if len(location) == 1:
             with _open(location[0]) as handle:
-                return handle.read(self._max_bytes + 1)
+                data = handle.read(self._max_bytes + 1)
+                if len(data) > self._max_bytes and is_wrapped(data):
+                    data += handle.read(MAX_WRAPPED_BYTES - len(data))
+                return data
         *archive, number = location
-        return self.archive(tuple(archive)).read(int(number), self._max_bytes)
+        opened = self.archive(tuple(archive))
+        try:
+            return opened.read(int(number), self._max_bytes)
+        except ArchiveLimitExceeded:
+            # A bank of sounds may be around the notes; other files are as large as they look.
+            data = opened.read(int(number), MAX_WRAPPED_BYTES)
+            if not is_wrapped(data):
+                raise
+            return data
 
     def archive(self, location: tuple[str, ...]) -> Archive:
         """Return the opened archive at a location that ends in the name of an archive.

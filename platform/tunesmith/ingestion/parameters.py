@@ -66,11 +66,12 @@ class IngestParameters(_Parameters):
     hop_frames: _Positive | None = Field(default=None, description="None means chunk_frames.")
     label: str = Field(
         default="auto",
-        description="auto, folder, prefix, none, regex:PATTERN or csv:PATH (columns path,label).",
+        description="auto, folder, prefix, none, regex:PATTERN or csv:PATH (paths and labels).",
     )
     composers: tuple[str, ...] = Field(default=(), description="Keep only these labels.")
     composer_table: str | None = Field(
-        default=None, description="YAML file that extends the shipped table of composer names."
+        default=None,
+        description="YAML file that extends the shipped table of names; none for no table.",
     )
     loss_budget: float = Field(
         default=0.05, ge=0, le=1, description="Share of files that may be rejected."

@@ -18,6 +18,7 @@ from tunesmith.datasets.schema import result_schema
 from tunesmith.ingestion import assembly
 from tunesmith.ingestion.assembly import Account, FileRow
 from tunesmith.ingestion.inventory import Inventory
+from tunesmith.ingestion.notices import mixture_notices
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.planning import Batch, Part, group_parts, plan_batches
 from tunesmith.ingestion.shards import place_shard
@@ -177,6 +178,7 @@ class Version:
             labels=dict(sorted(labels.items())),
             feature_names=list(FEATURE_NAMES),
             leak=assembly.leak_report(pieces["label"].to_pylist(), clusters),
+            notices=[*self.inventory.notices, *mixture_notices(pieces)],
             tables=tables,
             columns=self._columns(tables),
             code_version=version("tunesmith"),

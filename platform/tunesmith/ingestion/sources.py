@@ -25,7 +25,8 @@ from tunesmith.ingestion.parameters import ArchiveLimits
 
 __all__ = ["MIDI_SUFFIXES", "Entry", "Listing", "Reject", "list_sources"]
 
-MIDI_SUFFIXES = (".mid", ".midi", ".smf", ".kar", ".rmi")
+_PLAIN_SUFFIXES = (".mid", ".midi", ".smf", ".kar", ".rmi")
+MIDI_SUFFIXES = (*_PLAIN_SUFFIXES, *(f"{suffix}.gz" for suffix in _PLAIN_SUFFIXES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 """Composer names: one canonical spelling each, from a shipped table that users can extend.
 
-A name that is not in the table is kept as written, in title case. A label such as "unknown" and an
-empty label are distinguished, and neither becomes a composer.
+A person is found by surname, given names and initials in any order. A name that is not in the
+table is kept as written, in title case. A label such as "unknown" and an empty label are
+distinguished, and neither becomes a composer.
 """
 
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -16,9 +18,49 @@ import yaml
 
 from tunesmith.errors import UsageError, unknown
 
-__all__ = ["ComposerLabel", "ComposerTable", "canonical_composer"]
+__all__ = ["ComposerLabel", "ComposerTable", "Person", "canonical_composer", "fold"]
 
 Kind = Literal["listed", "unlisted", "unknown", "empty"]
+
+LONGEST_NAME_WORDS = 4
+SHORTEST_TRANSLITERATED = 6
+"""Letters of a surname below which transliterations are not compared: short ones are alike."""
+SHORTEST_ABBREVIATION = 2
+MOST_INITIALS = 4
+SECTIONS = ("composers", "given_names", "unknown")
+
+_CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_BRACKETS = re.compile(r"[(\[{].*?[)\]}]")
+# Words of a label that do not tell persons apart.
+_PARTICLES = frozenset(
+    [
+        "van",
+        "von",
+        "v",
+        "de",
+        "da",
+        "di",
+        "del",
+        "della",
+        "der",
+        "den",
+        "du",
+        "la",
+        "le",
+        "the",
+        "y",
+        "i",
+        "ii",
+        "iii",
+        "jr",
+        "sr",
+        "junior",
+        "senior",
+    ]
+)
+_ABOUT = frozenset(
+    ["midi", "mid", "midis", "files", "works", "complete", "collection", "music", "composer", "all"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +84,22 @@ class ComposerLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """A composer with a surname that relatives may share.
+
+    Attributes
+    ----------
+    name
+        Canonical name.
+    given
+        Given names, folded, each as the first of its variants in other languages.
+    """
+
+    name: str
+    given: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ComposerTable:
     """Spellings of composers.
 
@@ -51,10 +109,16 @@ class ComposerTable:
         Canonical name by folded spelling.
     unknown_labels
         Folded labels that stand for an unknown composer.
+    people
+        Persons by folded surname; the first one is meant by the surname alone.
+    variants
+        The first variant of each given name.
     """
 
     names: Mapping[str, str]
     unknown_labels: frozenset[str]
+    people: Mapping[str, tuple[Person, ...]] = field(default_factory=dict)
+    variants: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, extra_path: str | Path | None = None) -> "ComposerTable":
@@ -63,8 +127,8 @@ class ComposerTable:
         Parameters
         ----------
         extra_path
-            YAML with ``composers`` (name: list of spellings) and ``unknown`` (labels), both
-            optional; its entries take precedence.
+            YAML with ``composers`` (name: list of spellings), ``given_names`` (lists of variants)
+            and ``unknown`` (labels), all optional; its entries take precedence.
 
         Raises
         ------
@@ -80,8 +144,7 @@ class ComposerTable:
         except OSError as error:
             msg = f"The composer table {path} cannot be read ({error.strerror}). Check the path."
             raise UsageError(msg) from error
-        added = _parse(text, str(path))
-        return cls({**shipped.names, **added.names}, shipped.unknown_labels | added.unknown_labels)
+        return _parse(text, str(path), shipped)
 
     def resolve(self, raw: str) -> ComposerLabel:
         """Return the composer that a raw label names."""
@@ -93,7 +156,64 @@ class ComposerTable:
                 return ComposerLabel(raw, self.names[folded], "listed")
         if any(folded in self.unknown_labels for folded in readings):
             return ComposerLabel(raw, None, "unknown")
+        for folded in _foldings(_CAPITALS.sub(" ", _BRACKETS.sub(" ", raw))):
+            words = [word for word in folded.split() if not any(map(str.isdigit, word))]
+            name = self.person(words) or self.person([w for w in words if w not in _ABOUT])
+            if name is not None:
+                return ComposerLabel(raw, name, "listed")
         return ComposerLabel(raw, _as_written(raw), "unlisted")
+
+    def person(self, words: Sequence[str]) -> str | None:
+        """Return the composer that folded words name, all of them; None for no listed one."""
+        joined = " ".join(words)
+        if joined in self.names:
+            return self.names[joined]
+        words = [word for word in words if word not in _PARTICLES]
+        for size in range(min(len(words), 3), 0, -1):
+            for surname, rest in ((words[-size:], words[:-size]), (words[:size], words[size:])):
+                for person in self._named(" ".join(surname)):
+                    if not rest or self._fits(rest, person.given):
+                        return person.name
+        return self.names.get(joined.replace(" ", ""))
+
+    def beginning(self, words: Sequence[str]) -> tuple[str | None, int]:
+        """Return the composer that the first of some words name, and the number of these words.
+
+        Initials of one letter do not count: they may be a key, as in ``bach_c_major``.
+        """
+        for size in range(min(len(words), LONGEST_NAME_WORDS), 0, -1):
+            part = words[:size]
+            if size > 1 and all(len(word) == 1 for word in part[1:]) and size < 3:
+                continue
+            name = self.person(part)
+            if name is not None and part[-1] not in _PARTICLES:
+                return name, size
+        return None, 0
+
+    def _named(self, surname: str) -> tuple[Person, ...]:
+        people = self.people.get(surname, ())
+        if people or len(surname) < SHORTEST_TRANSLITERATED:
+            return people
+        return self.people.get(f"~{_transliterated(surname)}", ())
+
+    def _fits(self, words: Sequence[str], given: Sequence[str]) -> bool:
+        """Return whether words are given names or initials of a person, in their order."""
+        if len(words) == 1 and 1 < len(words[0]) <= MOST_INITIALS:
+            initials = "".join(name[0] for name in given)
+            if initials.startswith(words[0]):
+                return True
+        place = 0
+        for number, word in enumerate(words):
+            whole = self.variants.get(word, word)
+            while place < len(given) and not _abbreviates(whole, word, given[place]):
+                # An initial stands for the first name that is left out, a name for any.
+                if len(word) == 1 and number == 0:
+                    return False
+                place += 1
+            if place == len(given):
+                return False
+            place += 1
+        return True
 
     def require(self, wanted: Iterable[str], present: Iterable[str]) -> tuple[str, ...]:
         """Return the canonical names of composers, each of which must be present.
@@ -113,7 +233,7 @@ class ComposerTable:
         available = set(present)
         names = []
         for raw in wanted:
-            name = self.resolve(raw).name
+            name = raw if raw in available else self.resolve(raw).name
             if name is None or name not in available:
                 missing = unknown("composer", name or raw, available)
                 raise missing
@@ -128,21 +248,62 @@ def canonical_composer(raw: str, table: ComposerTable | None = None) -> str | No
     --------
     >>> canonical_composer("mendelsonn")
     'Mendelssohn'
-    >>> canonical_composer("Albe'niz")
-    'Albeniz'
+    >>> canonical_composer("Haydn, Joseph (1732-1809)")
+    'Haydn'
     >>> canonical_composer("unknown_artist") is None
     True
     """
     return (table or _shipped_table()).resolve(raw).name
 
 
+def _abbreviates(whole: str, word: str, given: str) -> bool:
+    return (
+        whole == given
+        or (len(word) == 1 and given.startswith(word))
+        or (len(word) >= SHORTEST_ABBREVIATION and given.startswith(word))
+    )
+
+
 @cache
 def _shipped_table() -> ComposerTable:
     resource = files("tunesmith.midi").joinpath("composers.yaml")
-    return _parse(resource.read_text(encoding="utf-8"), "composers.yaml")
+    empty = ComposerTable({}, frozenset())
+    return _parse(resource.read_text(encoding="utf-8"), "composers.yaml", empty)
 
 
-def _parse(text: str, name_of_file: str) -> ComposerTable:
+def _parse(text: str, name_of_file: str, base: ComposerTable) -> ComposerTable:
+    """Return the table `base` with the entries of a file before its own."""
+    composers, given_names, unknowns = _sections(text, name_of_file)
+    variants = dict(base.variants)
+    for group in given_names:
+        for variant in group:
+            variants.setdefault(fold(str(variant)), fold(str(group[0])))
+    names, people = dict(base.names), dict(base.people)
+    added: dict[str, list[Person]] = {}
+    for name, spellings in composers.items():
+        names[fold(str(name))] = str(name)
+        own: list[Person] = []
+        for spelling in sorted(map(str, spellings), key=lambda text: "," not in text):
+            surname, comma, given = spelling.partition(",")
+            if comma:
+                first_names = tuple(variants.get(word, word) for word in fold(given).split())
+                own.append(Person(str(name), first_names))
+                names.setdefault(fold(f"{given} {surname}"), str(name))
+            else:  # also a surname, where the given names are known
+                names[fold(spelling)] = str(name)
+            for key in (fold(surname), f"~{_transliterated(fold(surname))}"):
+                added.setdefault(key, []).extend(own[-1:] if comma else own)
+    # A surname alone, and one of several words written as one.
+    for surname, persons in added.items():
+        people[surname] = (*persons, *people.get(surname, ()))
+        if persons and not surname.startswith("~"):
+            names.setdefault(surname, persons[0].name)
+            names.setdefault(surname.replace(" ", ""), persons[0].name)
+    unknown_labels = base.unknown_labels | {fold(str(label)) for label in unknowns}
+    return ComposerTable(names, unknown_labels, people, variants)
+
+
+def _sections(text: str, name_of_file: str) -> tuple[dict[str, Any], list[Any], list[Any]]:
     try:
         content: Any = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
@@ -153,21 +314,22 @@ def _parse(text: str, name_of_file: str) -> ComposerTable:
         msg = f"The composer table {name_of_file} must be {form}."
         raise UsageError(msg)
     for key in content:
-        if key not in {"composers", "unknown"}:
-            wrong = unknown(f"section of {name_of_file}", str(key), ("composers", "unknown"))
+        if key not in SECTIONS:
+            wrong = unknown(f"section of {name_of_file}", str(key), SECTIONS)
             raise wrong
     composers, unknowns = content.get("composers") or {}, content.get("unknown") or []
+    given_names = content.get("given_names") or []
     if not isinstance(composers, dict) or not isinstance(unknowns, list):
         msg = f"The composer table {name_of_file} must be {form}."
         raise UsageError(msg)
-    names: dict[str, str] = {}
+    if not isinstance(given_names, list) or not all(isinstance(g, list) for g in given_names):
+        msg = f"In {name_of_file}, given_names must be a list of lists, such as [[johann, jean]]."
+        raise UsageError(msg)
     for name, spellings in composers.items():
         if not isinstance(spellings, list):
             msg = f"In {name_of_file}, the spellings of {name!r} must be a list, such as [{name}]."
             raise UsageError(msg)
-        for spelling in (name, *spellings):
-            names[_fold(str(spelling))] = str(name)
-    return ComposerTable(names, frozenset(_fold(str(label)) for label in unknowns))
+    return composers, given_names, unknowns
 
 
 def _foldings(raw: str) -> tuple[str, ...]:
@@ -178,19 +340,36 @@ def _foldings(raw: str) -> tuple[str, ...]:
             readings.append(raw.encode(encoding).decode("utf-8"))
         except UnicodeError:
             continue
-    return tuple(dict.fromkeys(_fold(reading) for reading in readings))
+    return tuple(dict.fromkeys(fold(reading) for reading in readings))
 
 
-def _fold(label: str) -> str:
+def fold(label: str) -> str:
     """Fold a label: lower case, no accents or apostrophes, words separated by single spaces."""
-    plain = "".join(
-        c for c in unicodedata.normalize("NFKD", label.casefold()) if not unicodedata.combining(c)
-    )
-    plain = plain.translate(_INSIDE_WORDS)
-    return " ".join("".join(c if c.isalnum() else " " for c in plain).split())
+    plain = label.casefold()
+    if not plain.isascii():
+        decomposed = unicodedata.normalize("NFKD", plain)
+        plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return " ".join(_WORD.findall(plain.translate(_INSIDE_WORDS)))
 
 
+_WORD = re.compile(r"[^\W_]+")
 _INSIDE_WORDS = {ord(c): None for c in "'`\u2019\u00b4"}
+_LETTERS = str.maketrans({"\u0142": "l", "\u00f8": "o", "\u0111": "d", "\u00e6": "ae"})
+# The same sounds in English, German, French, Polish and scientific transliteration.
+_SOUNDS = (
+    ("tsch", "ch"), ("tch", "ch"), ("tsj", "ch"), ("tj", "ch"), ("cz", "ch"), ("sch", "sh"),
+    ("sz", "sh"), ("kh", "h"), ("ph", "f"), ("ck", "k"), ("ou", "u"), ("w", "v"), ("ff", "v"),
+    ("j", "i"), ("y", "i"), ("ks", "x"), ("z", "s"),
+)  # fmt: skip
+
+
+@lru_cache(maxsize=10_000)
+def _transliterated(surname: str) -> str:
+    """Return a form of a surname that its usual transliterations share."""
+    text = surname.translate(_LETTERS).replace(" ", "")
+    for spelling, sound in _SOUNDS:
+        text = text.replace(spelling, sound)
+    return re.sub(r"(.)\1+", r"\1", text)
 
 
 def _as_written(raw: str) -> str:

@@ -168,11 +168,23 @@ class _Card:
         return sizes[sizes > 1]
 
     @property
+    def mixed_rows(self) -> list[tuple[str, str]]:
+        """Labels and files of each duplicate cluster with more than one label."""
+        labelled = self.pieces[self.pieces["label"].notna()]
+        n_labels = labelled.groupby("cluster")["label"].nunique()
+        mixed = labelled[labelled["cluster"].isin(n_labels.index[n_labels > 1])]
+        return [
+            (
+                ", ".join(sorted(set(group["label"]))),
+                ", ".join(_file(path) for path in sorted(group["path"])),
+            )
+            for _, group in mixed.groupby("cluster")
+        ]
+
+    @property
     def n_mixed_clusters(self) -> int:
         """Number of clusters with more than one label."""
-        inside = self.pieces[self.pieces["cluster"].isin(self.clusters.index)]
-        labels = inside.dropna(subset="label")[["cluster", "label"]].drop_duplicates()
-        return int((labels["cluster"].value_counts() > 1).sum())
+        return len(self.mixed_rows)
 
     @property
     def cluster_rows(self) -> list[Sequence[str]]:

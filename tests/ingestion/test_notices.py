@@ -1,0 +1,62 @@
+import pyarrow as pa
+import pytest
+
+from tunesmith.ingestion.labels import label_entries
+from tunesmith.ingestion.notices import label_notices, mixture_notices
+from tunesmith.ingestion.sources import Entry
+from tunesmith.midi.composers import ComposerTable
+
+TABLE = ComposerTable.load()
+
+
+def notices_of(*names):
+    entries = [Entry(f"src/{name}", name, (name,), 1, "") for name in names]
+    return label_notices(label_entries(entries, "auto", TABLE), TABLE)
+
+
+def test_one_folder_too_high_is_told_with_the_remedy():
+    (notice,) = notices_of("Data/Bach/a.mid", "Data/Chopin/b.mid", "Data/Chopin/c.mid")
+    assert notice.startswith("All 3 labelled files have the label 'Data'")
+    assert "Chopin, Bach" in notice
+    assert r"--label 'regex:^[^/]+/([^/]+)/'" in notice
+    assert notices_of("Bach/op1/a.mid", "Bach/op2/b.mid", "Chopin/x/b.mid") == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Ambroise/a.mid", "Thomas/b.mid"),
+        ("Zelenka/a.mid", "Zelenca/b.mid"),
+        ("Jan Dismas Zelenka/a.mid", "Zelenka/b.mid"),
+    ],
+)
+def test_likely_doubles_are_told(names):
+    (notice,) = notices_of(*names, "Bach/c.mid", "C.P.E. Bach/d.mid", "Haydn/e.mid")
+    assert "may be one label" in notice
+    assert all(name.partition("/")[0] in notice for name in names)
+
+
+def test_relatives_of_the_table_are_no_doubles():
+    names = ("Bach", "C.P.E. Bach", "Strauss", "Richard Strauss", "Haydn", "Michael Haydn")
+    assert notices_of(*(f"{name}/x.mid" for name in names)) == []
+
+
+def test_files_named_after_another_composer_are_told():
+    (notice,) = notices_of(
+        "Thomas/chopin_etude.mid", "Thomas/chopin-a.mid", "Bach/bach_c_major.mid"
+    )
+    assert notice == "Thomas: 2 files begin with the name Chopin (chopin_etude.mid, chopin-a.mid)."
+
+
+def test_clusters_with_several_labels_are_told():
+    pieces = pa.table(
+        {
+            "cluster": [0, 0, 1, 1, 2, 2],
+            "label": ["Bach", "Liszt", "Bach", "Bach", None, "Bach"],
+            "path": [f"s/{name}.mid" for name in "abcdef"],
+        }
+    )
+    (notice,) = mixture_notices(pieces)
+    assert notice.startswith("1 cluster of the same music holds more than one label")
+    assert "Bach (a.mid) = Liszt (b.mid)" in notice
+    assert mixture_notices(pieces.slice(2)) == []
