@@ -37,6 +37,7 @@ CHECKOUT = {
 # Needed without being imported here, and by whom.
 INDIRECT = {
     "tf2onnx": "keras, to export ONNX",
+    "openpyxl": "pandas, to read Excel tables",
     "optuna-dashboard": "tunesmith watch, and the tests of it",
     "tensorboard": "tunesmith watch",
     "flask": "moto's server",

@@ -107,6 +107,7 @@ SEARCHES = st.fixed_dictionaries(
         "mlflow": st.just(False),
         "group": st.lists(TEXT, max_size=2),
         "drop": st.lists(TEXT, max_size=2),
+        "read_as": st.dictionaries(TEXT, st.sampled_from(["comma", "text"]), max_size=2),
         "target": TEXT,
     },
 ).filter(lambda options: not options.keys() >= {"resume", "extend"})
@@ -122,6 +123,9 @@ def arguments_of(options):
             yield flag
         elif name == "families":
             yield from (flag, ",".join(value))
+        elif name == "read_as":
+            for column, how in value.items():
+                yield from (flag, f"{column}={how}")
         else:
             for single in value if isinstance(value, list) else [value]:
                 yield from (flag, str(single))

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -310,3 +311,17 @@ def test_classes_that_changed_since_the_search_are_refused(store):
     changed = Examples(y, examples.classes, examples.groups, examples.ids, examples.views)
     with pytest.raises(ModelError, match=r"class of 5 of the 90 .* 'bach' and is 'chopin'"):
         parts_of(open_run(store, "composer"), changed)
+
+
+def test_a_split_with_one_class_on_one_side_is_evaluated(store, monkeypatch):
+    dataset = artefacts.FakeDataset(24)
+    examples = dataset.examples()
+    # Every label is one cluster of duplicates: the test part holds all of two of them.
+    examples = replace(examples, groups=np.where(examples.y == 2, 1, 0))
+    # With this seed group 0 is the test part, and group 1 the training part.
+    artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights()))
+    artefacts.stand_in(monkeypatch, examples, dataset, drawn=False)
+    record = make_report(store, "composer").record
+    assert record.parts["train"]["mozart"] + record.parts["validation"]["mozart"] == 8
+    assert record.parts["test"] == {"bach": 8, "chopin": 8, "mozart": 0}
+    assert record.baseline["linear"]["piece"]["accuracy"].value == 0

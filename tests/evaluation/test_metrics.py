@@ -154,3 +154,21 @@ def test_compare_refuses_an_unknown_metric():
     y, p = make_predictions(10, 3)
     with pytest.raises(ModelError, match="no metric 'f2'"):
         compare(y, p, p, metric="f2")
+
+
+def test_a_perfect_result_has_the_exact_interval_of_its_groups():
+    y = np.arange(60) % 3
+    p = np.eye(3)[y]
+    groups = np.arange(60) // 2
+    metrics = score(y, p, groups)
+    # Clopper and Pearson's lower end for n of n right: (alpha / 2) to the power of 1 / n.
+    assert metrics["accuracy"].low == pytest.approx(0.025 ** (1 / 30))
+    assert metrics["accuracy"].high == 1
+    assert metrics["accuracy"].method == "Clopper-Pearson"
+    rarest = min(len(np.unique(groups[y == label])) for label in range(3))
+    assert metrics["macro_f1"].low == pytest.approx(0.025 ** (1 / rarest))
+    wrong = score(y, np.roll(p, 1, axis=1), groups)["accuracy"]
+    assert (wrong.low, wrong.value) == (0, 0)
+    assert wrong.high == pytest.approx(1 - 0.025 ** (1 / 30))
+    imperfect = score(y, np.vstack([np.roll(p[:1], 1, axis=1), p[1:]]), groups)["accuracy"]
+    assert imperfect.method is None

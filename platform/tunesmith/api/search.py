@@ -37,6 +37,7 @@ class _Options(TypedDict, total=False):
     target: str | None
     group: str | Sequence[str]
     drop: str | Sequence[str]
+    read_as: Mapping[str, str]
     trials: int
     time_budget: str | float | None
     families: str | Sequence[str | Family] | None
@@ -75,6 +76,7 @@ def tune(
     target: str | None = None,
     group: str | Sequence[str] = (),
     drop: str | Sequence[str] = (),
+    read_as: Mapping[str, str] | tuple[()] = (),
     trials: int = 12,
     time_budget: str | float | None = None,
     families: str | Sequence[str | Family] | None = None,
@@ -103,9 +105,11 @@ def tune(
         Version of the dataset; the latest by default.
     least_pieces, least_share
         Labels with fewer pieces, or a smaller share of all chunks, are left out.
-    csv, target, group, drop
-        For tasks on tables a table of your own: its file (CSV or Parquet), its column of classes,
-        columns whose equal values keep rows on one side of a split, and columns to ignore.
+    csv, target, group, drop, read_as
+        For tasks on tables a table of your own: its file (CSV, TSV, Parquet, Arrow, Excel or JSON
+        lines), its column of classes, columns whose equal values keep rows on one side of a split,
+        columns to ignore, and by column how its texts are read where that is not plain: ``"comma"``
+        (1.234,5), ``"point"`` (1,234.5), ``"day-first"``, ``"month-first"`` or ``"text"``.
     trials
         Number of trials.
     time_budget
@@ -175,6 +179,7 @@ def tune(
             target=target,
             group=[group] if isinstance(group, str) else list(group),
             drop=[drop] if isinstance(drop, str) else list(drop),
+            read_as=dict(read_as),
             trials=trials,
             families=searched or None,
             seed=seed,

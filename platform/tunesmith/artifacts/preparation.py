@@ -19,9 +19,11 @@ __all__ = [
     "ImagePreparation",
     "MidiPreparation",
     "NumberColumn",
+    "NumberFormat",
     "Preparation",
     "TablePreparation",
     "TextPreparation",
+    "WordsColumn",
     "preparation_of_card",
     "preparation_of_run",
 ]
@@ -61,8 +63,34 @@ class MidiPreparation(_Part):
         return self.chunk_frames / self.frames_per_second
 
 
+class NumberFormat(_Part):
+    """How the texts of a column write numbers; numbers that are no texts are taken as they are."""
+
+    kind: Literal["number", "duration", "date"] = Field(
+        default="number",
+        description="A duration such as 3:45 becomes seconds, a date the days since 1970.",
+    )
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ".", ",", " ", "'"] = Field(
+        default="", description="Separator of thousands; a space stands for any kind of it."
+    )
+    affixes: tuple[str, ...] = Field(
+        default=(), description="Texts before or after a number, such as a currency or %."
+    )
+    powers: bool = Field(
+        default=False, description="Whether k, M or bn after a number multiply it."
+    )
+    dates: Literal["iso", "day first", "month first", "named month"] = Field(
+        default="iso", description="How dates are written."
+    )
+
+
 class NumberColumn(_Part):
-    """A column of numbers; a text that is not a number counts as missing."""
+    """A column of numbers; a text that is not a number counts as missing.
+
+    The model reads the difference from `offset` as 32-bit numbers. Where these would round whole
+    numbers that differ to the same one, a second column has what is left.
+    """
 
     kind: Literal["number"] = "number"
     name: str
@@ -72,11 +100,18 @@ class NumberColumn(_Part):
     low: float | None = Field(default=None, description="Smallest usual value: 1st percentile.")
     high: float | None = Field(default=None, description="Largest usual value: 99th percentile.")
     usual: float | None = Field(default=None, description="Median, an example of a value.")
+    format: NumberFormat | None = Field(
+        default=None, description="How texts are read; None where they are plain numbers."
+    )
+    offset: float = Field(default=0.0, description="Subtracted from each number.")
+    has_rest: bool = Field(
+        default=False, description="Whether a second column has what 32 bits leave over."
+    )
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the model's columns made of this one."""
-        return (self.name,)
+        return (self.name, f"{self.name} (rest)") if self.has_rest else (self.name,)
 
 
 class CategoryColumn(_Part):
@@ -93,8 +128,22 @@ class CategoryColumn(_Part):
         return tuple(f"{self.name}={category}" for category in self.categories)
 
 
-Column = Annotated[NumberColumn | CategoryColumn, Field(discriminator="kind")]
-"""A column of a table: `NumberColumn` or `CategoryColumn`."""
+class WordsColumn(_Part):
+    """A column of longer texts, one 0 or 1 for each known word that a text holds."""
+
+    kind: Literal["words"] = "words"
+    name: str
+    words: tuple[str, ...] = Field(min_length=1, description="In lower case.")
+    usual: str | None = Field(default=None, description="A text of the training data.")
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the model's columns made of this one."""
+        return tuple(f"{self.name} has {word}" for word in self.words)
+
+
+Column = Annotated[NumberColumn | CategoryColumn | WordsColumn, Field(discriminator="kind")]
+"""A column of a table: `NumberColumn`, `CategoryColumn` or `WordsColumn`."""
 
 
 class TablePreparation(_Part):

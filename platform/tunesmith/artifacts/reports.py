@@ -56,6 +56,7 @@ class Interval(Section):
     value: float
     low: float
     high: float
+    method: str | None = absent("How the interval was made, where not by a bootstrap.")
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"

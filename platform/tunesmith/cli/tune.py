@@ -99,8 +99,23 @@ def _search_options(options: dict[str, Any]) -> "SearchOptions":
     own = {field.name: options[field.name] for field in fields(SearchOptions)}
     families = options["families"].split(",") if options["families"] else None
     return SearchOptions(
-        **own | {"dataset": datasets_by_task(options["dataset"]), "families": families}
+        **own
+        | {
+            "dataset": datasets_by_task(options["dataset"]),
+            "families": families,
+            "read_as": _by_column(options["read_as"]),
+        }
     )
+
+
+def _by_column(values: tuple[str, ...]) -> dict[str, str]:
+    """Return what ``COLUMN=HOW`` says by column."""
+    pairs = [value.rpartition("=") for value in values]
+    for (column, _, how), value in zip(pairs, values, strict=True):
+        if not column or not how:
+            message = f"--read-as takes COLUMN=HOW, such as streams=comma, not {value!r}."
+            raise UsageError(message)
+    return {column: how for column, _, how in pairs}
 
 
 def _names() -> dict[str, str]:
@@ -115,7 +130,7 @@ def _names() -> dict[str, str]:
     sections={
         "What to search": ("every", "families", "plugins"),
         "Data": ("dataset", "version", "least_pieces", "least_share"),
-        "Your own table": ("csv", "target", "group", "drop"),
+        "Your own table": ("csv", "target", "group", "drop", "read_as"),
         "How much": ("trials", "time_budget", "max_failed", "seed"),
         "Go on with an earlier search": ("resume", "extend"),
         "Where": ("store", "address", "cpus", "dashboard", "track"),
@@ -144,7 +159,11 @@ def _names() -> dict[str, str]:
     metavar="SHARE",
     help="Leave out composers with a smaller share of the chunks.",
 )
-@click.option("--csv", metavar="FILE", help="CSV or Parquet file, for tasks on tables.")
+@click.option(
+    "--csv",
+    metavar="FILE",
+    help="Table, for tasks on tables: CSV, TSV, Parquet, Arrow, Excel, JSON lines.",
+)
 @click.option("--target", metavar="COLUMN", help="Column that holds the class.")
 @click.option(
     "--group",
@@ -153,6 +172,13 @@ def _names() -> dict[str, str]:
     help="Column whose equal rows stay in one split; may be repeated.",
 )
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Column to ignore; may be repeated.")
+@click.option(
+    "--read-as",
+    multiple=True,
+    metavar="COLUMN=HOW",
+    help="How texts of a column are read: comma (1.234,5), point (1,234.5), day-first, month-first "
+    "or text; may be repeated.",
+)
 @click.option(
     "--trials",
     default=12,

@@ -333,6 +333,8 @@ def _metadata(learned: Examples, test: Examples, metadata: "pd.DataFrame | None"
     check = "file metadata alone"
     if metadata is None:
         return _absent(check, "The task has no files.")
+    if len(np.unique(learned.y)) < 2:
+        return _absent(check, "The training data holds one class alone.")
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 

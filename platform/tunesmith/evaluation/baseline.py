@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples, View
+from tunesmith.evaluation.classwise import prior
 
 __all__ = ["linear_predictions"]
 
@@ -34,6 +35,9 @@ def linear_predictions(learned: Examples, test: Examples, seed: int = 0) -> npt.
     name = _numbers(learned)
     if name is None:
         return np.zeros((0, len(learned.classes)))
+    if len(np.unique(learned.y)) < 2:
+        # All items of the other classes are in the test: nothing can be learned but the one class.
+        return np.tile(prior(learned.y, len(learned.classes)), (len(test), 1))
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression

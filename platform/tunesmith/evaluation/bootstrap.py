@@ -9,10 +9,20 @@ import numpy.typing as npt
 
 from tunesmith.artifacts.reports import Interval
 
-__all__ = ["REPLICATES", "bounds", "draws", "group_index", "mean"]
+__all__ = [
+    "EXACT",
+    "REPLICATES",
+    "bounds",
+    "draws",
+    "group_index",
+    "mean",
+    "share_interval",
+]
 
 Array = npt.NDArray[np.float64]
 
+EXACT = "Clopper-Pearson"
+"""Name of the method of an interval that no bootstrap can give."""
 REPLICATES = 1000
 """Bootstrap samples behind an interval."""
 _CONFIDENCE = 0.95
@@ -46,6 +56,21 @@ def bounds(values: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def share_interval(value: float, drawn: Array, n_groups: int) -> Interval:
+    """Return a share with its interval.
+
+    A bootstrap of groups that are all right, or all wrong, gives an interval of no width: it cannot
+    see what did not occur. Then the interval is the exact binomial one over groups (Clopper and
+    Pearson, 1934), and says so.
+    """
+    low, high = bounds(drawn)
+    if low < high or value not in {0.0, 1.0}:
+        return Interval(value=value, low=low, high=high)
+    missed = 1.0 - ((1.0 - _CONFIDENCE) / 2.0) ** (1.0 / n_groups)
+    low, high = (1.0 - missed, 1.0) if value == 1.0 else (0.0, missed)
+    return Interval(value=value, low=low, high=high, method=EXACT)
+
+
 def mean(
     values: npt.ArrayLike,
     groups: npt.ArrayLike | None = None,
@@ -68,5 +93,4 @@ def mean(
     count = np.bincount(group, minlength=n_groups).astype(np.float64)
     batches = draws(n_groups, replicates, seed, 2)
     drawn = np.concatenate([(draw @ total) / (draw @ count) for draw in batches])
-    low, high = bounds(drawn)
-    return Interval(value=float(x.mean()), low=low, high=high)
+    return share_interval(float(x.mean()), drawn, n_groups)

@@ -232,9 +232,9 @@ def _notes(subject: Subject, n_groups: int) -> list[str]:
         )
     if (subject.predictions.by_item.argmax(axis=1) == test.y).all():
         notes.append(
-            f"There is no error among {len(test):,} {subject.unit}s, and the bootstrap cannot see "
-            f"rarer ones. With 95 % confidence the error rate is below {3 / n_groups:.3f}, three "
-            "divided by the number of groups."
+            f"There is no error among {len(test):,} {subject.unit}s, and a bootstrap cannot see "
+            "rarer ones. The intervals of these metrics are exact binomial ones over groups "
+            "(Clopper-Pearson), for means over classes with the groups of the rarest class."
         )
     return notes
 

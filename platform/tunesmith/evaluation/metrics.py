@@ -10,7 +10,13 @@ import numpy.typing as npt
 from tunesmith.artifacts.reports import Comparison, Interval, Metrics
 from tunesmith.datasets.probabilities import losses
 from tunesmith.errors import ModelError
-from tunesmith.evaluation.bootstrap import REPLICATES, bounds, draws, group_index
+from tunesmith.evaluation.bootstrap import (
+    REPLICATES,
+    bounds,
+    draws,
+    group_index,
+    share_interval,
+)
 
 __all__ = ["BINS", "bin_of", "checked", "compare", "score", "top_k_of"]
 
@@ -156,7 +162,8 @@ def score(
     dict
         ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``weighted_f1``, ``top_k_accuracy`` (k in
         the name; left out where it would be 1), ``log_loss``, ``ece`` (15 equal-width bins of the
-        largest probability; its replicates are centred on the value). Classes that neither occur
+        largest probability; its replicates are centred on the value). Shares of 0 and 1 have the
+        exact interval of `share_interval`. Classes that neither occur
         nor are predicted do not count in means, as in scikit-learn.
 
     Raises
@@ -172,7 +179,21 @@ def score(
     drawn = _replicates(sums, draws(n_groups, replicates, seed, sums.columns.shape[1]))
     # A mean of absolute gaps grows with any noise, that of resampling included: it is taken off.
     drawn["ece"] = np.maximum(drawn["ece"] - (np.median(drawn["ece"]) - value["ece"]), 0.0)
-    return {name: _interval(value[name], drawn[name]) for name in value}
+    return {
+        name: share_interval(value[name], drawn[name], _fewest(name, truth, group, n_groups))
+        if name not in _LOWER_IS_BETTER
+        else _interval(value[name], drawn[name])
+        for name in value
+    }
+
+
+def _fewest(
+    metric: str, truth: npt.NDArray[np.int64], group: npt.NDArray[np.int64], n_groups: int
+) -> int:
+    """Return the number of groups behind a metric: of a mean over classes, those of the rarest."""
+    if metric not in {"balanced_accuracy", "macro_f1"}:
+        return n_groups
+    return min(len(np.unique(group[truth == label])) for label in np.unique(truth))
 
 
 def _interval(value: float, drawn: Array) -> Interval:

@@ -1,15 +1,24 @@
 """Rows of a table to numbers, cell by cell: one code for training's readers and for servers."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.artifacts.preparation import CategoryColumn, NumberColumn, TablePreparation
+from tunesmith.artifacts.preparation import (
+    Column,
+    NumberColumn,
+    NumberFormat,
+    TablePreparation,
+    WordsColumn,
+)
 from tunesmith.errors import InputError
+from tunesmith.inference.numbers import read_formatted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +32,7 @@ __all__ = [
     "number_of",
     "records_of",
     "text_of",
+    "words_of",
 ]
 
 Cell = str | float | bool | None
@@ -32,6 +42,7 @@ Row = Mapping[str, Cell]
 """A row of a table: its cells by the name of their column."""
 
 _LARGEST = float(np.finfo(np.float32).max)
+_WORD = re.compile(r"\w+")
 _PLAIN = frozenset({str, int, float, bool})
 # Table programs write truth values in these ways; all mean the same.
 _TRUTH = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
@@ -47,7 +58,12 @@ def text_of(cell: Cell, missing: Iterable[str]) -> str | None:
     return _TRUTH.get(text, text)
 
 
-def number_of(cell: Cell, missing: Iterable[str], stand_ins: Iterable[float] = ()) -> float:
+def number_of(
+    cell: Cell,
+    missing: Iterable[str],
+    stand_ins: Iterable[float] = (),
+    form: NumberFormat | None = None,
+) -> float:
     """Return a cell as a number that float32 can hold, NaN where it is missing or not a number.
 
     Parameters
@@ -58,14 +74,18 @@ def number_of(cell: Cell, missing: Iterable[str], stand_ins: Iterable[float] = (
         Texts that stand for a missing value.
     stand_ins
         Numbers that stand for a missing value.
+    form
+        How a text writes its number; by default as Python does.
     """
     if cell is None or isinstance(cell, bool):
         return math.nan
     if isinstance(cell, str):
         text = cell.strip()
-        if not text or "_" in text or text in missing:
+        if not text or text in missing:
             return math.nan
-        cell = text
+        if form is None and "_" in text:
+            return math.nan
+        cell = text if form is None else read_formatted(text, form)
     try:
         number = float(cell)
     except (ValueError, OverflowError):
@@ -85,7 +105,14 @@ def cells_of(column: "pd.Series[Any]") -> list[Cell]:
     return [value if value is None or type(value) in _PLAIN else _plain(value) for value in values]
 
 
+def words_of(text: str) -> frozenset[str]:
+    """Return the words of a text in lower case; digits count as letters."""
+    return frozenset(_WORD.findall(text.casefold()))
+
+
 def _plain(value: object) -> Cell:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, Real):
         return float(value)
     return str(value)
@@ -120,12 +147,15 @@ def matrix(
 
 
 def _part(
-    cells: Sequence[Cell], column: NumberColumn | CategoryColumn, missing: frozenset[str]
+    cells: Sequence[Cell], column: Column, missing: frozenset[str]
 ) -> npt.NDArray[np.float32]:
     if isinstance(column, NumberColumn):
-        stand_ins = column.missing
-        numbers = [number_of(cell, missing, stand_ins) for cell in cells]
-        return np.array(numbers, dtype=np.float32).reshape(-1, 1)
+        rows = [_numbers(cell, column, missing) for cell in cells]
+        return np.array(rows, dtype=np.float32).reshape(-1, len(column.features))
+    if isinstance(column, WordsColumn):
+        held = [words_of(text_of(cell, missing) or "") for cell in cells]
+        known = [[word in own for word in column.words] for own in held]
+        return np.array(known, dtype=np.float32).reshape(-1, len(column.words))
     place = {category: index for index, category in enumerate(column.categories)}
     part = np.zeros((len(cells), len(place)), dtype=np.float32)
     for row, cell in enumerate(cells):
@@ -133,6 +163,14 @@ def _part(
         if index is not None:
             part[row, index] = 1
     return part
+
+
+def _numbers(cell: Cell, column: NumberColumn, missing: frozenset[str]) -> tuple[float, ...]:
+    """Return what the model reads of a cell: its number, and what 32 bits leave over of it."""
+    number = number_of(cell, missing, column.missing, column.format) - column.offset
+    if not column.has_rest:
+        return (number,)
+    return (number, number - float(np.float32(number)))
 
 
 class RowReader:
@@ -149,7 +187,7 @@ class RowReader:
         self._missing = frozenset(preparation.missing_texts)
         self._places = [
             {category: index for index, category in enumerate(column.categories)}
-            if isinstance(column, CategoryColumn)
+            if column.kind == "category"
             else {}
             for column in preparation.columns
         ]
@@ -170,7 +208,10 @@ class RowReader:
             if column.name not in row:
                 numbers += self._own_columns(row, column)
             elif isinstance(column, NumberColumn):
-                numbers.append(number_of(row[column.name], missing, column.missing))
+                numbers += _numbers(row[column.name], column, missing)
+            elif isinstance(column, WordsColumn):
+                own = words_of(text_of(row[column.name], missing) or "")
+                numbers += [float(word in own) for word in column.words]
             else:
                 part = [0.0] * len(places)
                 index = places.get(text_of(row[column.name], missing) or "")
@@ -179,7 +220,7 @@ class RowReader:
                 numbers += part
         return np.array(numbers, dtype=np.float32)
 
-    def _own_columns(self, row: Row, column: NumberColumn | CategoryColumn) -> list[float]:
+    def _own_columns(self, row: Row, column: Column) -> list[float]:
         if not _gives(row, column):
             raise self._absent(row)
         return [number_of(row[name], self._missing) for name in column.features]
@@ -194,5 +235,5 @@ class RowReader:
         return InputError(message, missing=absent)
 
 
-def _gives(row: Row, column: NumberColumn | CategoryColumn) -> bool:
+def _gives(row: Row, column: Column) -> bool:
     return column.name in row or all(name in row for name in column.features)

@@ -29,7 +29,7 @@ __all__ = [
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 PARTS = ("train", "validation", "test")
-TABLE_OPTIONS = ("csv", "target", "groups", "leave_out")
+TABLE_OPTIONS = ("csv", "target", "groups", "leave_out", "read_as")
 """Options of a task that can read a table of the user's own instead of its data."""
 PIECE_OPTIONS = ("least_pieces", "least_share")
 """Options of a task on a MIDI dataset: which labels have enough pieces."""

@@ -80,9 +80,10 @@ class SearchOptions:
         Version of the dataset; the latest by default.
     least_pieces, least_share
         Labels with fewer pieces, or a smaller share of all chunks, are left out.
-    csv, target, group, drop
+    csv, target, group, drop, read_as
         A table of the user's own: its file, its column of classes, columns whose equal values keep
-        rows on one side of a split, and columns that are not features.
+        rows on one side of a split, columns that are not features, and how the texts of columns
+        are read, by column.
     trials
         Trials a task.
     families
@@ -101,6 +102,7 @@ class SearchOptions:
     target: str | None = None
     group: Sequence[str] = ()
     drop: Sequence[str] = ()
+    read_as: Mapping[str, str] = field(default_factory=dict)
     trials: int = 12
     families: Sequence[str] | None = None
     seed: int = 0
@@ -132,6 +134,7 @@ def search_requests(tasks: Sequence[str], options: SearchOptions) -> list[Search
         "target": options.target,
         "groups": list(options.group) or None,
         "leave_out": list(options.drop) or None,
+        "read_as": dict(options.read_as) or None,
         "least_pieces": options.least_pieces,
         "least_share": options.least_share,
     }

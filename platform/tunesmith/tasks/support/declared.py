@@ -18,11 +18,11 @@ from tunesmith.plugins import PluginFile
 from tunesmith.tasks.contract import PIECE_OPTIONS, Request, Task, TaskData
 from tunesmith.tasks.support.pieces import LEAST_PIECES, PieceLabels, read_pieces
 from tunesmith.tasks.support.splitting import row_grouping, split
+from tunesmith.tasks.support.table_files import read_table, read_table_file
 from tunesmith.tasks.support.tables import (
     Table,
     data_folder,
     find_file,
-    read_table,
     table_examples,
 )
 from tunesmith.yaml_files import read_yaml
@@ -41,7 +41,8 @@ class Source(BaseModel):
 
     file: str | None = Field(
         default=None,
-        description="A CSV, TSV or Parquet table, beside the YAML file or in the data folder.",
+        description="A table (CSV, TSV, Parquet, Arrow, Excel or JSON lines, or a folder of "
+        "Parquet files), beside the YAML file or in the data folder.",
     )
     dataset: str | None = Field(
         default=None,
@@ -82,6 +83,12 @@ class DeclaredTask(BaseModel):
     )
     missing: dict[str, float] = Field(
         default_factory=dict, description="By column, a number that stands for a missing value."
+    )
+    read_as: dict[str, Literal["comma", "point", "day-first", "month-first", "text"]] = Field(
+        default_factory=dict,
+        description="By column, how its texts are read where that is not plain: numbers such as "
+        "1.234,5 (`comma`) or 1,234.5 (`point`), dates with the day or the month first, or no "
+        "numbers (`text`).",
     )
     class_names: dict[str, str] = Field(
         default_factory=dict, description="Names of the classes by the value in `target`."
@@ -130,7 +137,11 @@ class DeclaredTask(BaseModel):
             message = "`target` is missing: name the column of the classes"
             raise ValueError(message)
         if not self.is_table:
-            given = [name for name in ("columns", "leave_out", "missing") if getattr(self, name)]
+            given = [
+                name
+                for name in ("columns", "leave_out", "missing", "read_as")
+                if getattr(self, name)
+            ]
             if given:
                 message = f"`{given[0]}` belongs to a table; MIDI has the features of the platform"
                 raise ValueError(message)
@@ -181,8 +192,9 @@ def task_from_yaml(file: PluginFile) -> Task:
 def _read_table(declared: DeclaredTask, folder: Path, store: Store, request: Request) -> TaskData:
     del store
     path = _find(folder, str(declared.source.file))
-    frame = read_table(path)
-    _require(frame, [*declared.columns, *declared.missing])
+    file = read_table_file(path)
+    frame = file.frame
+    _require(frame, [*declared.columns, *declared.missing, *declared.read_as])
     if declared.columns:
         # In the file's order, so that the order of the YAML file changes nothing.
         kept = {str(declared.target), *declared.groups, *declared.columns}
@@ -194,6 +206,8 @@ def _read_table(declared: DeclaredTask, folder: Path, store: Store, request: Req
         least_rows=declared.least,
         stands_for_missing=declared.missing,
         names=declared.class_names,
+        read_as=declared.read_as,
+        prefers_comma=file.has_semicolons,
     )
     items = table_examples(frame, table)
     return TaskData(
@@ -202,7 +216,7 @@ def _read_table(declared: DeclaredTask, folder: Path, store: Store, request: Req
         name=path.name,
         version=items.version,
         preparation=items.preparation,
-        notes=items.notes,
+        notes=(*file.notes, *items.notes),
         grouping=row_grouping(declared.groups),
         source=replace(
             items.source, group_option="`groups: [{}]`", leave_out_option="`leave_out: [{}]`"
@@ -272,7 +286,7 @@ def _rows_of(paths: Sequence[str], keys: Sequence[str]) -> list[int | None]:
 
 def _find(folder: Path, name: str) -> Path:
     path = folder / Path(name).expanduser()
-    if path.is_file():
+    if path.exists():
         return path
     found = find_file((name,))
     if found is None:

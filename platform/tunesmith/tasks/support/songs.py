@@ -11,11 +11,11 @@ import pandas as pd
 from tunesmith.errors import UsageError
 from tunesmith.tasks.contract import Request, TaskData
 from tunesmith.tasks.support.splitting import row_grouping
+from tunesmith.tasks.support.table_files import read_table_file
 from tunesmith.tasks.support.tables import (
     Table,
     data_folder,
     find_file,
-    read_table,
     table_examples,
 )
 
@@ -72,9 +72,11 @@ def song_table(songs: Songs, request: Request) -> tuple[TaskData, pd.DataFrame]:
             target=options["target"],
             groups=tuple(options.get("groups", ())),
             leave_out=tuple(options.get("leave_out", ())),
+            read_as=dict(options.get("read_as", {})),
         )
-        frame = read_table(path)
-        name = path.name
+        file = read_table_file(path)
+        frame, name, notes = file.frame, path.name, file.notes
+        table = replace(table, prefers_comma=file.has_semicolons)
     elif options.get("target"):
         message = "--target names a column of your own table: give it with --csv FILE."
         raise UsageError(message)
@@ -89,7 +91,7 @@ def song_table(songs: Songs, request: Request) -> tuple[TaskData, pd.DataFrame]:
             )
             notes = (absent,)
         else:
-            frame, name = read_table(published), published.name
+            frame, name = read_table_file(published).frame, published.name
     items = table_examples(frame, table)
     data = TaskData(
         items.examples,

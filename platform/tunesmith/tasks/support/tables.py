@@ -1,8 +1,9 @@
-"""Tables of songs: any CSV or Parquet with a target column becomes examples.
+"""Tables of any make with a target column become examples.
 
-Numbers stay numbers with NaN where they are missing or not a number; a text column of few values
-becomes one column of 0 and 1 for each value; a text column of many values, such as a name, is left
-out and said so. A value that was never seen leaves all columns of its kind at 0.
+Numbers stay numbers with NaN where they are missing; a text column of few values becomes one column
+of 0 and 1 for each value, one of longer texts one for each frequent word; a text column of many
+values, such as a name, is left out and said so. A value that was never seen leaves all columns of
+its kind at 0.
 """
 
 import hashlib
@@ -18,17 +19,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tunesmith.artifacts.preparation import (
-    MISSING_TEXTS,
-    CategoryColumn,
-    NumberColumn,
-    TablePreparation,
-)
+from tunesmith.artifacts.preparation import MISSING_TEXTS, TablePreparation
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.errors import DatasetError, unknown
-from tunesmith.inference.tables import cells_of, matrix, number_of, text_of
+from tunesmith.inference.tables import cells_of, matrix, text_of
 from tunesmith.tasks.contract import SourceTable
 from tunesmith.tasks.support.splitting import content_version, groups_of
+from tunesmith.tasks.support.table_columns import ColumnReader, spelled_alike, summary
+from tunesmith.tasks.support.table_files import read_table
 
 __all__ = [
     "DATA_VARIABLE",
@@ -41,9 +39,6 @@ __all__ = [
 ]
 
 DATA_VARIABLE = "TUNESMITH_DATA"
-_MOST_CATEGORIES = 40
-_LEAST_NUMBERS = 0.5
-_SEPARATORS = {".tsv": "\t"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +62,11 @@ class Table:
         By column, a number that stands for a missing one.
     names
         Class names by what stands in the target column.
+    read_as
+        By column, how its numbers are written, where that is not plain: see
+        `tunesmith.tasks.support.number_formats.FORMATS`.
+    prefers_comma
+        Whether a comma separates decimals where that cannot be seen.
     """
 
     target: str
@@ -76,6 +76,8 @@ class Table:
     missing: Sequence[str] = ()
     stands_for_missing: Mapping[str, float] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    read_as: Mapping[str, str] = field(default_factory=dict)
+    prefers_comma: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,32 +118,9 @@ def find_file(names: Sequence[str]) -> Path | None:
     for name in names:
         for candidate in (name, f"{name}.gz"):
             path = data_folder() / candidate
-            if path.is_file():
+            if path.exists():
                 return path
     return None
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV, TSV or Parquet file, compressed or not; the cells of a text file are texts.
-
-    Raises
-    ------
-    DatasetError
-        When there is no such file or it is not such a table.
-    """
-    suffixes = path.suffixes
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        separator = next((_SEPARATORS[s] for s in suffixes if s in _SEPARATORS), ",")
-        # Texts, which `tunesmith.inference` reads as it will read a client's.
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
-    except FileNotFoundError as error:
-        message = f"There is no table {path}."
-        raise DatasetError(message) from error
-    except (ValueError, OSError, UnicodeDecodeError) as error:
-        message = f"{path} cannot be read as a table: {error}. Give a CSV, TSV or Parquet file."
-        raise DatasetError(message) from error
 
 
 def table_examples(frame: pd.DataFrame, table: Table) -> TableItems:
@@ -154,7 +133,8 @@ def table_examples(frame: pd.DataFrame, table: Table) -> TableItems:
     DatasetError
         When fewer than two classes or no features are left.
     """
-    for name in (table.target, *table.groups, *table.leave_out):
+    frame = frame.rename(columns=str)
+    for name in (table.target, *table.groups, *table.leave_out, *table.read_as):
         if name not in frame.columns:
             kind = "column"
             raise unknown(kind, name, frame.columns)
@@ -169,7 +149,10 @@ def table_examples(frame: pd.DataFrame, table: Table) -> TableItems:
         raise DatasetError(message)
     other = {table.target, *table.groups, *table.leave_out}
     # A table written with its row numbers comes back with a column of this name.
-    given = [c for c in frame.columns if c not in other and not str(c).startswith("Unnamed:")]
+    unnamed = [c for c in frame.columns if str(c).startswith("Unnamed:")]
+    if unnamed:
+        notes.append(f"{len(unnamed)} columns without a heading are left out.")
+    given = [c for c in frame.columns if c not in other and c not in unnamed]
     preparation = _preparation(frame, given, table, notes)
     x = matrix(lambda name: cells_of(frame[name]), preparation)
     groups = _groups(frame, table.groups, x)
@@ -214,8 +197,11 @@ def _labelled(
     frame: pd.DataFrame, table: Table, notes: list[str]
 ) -> tuple[pd.DataFrame, "pd.Series[str]"]:
     """Return the rows that have a label and something besides, and their labels."""
-    missing = frozenset((*MISSING_TEXTS, *table.missing))
-    texts = frame[table.target].map(lambda cell: _label(cell, missing))
+    # A class may be called None or NA; only an empty cell has no class.
+    missing = frozenset(table.missing)
+    cells = pd.Series(cells_of(frame[table.target]), index=frame.index, name=table.target)
+    texts = cells.map(lambda cell: _label(cell, missing))
+    _tell_spellings(cells, texts, notes)
     others = frame.drop(columns=[table.target])
     is_empty = others.isna() | others.apply(lambda column: column.astype("string") == "")
     blank = texts.isna() | is_empty.fillna(value=True).all(axis=1)
@@ -242,52 +228,44 @@ def _label(cell: Any, missing: frozenset[str]) -> str | None:
     return str(int(number)) if number.is_integer() else text
 
 
+def _tell_spellings(cells: "pd.Series[Any]", labels: "pd.Series[Any]", notes: list[str]) -> None:
+    """Note classes that were written in several ways, and those that may be the same."""
+    known = labels.notna()
+    written: dict[str, set[str]] = {}
+    for cell, label in zip(cells[known], labels[known], strict=True):
+        written.setdefault(label, set()).add(str(cell).strip())
+    for label, texts in sorted(written.items()):
+        if len(texts) > 1 and len({text.removesuffix(".0") for text in texts}) > 1:
+            listed = ", ".join(map(repr, sorted(texts)))
+            notes.append(f"{listed} are one class of {cells.name}, {label!r}.")
+    if alike := spelled_alike(labels[known]):
+        notes.append(
+            f"{cells.name} has classes that may be the same, and are kept apart: {alike}. Correct "
+            "the table to join them."
+        )
+    if odd := sorted(set(written) & set(MISSING_TEXTS)):
+        notes.append(f"{', '.join(map(repr, odd))} is a class of {cells.name}, not a missing one.")
+
+
 def _preparation(
     frame: pd.DataFrame, given: Sequence[str], table: Table, notes: list[str]
 ) -> TablePreparation:
     """Return how each column becomes numbers, read off its values."""
     missing_texts = tuple(dict.fromkeys((*MISSING_TEXTS, *table.missing)))
-    missing = frozenset(missing_texts)
-    columns: list[NumberColumn | CategoryColumn] = []
-    for name in given:
-        cells = cells_of(frame[name])
-        texts = [text_of(cell, missing) for cell in cells]
-        stand_ins = (table.stands_for_missing[name],) if name in table.stands_for_missing else ()
-        plain = np.array([number_of(cell, missing) for cell in cells])
-        known = sum(text is not None for text in texts)
-        if known and np.isfinite(plain).sum() < _LEAST_NUMBERS * known:
-            count = Counter(text for text in texts if text is not None)
-            if len(count) > _MOST_CATEGORIES:
-                notes.append(f"{name} has {len(count)} different texts and is left out.")
-                continue
-            usual = count.most_common(1)[0][0]
-            column = CategoryColumn(name=name, categories=tuple(sorted(count)), usual=usual)
-            columns.append(column)
-            continue
-        if any(isinstance(cell, str) for cell in cells):
-            unread = int(np.isnan(plain).sum())
-            if unread:
-                notes.append(f"{name} is not a number in {unread} rows; they count as missing.")
-        if stand_ins:
-            absent = np.isin(plain, stand_ins)
-            notes.append(f"{name} is missing in {int(absent.sum())} rows.")
-            plain = np.where(absent, np.nan, plain)
-        columns.append(_number_column(str(name), plain, stand_ins))
+    reader = ColumnReader(
+        frozenset(missing_texts),
+        table.stands_for_missing,
+        table.read_as,
+        prefers_comma=table.prefers_comma,
+    )
+    read = [reader.column(str(name), frame[name]) for name in given]
+    columns = tuple(column for column in read if column is not None)
+    notes += reader.notes
     if not columns:
         message = f"No column is left to learn from; {', '.join(given) or 'none'} was given."
         raise DatasetError(message)
-    return TablePreparation(columns=tuple(columns), missing_texts=missing_texts)
-
-
-def _number_column(
-    name: str, values: npt.NDArray[np.float64], stand_ins: tuple[float, ...]
-) -> NumberColumn:
-    """Return a column of numbers with its range and its median, as examples of its values."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return NumberColumn(name=name, missing=stand_ins)
-    low, usual, high = map(float, np.quantile(known, (0.01, 0.5, 0.99), method="nearest"))
-    return NumberColumn(name=name, missing=stand_ins, low=low, usual=usual, high=high)
+    notes.append(summary(columns))
+    return TablePreparation(columns=columns, missing_texts=missing_texts)
 
 
 def _groups(

@@ -1,0 +1,231 @@
+"""How a column of texts writes its numbers, recognised from all of them or chosen by the user."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from tunesmith.artifacts.preparation import NumberFormat
+from tunesmith.errors import DatasetError, UsageError
+from tunesmith.inference.numbers import DATE_FORMATS, read_formatted
+
+__all__ = ["FORMATS", "TEXT", "described", "format_of", "named_format"]
+
+TEXT = "text"
+"""Choice of a user for a column whose texts are kinds, not numbers."""
+FORMATS = ("comma", "point", "day-first", "month-first", TEXT)
+"""Choices of a user for a column: 1.234,5 or 1,234.5, 31/12/2020 or 12/31/2020, or no number."""
+
+Separator = Literal["", ".", ",", " ", "'"]
+# Share of the texts that a format has to read.
+_LEAST_READ = 0.9
+_MOST_LOOKED_AT = 2000
+_DIGITS = re.compile(r"[+\-\u2212\u2013]?\d[\d.,'\u00a0\u202f\u2009 ]*(?:[eE][+-]?\d+)?")
+_UNITS = {
+    "", "%", "usd", "eur", "gbp", "chf", "jpy", "cad", "aud", "inr", "cny", "rub", "brl", "sek",
+    "nok", "dkk", "pln", "czk", "us$", "kr", "fr", "zł", "kg", "g", "mg", "km", "m", "cm", "mm",
+    "s", "ms", "sec", "min", "h", "hz", "khz", "mhz", "db", "dbfs", "lufs", "bpm", "bit", "bits",
+    "kbps", "kbit/s", "kb/s", "kb", "mb", "gb", "x", "pt", "st", "cents", "qpm", "°c", "°f",
+}  # fmt: skip
+_POWERS = re.compile(r"\d\s*(?:k|m|mn|mio|b|bn)$", re.IGNORECASE)
+
+
+def named_format(name: str, texts: Sequence[str]) -> NumberFormat | None:
+    """Return the format that a user chose for the texts of a column, None for no number.
+
+    Raises
+    ------
+    UsageError
+        When there is no such choice.
+    """
+    if name not in FORMATS:
+        message = f"There is no format {name!r} of a column. Known: {', '.join(FORMATS)}."
+        raise UsageError(message)
+    if name == TEXT:
+        return None
+    if name in {"day-first", "month-first"}:
+        is_day_first = name == "day-first"
+        return NumberFormat(kind="date", dates="day first" if is_day_first else "month first")
+    affixes, powers = _affixes(texts) or ((), False)
+    if name == "comma":
+        thousands = _separator(texts, ".", " ", "'")
+        return NumberFormat(decimal=",", thousands=thousands, affixes=affixes, powers=powers)
+    return NumberFormat(thousands=_separator(texts, ",", " ", "'"), affixes=affixes, powers=powers)
+
+
+def format_of(
+    name: str, texts: Sequence[str], *, prefers_comma: bool = False
+) -> NumberFormat | None:
+    """Return the format that reads nearly all texts of a column, None where none does.
+
+    Parameters
+    ----------
+    name
+        The column; for messages.
+    texts
+        Its texts, those that stand for missing left out.
+    prefers_comma
+        Whether numbers that could be read in two ways have decimal commas, as in a file whose
+        columns are separated by semicolons.
+
+    Raises
+    ------
+    DatasetError
+        When the texts can be read in two ways; the message names the option that decides.
+    """
+    if not texts:
+        return None
+    few = list(dict.fromkeys(texts))[:_MOST_LOOKED_AT]
+    for form in (*_dates(name, few), NumberFormat(kind="duration")):
+        if _reads(form, few):
+            return form
+    affixes = _affixes(few)
+    if affixes is None:
+        return None
+    bare = [_bare(text, affixes[0]) for text in few]
+    for form in _numbers(name, bare, prefers_comma=prefers_comma):
+        whole = form.model_copy(update={"affixes": affixes[0], "powers": affixes[1]})
+        if _reads(whole, few):
+            return whole
+    return None
+
+
+def _reads(form: NumberFormat, texts: Sequence[str]) -> bool:
+    values = np.array([read_formatted(text, form) for text in texts])
+    return bool(np.isfinite(values).mean() >= _LEAST_READ)
+
+
+def _dates(name: str, texts: Sequence[str]) -> list[NumberFormat]:
+    """Return the format of dates that reads the texts, if any."""
+    forms = {kind: NumberFormat(kind="date", dates=kind) for kind in DATE_FORMATS}  # type: ignore[arg-type]
+    if not any(re.search(r"\d", text) for text in texts[:20]):
+        return []
+    fitting = [kind for kind, form in forms.items() if _reads(form, texts)]
+    if {"day first", "month first"} <= set(fitting):
+        shares = {
+            kind: np.isfinite([read_formatted(text, forms[kind]) for text in texts]).mean()
+            for kind in ("day first", "month first")
+        }
+        if shares["day first"] == shares["month first"]:
+            if all("." in text for text in texts):
+                return [forms["day first"]]
+            message = (
+                f"The dates of column {name!r}, such as {texts[0]!r}, can begin with the day or "
+                f"with the month. Say which: --read-as {name}=day-first or --read-as "
+                f"{name}=month-first (`read_as:` in a YAML file)."
+            )
+            raise DatasetError(message)
+        best = max(shares, key=lambda kind: shares[kind])
+        return [forms[best]]
+    return [forms[kind] for kind in fitting[:1]]
+
+
+def _affixes(texts: Sequence[str]) -> tuple[tuple[str, ...], bool] | None:
+    """Return the unit or currency around the numbers, and whether k or M multiply them.
+
+    None where the texts hold no numbers, or several units: 5 USD and 5 EUR are not comparable.
+    """
+    count: Counter[str] = Counter()
+    n_powers = n_numbers = 0
+    for text in texts:
+        found = _DIGITS.search(text)
+        if found is None:
+            continue
+        before, after = text[: found.start()].strip(), text[found.end() :].strip()
+        if re.search(r"\d", after):
+            continue
+        n_numbers += 1
+        if _POWERS.search(text) and len(after) <= 3:
+            n_powers += 1
+            after = ""
+        if not all(_is_unit(affix) for affix in (before, after)):
+            return None
+        count.update(affix for affix in (before, after) if affix)
+    if n_numbers < _LEAST_READ * len(texts):
+        return None
+    frequent = [affix for affix, times in count.items() if times >= 0.01 * len(texts)]
+    if len(frequent) > 1 and not all(count[affix] >= 0.9 * n_numbers for affix in frequent):
+        return None
+    return tuple(sorted(frequent, key=len, reverse=True)), bool(n_powers)
+
+
+def _is_unit(affix: str) -> bool:
+    """Return whether a text beside a number is a unit; letters may be a name's, as in `Take 5`."""
+    return affix.casefold() in _UNITS or not re.search(r"[\w#]", affix)
+
+
+def _bare(text: str, affixes: Sequence[str]) -> str:
+    for affix in affixes:
+        text = text.removeprefix(affix).removesuffix(affix).strip()
+    return re.sub(r"\s*[A-Za-z]+$", "", text)
+
+
+def _numbers(name: str, texts: Sequence[str], *, prefers_comma: bool) -> list[NumberFormat]:
+    """Return the formats of numbers to try, the right one first.
+
+    A comma or a point before exactly three digits may separate thousands. What other texts of the
+    column show decides.
+    """
+    marked = [text for text in texts if "," in text or "." in text]
+    point = NumberFormat(thousands=_separator(texts, ",", " ", "'"))
+    comma = NumberFormat(decimal=",", thousands=_separator(texts, ".", " ", "'"))
+    is_comma = any(_must_be_decimal(text, ",") for text in marked)
+    is_point = any(_must_be_decimal(text, ".") for text in marked)
+    if is_comma or is_point:
+        # Where both stand, the column is written in two ways, and neither can be trusted.
+        return [] if is_comma and is_point else [comma if is_comma else point]
+    if any(text.count(".") > 1 for text in marked):
+        return [comma]
+    doubtful = next((text for text in marked if "," in text), None)
+    is_settled = any("." in text or text.count(",") > 1 for text in marked)
+    if doubtful is None or is_settled or prefers_comma:
+        return [comma if doubtful is not None and prefers_comma and not is_settled else point]
+    message = (
+        f"The numbers of column {name!r}, such as {doubtful!r}, can be "
+        f"{doubtful.replace(',', '')} or {doubtful.replace(',', '.')}. Say which: --read-as "
+        f"{name}=point (a comma separates thousands) or --read-as {name}=comma (it separates "
+        "decimals; `read_as:` in a YAML file)."
+    )
+    raise DatasetError(message)
+
+
+def _must_be_decimal(text: str, mark: str) -> bool:
+    """Return whether a mark can only separate decimals in a text."""
+    other = "." if mark == "," else ","
+    if text.count(mark) != 1:
+        return False
+    whole, _, digits = text.partition(mark)
+    if other in digits:
+        return False
+    return other in whole or len(digits) != 3 or not 1 <= len(whole.strip("+- ")) <= 3
+
+
+def _separator(texts: Sequence[str], *marks: Separator) -> Separator:
+    """Return the mark that separates thousands in some text, "" where none does."""
+    spaces = str.maketrans("\u00a0\u202f\u2009", "   ")
+    for mark in marks:
+        pattern = re.compile(rf"\d{re.escape(mark)}\d{{3}}(?!\d)")
+        if any(pattern.search(text.translate(spaces)) for text in texts):
+            return mark
+    return ""
+
+
+def described(form: NumberFormat) -> str:
+    """Return how a format reads a column, to follow its name."""
+    if form.kind == "duration":
+        return "is read as durations in seconds"
+    if form.kind == "date":
+        return f"is read as dates ({form.dates}), in days since 1970"
+    parts = []
+    if form.decimal == ",":
+        parts.append("decimal commas")
+    if form.thousands:
+        mark = "a space" if form.thousands == " " else f"{form.thousands!r}"
+        parts.append(f"thousands separated by {mark}")
+    if form.affixes:
+        parts.append(f"without {' and '.join(map(repr, form.affixes))}")
+    if form.powers:
+        parts.append("k and M as thousands and millions")
+    return f"is read as numbers: {', '.join(parts) or 'long minus signs'}"

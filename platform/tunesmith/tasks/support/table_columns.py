@@ -1,0 +1,214 @@
+"""Columns of a table: what each one is, read off its values, and how it becomes numbers."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tunesmith.artifacts.preparation import (
+    CategoryColumn,
+    Column,
+    NumberColumn,
+    NumberFormat,
+    WordsColumn,
+)
+from tunesmith.inference.tables import Cell, cells_of, number_of, text_of, words_of
+from tunesmith.tasks.support.number_formats import TEXT, described, format_of, named_format
+
+__all__ = ["ColumnReader", "spelled_alike", "summary"]
+
+_MOST_CATEGORIES = 40
+_LEAST_NUMBERS = 0.5
+# A column of texts is read by its words if they are sentences rather than names.
+_LEAST_WORDS, _MOST_WORDS = 3, 100
+_LEAST_SHARE_OF_WORD, _LEAST_ROWS_OF_WORD = 0.01, 5
+_EXACT_32, _EXACT_64 = 2.0**24, 2.0**53
+_LISTED = 6
+
+
+class ColumnReader:
+    """Decides how columns become numbers, and keeps what a user should know about it.
+
+    Parameters
+    ----------
+    missing
+        Texts that stand for a missing value.
+    stand_ins
+        By column, a number that stands for a missing one.
+    formats
+        By column, what the user says its texts are; see `number_formats.FORMATS`.
+    prefers_comma
+        As in `format_of`.
+    """
+
+    def __init__(
+        self,
+        missing: frozenset[str],
+        stand_ins: Mapping[str, float],
+        formats: Mapping[str, str],
+        *,
+        prefers_comma: bool = False,
+    ) -> None:
+        self._missing = missing
+        self._stand_ins = stand_ins
+        self._formats = formats
+        self._prefers_comma = prefers_comma
+        self.notes: list[str] = []
+
+    def column(self, name: str, values: "pd.Series[Any]") -> Column | None:
+        """Return how a column becomes numbers, None where it is left out.
+
+        Raises
+        ------
+        DatasetError
+            When its texts can be read in two ways.
+        """
+        cells = cells_of(values)
+        texts = [text for cell in cells if (text := text_of(cell, self._missing)) is not None]
+        if not texts:
+            self.notes.append(f"{name} is empty: it has no value in any row.")
+            return NumberColumn(name=name, missing=self._stand_in(name))
+        numbers = np.array([number_of(cell, self._missing) for cell in cells])
+        plain = float(np.isfinite(numbers).sum() / len(texts))
+        chosen = self._formats.get(name)
+        if chosen == TEXT:
+            return self._texts(name, texts)
+        own = [cell.strip() for cell in cells if isinstance(cell, str)]
+        own = [text for text in own if text and text not in self._missing]
+        if chosen is not None:
+            return self._formatted(name, cells, named_format(chosen, own))
+        if plain < 1 and own:
+            form = format_of(name, own, prefers_comma=self._prefers_comma)
+            if form is not None and (form != NumberFormat() or plain < _LEAST_NUMBERS):
+                return self._formatted(name, cells, form)
+        if plain < _LEAST_NUMBERS:
+            return self._texts(name, texts)
+        if own:
+            unread = int(np.isnan(numbers).sum())
+            if unread:
+                odd = next((t for t in own if np.isnan(number_of(t, self._missing))), None)
+                example = f", such as {odd!r}" if odd is not None else ""
+                self.notes.append(
+                    f"{name} is not a number in {unread} rows{example}; they count as missing."
+                )
+            self._tell_spellings(name, own)
+        return self._number(name, numbers, None)
+
+    def _stand_in(self, name: str) -> tuple[float, ...]:
+        return (self._stand_ins[name],) if name in self._stand_ins else ()
+
+    def _formatted(
+        self, name: str, cells: Sequence[Cell], form: NumberFormat | None
+    ) -> NumberColumn:
+        numbers = np.array([number_of(cell, self._missing, (), form) for cell in cells])
+        if form is not None:
+            self.notes.append(f"{name} {described(form)}.")
+        unread = int(np.isnan(numbers).sum())
+        if unread:
+            self.notes.append(f"{name} is no such value in {unread} rows; they count as missing.")
+        return self._number(name, numbers, form)
+
+    def _number(
+        self, name: str, values: npt.NDArray[np.float64], form: NumberFormat | None
+    ) -> NumberColumn:
+        """Return a column of numbers with its range and its median, as examples of its values."""
+        stand_ins = self._stand_in(name)
+        if stand_ins:
+            absent = np.isin(values, stand_ins)
+            self.notes.append(f"{name} is missing in {int(absent.sum())} rows.")
+            values = np.where(absent, np.nan, values)
+        known = values[np.isfinite(values)]
+        if not len(known):
+            return NumberColumn(name=name, missing=stand_ins, format=form)
+        low, usual, high = map(float, np.quantile(known, (0.01, 0.5, 0.99), method="nearest"))
+        offset, has_rest = self._exactness(name, known)
+        return NumberColumn(
+            name=name, missing=stand_ins, low=low, usual=usual, high=high, format=form,
+            offset=offset, has_rest=has_rest,
+        )  # fmt: skip
+
+    def _exactness(self, name: str, known: npt.NDArray[np.float64]) -> tuple[float, bool]:
+        """Return what to subtract so that 32 bits keep whole numbers apart, and if that is enough.
+
+        Models read 32-bit numbers, which round whole numbers above 2^24.
+        """
+        largest = float(np.abs(known).max())
+        if largest <= _EXACT_32 or (known != np.round(known)).any():
+            return 0.0, False
+        if largest > _EXACT_64:
+            self.notes.append(
+                f"{name} has whole numbers above 2^53, the last digits of which are lost. If it is "
+                f"an id, leave it out."
+            )
+            return 0.0, False
+        if len(np.unique(known.astype(np.float32))) == len(np.unique(known)):
+            return 0.0, False
+        offset = float(known.min())
+        shifted = known - offset
+        has_rest = len(np.unique(shifted.astype(np.float32))) < len(np.unique(shifted))
+        second = ", as two numbers" if has_rest else ""
+        self.notes.append(
+            f"{name} is read as its distance from {offset:.0f}{second}, to keep differences that "
+            "32-bit numbers would round away."
+        )
+        return offset, has_rest
+
+    def _texts(self, name: str, texts: Sequence[str]) -> Column | None:
+        count = Counter(texts)
+        self._tell_spellings(name, texts)
+        if len(count) <= _MOST_CATEGORIES:
+            usual = count.most_common(1)[0][0]
+            return CategoryColumn(name=name, categories=tuple(sorted(count)), usual=usual)
+        words = [words_of(text) for text in texts]
+        if np.mean([len(own) for own in words]) >= _LEAST_WORDS:
+            times = Counter(word for own in words for word in own)
+            least = max(_LEAST_ROWS_OF_WORD, _LEAST_SHARE_OF_WORD * len(texts))
+            frequent = [word for word, n in times.most_common(_MOST_WORDS) if n >= least]
+            frequent = [word for word in frequent if times[word] < len(texts)]
+            if frequent:
+                self.notes.append(
+                    f"{name} has {len(count)} different texts; the model reads which of its "
+                    f"{len(frequent)} most frequent words a text holds."
+                )
+                return WordsColumn(name=name, words=tuple(sorted(frequent)), usual=texts[0])
+        self.notes.append(f"{name} has {len(count)} different texts and is left out.")
+        return None
+
+    def _tell_spellings(self, name: str, texts: Iterable[str]) -> None:
+        alike = spelled_alike(texts)
+        if alike:
+            self.notes.append(f"{name} has values that may be the same: {alike}.")
+
+
+def spelled_alike(texts: Iterable[str]) -> str:
+    """Return the texts that differ by case, spaces or leading zeros alone, "" where none do."""
+    count = Counter(texts)
+    spellings: dict[str, list[str]] = {}
+    for text in sorted(count):
+        key = " ".join(text.casefold().split())
+        if key.isdecimal():
+            key = key.lstrip("0") or "0"
+        spellings.setdefault(key, []).append(text)
+    alike = [own for own in spellings.values() if len(own) > 1]
+    listed = [" and ".join(f"{text!r} ({count[text]})" for text in own) for own in alike[:_LISTED]]
+    more = f", and {len(alike) - _LISTED} more" if len(alike) > _LISTED else ""
+    return "; ".join(listed) + more
+
+
+def summary(columns: Sequence[Column]) -> str:
+    """Return one sentence on how all columns are read."""
+    parts = []
+    numbers = [column.name for column in columns if isinstance(column, NumberColumn)]
+    if numbers:
+        parts.append(f"as numbers {', '.join(numbers)}")
+    kinds = [column for column in columns if isinstance(column, CategoryColumn)]
+    if kinds:
+        listed = ", ".join(f"{column.name} ({len(column.categories)})" for column in kinds)
+        parts.append(f"as categories, with how many there are, {listed}")
+    words = [column.name for column in columns if isinstance(column, WordsColumn)]
+    if words:
+        parts.append(f"as words {', '.join(words)}")
+    return f"Columns are read {'; '.join(parts)}."
