@@ -114,7 +114,7 @@ def test_a_worse_challenger_is_refused_and_waits(store, add_run):
     promote(store, "composer")
     add_run("r2", weak_model())
     said = refusal(store)
-    assert list(said) == ["better"]
+    assert list(said) == ["better", "baseline"]
     assert "worse beyond noise" in said["better"]
     now = aliases(store, "composer")
     assert (now.champion, now.previous, now.challenger) == (1, None, 2)

@@ -11,7 +11,7 @@ from tunesmith.api.stores import AnyStore
 from tunesmith.api.tasks import Plugins, run_of, using_plugins
 from tunesmith.artifacts.store import Store
 from tunesmith.inference.smoke import Bounds
-from tunesmith.registry import Bundle, Catalogued, aliases, catalogue_or_say
+from tunesmith.registry import Bundle, Catalogued, aliases, catalogue_or_say, line_of, open_run
 from tunesmith.registry import promote as through_gate
 from tunesmith.reports.publishing import ensure_report
 from tunesmith.tasks import Task
@@ -48,6 +48,7 @@ def promote_run(
     *,
     force: str | None,
     memory_mb: int,
+    baseline: bool = False,
     say: Callable[[str], None],
 ) -> Promotion:
     """Evaluate a run where its report is out of date, and make its model the champion.
@@ -57,16 +58,23 @@ def promote_run(
     Refused
         When the gate refuses the model; the champion is as it was.
     """
-    before = aliases(store, task)
+    if baseline:
+        from tunesmith.tuning.baseline import baseline_run
+
+        simple = baseline_run(open_run(store, task, run_id))
+        say(f"The baseline, logistic regression, is run {simple.run_id}.")
+        run_id = simple.run_id
     report, made = ensure_report(store, task, run_id)
     if made:
         say(f"Evaluated run {report.run_id} first.")
+    line = line_of(open_run(store, task, report.run_id))
+    before = aliases(store, line)
     bounds = Bounds(memory_bytes=memory_mb * 1_000_000)
     try:
         bundle = through_gate(store, task, report.run_id, force=force, bounds=bounds)
     finally:
-        catalogued = catalogue_or_say(store, task, say)
-    moved = aliases(store, task).record != before.record
+        catalogued = catalogue_or_say(store, line, say)
+    moved = aliases(store, line).record != before.record
     return Promotion(bundle, moved, before.champion if moved else None, catalogued)
 
 
@@ -77,6 +85,7 @@ def promote(
     run: str | None = None,
     force: str | None = None,
     memory_mb: int = 1000,
+    baseline: bool = False,
     plugin: Plugins = (),
     store: AnyStore | None = None,
     progress: Progress = silent,
@@ -93,9 +102,13 @@ def promote(
     run
         Name of the run; the task's latest by default.
     force
-        A reason to overrule the rules of judgement (better, leaks, noise); the history keeps it.
+        A reason to overrule the rules of judgement (better, baseline, leaks, noise); the history
+        keeps it.
     memory_mb
         Memory that a serving process can spare, in MB.
+    baseline
+        Whether logistic regression on the same data and split is trained, evaluated and promoted
+        in place of the run's model.
     plugin
         Python or YAML files with tasks or families of your own.
     store
@@ -125,5 +138,7 @@ def promote(
     """
     with using_plugins(plugin):
         opened, name, run_id = run_of(task, run, store)
-        done = promote_run(opened, name, run_id, force=force, memory_mb=memory_mb, say=progress)
+        done = promote_run(
+            opened, name, run_id, force=force, memory_mb=memory_mb, baseline=baseline, say=progress
+        )
         return Model(done.bundle)

@@ -64,7 +64,7 @@ class MidiPreparation(_Part):
 
 
 class NumberFormat(_Part):
-    """How the texts of a column write numbers; numbers that are no texts are taken as they are."""
+    """Form of the numbers in a column of texts; cells that are numbers are taken as they are."""
 
     kind: Literal["number", "duration", "date"] = Field(
         default="number",

@@ -27,6 +27,11 @@ def _show(result: dict[str, Any]) -> None:
     _print_verdicts(result["verdicts"])
     instead = f", replacing version {replaced}" if replaced else ""
     click.echo(f"{result['task']}: version {result['version']} is the champion{instead}.")
+    if result["beside"] is not None:
+        click.echo(
+            f"Its columns or classes are not those of {result['beside']}, so it has a champion of "
+            f"its own and is served as {result['task']}."
+        )
     click.echo(f"Bundle: {result['bundle']}")
     if mlflow := result["mlflow"]:
         version = mlflow["versions"][str(result["version"])]
@@ -37,14 +42,23 @@ def _show(result: dict[str, Any]) -> None:
 @command(
     show=_show,
     extras=("train",),
-    sections={"What": ("run_id", "plugins"), "Gate": ("force", "memory_mb"), "Where": ("store",)},
+    sections={
+        "What": ("run_id", "plugins"),
+        "Gate": ("force", "baseline", "memory_mb"),
+        "Where": ("store",),
+    },
 )
 @click.argument("task")
 @click.option("--run", "run_id", metavar="ID", help="Run to promote  [the latest]")
 @click.option(
     "--force",
     metavar="REASON",
-    help="Promote although the rules `better`, `leaks` or `noise` refuse; the history keeps it.",
+    help="Promote although `better`, `baseline`, `leaks` or `noise` refuses; the history keeps it.",
+)
+@click.option(
+    "--baseline",
+    is_flag=True,
+    help="Train logistic regression on the same data, and promote it instead of the run's model.",
 )
 @click.option(
     "--memory-mb",
@@ -54,7 +68,13 @@ def _show(result: dict[str, Any]) -> None:
 )
 @plugin_option
 def main(
-    store: str | None, task: str, run_id: str | None, force: str | None, memory_mb: int
+    store: str | None,
+    task: str,
+    run_id: str | None,
+    force: str | None,
+    *,
+    baseline: bool,
+    memory_mb: int,
 ) -> dict[str, Any]:
     """Make the winner of TASK the champion, if it passes the gate.
 
@@ -63,6 +83,7 @@ def main(
     \b
     Examples:
       tunesmith promote composer
+      tunesmith promote composer --baseline
       tunesmith promote composer --force "the old model reads one dataset only"
     """
     from tunesmith.api.promotion import promote_run
@@ -71,19 +92,23 @@ def main(
 
     artefacts = Store(store)
     try:
-        done = promote_run(artefacts, task, run_id, force=force, memory_mb=memory_mb, say=echo)
+        done = promote_run(
+            artefacts, task, run_id, force=force, memory_mb=memory_mb, baseline=baseline, say=echo
+        )
     except Refused as refused:
         _print_verdicts([verdict.json_object() for verdict in refused.verdicts], err=True)
         raise
     bundle = done.bundle
+    newest = history(artefacts, bundle.task)[0]
     return {
-        "task": task,
+        "task": bundle.task,
         "version": bundle.version,
+        "beside": task if bundle.task != task else None,
         "moved": done.moved,
         "replaced": done.replaced,
         "run_id": bundle.card.run_id,
         "sha256": bundle.card.sha256,
-        "verdicts": history(artefacts, task)[0].json_object()["verdicts"] if done.moved else [],
+        "verdicts": newest.json_object()["verdicts"] if done.moved else [],
         "bundle": artefacts.path(*bundle.parts),
         "mlflow": done.catalogued.as_dict() if done.catalogued else None,
     }

@@ -216,7 +216,7 @@ def _comparisons(subject: Subject, baselines: Mapping[str, Array]) -> dict[str, 
         name: compare(test.y, p, other, test.groups, metric=metric)
         for name, other in baselines.items()
     }
-    champion = against_champion(subject.run, test, p, metric)
+    champion = against_champion(subject.run, test, p, metric, subject.parts.table)
     return comparisons | {"champion": champion} if champion else comparisons
 
 

@@ -7,6 +7,7 @@ from tunesmith.inference.classifier import Classifier, InputSchema
 from tunesmith.registry.bundles import Bundle, bundles, champion, open_bundle
 from tunesmith.registry.gate import Refused
 from tunesmith.registry.history import history, rollback
+from tunesmith.registry.lines import line_of
 from tunesmith.registry.mlflow_registry import (
     Catalogued,
     CatalogueError,
@@ -33,6 +34,7 @@ __all__ = [
     "catalogue_or_say",
     "champion",
     "history",
+    "line_of",
     "open_bundle",
     "open_run",
     "promote",

@@ -40,7 +40,7 @@ def card_text(card: Card) -> str:
     body = "\n\n".join(
         f"## {title}\n\n" + "\n".join(lines) for title, lines in sections.items() if lines
     )
-    return f"{_head(card)}\n# {card.task}, version {card.version}\n\n{body}\n"
+    return f"{_head(card)}\n# {card.name}, version {card.version}\n\n{body}\n"
 
 
 def _head(card: Card) -> str:

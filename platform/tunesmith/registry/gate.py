@@ -24,6 +24,7 @@ __all__ = [
     "LEAST_REFERENCE_ROWS",
     "Refused",
     "Verdict",
+    "baseline_rule",
     "better_rule",
     "equality_rule",
     "evaluated_rule",
@@ -35,9 +36,13 @@ __all__ = [
     "unevaluated",
 ]
 
+BASELINE_FAMILY = "linear"
+"""Family of the simple baseline."""
 LARGEST_DIFFERENCE = 1e-5
 LEAST_REFERENCE_ROWS = 200
 _SMOKE_ROWS = 64
+# Fewer independent test items cannot show that a good model is better than the simple baseline.
+_FEW_GROUPS = 50
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -193,6 +198,53 @@ def better_rule(report: ReportRecord, champion: int | None) -> Verdict:
     return Verdict(
         rule=rule,
         passed=comparison.beyond_noise,
+        message=message,
+        may_be_forced=True,
+        facts=comparison.json_object(),
+    )
+
+
+def baseline_rule(report: ReportRecord) -> Verdict:
+    """Return whether the model is better beyond noise than logistic regression on the same items.
+
+    A model that is no better is not worth its size and its opacity; the baseline can be promoted
+    in its place. Few test items cannot tell the two apart: there the rule warns, unless the model
+    is worse beyond noise.
+    """
+    rule = "baseline"
+    comparison = report.comparisons.get("linear")
+    if report.model is not None and report.model.family == BASELINE_FAMILY:
+        message = "the model is the simple baseline itself, logistic regression"
+        return Verdict(rule=rule, passed=True, message=message, may_be_forced=True)
+    if comparison is None or comparison.difference is None:
+        message = "logistic regression cannot read this task; see the rule `better`"
+        return Verdict(rule=rule, passed=True, message=message, may_be_forced=True)
+    gap = comparison.difference
+    text = (
+        f"{comparison.metric} {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}] against logistic "
+        f"regression on {comparison.rows} untouched {report.unit}s"
+    )
+    if report.baseline.get("linear"):
+        reached = report.baseline["linear"][report.unit].get(comparison.metric)
+        own = report.item_metrics.get(comparison.metric)
+        if reached is not None and own is not None:
+            text += f" ({own.value:.4f} against {reached.value:.4f})"
+    message = text
+    passed: bool | None = comparison.beyond_noise or None
+    if passed is None and gap.high >= 0 and comparison.groups < _FEW_GROUPS:
+        message = (
+            f"{comparison.groups} independent test {report.unit}s are too few to tell it from the "
+            f"simple baseline: {text}"
+        )
+    elif passed is None:
+        passed = False
+        message = (
+            f"no better than the simple baseline beyond noise: {text}. Promote the baseline: "
+            f"tunesmith promote {report.task} --baseline"
+        )
+    return Verdict(
+        rule=rule,
+        passed=passed,
         message=message,
         may_be_forced=True,
         facts=comparison.json_object(),

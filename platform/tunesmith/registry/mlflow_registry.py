@@ -216,7 +216,7 @@ def _move_text(record: ChampionRecord) -> str:
 def _run_of(client: "MlflowClient", bundle: Bundle) -> str | None:
     """Return MLflow's run of the trial that a bundle comes from, where the search tracked it."""
     lineage = bundle.card.lineage
-    experiment = client.get_experiment_by_name(bundle.task)
+    experiment = client.get_experiment_by_name(bundle.card.task)
     if experiment is None or lineage is None:
         return None
     run_id, trial = bundle.card.run_id, lineage.trial

@@ -26,6 +26,7 @@ from tunesmith.registry.card import make_card
 from tunesmith.registry.card_text import card_text
 from tunesmith.registry.gate import (
     Refused,
+    baseline_rule,
     better_rule,
     equality_rule,
     evaluated_rule,
@@ -37,6 +38,7 @@ from tunesmith.registry.gate import (
     unevaluated,
 )
 from tunesmith.registry.history import move_champion, name_challenger
+from tunesmith.registry.lines import line_of
 
 __all__ = ["promote"]
 
@@ -65,15 +67,16 @@ def promote(
     run_id
         Which run; the latest by default.
     force
-        A reason to overrule the rules of judgement (``better``, ``leaks``, ``noise``), kept in the
-        history. Rules of integrity cannot be overruled.
+        A reason to overrule the rules of judgement (``better``, ``baseline``, ``leaks``,
+        ``noise``), kept in the history. Rules of integrity cannot be overruled.
     bounds
         Memory and time of the smoke prediction.
 
     Returns
     -------
     Bundle
-        The champion.
+        The champion. A run on a table with other columns or classes than those of the task's
+        champion begins another line: the name of the bundle says which.
 
     Raises
     ------
@@ -87,19 +90,20 @@ def promote(
     if force is not None and not force.strip():
         message = "--force needs a reason; it is kept in the history."
         raise UsageError(message)
-    store.sweep(*layout.model(task))
     run = open_run(store, task, run_id)
+    line = line_of(run)
+    store.sweep(*layout.model(line))
     evaluated = open_report(store, task, run.run_id)
     if evaluated is None:
         raise Refused(task, (unevaluated(run),))
     report = evaluated.record
     model, classifier, verdicts = _build(run, report, bounds or Bounds())
-    bundle = _publish(run, report, model, classifier, verdicts)
-    now = read_aliases(store, task)
+    bundle = _publish(run, report, model, classifier, verdicts, line=line)
+    now = read_aliases(store, line)
     if now.champion == bundle.version:
         return bundle
-    name_challenger(store, task, bundle.version)
-    verdicts += [better_rule(report, now.champion), leaks_rule(report)]
+    name_challenger(store, line, bundle.version)
+    verdicts += [better_rule(report, now.champion), baseline_rule(report), leaks_rule(report)]
     if not run.record.is_noise_check:
         verdicts.append(noise_rule(_noise_report(store)))
     refusing = [verdict for verdict in verdicts if verdict.passed is False]
@@ -107,7 +111,7 @@ def promote(
         raise Refused(task, tuple(verdicts))
     move_champion(
         store,
-        task,
+        line,
         bundle.version,
         action="force" if refusing else "promote",
         reason=force,
@@ -173,15 +177,21 @@ def _publish(
     model: bytes,
     classifier: Classifier,
     verdicts: list[Verdict],
+    *,
+    line: str,
 ) -> Bundle:
     """Write the bundle under the next number; the same model of the same run is written once."""
-    store, task = run.store, run.task
-    for bundle in bundles(store, task):
+    store = run.store
+    for bundle in bundles(store, line):
         if bundle.card.sha256 == sha256(model) and bundle.card.run_id == run.run_id:
             return bundle
     variants = _variants(run, report)
     card = make_card(run, report, model, classifier, verdicts).model_copy(
         update={
+            "name": line,
+            "title": run.record.title
+            if line == run.task
+            else f"{run.record.title}: {run.record.dataset.name}",
             "variants": {
                 name: _kept(report.variants[name], graph) for name, graph in variants.items()
             },
@@ -190,11 +200,11 @@ def _publish(
             },
         }
     )
-    number = max(versions(store, task), default=0) + 1
+    number = max(versions(store, line), default=0) + 1
     while not _write(store, card.model_copy(update={"version": number}), model, variants):
         # Someone else took the number in the meantime.
         number += 1
-    return open_bundle(store, task, number)
+    return open_bundle(store, line, number)
 
 
 def _kept(scores: VariantScores, graph: bytes) -> VariantScores:
@@ -204,10 +214,10 @@ def _kept(scores: VariantScores, graph: bytes) -> VariantScores:
 
 def _write(store: Store, card: Card, model: bytes, variants: dict[str, bytes]) -> bool:
     """Write a bundle; return whether its number was free."""
-    with store.staging(*layout.model(card.task)) as staging:
+    with store.staging(*layout.model(card.name)) as staging:
         staging.write_bytes(model, MODEL)
         for name, graph in variants.items():
             staging.write_bytes(graph, variant_file(name))
         staging.write_bytes(card_text(card).encode(), CARD_TEXT)
         card.write(staging, layout.CARD)
-        return staging.publish(*layout.bundle(card.task, card.version), marker=layout.CARD)
+        return staging.publish(*layout.bundle(card.name, card.version), marker=layout.CARD)

@@ -15,7 +15,7 @@ from tunesmith.plugins import Snapshot, restore
 from tunesmith.tuning.trial import hide_gpus_not_given
 from tunesmith.tuning.trial_data import TrialData
 
-__all__ = ["MODEL_FOLDER", "refit"]
+__all__ = ["MODEL_FOLDER", "refit", "train_and_export"]
 
 MODEL_FOLDER = "model"
 # The gate of promotion asks for 200.
@@ -33,6 +33,33 @@ def refit(
     views: Sequence[str],
     plugins: Snapshot | None = None,
 ) -> dict[str, bytes]:
+    """Train a setting in a worker of Ray; see `train_and_export`.
+
+    Parameters
+    ----------
+    trial_data, family, params, steps, seed, threads, views
+        As `train_and_export` takes them.
+    plugins
+        Those of the search; by default those of this process.
+    """
+    hide_gpus_not_given()
+    if plugins is not None:
+        restore(plugins)
+    return train_and_export(
+        trial_data, family, params, steps=steps, seed=seed, threads=threads, views=views
+    )
+
+
+def train_and_export(
+    trial_data: TrialData,
+    family: str,
+    params: Mapping[str, Any],
+    *,
+    steps: int,
+    seed: int,
+    threads: int,
+    views: Sequence[str],
+) -> dict[str, bytes]:
     """Train a setting on all development items for a number of steps and export it.
 
     Parameters
@@ -47,8 +74,6 @@ def refit(
         As in `Family.fit`.
     views
         Inputs of the model that this one is, or is to be a part of.
-    plugins
-        Those of the search; by default those of this process.
 
     Returns
     -------
@@ -61,9 +86,6 @@ def refit(
     ModelError
         When the family yields no step.
     """
-    hide_gpus_not_given()
-    if plugins is not None:
-        restore(plugins)
     model = None
     model_family = get_family(family)
     development = trial_data.development.with_copies(model_family.view)

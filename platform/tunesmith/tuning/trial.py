@@ -87,13 +87,13 @@ class SearchTrial(tune.Trainable):
         """Train one step and return figures; ``score`` never falls."""
         started = time.perf_counter()
         figures: list[dict[str, float]] = []
-        judged: list[_Judged] = []
+        judged: list[Judged] = []
         fit_s = 0.0
         for fit, validation in self._fits:
             before = time.perf_counter()
             step = next(fit)
             fit_s += time.perf_counter() - before
-            judged.append(_Judged.of(step.model, validation))
+            judged.append(Judged.of(step.model, validation))
             figures.append({**step.metrics, **judged[-1].scores()})
         self._fit_s += fit_s
         number = self.iteration + 1
@@ -121,7 +121,7 @@ class SearchTrial(tune.Trainable):
 
 
 @dataclass(frozen=True)
-class _Judged:
+class Judged:
     """Predictions of a trial for its validation items, and for their first copies behind them."""
 
     by_row: npt.NDArray[Any]
@@ -131,7 +131,7 @@ class _Judged:
     n_items: int
 
     @classmethod
-    def of(cls, model: Fitted, validation: Examples) -> "_Judged":
+    def of(cls, model: Fitted, validation: Examples) -> "Judged":
         copied = validation.as_copied()
         every = [validation] if copied is None else [validation, copied]
         n_items = len(validation)

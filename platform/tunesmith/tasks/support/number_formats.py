@@ -1,4 +1,4 @@
-"""How a column of texts writes its numbers, recognised from all of them or chosen by the user."""
+"""Forms of the numbers in a column of texts, recognised in all of them or chosen by the user."""
 
 import re
 from collections import Counter
@@ -14,9 +14,9 @@ from tunesmith.inference.numbers import DATE_FORMATS, read_formatted
 __all__ = ["FORMATS", "TEXT", "described", "format_of", "named_format"]
 
 TEXT = "text"
-"""Choice of a user for a column whose texts are kinds, not numbers."""
+"""Choice of a user for a column whose texts are kinds."""
 FORMATS = ("comma", "point", "day-first", "month-first", TEXT)
-"""Choices of a user for a column: 1.234,5 or 1,234.5, 31/12/2020 or 12/31/2020, or no number."""
+"""Choices of a user for a column: 1.234,5 or 1,234.5, 31/12/2020 or 12/31/2020, or kinds."""
 
 Separator = Literal["", ".", ",", " ", "'"]
 # Share of the texts that a format has to read.
@@ -33,7 +33,7 @@ _POWERS = re.compile(r"\d\s*(?:k|m|mn|mio|b|bn)$", re.IGNORECASE)
 
 
 def named_format(name: str, texts: Sequence[str]) -> NumberFormat | None:
-    """Return the format that a user chose for the texts of a column, None for no number.
+    """Return the format that a user chose for the texts of a column, None for texts that are kinds.
 
     Raises
     ------
