@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from sklearn import datasets
 
-from tunesmith.artifacts.reports import AuditFinding
+from tunesmith.artifacts.reports import AuditFinding, Interval
 from tunesmith.datasets.splits import split_pieces
-from tunesmith.evaluation.table_audit import audit_table
+from tunesmith.evaluation.table_audit import audit_table, near_perfect
 from tunesmith.evaluation.table_rows import TableSides
 from tunesmith.tasks.support.tables import Table, read_table, table_examples
 
@@ -226,3 +226,9 @@ def test_a_real_table_raises_no_alarm(
 ) -> None:
     frame = read_table(data_dir / file).sample(6000, random_state=0)
     assert not _alarms(_findings(frame, target, groups=groups))
+
+
+def test_a_near_perfect_accuracy_is_a_caution_where_many_rows_show_it() -> None:
+    assert near_perfect(Interval(value=1, low=0.99, high=1)).result == "caution"
+    # All right of 27: honest tables of that size give this, such as the wines.
+    assert near_perfect(Interval(value=1, low=0.87, high=1)).result == "clear"

@@ -55,6 +55,10 @@ def test_the_card_says_what_a_server_and_a_reader_need(store, add_run):
     assert card.metrics["piece"]["accuracy"].value > 0.5
     assert card.lineage.family == "toy"
     assert sum(card.split.parts.values()) == 180
+    # Counted in the data, not a constant sentence.
+    assert (
+        card.split.rule == "No test item shares a group (such as duplicates) with a training item"
+    )
     assert {verdict.rule for verdict in card.gate} == {"schema", "equality", "evaluated", "smoke"}
     assert {"python", "onnxruntime"} <= card.libraries.promotion.keys()
     stored = store.read_json("models", "composer", "0001", "card.json")

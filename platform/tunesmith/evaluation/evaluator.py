@@ -19,6 +19,7 @@ from tunesmith.artifacts.reports import (
     Comparison,
     Importance,
     InputSummary,
+    LeakResult,
     Metrics,
     Pictures,
     PublishedFigure,
@@ -47,6 +48,7 @@ from tunesmith.evaluation.segments import choose_segments
 from tunesmith.evaluation.selection import selection
 from tunesmith.evaluation.slices import slices
 from tunesmith.evaluation.subject import Subject
+from tunesmith.evaluation.table_audit import near_perfect
 from tunesmith.evaluation.variants import variants
 from tunesmith.evaluation.words import word_effects
 from tunesmith.registry.bundles import sha256
@@ -61,6 +63,8 @@ logger = logging.getLogger(__name__)
 
 Array = npt.NDArray[np.float64]
 
+# Findings of the leak checks as a report lists them.
+_ORDER: list[LeakResult] = ["leak", "caution", "clear", "not applicable"]
 # With fewer groups a bootstrap of groups cannot show how much metrics vary.
 _FEW_GROUPS = 20
 
@@ -265,7 +269,10 @@ def _audit(subject: Subject) -> list[AuditFinding]:
     learned, test, pieces = subject.parts.learned, subject.parts.test, subject.pieces
     columns = {"features": subject.features}
     if pieces is None:
-        return audit(learned, test, columns=columns, table=subject.parts.table)
+        findings = audit(learned, test, columns=columns, table=subject.parts.table)
+        if subject.parts.table is not None:
+            findings.append(near_perfect(_scores(test, subject.predictions.by_item)["accuracy"]))
+        return sorted(findings, key=lambda finding: _ORDER.index(finding.result))
     table = pieces.dataset.pieces().set_index("piece_id")
     metadata = table[[name for name in METADATA if name in table]]
     return audit(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tunesmith.artifacts.reports import AuditFinding, LeakResult
+from tunesmith.artifacts.reports import AuditFinding, Interval, LeakResult
 from tunesmith.evaluation.source_columns import (
     EXCEPTIONS,
     MOST_ROWS,
@@ -23,11 +23,12 @@ from tunesmith.evaluation.source_columns import (
 from tunesmith.evaluation.table_pairs import MOST_NAMED, class_in_pairs, quoted, repeated
 from tunesmith.evaluation.table_rows import TableSides, near_duplicates, shared_groups
 
-__all__ = ["TableSides", "audit_table"]
+__all__ = ["TableSides", "audit_table", "near_perfect"]
 
 # A tree on one column that reaches this balanced accuracy reads the class off. The strongest
 # honest columns known stay below it: 0.95 for the petals of iris.
 _IS_CLASS = 0.97
+_NEAR_PERFECT = 0.98
 _LEAST_OF_A_CLASS = 20
 # Of the way from chance to perfect.
 _STRONG, _IDENTIFYING = 0.5, 0.1
@@ -67,6 +68,25 @@ def audit_table(sides: TableSides) -> list[AuditFinding]:
         shared_groups(sides),
         near_duplicates(sides),
     ]
+
+
+def near_perfect(accuracy: Interval) -> AuditFinding:
+    """Return whether a model is better than honest models of tables nearly ever are.
+
+    Parameters
+    ----------
+    accuracy
+        Of the model on the test rows.
+    """
+    check = "near-perfect accuracy"
+    if accuracy.low < _NEAR_PERFECT:
+        message = f"The accuracy, {accuracy}, is not suspiciously high."
+        return AuditFinding(check=check, result="clear", message=message)
+    message = (
+        f"The accuracy is {accuracy}. Few honest tables allow that: make sure that every column is "
+        "known before the class, and that rows of one source are on one side."
+    )
+    return AuditFinding(check=check, result="caution", message=message)
 
 
 def _columns(sides: TableSides) -> AuditFinding:

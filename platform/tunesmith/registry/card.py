@@ -138,8 +138,14 @@ def _split(run: Run, report: ReportRecord) -> Split:
         seed=run.record.seed,
         parts={str(name): int(count) for name, count in counts.items()},
         test_groups=report.n_test_groups,
-        rule="whole groups of duplicates on one side",
+        rule=_rule(report),
     )
+
+
+def _rule(report: ReportRecord) -> str:
+    """Return what the audit counted about groups on both sides of the split."""
+    counted = [f.message for f in report.audit if f.check == "groups on both sides"]
+    return counted[0].removesuffix(".") if counted else "groups were not checked"
 
 
 def _limits(run: Run, report: ReportRecord) -> list[str]:

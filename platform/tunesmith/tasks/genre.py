@@ -28,7 +28,7 @@ SONGS = Songs(
 
 
 def _read(store: Store, request: Request) -> TaskData:
-    """Return the table, or the user's own, split by artist."""
+    """Return the table, or the user's own, whole groups on one side."""
     del store
     data, _ = song_table(SONGS, request)
     return replace(data, parts=split(data.examples, request.seed))
