@@ -5,13 +5,17 @@ import re
 import socket
 import subprocess
 import sys
-import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
 from click.testing import CliRunner
 
 from tests.nodes import free_port
+from tests.serving.conftest import write_bundle
 from tunesmith.artifacts.store import Store
 from tunesmith.cli import serve
 from tunesmith.errors import UsageError
@@ -80,13 +84,22 @@ def test_options_win_over_the_file() -> None:
     assert changed.address == ("127.0.0.1", 9)
     assert shipped.address == ("127.0.0.1", 8000)
     assert changed.deployments["Tunesmith"]["max_queued_requests"] == 256
+    below = replace(shipped.changed(host="::1"), route_prefix="/music")
+    assert below.url == "http://[::1]:8000/music"
 
 
 @pytest.mark.slow
 @pytest.mark.cluster
-def test_serves_until_sigterm_and_drains(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["config.yaml", pytest.param("cluster-config.yaml", marks=pytest.mark.long)]
+)
+def test_serves_until_sigterm_and_drains(
+    store: Store, midi_factory: Callable[..., bytes], name: str
+) -> None:
+    write_bundle(store)
     port = free_port()
-    command = ["-m", "tunesmith", "serve", "--port", str(port), "--store", str(tmp_path)]
+    command = ["-m", "tunesmith", "serve", "--port", str(port), "--store", store.uri]
+    command += ["--config", str(CONFIG.resolve().with_name(name))]
     with subprocess.Popen(
         [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"},
@@ -94,9 +107,20 @@ def test_serves_until_sigterm_and_drains(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("Starting Ray")
         line = process.stderr.readline()
-        assert line.startswith(f"Serving on http://127.0.0.1:{port}: no model yet. No model: ")
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=30) as answer:
-            assert answer.status == 200
-        process.terminate()
+        assert line.startswith(f"Serving on http://127.0.0.1:{port}: composer (version 1).")
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            piece = midi_factory(n_notes=2_000)
+            files = [("file", ("a.mid", piece, "audio/midi"))] * 30
+
+            def ask() -> int:
+                return int(client.post("/v1/composer", files=files).status_code)
+
+            assert ask() == 200
+            with ThreadPoolExecutor(6) as pool:
+                asked = [pool.submit(ask) for _ in range(6)]
+                _, waiting = wait(asked, timeout=0.3)
+                assert waiting, "all were answered before the server was asked to end"
+                process.terminate()
+                assert [each.result() for each in asked] == [200] * 6
         assert "answered first" in process.stderr.read()
         assert process.wait(60) == 0

@@ -169,7 +169,7 @@ def main(
     result = {
         "checked": check,
         "config": str(config or "The shipped configuration"),
-        "address": "http://{}:{}".format(*configuration.address),
+        "address": configuration.url,
         "with_model": sum(node.has_model for node in nodes),
         "nodes": [asdict(node) for node in nodes],
     }

@@ -59,6 +59,13 @@ class Configuration:
         options = self.serve.get("http_options", {})
         return str(options.get("host", _LOOPBACK)), int(options.get("port", _PORT))
 
+    @property
+    def url(self) -> str:
+        """URL of the page."""
+        host, port = self.address
+        host = f"[{host}]" if ":" in host else host
+        return f"http://{host}:{port}{self.route_prefix.rstrip('/')}"
+
     def changed(
         self, *, store: str | None = None, host: str | None = None, port: int | None = None
     ) -> "Configuration":
