@@ -1,4 +1,4 @@
-"""``tunesmith keys``: add, list and revoke API keys."""
+"""``tunesmith keys``: add, limit, list and revoke API keys."""
 
 from typing import Any
 
@@ -14,13 +14,14 @@ _COLUMNS = (Column("name"), Column("requests per minute", right=True), Column("h
 
 @click.group()
 def main() -> None:
-    """Add, list and revoke the API keys of a store's servers."""
+    """Add, limit, list and revoke the API keys of a store's servers."""
 
 
 @command(show=lambda result: click.echo(result["key"]), extras=("serve",))
 @click.argument("name")
 @click.option(
     "--per-minute",
+    type=click.IntRange(min=1),
     default=600,
     show_default=True,
     help="Most requests per minute, for each replica.",
@@ -53,6 +54,28 @@ def _list(*, store: str | None) -> dict[str, Any]:
     return {"keys": [key.model_dump() for key in Keys.of(Store(store)).keys]}
 
 
+@command(
+    show=lambda result: click.echo(
+        f"{result['name']} may send {result['requests_per_minute']:,} requests per minute."
+    ),
+    extras=("serve",),
+)
+@click.argument("name")
+@click.option(
+    "--per-minute",
+    type=click.IntRange(min=1),
+    required=True,
+    help="Most requests per minute, for each replica.",
+)
+def _limit(*, store: str | None, name: str, per_minute: int) -> dict[str, Any]:
+    """Change the rate limit of the key called NAME. The key itself stays the same."""
+    from tunesmith.artifacts.store import Store
+    from tunesmith.serving.http.auth import limit_key
+
+    limit_key(Store(store), name, per_minute)
+    return {"name": name, "requests_per_minute": per_minute}
+
+
 @command(show=lambda result: click.echo(f"{result['revoked']} is revoked."), extras=("serve",))
 @click.argument("name")
 def _revoke(*, store: str | None, name: str) -> dict[str, Any]:
@@ -65,5 +88,6 @@ def _revoke(*, store: str | None, name: str) -> dict[str, Any]:
 
 
 main.add_command(_add, "add")
+main.add_command(_limit, "limit")
 main.add_command(_list, "list")
 main.add_command(_revoke, "revoke")

@@ -113,6 +113,26 @@ def test_each_key_has_its_own_rate(store: Store, make_service: Callable[..., Ser
         assert ask(fast) == 200
 
 
+def test_a_rate_changes_while_serving(store: Store, make_service: Callable[..., Service]) -> None:
+    key = make_key(store, "ann", "--per-minute", "20")
+    headers = {"Authorization": f"Bearer {key}"}
+    with local_client(make_service(), client="192.0.2.9") as client:
+
+        def ask() -> int:
+            return int(client.get("/v1/models", headers=headers).status_code)
+
+        assert [ask() for _ in range(3)] == [200, 200, 429]
+        limit = ["limit", "ann", "--per-minute", "6000", "--store", store.uri]
+        result = CliRunner().invoke(main, limit)
+        assert result.exit_code == 0, result.output
+        assert "6,000 requests per minute" in result.output
+        wait_until(lambda: ask() == 200)
+        assert {ask() for _ in range(50)} == {200}
+    unknown = CliRunner().invoke(main, ["limit", "anne", "--per-minute", "6", "--store", store.uri])
+    assert unknown.exit_code == 2
+    assert "ann" in unknown.output
+
+
 def test_a_damaged_key_file_keeps_the_old_keys(
     store: Store, make_service: Callable[..., Service], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -26,7 +26,7 @@ from tunesmith.serving.http.paths import path_of
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.settings import AccessSettings
 
-__all__ = ["Access", "Key", "Keys", "add_key", "revoke_key"]
+__all__ = ["Access", "Key", "Keys", "add_key", "limit_key", "revoke_key"]
 
 logger = logging.getLogger("tunesmith.serve")
 
@@ -197,6 +197,24 @@ def add_key(store: Store, name: str, requests_per_minute: int = 600) -> str:
     added = Key(name=name, sha256=_hash(secret), requests_per_minute=requests_per_minute)
     _write(store, [*keys, added])
     return secret
+
+
+def limit_key(store: Store, name: str, requests_per_minute: int) -> None:
+    """Change the rate limit of a key; running servers follow within seconds.
+
+    Raises
+    ------
+    UsageError
+        When there is no key of that name.
+    StoreError
+        When the store cannot be read or written.
+    """
+    keys = Keys.of(store).keys
+    if not any(key.name == name for key in keys):
+        kind = "key"
+        raise unknown(kind, name, [key.name for key in keys])
+    limit = {"requests_per_minute": requests_per_minute}
+    _write(store, [key.model_copy(update=limit) if key.name == name else key for key in keys])
 
 
 def revoke_key(store: Store, name: str) -> None:
