@@ -256,3 +256,15 @@ def test_a_full_disk_comes_as_a_row_that_says_what_to_do(store, monkeypatch, kin
     assert done["error"][0] == ""
     assert done["error"][1].startswith("part-00001")
     assert "No space left on device. Free some room there" in done["error"][1]
+
+
+def test_a_piece_of_drums_is_kept_and_said_but_has_no_silent_chunks(store, tmp_path, midi_factory):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.mid").write_bytes(midi_factory(n_notes=60, is_drum=True))
+    result = run(store, folder)
+    (row,) = result["work/results"]
+    assert row["n_chunks"] == len(result["chunks"]) == 0
+    assert row["n_notes"] == 60
+    assert any("drums only" in warning for warning in row["warnings"])
+    assert row["damage"] is None

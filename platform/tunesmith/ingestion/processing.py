@@ -225,6 +225,8 @@ class _BatchOutput:
             limit = "max_frames"
             raise MidiLimitExceeded(limit, n_frames, p.limits.max_frames)
         roll = velocity_roll(score, p.frames_per_second)
+        if not roll.any():  # drums alone: there is nothing to learn from in a chunk
+            roll = roll[:0]
         chunks, padded, starts = chunk_roll(roll, p.chunk_frames, p.hop)
         row = {
             "piece_id": sha256[:16],
