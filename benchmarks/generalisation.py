@@ -1,4 +1,4 @@
-"""What copies of pieces and blocks of features are worth, at home and on another collection.
+"""Measure the worth of copies of pieces and of blocks of features, at home and elsewhere.
 
     python benchmarks/generalisation.py big4 recitals --store FOLDER
 
