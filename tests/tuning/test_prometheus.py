@@ -28,7 +28,7 @@ def _exported(task: str) -> dict[tuple[str, str], float]:
     found = {}
     for sample in _SAMPLE.finditer(text):
         labels = dict(re.findall(r'(\w+)="([^"]*)"', sample["labels"]))
-        if labels["task"] == task:
+        if labels.get("task") == task:
             found[sample["name"], labels.get("state", "")] = float(sample["value"])
     return found
 
