@@ -116,6 +116,30 @@ def _port_taken(q: Target, patch: pytest.MonkeyPatch) -> Target:
     return q
 
 
+def _dead_cluster(q: Target, _: pytest.MonkeyPatch) -> Target:
+    (q.machine.ray_folder / "ray_current_cluster").write_text(f"127.0.0.1:{free_port()}")
+    return q
+
+
+def _no_address(q: Target, _: pytest.MonkeyPatch) -> Target:
+    (q.machine.ray_folder / "ray_current_cluster").write_text("nonsense")
+    return q
+
+
+def _proxy(q: Target, _: pytest.MonkeyPatch) -> Target:
+    return _change(q, environment={"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "localhost"})
+
+
+def _read_only_shared_memory(q: Target, patch: pytest.MonkeyPatch) -> Target:
+    # Whoever runs the tests may write everywhere: the answer of a read-only mount is planted.
+    usual = os.access
+    patch.setattr(
+        machine_checks.os, "access",
+        lambda path, mode: path != q.machine.shared_memory and usual(path, mode),
+    )  # fmt: skip
+    return q
+
+
 def _small_shared_memory(q: Target, patch: pytest.MonkeyPatch) -> Target:
     usual = machine_checks.shutil.disk_usage
     small = _usage(total=64_000_000, free=64_000_000)
@@ -189,6 +213,10 @@ PLANTED = {
     _token_open: ("token file", "warning", "chmod 600"),
     _dead_session: ("leftovers", "warning", "remove the folders"),
     _port_taken: ("ports", "fault", "--port"),
+    _dead_cluster: ("current cluster", "warning", "rm "),
+    _no_address: ("current cluster", "warning", "rm "),
+    _proxy: ("proxies", "warning", "NO_PROXY=127.0.0.1,localhost,::1"),
+    _read_only_shared_memory: ("shared memory", "warning", "remount,rw"),
     _small_shared_memory: ("shared memory", "fault", "--shm-size"),
     _little_memory: ("memory", "fault", "stop other programs"),
     _few_files: ("open files", "warning", "ulimit -n 4096"),
@@ -220,6 +248,51 @@ def test_the_port_of_a_running_ray_is_no_fault(
     question = _port_taken(healthy, monkeypatch)
     (question.machine.proc / "77" / "cmdline").write_bytes(b"/x/ray/core/src/ray/gcs/gcs_server\0")
     assert [f for f in examine(question) if f.state != "ok"] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "/home/somebody/with/a/long/name/.venv/lib/python3.13/site-packages/ray/core/src/ray/raylet",
+        "/home/somebody/with/a/long/name/.venv/bin/python -u /x/y/ray/dashboard/dashboard.py",
+    ],
+)
+def test_the_port_of_ones_own_ray_is_no_fault_however_long_its_path(
+    healthy: Target, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    question = _port_taken(healthy, monkeypatch)
+    words = command.replace(" ", "\0").encode()
+    (question.machine.proc / "77" / "cmdline").write_bytes(words + b"\0")
+    assert [f for f in examine(question) if f.state != "ok"] == []
+
+
+def test_a_live_cluster_of_this_machine_is_named(healthy: Target) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        (healthy.machine.ray_folder / "ray_current_cluster").write_text(address)
+        (found,) = [f for f in examine(healthy) if f.check == "current cluster"]
+    assert found.state == "ok"
+    assert f"--address {address}" in found.saw
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "/tmp/ray"),  # noqa: S108 - Ray's own
+        ({"RAY_TMPDIR": "/data/r"}, "/data/r/ray"),
+        ({"RAY_TMPDIR": "/data/r", "TMPDIR": "/other"}, "/data/r/ray"),
+    ],
+)
+def test_the_folder_of_ray_is_found_as_ray_finds_it(
+    environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray._common.utils import get_default_ray_temp_dir
+
+    for name in ("RAY_TMPDIR", "TMPDIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert str(Machine().ray_folder) == expected == get_default_ray_temp_dir()
 
 
 def test_the_machine_knows_who_listens_on_a_port() -> None:
@@ -351,3 +424,23 @@ def test_the_command_tells_people_what_to_do(
     assert out.splitlines()[-1] == f"{len(checks.CHECKS)} checks: 1 warning."
     assert out.startswith("warning ")
     assert " -> set RAY_AUTH_MODE=token" in out
+
+
+def test_the_configuration_of_a_server_is_checked_with_its_port_and_store(
+    healthy: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("tunesmith.cluster.machine.Machine", lambda: healthy.machine)
+    config = tmp_path / "config.yaml"
+    shipped = (Path(doctor.__file__).parent.parent / "serving" / "config.yaml").read_text()
+    config.write_text(shipped.replace("port: 8000", "port: 9123"))
+    arguments = ["--config", str(config), "--store", str(healthy.store_uri), "--all"]
+    code, out = _run(arguments, capsys)
+    assert code in {0, None}
+    assert f"{config} is valid: port 9123" in out
+    assert "9123" in next(line for line in out.splitlines() if " ports " in line)
+    config.write_text("applications: 3\n")
+    code, out = _run(arguments, capsys)
+    assert code == 1
+    assert "FAULT   configuration" in out
+    assert "--check" in out

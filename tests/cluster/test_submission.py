@@ -147,6 +147,24 @@ def test_a_folder_is_no_store_for_other_machines(store: str | None) -> None:
     cluster.submit(_order(store="s3://b/p"))
 
 
+def test_an_upload_that_is_too_large_names_its_largest_files(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name, size in {"data/songs.csv": 9_000_000, "small.py": 10}.items():
+        (tmp_path / name).write_bytes(bytes(size))
+
+    class Refusing(FakeClient):
+        def submit_job(self, **_: Any) -> str:
+            message = "Package size (600MiB) exceeds the maximum size of 512.00MiB."
+            raise ValueError(message)
+
+    cluster = Cluster(Refusing(), "http://127.0.0.1:8265")
+    with pytest.raises(
+        ClusterError, match=r"largest files are data/songs.csv \(9 MB\), small"
+    ) as e:
+        cluster.submit(Order("tune", ("composer",), tmp_path, store="s3://b/p"))
+    assert f"in {tmp_path / '.rayignore'}" in str(e.value)
+
+
 def test_a_refusal_says_who_refused_what() -> None:
     with pytest.raises(ClusterError, match=r"8265 did not take 'python jobs/tune.py refuse'"):
         Cluster(FakeClient(), LOOPBACK).submit(_order("refuse"))
@@ -279,3 +297,23 @@ def test_plugins_are_named_as_the_upload_holds_them(
     monkeypatch.setenv("TUNESMITH_PLUGINS", os.pathsep.join([str(inside), str(outside)]))
     with pytest.raises(UsageError, match=r"b\.py, which TUNESMITH_PLUGINS names, is not in"):
         order.runtime_env()
+
+
+def test_a_submitted_job_joins_its_cluster_and_starts_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray._private import services, worker
+    from ray.dashboard.modules.job.job_supervisor import JobSupervisor
+
+    from tunesmith.cluster import connection
+
+    monkeypatch.setenv("RAY_ADDRESS", "http://10.0.0.1:8265")
+    node = SimpleNamespace(_ray_params=SimpleNamespace(temp_dir=None))
+    monkeypatch.setattr(worker, "_global_node", node)
+    monkeypatch.setattr(
+        services, "canonicalize_bootstrap_address_or_die", lambda *_: "10.0.0.1:6379"
+    )
+    supervisor: Any = JobSupervisor.__new__(JobSupervisor)
+    supervisor._metadata = {}
+    supervisor._get_driver_runtime_env = lambda _: {}
+    # Of the process that Ray starts for a job, by `ray job submit` or `tunesmith submit`.
+    monkeypatch.setenv("RAY_ADDRESS", supervisor._get_driver_env_vars(False)["RAY_ADDRESS"])
+    assert connection._target(None) == "10.0.0.1:6379"

@@ -1,12 +1,18 @@
 """``tunesmith doctor``: problems of this machine, each with what to do about it."""
 
 import os
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tunesmith.cli.command import command
 from tunesmith.cli.wording import count
+from tunesmith.errors import UsageError
+
+if TYPE_CHECKING:
+    from tunesmith.cluster.findings import Finding, Target
 
 __all__ = ["main"]
 
@@ -32,21 +38,46 @@ def _show(result: dict[str, Any]) -> None:
         click.echo(f"{count(len(findings), 'check')} passed.")
 
 
+def _configured(target: "Target", path: Path) -> tuple["Finding", "Target"]:
+    """Check a server's configuration; return the target with its port, and its store if open."""
+    from tunesmith.artifacts.store import default_uri, without_credentials
+    from tunesmith.cluster.findings import Finding
+    from tunesmith.serving.launch import read_configuration
+
+    try:
+        configuration = read_configuration(path)
+    except UsageError as error:
+        do = f"correct it, then: tunesmith serve --config {path} --check"
+        return Finding("configuration", "fault", str(error), do), target
+    _, port = configuration.address
+    store = target.store_uri or configuration.settings.store
+    state = f"{path} is valid: port {port}, store {without_credentials(store or default_uri())}"
+    return Finding("configuration", "ok", state), replace(target, store_uri=store, http_port=port)
+
+
 @command(
     show=_show,
     code=lambda result: 1 if result["faults"] else 0,
-    sections={"What": ("address", "worker"), "Where": ("store",)},
+    sections={"What": ("address", "config", "worker"), "Where": ("store",)},
 )
 @click.option("--all", "every", is_flag=True, help="List the checks that passed as well.")
 @click.option(
     "--address", metavar="URL", help="Dashboard of a cluster to compare this machine with."
 )
 @click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Configuration of a server, such as serve/config.yaml: check it, its port and its store.",
+)
+@click.option(
     "--worker",
     is_flag=True,
     help="Start or join Ray and ask a worker for its GPU; takes 15 s.",
 )
-def main(*, store: str | None, every: bool, address: str | None, worker: bool) -> dict[str, Any]:
+def main(
+    *, store: str | None, every: bool, address: str | None, config: Path | None, worker: bool
+) -> dict[str, Any]:
     """Check this machine for problems: Ray, ports, memory, disk, GPUs, store and clock.
 
     Prints each problem with what to do about it. Nothing is started, except with --worker. Exits
@@ -56,13 +87,19 @@ def main(*, store: str | None, every: bool, address: str | None, worker: bool) -
     Examples:
       tunesmith doctor
       tunesmith doctor --all --address http://127.0.0.1:8265
+      tunesmith doctor --config serve/config.yaml
     """
     from tunesmith.cluster.checks import examine
     from tunesmith.cluster.findings import Target
     from tunesmith.cluster.machine import Machine
 
     url = address or os.environ.get("RAY_API_SERVER_ADDRESS")
-    findings = examine(Target(Machine(), store, url))
+    target = Target(Machine(), store, url)
+    findings = []
+    if config is not None:
+        finding, target = _configured(target, config)
+        findings.append(finding)
+    findings += examine(target)
     if worker:
         from tunesmith.cluster.worker import ask_worker
 

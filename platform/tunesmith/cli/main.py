@@ -29,6 +29,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "serve": "Serve the champions over HTTP on this machine.",
         "predict": "Classify files with a running server.",
         "keys": "Add, list and revoke API keys.",
+        "logs": "Show what the server on this machine logged.",
     },
     "Cluster": {
         "submit": "Run a command on a cluster and follow it.",

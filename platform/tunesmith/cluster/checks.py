@@ -16,8 +16,10 @@ from tunesmith.cluster.machine_checks import (
 )
 from tunesmith.cluster.ray_checks import (
     authentication,
+    current_cluster,
     leftovers,
     ports,
+    proxies,
     python,
     ray_version,
     token_mode,
@@ -32,7 +34,9 @@ CHECKS: tuple[Callable[[Target], Finding], ...] = (
     authentication,
     token_mode,
     leftovers,
+    current_cluster,
     ports,
+    proxies,
     shared_memory,
     memory,
     open_files,

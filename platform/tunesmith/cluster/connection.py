@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from tunesmith.cluster import embedded
+from tunesmith.cluster.loopback import keep_direct
 from tunesmith.errors import TunesmithError, UsageError
 
 __all__ = ["GROWS_TO", "ClusterError", "connect", "endpoints", "session"]
@@ -44,14 +46,16 @@ def connect(
     """Join the cluster at `address`, or start Ray on this machine.
 
     Inside a submitted job Ray sets ``RAY_ADDRESS`` itself, so the same command runs on a laptop and
-    on a cluster. The authentication mode is set on purpose: left alone, Ray writes a token into the
-    home folder that a later cluster then demands.
+    on a cluster. Unless an address is given, no cluster is joined, whatever runs on this machine.
+    The authentication mode is set on purpose: left alone, Ray writes a token into the home folder
+    that a later cluster then demands.
 
     Parameters
     ----------
     address
-        ``ray://…`` or ``host:port`` of a running cluster; without one ``RAY_ADDRESS`` is followed,
-        and where that is not set either Ray starts embedded, listening on loopback only.
+        ``ray://…`` or ``host:port`` of a running cluster, ``auto`` for the one of this machine;
+        without one ``RAY_ADDRESS`` is followed, and where that is not set either Ray starts
+        embedded, listening on loopback only.
     say
         Prints what is waited for, before Ray is imported: that alone takes a second.
     **options
@@ -83,21 +87,16 @@ def connect(
     if ray.is_initialized():
         return _with_what_comes(ray.cluster_resources())
     try:
-        with warnings.catch_warnings():
-            # Ray announces changes of its next version here, whatever the options are.
-            warnings.simplefilter("ignore", FutureWarning)
-            ray.init(
-                address=target,
-                log_to_driver=False,
-                logging_level=logging.WARNING,
-                configure_logging=False,
-                **options,
-            )
-    except Exception as error:  # Ray raises the base class when a process starts too slowly
-        if target:
-            message = f"Ray does not answer at {target}: {error} Check it with: ray status"
+        if target is None:
+            embedded.start(say or (lambda _: None), options)
         else:
-            message = f"Ray did not start on this machine: {error} Check it with: tunesmith doctor"
+            embedded.initialise(target, options)
+    except Exception as error:  # Ray raises the base class when a process starts too slowly
+        cause = embedded.first_line(error)
+        if target:
+            message = f"Ray does not answer at {target}: {cause} Check it with: ray status"
+        else:
+            message = f"Ray did not start on this machine: {cause} Check it with: tunesmith doctor"
         raise ClusterError(message) from error
     return _with_what_comes(ray.cluster_resources())
 
@@ -127,9 +126,10 @@ def endpoints() -> dict[str, Any]:
     import ray
 
     # Called again it only tells what it is connected to.
-    context: Any = ray.init(
-        ignore_reinit_error=True, logging_level=logging.WARNING, configure_logging=False
-    )
+    with embedded.keeping_sigterm():
+        context: Any = ray.init(
+            ignore_reinit_error=True, logging_level=logging.WARNING, configure_logging=False
+        )
     nodes = [node for node in ray.nodes() if node["Alive"]]
     return {
         "dashboard": f"http://{context.dashboard_url}" if context.dashboard_url else None,
@@ -142,7 +142,8 @@ def endpoints() -> dict[str, Any]:
 
 def _target(address: str | None) -> str | None:
     """Return the cluster to join; where there is none, set what an embedded Ray reads on import."""
-    target = address or os.environ.get("RAY_ADDRESS")
+    keep_direct()
+    target = address or os.environ.get("RAY_ADDRESS") or None
     if target is None:
         for name, value in (_EMBEDDED | _QUIET).items():
             os.environ.setdefault(name, value)

@@ -50,11 +50,14 @@ class Target:
         The store, or None for the usual one.
     address
         URL of a cluster's dashboard, ``http://host:8265``, or None.
+    http_port
+        Port that the server is to listen on.
     """
 
     machine: Machine
     store_uri: str | None = None
     address: str | None = None
+    http_port: int = 8000
 
 
 def gib(number: float) -> str:

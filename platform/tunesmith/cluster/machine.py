@@ -4,20 +4,24 @@ Read from ``/proc``, the file system and the environment, each through `Machine`
 plant a fault in any of them.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import sysconfig
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Gpu", "Machine", "Session"]
+__all__ = ["Gpu", "Machine", "Session", "accepts", "children", "end", "ray_folder"]
 
 _LISTENING = "0A"
 _GPU_ANSWER_S = 10.0
+_KILLED_S, _PAUSE_S = 5.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Machine:
     home
         The user's home folder, where Ray keeps its token.
     ray_folder
-        Where Ray keeps a folder a session.
+        Where Ray keeps a folder for each session, and the address of the current cluster.
     shared_memory
         The file system of Ray's object store.
     proc
@@ -61,7 +65,7 @@ class Machine:
 
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     home: Path = field(default_factory=Path.home)
-    ray_folder: Path = field(default_factory=lambda: Path(os.environ.get("RAY_TMPDIR", "/tmp/ray")))  # noqa: S108 - Ray's own
+    ray_folder: Path = field(default_factory=lambda: ray_folder(os.environ))
     shared_memory: Path = Path("/dev/shm")  # noqa: S108 - where Ray's object store is
     proc: Path = Path("/proc")
     packages: Path = field(default_factory=lambda: Path(sysconfig.get_path("purelib")))
@@ -98,7 +102,7 @@ class Machine:
     def owners(self, ports: tuple[int, ...]) -> dict[int, str]:
         """Return the processes that listen on `ports`; a name is "another user's" where hidden."""
         if not (self.proc / "net").exists():
-            return {port: "another program" for port in ports if _accepts(port)}
+            return {port: "another program" for port in ports if accepts("127.0.0.1", port)}
         sockets = {}
         for table in ("tcp", "tcp6"):
             path = self.proc / "net" / table
@@ -115,12 +119,51 @@ class Machine:
                 found[sockets[inode]] = _told(process)
         return found
 
+    def current_cluster(self) -> str | None:
+        """Return the address that Ray's own commands join on this machine, None without one."""
+        path = self.ray_folder / "ray_current_cluster"
+        return path.read_text(encoding="utf-8").strip() or None if path.is_file() else None
+
     def sessions(self) -> tuple[Session, ...]:
         """Return the folders of Ray's sessions, oldest first, and which still have a process."""
         if not self.ray_folder.is_dir():
             return ()
         folders = sorted(p for p in self.ray_folder.glob("session_2*") if p.is_dir())
         return tuple(Session(path, _answers(path / "sockets")) for path in folders)
+
+
+def ray_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder that Ray keeps its sessions in, the same way that Ray finds it."""
+    above = environment.get("RAY_TMPDIR")
+    if above is None and sys.platform.startswith("linux"):
+        above = environment.get("TMPDIR")
+    return Path(above or "/tmp") / "ray"  # noqa: S108 - Ray's own
+
+
+def children(proc: Path = Path("/proc")) -> set[int]:
+    """Return the processes that this one has started and that still run, none without ``/proc``."""
+    own = str(os.getpid())
+    found = set()
+    for path in proc.glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except (OSError, ValueError):
+            # It has ended meanwhile.
+            continue
+        if parent == own and state != "Z":
+            found.add(int(path.parent.name))
+    return found
+
+
+def end(processes: Iterable[int]) -> None:
+    """Kill processes that this one has started, and wait until they are gone."""
+    killed = set(processes)
+    for process in killed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    deadline = time.monotonic() + _KILLED_S
+    while killed & children() and time.monotonic() < deadline:
+        time.sleep(_PAUSE_S)
 
 
 def list_gpus() -> tuple[Gpu, ...] | None:
@@ -146,11 +189,13 @@ def _cgroup_limit() -> int | None:
     return None
 
 
-def _accepts(port: int) -> bool:
-    """Return whether a process accepts TCP connections on a port of loopback."""
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def accepts(host: str, port: int) -> bool:
+    """Return whether a process accepts TCP connections on a port of a machine."""
+    try:
+        with socket.create_connection((host, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
 
 
 def _sockets_of(process: Path) -> set[str]:
@@ -171,7 +216,7 @@ def _told(process: Path) -> str:
         words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return f"process {process.name}"
-    return f"process {process.name} ({' '.join(words)[:60].strip()})"
+    return f"process {process.name} ({' '.join(words).strip()})"
 
 
 def _answers(folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """Checks of the machine: memory, files, disks and GPUs."""
 
+import os
 import re
 import resource
 import shutil
@@ -38,6 +39,9 @@ def shared_memory(target: Target) -> Finding:
     if not folder.is_dir():
         what = f"there is no {folder}: Ray puts its object store on disk, which is slow"
         return Finding("shared memory", "warning", what, f"mount a tmpfs at {folder}")
+    if not os.access(folder, os.W_OK):
+        what = f"{folder} cannot be written to: Ray puts its object store on disk, which is slow"
+        return Finding("shared memory", "warning", what, f"mount -o remount,rw {folder}")
     total = shutil.disk_usage(folder).total
     advice = "start the container with --shm-size=2gb or more; on Kubernetes mount a memory volume"
     if total < LEAST_SHARED_BYTES:

@@ -5,29 +5,31 @@ import json
 import platform
 import re
 import stat
+import textwrap
 from importlib.metadata import PackageNotFoundError, requires, version
 from urllib.parse import urlsplit
 
 from tunesmith.cluster.findings import Finding, Target
+from tunesmith.cluster.loopback import LOOPBACK, proxied
+from tunesmith.cluster.machine import accepts
 
 __all__ = [
     "ask_version",
     "authentication",
+    "current_cluster",
     "leftovers",
     "ports",
+    "proxies",
     "python",
     "ray_version",
     "token_mode",
 ]
 
-# Ray's ports that a second cluster or another program collides with, and Serve's.
-PORTS = {
-    6379: "Ray's control store",
-    8265: "Ray's dashboard",
-    8000: "Ray Serve",
-    52365: "Ray's agent",
-}
+# Ray's ports that a second cluster or another program collides with.
+PORTS = {6379: "Ray's control store", 8265: "Ray's dashboard", 52365: "Ray's agent"}
 _ANSWER_S = 5.0
+# Characters of a command line that a finding shows.
+_SHOWN = 80
 
 
 def python(_: Target) -> Finding:
@@ -173,12 +175,52 @@ def leftovers(target: Target) -> Finding:
     return Finding("leftovers", "ok", state)
 
 
+def current_cluster(target: Target) -> Finding:
+    """Try the cluster that Ray's own commands join on this machine."""
+    name, path = "current cluster", target.machine.ray_folder / "ray_current_cluster"
+    address = target.machine.current_cluster()
+    if address is None:
+        return Finding(name, "ok", f"no {path}: Ray's own commands join no cluster by themselves")
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        what = f"{path} holds {address!r}, which is no HOST:PORT"
+        return Finding(name, "warning", what, f"rm {path}")
+    if accepts(host.strip("[]"), int(port)):
+        state = f"a Ray runs at {address}; to search on it: --address {address}"
+        return Finding(name, "ok", state)
+    return Finding(
+        name,
+        "warning",
+        f"{path} names {address}, where nothing listens: `ray status`, `serve run` and programs "
+        "that call ray.init() wait for it for minutes",
+        f"start that cluster again, or remove the file: rm {path}",
+    )
+
+
+def proxies(target: Target) -> Finding:
+    """Check that a proxy is not asked for addresses of this machine."""
+    hosts = proxied(target.machine.environment)
+    if hosts:
+        return Finding(
+            "proxies",
+            "warning",
+            f"a proxy is set, and would also be asked for {', '.join(hosts)}; Tunesmith's own "
+            "commands leave it out there, `ray job submit`, `serve` and curl do not",
+            f"export NO_PROXY={','.join(LOOPBACK)} no_proxy={','.join(LOOPBACK)}",
+        )
+    return Finding("proxies", "ok", "no proxy stands between this machine and itself")
+
+
 def ports(target: Target) -> Finding:
     """Find programs that listen on the ports of Ray and Serve."""
-    owners = target.machine.owners(tuple(PORTS))
+    known = {**PORTS, target.http_port: "the server"}
+    owners = target.machine.owners(tuple(known))
     strangers = {port: who for port, who in owners.items() if not _is_ray(who)}
     if strangers:
-        state = "; ".join(f"{port} ({PORTS[port]}): {who}" for port, who in strangers.items())
+        state = "; ".join(
+            f"{port} ({known[port]}): {textwrap.shorten(who, _SHOWN)}"
+            for port, who in strangers.items()
+        )
         return Finding(
             "ports",
             "fault",
@@ -191,7 +233,7 @@ def ports(target: Target) -> Finding:
         return Finding(
             "ports", "ok", f"{state} held by the Ray that runs here; a second needs others"
         )
-    return Finding("ports", "ok", f"{', '.join(map(str, PORTS))} are free")
+    return Finding("ports", "ok", f"{', '.join(map(str, sorted(known)))} are free")
 
 
 def _is_ray(owner: str) -> bool:

@@ -51,6 +51,9 @@ _TALKATIVE = (
 )
 _PAUSE_S = 0.5
 _SETTLED_S = 30.0
+# Of Ray's error about an upload beyond its limit, 512 MiB.
+_TOO_LARGE = "exceeds the maximum size"
+_SHOWN_FILES = 3
 
 
 # Commands that make sense as a job; the others run where their user is.
@@ -231,6 +234,8 @@ class Cluster:
             return str(self.client.submit_job(entrypoint=line, runtime_env=environment))
         except (ConnectionError, RuntimeError, ValueError) as error:
             message = f"{self.address} did not take {line!r}: {error}"
+            if _TOO_LARGE in str(error) and order.working_dir is not None:
+                message = _too_large(order.working_dir)
             raise ClusterError(message) from error
 
     def _require_shared(self, store: str | None) -> None:
@@ -327,6 +332,20 @@ class Cluster:
         while (state := self.status(job_id)) not in _ENDED and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
         return state
+
+
+def _too_large(folder: Path) -> str:
+    """Return what to do about a folder that is too large to upload: its largest files, by size."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    largest = sorted(((path.stat().st_size, path) for path in files), reverse=True)[:_SHOWN_FILES]
+    named = ", ".join(
+        f"{path.relative_to(folder).as_posix()} ({size / 1e6:,.0f} MB)" for size, path in largest
+    )
+    return (
+        f"{folder} is too large to upload; its largest files are {named}. Name what the job does "
+        f"not need, files or folders, in {folder / '.rayignore'}, one a line; put data into the "
+        "store or a bucket."
+    )
 
 
 def _name(status: Any) -> str:
