@@ -1,6 +1,8 @@
 """What every command line has in common."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -94,3 +96,58 @@ def test_a_closed_pipe_ends_quietly() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(30) == 141
+
+
+_ENDLESS = """
+import time
+from tunesmith.cli.command import command
+import click
+
+@command(continues=("--fresh",), uses_store=False)
+@click.argument("name")
+@click.option("--fresh", is_flag=True)
+def main(name, fresh):
+    click.echo("begun", err=True)
+    time.sleep(60)
+
+main(prog_name="tunesmith work")
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_continues_says_how_when_a_signal_ends_it(how: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _ENDLESS, "a b", "--fresh"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "begun\n"
+        process.send_signal(how)
+        errors = process.stderr.read()
+    assert process.returncode == 128 + how
+    assert errors == (
+        "Interrupted. Finished artifacts are kept. Continue with: tunesmith work 'a b'\n"
+    )
+
+
+def test_text_that_the_encoding_lacks_is_replaced_and_no_error() -> None:
+    program = (
+        "import click\nfrom tunesmith.cli.command import command\n"
+        "@command(uses_store=False, show=lambda result: click.echo(result['a']))\n"
+        "def main(): return {'a': '\\xe9\\u2026'}\nmain()"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+    )  # fmt: skip
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"\xe9?\n", b"")
+
+
+def test_a_name_that_the_encoding_lacks_is_said_in_one_line() -> None:
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    run = subprocess.run(
+        [sys.executable, "-m", "tunesmith", "history", "noise", "--store", "/tmp/é"],  # noqa: S108
+        capture_output=True, text=True, timeout=60, check=False, env=environment,
+    )  # fmt: skip
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
+    assert "Set PYTHONUTF8=1" in run.stderr

@@ -7,16 +7,19 @@ JSON can hold, and prints it for people. Logs and progress go to stderr, the ans
 
 import contextlib
 import functools
+import io
 import json
 import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import click
 
+from tunesmith.cli.ending import CLOSED_PIPE, Ending
+from tunesmith.cluster.loopback import keep_direct
 from tunesmith.errors import TunesmithError, UsageError
 from tunesmith.extras import missing_package
 
@@ -71,8 +74,6 @@ Sections = Mapping[str, Sequence[str]]
 """Names of options by the heading that the help lists them under."""
 
 _OUTPUT = "Output"
-# Of the convention of shells: 128 and the number of SIGPIPE, of SIGINT.
-_CLOSED_PIPE, _INTERRUPTED = 141, 130
 
 
 def echo(text: str = "") -> None:
@@ -93,11 +94,18 @@ class _Command(click.Command):
         *args: Any,
         sections: Sections,
         closing: Callable[[], Mapping[str, str]] | None,
+        once: Collection[str],
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
+        self.once = once
         self.sections = sections
         self.closing = closing
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the arguments as they were given, to print how to go on after an interruption."""
+        ctx.meta["tunesmith.arguments"] = [text for text in args if text not in self.once]
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings; those without one come first."""
@@ -145,6 +153,7 @@ def command(
     sections: Sections | None = None,
     closing: Callable[[], Mapping[str, str]] | None = None,
     table: bool = False,
+    continues: Collection[str] | None = None,
 ) -> Callable[[_Job], click.Command]: ...
 
 
@@ -171,6 +180,9 @@ def command(function: Any = None, /, **options: Any) -> Any:
         Returns lists for the end of the help, by their title.
     table
         Whether `show` prints a table, so that the command takes ``--wide``.
+    continues
+        Given where the command goes on from what is done when it is run again: SIGTERM then ends it
+        as Ctrl-C does, and the command line that continues is printed, without these flags.
 
     Returns
     -------
@@ -220,6 +232,7 @@ def _make(
     sections: Sections | None = None,
     closing: Callable[[], Mapping[str, str]] | None = None,
     table: bool = False,
+    continues: Collection[str] | None = None,
 ) -> click.Command:
 
     @click.command(
@@ -227,6 +240,7 @@ def _make(
         help=function.__doc__,
         sections=sections or ({"Where": ("store",)} if uses_store else {}),
         closing=closing,
+        once=continues or (),
         context_settings={"max_content_width": 100},
     )
     @_store_option(uses_store)
@@ -240,7 +254,12 @@ def _make(
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
             stream=sys.stderr,
         )
-        with _reported(as_json, extras):
+        keep_direct()
+        _print_any_text()
+        with (
+            Ending(handles_sigterm=continues is not None) as ending,
+            _reported(as_json, extras, ending),
+        ):
             # Ray tells of workers that die on stdout, which is the answer's alone.
             with contextlib.redirect_stdout(sys.stderr):
                 result = function(**values)
@@ -257,12 +276,12 @@ def _make(
 
 
 @contextlib.contextmanager
-def _reported(as_json: bool, extras: Sequence[str]) -> Iterator[None]:
+def _reported(as_json: bool, extras: Sequence[str], ending: Ending) -> Iterator[None]:
     """Turn what ends a command into its message and its exit code."""
     try:
         yield
     except TunesmithError as error:
-        raise SystemExit(_refuse(error, as_json)) from None
+        raise SystemExit(ending.code(_refuse(error, as_json))) from None
     except ImportError as error:
         path = click.get_current_context().command_path
         missing = missing_package(error, f"`{path}`", extras)
@@ -273,10 +292,24 @@ def _reported(as_json: bool, extras: Sequence[str]) -> Iterator[None]:
         # The reader has what it wanted. What is still buffered must not fail again at exit.
         with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        raise SystemExit(_CLOSED_PIPE) from None
+        raise SystemExit(CLOSED_PIPE) from None
+    except UnicodeError as error:
+        if sys.getfilesystemencoding() == "utf-8":
+            raise
+        message = f"This shell's encoding has no such character: {error}. Set PYTHONUTF8=1."
+        raise SystemExit(_refuse(UsageError(message), as_json)) from None
     except KeyboardInterrupt:
-        click.echo("Interrupted. Finished artifacts are kept.", err=True)
-        raise SystemExit(_INTERRUPTED) from None
+        context = click.get_current_context()
+        arguments = context.meta["tunesmith.arguments"]
+        click.echo(ending.message(context.command_path, arguments), err=True)
+        raise SystemExit(ending.interrupted) from None
+
+
+def _print_any_text() -> None:
+    """Print a replacement for what the encoding of a stream lacks, instead of failing on it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(errors="replace")
 
 
 def _refuse(error: TunesmithError, as_json: bool) -> int:

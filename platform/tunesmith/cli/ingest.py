@@ -83,6 +83,7 @@ def _summary(result: dict[str, Any]) -> Iterator[list[str]]:
 @command(
     show=_show,
     extras=("train",),
+    continues=(),
     sections={
         "Labels": ("label", "composers", "composer_table"),
         "Chunks": ("frames_per_second", "chunk_frames", "hop_frames"),

@@ -168,6 +168,7 @@ def _datasets(values: Sequence[str]) -> dict[str, str]:
     show=_show,
     extras=("train",),
     table=True,
+    continues=("--fresh",),
     sections={
         "What": ("only", "dataset", "fresh"),
         "How much": ("quick", "epochs_share", "time_budget", "workers"),
