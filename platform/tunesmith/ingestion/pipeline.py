@@ -278,4 +278,9 @@ def _only_one(store: Store, name: str) -> Iterator[None]:
                 f"Another ingest of {name} into {store.uri} is running. Wait until it has finished."
             )
             raise DatasetError(msg) from None
+        except OSError as error:
+            _log.warning(
+                "%s has no locks (%s): start no second ingest of %s meanwhile.",
+                store.uri, error.strerror, name,
+            )  # fmt: skip
         yield
