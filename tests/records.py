@@ -60,4 +60,3 @@ def write_report(store: Store, record: ReportRecord) -> None:
 def write_unfinished(store: Store, plan: Plan) -> None:
     """Write the plan of a search that did not finish."""
     plan.write(store, *layout.staged_run(plan.task, plan.run_id, layout.PLAN))
-    RunPointer(run_id=plan.run_id).write(store, *layout.unfinished_run(plan.task))

@@ -157,7 +157,7 @@ def test_more_files_than_machines_raise_all_cpu_machines_first(cluster: dict[str
 
 def test_a_search_with_networks_raises_gpu_machines(cluster: dict[str, Any]) -> None:
     from tunesmith.models import get_family
-    from tunesmith.tuning.scheduler import resolve
+    from tunesmith.tuning.capacity import resolve
 
     # As a search plans it on a cluster whose machines are all down.
     grown = {"CPU": 120.0, "GPU": 3.0}
@@ -174,7 +174,7 @@ def test_a_search_with_networks_raises_gpu_machines(cluster: dict[str, Any]) -> 
 @pytest.mark.parametrize("n_trials", [1, 3, 12, 40])
 def test_whatever_a_trial_asks_for_fits_a_machine(cluster: dict[str, Any], n_trials: int) -> None:
     from tunesmith.models import family_names, get_family
-    from tunesmith.tuning.scheduler import resolve
+    from tunesmith.tuning.capacity import resolve
 
     grown = {"CPU": 120.0, "GPU": 3.0}
     machines = [node["resources"] for node in cluster["available_node_types"].values()]

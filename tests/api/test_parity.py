@@ -21,7 +21,7 @@ from tunesmith.evaluation import evaluator
 from tunesmith.reports import publishing
 
 # Options of every command that a function has no use for, and those that give another result.
-ONLY_COMMAND = {"as_json", "verbose", "wide", "help", "dry_run", "every"}
+ONLY_COMMAND = {"discard", "as_json", "verbose", "wide", "help", "dry_run", "every"}
 ONLY_FUNCTION = {"progress"}
 # Where an option's name in the command's function is not the option's own.
 NAMES = {
@@ -137,7 +137,8 @@ def searches(monkeypatch):
     calls = []
 
     def search(store, asks, **options):
-        options.pop("say")
+        for name in ("say", "began"):
+            options.pop(name)
         calls.append((store.uri, list(asks), options))
         return []
 

@@ -12,7 +12,7 @@ from tunesmith.artifacts.cards import Aliases, Card, ChampionRecord, read_aliase
 from tunesmith.artifacts.manifest import Manifest, latest_version
 from tunesmith.artifacts.reports import Report, ReportRecord, open_report
 from tunesmith.artifacts.runs import RunRecord, open_run
-from tunesmith.artifacts.searches import ClusterRecord, Plan, RunPointer, unfinished_plan
+from tunesmith.artifacts.searches import ClusterRecord, Plan, RunPointer, unfinished_plans
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import DatasetError, SearchError, StoreError, TunesmithError, UsageError
 
@@ -53,9 +53,7 @@ def test_a_plan_of_an_earlier_version_is_read(store: Store) -> None:
     content = _recorded("plan.json")
     run_id = content["run_id"]
     store.write_json(content, "runs", "composer", f".staging-{run_id}", "plan.json")
-    store.write_json({"run_id": run_id}, "runs", "composer", ".unfinished.json")
-    plan = unfinished_plan(store, "composer")
-    assert plan is not None
+    (plan,) = unfinished_plans(store, "composer")
     assert (plan.run_id, plan.trials) == (run_id, content["trials"])
     assert plan.request.seed == content["request"]["seed"]
 

@@ -21,7 +21,7 @@ METHODS = {
 FOLDERS = {"datasets", "runs", "reports", "models", "studies", "serve", "mlflow"}
 FILES = {
     "manifest.json", "latest.json", "run.json", "plan.json", "report.json", "card.json",
-    "aliases.json", "keys.json", ".unfinished.json", ".cluster.json", "history.jsonl",
+    "aliases.json", "keys.json", "owner.json", ".cluster.json", "history.jsonl",
     "study.journal",
 }  # fmt: skip
 
@@ -49,7 +49,6 @@ def test_the_paths_are_those_of_the_stores_that_there_are() -> None:
     assert layout.run("noise", "r1", layout.RECORD) == ("runs", "noise", "r1", "run.json")
     assert layout.staged_run("noise", "r1") == ("runs", "noise", ".staging-r1")
     assert layout.latest_run("noise") == ("runs", "noise", "latest.json")
-    assert layout.unfinished_run("noise") == ("runs", "noise", ".unfinished.json")
     assert layout.report("noise", "r1", layout.REPORT) == ("reports", "noise", "r1", "report.json")
     assert layout.bundle("noise", 7, layout.CARD) == ("models", "noise", "0007", "card.json")
     assert layout.champion_record("noise", 3) == ("models", "noise", "records", "0003.json")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests import records
 from tunesmith.artifacts.searches import read_history
 from tunesmith.artifacts.store import Store
 from tunesmith.cli.tune import main
@@ -56,6 +57,36 @@ def test_wrong_usage_exits_with_2_and_says_what_was_wrong(
     assert message in result.output
 
 
+def test_a_search_is_discarded_without_a_ray(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for run_id in ("20260101T000000-aaaa", "20260102T000000-bbbb"):
+        records.write_unfinished(store, records.make_plan(run_id, "noise"))
+    several = CliRunner().invoke(main, ["noise", "--discard", "--store", str(tmp_path)])
+    assert several.exit_code == 2
+    assert "noise has 2 unfinished searches: name one" in several.output
+    for arguments in (["noise", "--discard", "20260101"], ["--discard", "noise"]):
+        result = CliRunner().invoke(main, [*arguments, "--store", str(tmp_path)])
+        assert result.exit_code == 0, result.output
+        assert "Discarded the unfinished search 2026" in result.output
+    assert store.staged("runs", "noise") == ()
+
+
+@pytest.mark.cluster
+def test_a_dry_run_shows_the_plan_and_writes_nothing(
+    ray_cluster: dict[str, float], tmp_path: Path
+) -> None:
+    arguments = ["--dry-run", "--store", str(tmp_path)]
+    result = CliRunner().invoke(main, ["noise", "--families", "linear", *arguments])
+    assert result.exit_code == 0, result.output
+    assert "family    linear on features: 1 CPU" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+    plan = records.make_plan("20260101T000000-aaaa", "noise", families=("linear",))
+    records.write_unfinished(Store(tmp_path), plan)
+    result = CliRunner().invoke(main, ["--resume", "noise", "--seed", "9", *arguments])
+    assert result.exit_code == 2
+    assert "--seed: 9 is asked for" in result.output
+
+
 @pytest.mark.cluster
 @pytest.mark.slow
 def test_json_is_one_object_on_stdout(ray_cluster: dict[str, float], tmp_path: Path) -> None:
@@ -90,10 +121,16 @@ def _trials_begun(folder: Path) -> set[int]:
     return {row.trial for path in files for row in read_history(path)}
 
 
+def _tracked(folder: Path) -> dict[str, int]:
+    """Return how many runs MLflow has, by status."""
+    with contextlib.closing(sqlite3.connect(folder / "mlflow" / "mlflow.sqlite3")) as mlflow:
+        return dict(mlflow.execute("SELECT status, COUNT(*) FROM runs GROUP BY status").fetchall())
+
+
 @pytest.mark.cluster
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's use of SQLAlchemy
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_search_that_was_stopped_goes_on_without_losing_or_doubling_a_trial(
     how: signal.Signals, ray_cluster: dict[str, float], tmp_path: Path
 ) -> None:
@@ -101,10 +138,12 @@ def test_a_search_that_was_stopped_goes_on_without_losing_or_doubling_a_trial(
     _wait_for(lambda: len(_trials_begun(tmp_path)) >= 3, process)
     os.kill(process.pid, how)
     _, errors = process.communicate(timeout=60)
-    if how == signal.SIGINT:
-        assert process.returncode == 130
-        assert "Continue with: tunesmith tune noise --resume" in errors
-    run_id = Store(tmp_path).read_json("runs", "noise", ".unfinished.json")["run_id"]
+    (run_id,) = Store(tmp_path).staged("runs", "noise")
+    if how != signal.SIGKILL:
+        assert process.returncode == 128 + how
+        line = f"Continue with: tunesmith tune noise --resume {run_id} --store {tmp_path}"
+        assert line in errors
+        assert "RUNNING" not in _tracked(tmp_path)
     before = _trials_begun(tmp_path)
     assert len(before) < 6
 
@@ -114,8 +153,6 @@ def test_a_search_that_was_stopped_goes_on_without_losing_or_doubling_a_trial(
     assert run["run_id"] == run_id
     assert [row["trial"] for row in run["table"]] == list(range(6))
     assert run["counts"]["completed"] + run["counts"]["pruned"] == 6
-    assert not (tmp_path / "runs" / "noise" / ".unfinished.json").exists()
     assert [path.name for path in (tmp_path / "runs" / "noise").glob(".staging-*")] == []
-    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow" / "mlflow.sqlite3")) as mlflow:
-        tracked = mlflow.execute("SELECT status, COUNT(*) FROM runs GROUP BY status").fetchall()
-    assert tracked == [("FINISHED", 6)]
+    assert not (tmp_path / "runs" / "noise" / run_id / "owner.json").exists()
+    assert _tracked(tmp_path) == {"FINISHED": 6}

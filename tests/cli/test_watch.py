@@ -47,7 +47,6 @@ def test_the_pages_end_with_the_command_and_move_with_the_run(tmp_path: Path) ->
         _read_until(process.stderr, "MLflow           uvx")
         running.rename(running.with_name("r1"))
         records.write_run(store, records.make_run("r1"))
-        store.remove("runs", "noise", ".unfinished.json")
         _read_until(process.stderr, "noise run r1: finished")
         line = _read_until(process.stderr, "Optuna noise")
     finally:

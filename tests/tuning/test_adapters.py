@@ -1,8 +1,12 @@
 """Private names of other libraries: where they stand, and that they still mean the same."""
 
 import ast
+import inspect
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import optuna
 import pytest
@@ -33,6 +37,28 @@ def test_a_running_trial_is_continued_in_another_process(tmp_path: Path) -> None
     except (AttributeError, TypeError) as error:
         pytest.fail(f"{MOVED} ({error})")
     assert [t.value for t in again.get_trials()] == [0.5], MOVED
+
+
+def test_a_lack_of_memory_that_ray_tells_of_is_an_error_of_an_actor_to_tune() -> None:
+    from ray.exceptions import OutOfMemoryError, RayActorError
+
+    actor_manager: Any = import_module("ray.air.execution._internal.actor_manager")
+    source = inspect.getsource(actor_manager.RayActorManager._actor_task_failed)
+    assert "isinstance(exception, RayActorError)" in source, (
+        "Ray Tune tells errors of actors otherwise now: mend "
+        "tunesmith.tuning.adapters.surviving_lack_of_memory, or drop it where a search goes on "
+        "after an OutOfMemoryError of a trial."
+    )
+    errors: list[Exception] = []
+    manager = actor_manager.RayActorManager(resource_manager=SimpleNamespace())
+    manager._cleanup_actor = lambda tracked_actor: None
+    actor = actor_manager.TrackedActor(1, on_error=lambda _, error: errors.append(error))
+    task = actor_manager.TrackedActorTask(tracked_actor=actor)
+    with adapters.surviving_lack_of_memory():
+        manager._actor_task_failed(task, OutOfMemoryError("1 worker(s) were killed"))
+        manager._actor_task_failed(task, RayActorError())
+    assert len(errors) == 2
+    assert actor_manager.RayActorError is RayActorError
 
 
 @pytest.mark.parametrize("package", sorted(READ_IN))

@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from tunesmith import plugins
 from tunesmith.artifacts.searches import TrialResult
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, UsageError
@@ -140,11 +141,12 @@ def test_a_search_out_of_time_still_ends_with_a_model(
     ray_cluster: dict[str, float], store: Store
 ) -> None:
     lines: list[str] = []
-    request = SearchRequest("noise", trials=40, families=("boosting",))
-    (run,) = search(store, [request], time_budget_s=25, say=lines.append)
+    # Refitting it takes little, however busy the machine is.
+    request = SearchRequest("noise", trials=1000, families=("linear",))
+    (run,) = search(store, [request], time_budget_s=40, say=lines.append)
     counts = run.record.counts
     assert counts.not_started > 0
-    assert counts.completed + counts.pruned + counts.not_started == 40
+    assert counts.completed + counts.pruned + counts.not_started == 1000
     assert any("time budget" in line for line in lines)
     assert run.model_bytes()
 
@@ -164,6 +166,39 @@ def test_a_search_where_every_trial_fails_says_why(
     with pytest.raises(SearchError, match=r"No trial of noise gave a score: .*max_depth"):
         search(store, [request])
     assert not store.exists("runs", "noise", "latest.json")
+
+
+# A family whose process is killed at its first step, as the kernel does when memory runs out.
+KILLED = """
+import os, signal
+from tunesmith.models.linear import Linear
+
+class Killed(Linear):
+    name = "killed"
+    def fit(self, params, train, **options):
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield from ()
+
+FAMILY = Killed()
+"""
+
+
+def test_a_process_that_is_killed_is_a_failed_trial_in_one_line(
+    ray_cluster: dict[str, float], store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plugin = tmp_path / "killed.py"
+    plugin.write_text(KILLED)
+    lines: list[str] = []
+    with plugins.using([plugin]):
+        request = SearchRequest("noise", trials=2, families=("killed", "linear"))
+        (run,) = search(store, [request], say=lines.append)
+    table = run.table("trials").set_index("family")
+    assert table["state"].to_dict() == {"killed": "FAILED", "linear": "COMPLETE"}
+    assert "as the system does when memory runs out" in table["error"]["killed"]
+    assert sum("failed:" in line for line in lines) == 1
+    printed = "".join(capfd.readouterr())
+    assert "Traceback" not in printed
+    assert len(printed.splitlines()) < 5
 
 
 @pytest.mark.parametrize(("kind", "name"), [(Watch, "on_trial_result"), (StudySearch, "suggest")])

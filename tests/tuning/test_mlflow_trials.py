@@ -108,6 +108,8 @@ def test_a_search_that_continues_adds_to_the_runs_it_made(session: Any, uri: str
     tracked.on_trial_complete(0, [], _with_task(session, 0))
     session.search.study.tell(asked[0], 0.2)
     tracked.close()
+    # Nothing runs when the search has ended, and what it left is opened again.
+    assert [run.info.status for run in _runs(session, uri)] == ["FINISHED", "KILLED"]
     # The driver died here: trial 1 was running, trial 2 ended without a word to MLflow.
     _report(SimpleNamespace(on_trial_result=lambda *_: None), session, _trial(2), 1)  # type: ignore[arg-type]
     session.search.study.tell(asked[2], state=TrialState.FAIL)

@@ -78,9 +78,11 @@ def test_the_search_ends_while_there_is_time_for_refits() -> None:
     assert budget.reason == "time budget"
 
 
-def test_a_task_without_a_score_is_waited_for() -> None:
-    budget = _budget(total_s=-1.0, digits=_progress(), composer=_progress(results=1))
-    assert not budget.stop_all()
+def test_a_task_without_a_score_is_waited_for_until_the_time_is_over() -> None:
+    assert not _budget(total_s=5.0, digits=_progress()).stop_all()
+    assert _budget(total_s=-1.0, digits=_progress()).stop_all()
+    # Another task's refit keeps its time, whatever is missing.
+    assert _budget(total_s=15.0, digits=_progress(), composer=_progress(results=1)).stop_all()
 
 
 def test_too_many_failures_end_the_search() -> None:

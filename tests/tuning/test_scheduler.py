@@ -1,81 +1,18 @@
-"""Shares of the cluster, and who is stopped early."""
+"""Early stopping, and what a trial asks for after a lack of memory."""
 
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune import PlacementGroupFactory
 from ray.tune.schedulers import TrialScheduler
 
 from tunesmith.artifacts.searches import TrialResult
-from tunesmith.models import Resources, get_family
-from tunesmith.tuning.scheduler import (
-    EarlyStopping,
-    larger_share,
-    on_machines,
-    placement,
-    ran_out_of_memory,
-    resolve,
-    slots,
-)
+from tunesmith.models import get_family
+from tunesmith.tuning.capacity import larger_share
+from tunesmith.tuning.scheduler import EarlyStopping, placement
 from tunesmith.tuning.trial import SCORE
-
-
-@pytest.mark.parametrize(
-    ("wanted", "cluster", "n_trials", "expected"),
-    [
-        (Resources(), {"CPU": 2.0}, 12, {"CPU": 1.0}),
-        (Resources(), {"CPU": 16.0}, 4, {"CPU": 4.0}),
-        (Resources(), {"CPU": 64.0}, 2, {"CPU": 8.0}),
-        (Resources(cpus=4), {"CPU": 2.0}, 12, {"CPU": 2.0}),
-        (Resources(gpu_fraction=0.25), {"CPU": 8.0}, 99, {"CPU": 1.0}),
-        (Resources(gpu_fraction=0.25), {"CPU": 8.0, "GPU": 2.0}, 99, {"CPU": 1.0, "GPU": 0.25}),
-        (Resources(), {"CPU": 8.0, "GPU": 2.0}, 99, {"CPU": 1.0}),
-    ],
-)
-def test_a_trial_asks_for_what_the_live_cluster_has(
-    wanted: Resources, cluster: dict[str, float], n_trials: int, expected: dict[str, float]
-) -> None:
-    assert resolve(wanted, cluster, n_trials) == expected
-
-
-def _two_machines() -> list[dict[str, Any]]:
-    return [
-        {"Alive": True, "Resources": {"CPU": 6.0, "memory": 3e9}},
-        {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0, "memory": 2e9}},
-        {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
-    ]
-
-
-@pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        (Resources(), {"CPU": 6.0}),
-        (Resources(gpu_fraction=0.5), {"CPU": 2.0, "GPU": 0.5}),
-    ],
-)
-def test_what_a_trial_asks_for_fits_one_machine(
-    monkeypatch: pytest.MonkeyPatch, wanted: Resources, expected: dict[str, float]
-) -> None:
-    monkeypatch.setattr("ray.nodes", _two_machines)
-    cluster = {"CPU": 8.0, "GPU": 1.0, "memory": 5e9}
-    assert resolve(wanted, on_machines(cluster), 1) == expected
-    assert larger_share({"CPU": 1.0}, 2_000_000_000, on_machines(cluster))["memory"] == 3e9
-
-
-@pytest.mark.parametrize("grown", [{"CPU": 120.0, "GPU": 3.0}, {"CPU": 8.0, "GPU": 3.0}])
-def test_of_machines_to_come_nothing_is_known_but_what_they_have_together(
-    monkeypatch: pytest.MonkeyPatch, grown: dict[str, float]
-) -> None:
-    monkeypatch.setattr("ray.nodes", _two_machines)
-    assert on_machines(grown) == grown
-
-
-def test_slots_are_counted_by_the_least_demanding_family() -> None:
-    assert slots({"CPU": 8.0}, [{"CPU": 4.0}, {"CPU": 2.0}]) == 4
-    assert slots({"CPU": 1.0}, [{"CPU": 2.0}]) == 1
 
 
 class _Trial:
@@ -255,25 +192,6 @@ def _length(
             break
     scheduler.on_trial_complete(None, trial, result)
     return step
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Failure # 1 (occurred)\nray.exceptions.OutOfMemoryError: Task was killed", True),
-        ("Failure # 1 (occurred)\ntensorflow...ResourceExhaustedError: OOM when", True),
-        ("Failure # 1 (x)\nMemoryError: \nFailure # 2 (y)\nValueError: no", False),
-        ("Failure # 1 (occurred)\nValueError: no", False),
-    ],
-)
-def test_a_lack_of_memory_is_recognised(text: str, expected: bool, tmp_path: Path) -> None:
-    (tmp_path / "error.txt").write_text(text)
-    assert ran_out_of_memory(str(tmp_path / "error.txt")) is expected
-
-
-def test_no_failure_is_no_lack_of_memory(tmp_path: Path) -> None:
-    assert not ran_out_of_memory(None)
-    assert not ran_out_of_memory(str(tmp_path / "absent"))
 
 
 def test_a_trial_without_memory_is_tried_again_with_a_larger_share(tmp_path: Path) -> None:

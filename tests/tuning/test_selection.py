@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
+from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError
 from tunesmith.tuning.progress import Progress
 from tunesmith.tuning.selection import choose
@@ -38,6 +39,8 @@ def _session(folder: Path, trials: list[dict[str, Any]]) -> Any:
         search=SimpleNamespace(study=study),
         progress=Progress(len(trials), growth=2.0),
         task=task,
+        run_id="r1",
+        staging=SimpleNamespace(store=Store(folder)),
     )
 
 
@@ -64,7 +67,20 @@ def test_of_equal_losses_the_shorter_trial_wins(tmp_path: Path) -> None:
     assert choose(session).winner.trial == 1
 
 
-def test_no_score_at_all_is_said(tmp_path: Path) -> None:
-    session = _session(tmp_path, [{"duration_s": 1.0, "steps": [], "state": TrialState.FAIL}])
-    with pytest.raises(SearchError, match="No trial of t gave a score"):
+@pytest.mark.parametrize(
+    ("progress", "message"),
+    [
+        ({"errors": {0: "ValueError: no"}}, "No trial of t gave a score: ValueError: no"),
+        ({"started": 2}, "gave a score: 2 started, and none finished its first step in time"),
+        ({}, "the processes of the first ones had not started in time"),
+        ({"is_queued": True}, "No trial of t started, because the cluster had no room for one"),
+    ],
+)
+def test_no_score_at_all_is_said_with_the_reason(
+    tmp_path: Path, progress: dict[str, Any], message: str
+) -> None:
+    failed = [{"duration_s": 1.0, "steps": [], "state": TrialState.FAIL}]
+    session = _session(tmp_path, failed if "errors" in progress else [])
+    vars(session.progress).update(progress)
+    with pytest.raises(SearchError, match=rf"{message}.* --resume r1 --store {tmp_path}"):
         choose(session)

@@ -1,5 +1,6 @@
 """The search of the public API, and the part of it that the command line shares."""
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
@@ -38,13 +39,14 @@ class _Options(TypedDict, total=False):
     group: str | Sequence[str]
     drop: str | Sequence[str]
     read_as: Mapping[str, str]
-    trials: int
+    trials: int | None
     time_budget: str | float | None
     families: str | Sequence[str | Family] | None
-    seed: int
+    seed: int | None
     max_failed: int | None
-    resume: bool
+    resume: bool | str | None
     extend: bool
+    retry_failed: bool
     mlflow: bool
     cpus: int | None
     dashboard: bool
@@ -77,13 +79,14 @@ def tune(
     group: str | Sequence[str] = (),
     drop: str | Sequence[str] = (),
     read_as: Mapping[str, str] | tuple[()] = (),
-    trials: int = 12,
+    trials: int | None = None,
     time_budget: str | float | None = None,
     families: str | Sequence[str | Family] | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     max_failed: int | None = None,
-    resume: bool = False,
+    resume: bool | str | None = None,
     extend: bool = False,
+    retry_failed: bool = False,
     mlflow: bool = True,
     cpus: int | None = None,
     dashboard: bool = False,
@@ -111,20 +114,23 @@ def tune(
         columns to ignore, and by column how its texts are read where that is not plain: ``"comma"``
         (1.234,5), ``"point"`` (1,234.5), ``"day-first"``, ``"month-first"`` or ``"text"``.
     trials
-        Number of trials.
+        Number of trials, those of a search that is continued included; 12 by default.
     time_budget
         Stop after this time, refits included: seconds, or text such as ``"15m"``.
     families
         Families to search over: names, `tunesmith.Family` objects, or text with commas between
         names; the task's own by default.
     seed
-        Fixes the split, the sampler and initial weights.
+        Fixes the split, the sampler and initial weights; 0 by default.
     max_failed
         Give up after more failed trials than this.
     resume
-        Finish the search of this task that was interrupted.
+        Finish a search of this task that was interrupted: the name of its run, or True for the only
+        one. Other options that differ from what it began with are refused.
     extend
         Add to the latest run until it has `trials` trials.
+    retry_failed
+        Run the trials that failed again, with `resume` or `extend`.
     mlflow
         Write a run of MLflow for every trial, to ``MLFLOW_TRACKING_URI`` or a file of the store.
     cpus, dashboard
@@ -159,6 +165,7 @@ def tune(
     """
     from tunesmith.cli.command import parse_duration
 
+    began = time.monotonic()
     _check(trials=trials, seed=seed)
     budget_s = None if time_budget is None else parse_duration(str(time_budget))
     opened = open_store(store)
@@ -183,8 +190,9 @@ def tune(
             trials=trials,
             families=searched or None,
             seed=seed,
-            resume=resume,
+            resume=resume or False,
             extend=extend,
+            retry_failed=retry_failed,
         )
         run_search(
             opened,
@@ -192,6 +200,7 @@ def tune(
             options,
             cluster=cluster,
             time_budget_s=budget_s,
+            began=began,
             max_failed=max_failed,
             track=mlflow,
             say=progress,
@@ -207,6 +216,7 @@ def run_search(
     *,
     cluster: Mapping[str, float],
     time_budget_s: float | None,
+    began: float,
     max_failed: int | None,
     track: bool,
     say: Progress,
@@ -229,16 +239,21 @@ def run_search(
         requests,
         cluster=cluster,
         time_budget_s=time_budget_s,
+        began=began,
         max_failed=max_failed,
         track=track,
         say=say,
     )
 
 
-def _check(*, trials: object, seed: object) -> None:
-    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
+def _check(*, trials: Any, seed: Any) -> None:
+    if trials is not None and (not _is_whole(trials) or trials < 1):
         message = f"trials is {trials!r}; it must be a whole number, at least 1."
         raise UsageError(message)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _LARGEST_SEED:
+    if seed is not None and (not _is_whole(seed) or not 0 <= seed <= _LARGEST_SEED):
         message = f"seed is {seed!r}; it must be a whole number from 0 to {_LARGEST_SEED}."
         raise UsageError(message)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

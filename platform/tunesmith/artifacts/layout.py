@@ -6,7 +6,7 @@ A path is a tuple of names below the store's root, as `Store` takes them::
     datasets/<name>/<version>/                      a dataset version; manifest.json is its marker
     runs/.cluster.json                              the Ray cluster of the newest search
     runs/<task>/latest.json                         the newest published run
-    runs/<task>/.unfinished.json                    the search that did not finish
+    runs/<task>/.staging-<run_id>/                  a search that did not finish, or runs
     runs/<task>/<run_id>/                           a run; run.json is its marker
     reports/<task>/<run_id>/                        the evaluation of a run; report.json comes last
     models/<task>/aliases.json                      the versions behind champion, previous, …
@@ -27,6 +27,7 @@ __all__ = [
     "HISTORY",
     "MANIFEST",
     "OUTPUT",
+    "OWNER",
     "PLAN",
     "RECORD",
     "REPORT",
@@ -53,7 +54,6 @@ __all__ = [
     "searched_tasks",
     "staged",
     "staged_run",
-    "unfinished_run",
     "version_folder",
     "work_folder",
 ]
@@ -69,6 +69,7 @@ _STAGING_PREFIX = ".staging-"
 MANIFEST = "manifest.json"
 RECORD = "run.json"
 PLAN = "plan.json"
+OWNER = "owner.json"
 STUDY = "study.journal"
 HISTORY = "history.jsonl"
 ANSWERS = "answers"
@@ -119,11 +120,6 @@ def runs(task: str) -> Parts:
 def latest_run(task: str) -> Parts:
     """Return the file that names a task's newest published run."""
     return (_RUNS, task, _LATEST)
-
-
-def unfinished_run(task: str) -> Parts:
-    """Return the file that names a task's search that did not finish."""
-    return (_RUNS, task, ".unfinished.json")
 
 
 def run(task: str, run_id: str, *file: str) -> Parts:

@@ -234,7 +234,7 @@ def open_run(store: Store, task: str, run_id: str | None = None) -> Run:
 
 def _no_run(store: Store, task: str) -> str:
     """Return what to do about a task without a run: finish its search, or begin one."""
-    if store.exists(*layout.unfinished_run(task)):
+    if store.staged(*layout.runs(task)):
         return (
             f"There is no finished run of {task!r} in {store.shown}, but a search that was "
             f"interrupted. Finish it: tunesmith tune {task} --resume."

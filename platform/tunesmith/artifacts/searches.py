@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ from pydantic import Field
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.documents import Document, JsonObject, Section
 from tunesmith.artifacts.store import Store
-from tunesmith.errors import SearchError, TunesmithError
+from tunesmith.errors import SearchError, StoreError, TunesmithError
 
 __all__ = [
     "ClusterRecord",
@@ -24,8 +25,7 @@ __all__ = [
     "mend",
     "parse_history",
     "read_history",
-    "unfinished_plan",
-    "unfinished_run_id",
+    "unfinished_plans",
     "unreadable_study",
 ]
 
@@ -49,7 +49,7 @@ class DatasetReference(Section):
 
 
 class RunPointer(Document):
-    """`latest.json` and `.unfinished.json` of a task: the name of a run."""
+    """`latest.json` of a task: the name of a run."""
 
     REMEDY: ClassVar[str] = "Search again: tunesmith tune TASK."
 
@@ -158,18 +158,17 @@ def mend(path: Path) -> None:
         os.truncate(path, whole)
 
 
-def unfinished_run_id(store: Store, task: str) -> str | None:
-    """Return the run of a task's search that did not finish, None where there is none."""
-    pointer = layout.unfinished_run(task)
-    return RunPointer.read(store, *pointer).run_id if store.exists(*pointer) else None
+def unfinished_plans(store: Store, task: str) -> list[Plan]:
+    """Return the plans of a task's searches that run or did not finish, the newest last.
 
-
-def unfinished_plan(store: Store, task: str) -> Plan | None:
-    """Return the plan of a task's search that did not finish, None where there is none."""
-    run_id = unfinished_run_id(store, task)
-    if run_id is None:
-        return None
-    return Plan.read(store, *layout.staged_run(task, run_id, layout.PLAN))
+    Those that this version cannot read are left out: reading one by its name says what to do.
+    """
+    plans = []
+    for run_id in store.staged(*layout.runs(task)):
+        # A folder without a plan is of a search that died before it had begun.
+        with suppress(SearchError, StoreError):
+            plans.append(Plan.read(store, *layout.staged_run(task, run_id, layout.PLAN)))
+    return plans
 
 
 def unreadable_study(task: str, run_id: str) -> SearchError:

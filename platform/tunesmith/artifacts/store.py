@@ -174,6 +174,14 @@ class Store:
             names = [info.base_name for info in self.fs.get_file_info(selector)]
         return sorted(name for name in names if not name.startswith("."))
 
+    def staged(self, *parts: str) -> tuple[str, ...]:
+        """Return the sorted keys of artefacts that are being built in a folder, or were left so."""
+        selector = pafs.FileSelector(self.path(*parts), allow_not_found=True)
+        with self._reaching():
+            names = [info.base_name for info in self.fs.get_file_info(selector)]
+        staged = [name for name in names if name.startswith(_STAGING_PREFIX)]
+        return tuple(sorted(name.removeprefix(_STAGING_PREFIX) for name in staged))
+
     def read_bytes(self, *parts: str) -> bytes:
         """Return a file's content.
 

@@ -1,5 +1,7 @@
 """``tunesmith tune``: tasks searched over model families on the whole cluster."""
 
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from tunesmith.errors import UsageError
 
 if TYPE_CHECKING:
     from tunesmith.artifacts.runs import Run
+    from tunesmith.artifacts.store import Store
     from tunesmith.tuning import SearchOptions
 
 # What NumPy, scikit-learn and Keras take.
@@ -35,6 +38,10 @@ _COLUMNS = (
 def _show(result: dict[str, Any]) -> None:
     if "plan" in result:
         _show_plan(result)
+        return
+    if "discarded" in result:
+        for run in result["discarded"]:
+            click.echo(f"Discarded the unfinished search {run['run_id']} of {run['task']}.")
         return
     for run in result["runs"]:
         ranked = sorted(run["table"], key=lambda row: -(row["score"] or 0.0))
@@ -75,12 +82,15 @@ def _show_plan(result: dict[str, Any]) -> None:
         click.echo(f"  data      {data['name']} {data['version']}: {items}; {plan['protocol']}")
         for note in plan["notes"]:
             click.echo(f"            {note}")
+        if begun := plan.get("continues"):
+            click.echo(f"  continues {begun['run_id']}: {count(begun['ended'], 'trial')} ended")
         for name, view in data["views"].items():
             click.echo(f"  view      {name}: {count(view['rows'], 'row')}, {size(view['bytes'])}")
         judged = f"mean of {plan['folds']} folds" if plan["folds"] else "validation split"
         click.echo(
             f"  search    {count(plan['trials'], 'trial')}, {plan['slots']} at once, by "
-            f"{plan['metric']} on the {judged}; first {', '.join(plan['first'])}"
+            f"{plan['metric']} on the {judged}"
+            + (f"; first {', '.join(plan['first'])}" if plan["first"] else "")
         )
         for family in plan["families"]:
             share = ", ".join(f"{amount:g} {name}" for name, amount in family["resources"].items())
@@ -97,6 +107,7 @@ def _search_options(options: dict[str, Any]) -> "SearchOptions":
     from tunesmith.tuning import SearchOptions, datasets_by_task
 
     own = {field.name: options[field.name] for field in fields(SearchOptions)}
+    own["resume"] = _run_chosen(options["resume"])
     families = options["families"].split(",") if options["families"] else None
     return SearchOptions(
         **own
@@ -118,8 +129,34 @@ def _by_column(values: tuple[str, ...]) -> dict[str, str]:
     return {column: how for column, _, how in pairs}
 
 
+def _run_chosen(value: str | None) -> str | bool:
+    """Return the run that an option names, whether it was given where it names none."""
+    return value or value is not None
+
+
+def _task_after(option: str | None) -> str | None:
+    """Return the task that stands where an option may have a run; runs begin with a year."""
+    return option if option and not option[0].isdigit() else None
+
+
 def _names() -> dict[str, str]:
     return {"Tasks": ", ".join(task_names()), "Families": ", ".join(family_names())}
+
+
+def _discarded(
+    store: "Store", tasks: Sequence[str], options: Mapping[str, Any]
+) -> list[dict[str, str]]:
+    """Remove the unfinished search of each task that the option names."""
+    from tunesmith.tuning.continuation import discard
+
+    if options["resume"] is not None or options["extend"]:
+        message = "A search is discarded, or resumed, or extended: choose one of them."
+        raise UsageError(message)
+    if options["discard"] and len(tasks) > 1:
+        message = f"The search {options['discard']} is of one task: name that task alone."
+        raise UsageError(message)
+    plans = [discard(store, task, _run_chosen(options["discard"])) for task in tasks]
+    return [{"task": plan.task, "run_id": plan.run_id} for plan in plans]
 
 
 @command(
@@ -127,12 +164,13 @@ def _names() -> dict[str, str]:
     extras=("train",),
     table=True,
     closing=_names,
+    continues=(),
     sections={
         "What to search": ("every", "families", "plugins"),
         "Data": ("dataset", "version", "least_pieces", "least_share"),
         "Your own table": ("csv", "target", "group", "drop", "read_as"),
         "How much": ("trials", "time_budget", "max_failed", "seed"),
-        "Go on with an earlier search": ("resume", "extend"),
+        "Go on with an earlier search": ("resume", "extend", "retry_failed", "discard"),
         "Where": ("store", "address", "cpus", "dashboard", "track"),
     },
 )
@@ -181,11 +219,9 @@ def _names() -> dict[str, str]:
 )
 @click.option(
     "--trials",
-    default=12,
-    show_default=True,
     type=click.IntRange(1),
     metavar="N",
-    help="Number of trials for each task.",
+    help="Number of trials for each task, those that it continues included  [12]",
 )
 @click.option(
     "--time-budget",
@@ -201,15 +237,32 @@ def _names() -> dict[str, str]:
 )
 @click.option(
     "--seed",
-    default=0,
-    show_default=True,
     type=click.IntRange(0, _LARGEST_SEED),
     metavar="N",
-    help="Seed of the split, the sampler and the weights.",
+    help="Seed of the split, the sampler and the weights  [0]",
 )
-@click.option("--resume", is_flag=True, help="Finish the search that was interrupted.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="",
+    metavar="[RUN]",
+    help="Finish a search that was interrupted: RUN, or the only one. Options that differ from "
+    "what it began with are refused; --trials may be more.",
+)
 @click.option(
     "--extend", is_flag=True, help="Add trials to the latest run until it has --trials of them."
+)
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="With --resume or --extend: run the trials that failed again.",
+)
+@click.option(
+    "--discard",
+    is_flag=False,
+    flag_value="",
+    metavar="[RUN]",
+    help="Remove a search that was interrupted, with its trials: RUN, or the only one.",
 )
 @click.option(
     "--address", metavar="HOST:PORT", help="Ray cluster to join  [RAY_ADDRESS, else start Ray here]"
@@ -241,6 +294,7 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
       tunesmith tune genre --csv songs.csv --target genre --group artist
       tunesmith tune --all --time-budget 2h
       tunesmith tune composer --resume
+      tunesmith tune composer --discard 20261129T0804
     """
     from tunesmith.artifacts.store import Store
     from tunesmith.cluster import connection
@@ -248,20 +302,26 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
     from tunesmith.tasks import task_names as known_tasks
     from tunesmith.tuning import ENGINE
 
+    began = time.monotonic()
+    for name in ("resume", "discard"):
+        if (task := _task_after(options[name])) is not None:
+            tasks, options[name] = (*tasks, task), ""
     if options["every"] == bool(tasks):
         message = f"Name the tasks, or give --all. Known: {', '.join(known_tasks())}."
         raise UsageError(message)
     names = known_tasks() if options["every"] else tasks
     for name in names:
         get_task(name)
+    if options["discard"] is not None:
+        return {"discarded": _discarded(Store(store), names, options)}
     here = {"include_dashboard": options["dashboard"], "num_cpus": options["cpus"]}
     with connection.session(options["address"], meanwhile=ENGINE, say=echo, **here) as cluster:
         from tunesmith.api.search import run_search
-        from tunesmith.tuning import on_machines, preview, search_requests
+        from tunesmith.tuning import obtainable, preview, search_requests
 
         place, chosen = Store(store), _search_options(options)
         if options["dry_run"]:
-            return {"plan": preview(place, search_requests(names, chosen), on_machines(cluster))}
+            return {"plan": preview(place, search_requests(names, chosen), obtainable(cluster))}
         with searching() as say:
             runs = run_search(
                 place,
@@ -269,6 +329,7 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
                 chosen,
                 cluster=cluster,
                 time_budget_s=options["time_budget"],
+                began=began,
                 max_failed=options["max_failed"],
                 track=options["track"],
                 say=say,

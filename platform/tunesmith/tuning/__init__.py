@@ -7,15 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tunesmith.tuning.capacity import obtainable
     from tunesmith.tuning.driver import SearchInterruptedError, search
-    from tunesmith.tuning.preview import preview
+    from tunesmith.tuning.dry_run import preview
     from tunesmith.tuning.requests import (
         SearchOptions,
         SearchRequest,
         datasets_by_task,
         search_requests,
     )
-    from tunesmith.tuning.scheduler import on_machines
     from tunesmith.tuning.trial import hide_gpus_not_given
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "SearchRequest",
     "datasets_by_task",
     "hide_gpus_not_given",
-    "on_machines",
+    "obtainable",
     "preview",
     "search",
     "search_requests",
@@ -44,8 +44,8 @@ _HOMES = {
     "SearchRequest": "requests",
     "datasets_by_task": "requests",
     "hide_gpus_not_given": "trial",
-    "on_machines": "scheduler",
-    "preview": "preview",
+    "obtainable": "capacity",
+    "preview": "dry_run",
     "search": "driver",
     "search_requests": "requests",
 }

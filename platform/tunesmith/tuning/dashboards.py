@@ -17,8 +17,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tunesmith.artifacts import layout
+from tunesmith.artifacts.owners import owner_of
 from tunesmith.artifacts.runs import latest_run_id
-from tunesmith.artifacts.searches import ClusterRecord, unfinished_run_id
+from tunesmith.artifacts.searches import ClusterRecord, unfinished_plans
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, UsageError
 
@@ -106,14 +107,22 @@ def watched(store: Store, tasks: Sequence[str] = ()) -> list[Watched]:
 
 
 def _of(store: Store, task: str) -> Watched | None:
-    running = unfinished_run_id(store, task)
+    latest = latest_run_id(store, task)
+    running = _unfinished(store, task, latest or "")
     if running is not None:
         parts = layout.staged_run(task, running)
         return Watched(task, running, True, _folder(store, running, parts))
-    run_id = latest_run_id(store, task)
-    if run_id is None:
+    if latest is None:
         return None
-    return Watched(task, run_id, False, _folder(store, run_id, layout.run(task, run_id)))
+    return Watched(task, latest, False, _folder(store, latest, layout.run(task, latest)))
+
+
+def _unfinished(store: Store, task: str, latest: str) -> str | None:
+    """Return the newest search that runs; else the newest unfinished one since the latest run."""
+    run_ids = [plan.run_id for plan in unfinished_plans(store, task)]
+    running = [run_id for run_id in run_ids if owner_of(store, task, run_id) is not None]
+    since = [run_id for run_id in run_ids if run_id > latest]
+    return max(running or since, default=None)
 
 
 def _folder(store: Store, run_id: str, parts: layout.Parts) -> Path:

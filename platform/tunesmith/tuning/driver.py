@@ -19,18 +19,21 @@ from tunesmith.artifacts.store import Store
 from tunesmith.artifacts.tracking import tracking_uri
 from tunesmith.errors import SearchError, UsageError
 from tunesmith.plugins import snapshot
-from tunesmith.tuning.continuation import begun_plan
+from tunesmith.tuning import adapters
+from tunesmith.tuning.capacity import obtainable, slots
+from tunesmith.tuning.continuation import begun_plan, unfinished_note
 from tunesmith.tuning.mlflow_trials import TrackedTrials
 from tunesmith.tuning.optuna_search import Portfolio
 from tunesmith.tuning.planning import plan_search
 from tunesmith.tuning.progress import Budget, Say, Watch, silent
 from tunesmith.tuning.prometheus import Meters
+from tunesmith.tuning.publishing import publish
 from tunesmith.tuning.requests import SearchRequest
-from tunesmith.tuning.scheduler import EarlyStopping, on_machines, placement, slots
-from tunesmith.tuning.selection import publish
-from tunesmith.tuning.session import Session, open_session
+from tunesmith.tuning.scheduler import EarlyStopping, placement
+from tunesmith.tuning.session import Session, how_to_continue, open_session
 from tunesmith.tuning.tensorboard import EventFiles
 from tunesmith.tuning.trial import SearchTrial
+from tunesmith.tuning.waiting import Waiting
 
 __all__ = ["SearchInterruptedError", "run_trials", "search"]
 
@@ -39,6 +42,7 @@ _QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 
@@ -55,6 +59,7 @@ def search(
     *,
     cluster: Mapping[str, float] | None = None,
     time_budget_s: float | None = None,
+    began: float | None = None,
     max_failed: int | None = None,
     track: bool = False,
     say: Say = silent,
@@ -71,6 +76,8 @@ def search(
         Resources that the cluster has or grows to, by name; by default those it has now.
     time_budget_s
         Everything, refits included, should end within this time.
+    began
+        `time.monotonic` that this time is counted from; by default now.
     max_failed
         Give up after more failed trials than this.
     track
@@ -89,51 +96,62 @@ def search(
     UsageError
         When a task is named twice, or none.
     SearchError
-        When no trial of a task ended with a score.
+        When no trial of a task ended with a score, or its winner could not be refitted; the runs of
+        the other tasks are published.
     SearchInterruptedError
         When the user stopped it; the same search continues with ``resume``.
     """
-    started = time.monotonic()
-    deadline = None if time_budget_s is None else started + time_budget_s
+    began = time.monotonic() if began is None else began
+    deadline = None if time_budget_s is None else began + time_budget_s
     names = [request.task for request in requests]
     if len(set(names)) < len(names) or not names:
         message = f"Every task once, at least one: {', '.join(names) or 'none'} was asked for."
         raise UsageError(message)
-    cluster = on_machines(ray.cluster_resources() if cluster is None else cluster)
+    cluster = ray.cluster_resources() if cluster is None else cluster
+    room = obtainable(cluster)
     planned = [
-        plan_search(store, request, begun_plan(store, request), cluster) for request in requests
+        plan_search(store, request, begun_plan(store, request), room) for request in requests
     ]
     n_trials = sum(search_plan.plan.trials for search_plan in planned)
-    with ExitStack() as stack:
-        sessions = []
-        for search_plan in planned:
-            session = open_session(store, stack, search_plan, cluster=cluster, n_trials=n_trials)
-            sessions.append(session)
-            for note in session.data.notes:
-                say(f"{session.task.name}: {note}")
-            say(_describe(session))
-        references = {session.task.name: ray.put(session.trial_data) for session in sessions}
-        tracked = _tracked(stack, store, sessions, say) if track else None
-        run_trials(
-            sessions,
-            references,
-            cluster=cluster,
-            callbacks=[] if tracked is None else [tracked],
-            deadline=deadline,
-            max_failed=max_failed,
-            say=say,
-        )
-        if tracked is not None:
-            tracked.catch_up()
-        return publish(
-            store,
-            sessions,
-            references,
-            cluster=cluster,
-            time_budget_s=time_budget_s,
-            deadline=deadline,
-            say=say,
-        )
+    for request in requests:
+        is_new = not request.resume and not request.extend
+        if is_new and (note := unfinished_note(store, request.task)):
+            say(note)
+    sessions: list[Session] = []
+    try:
+        with ExitStack() as stack:
+            for search_plan in planned:
+                session = open_session(store, stack, search_plan, cluster=room, n_trials=n_trials)
+                sessions.append(session)
+                for note in session.data.notes:
+                    say(f"{session.task.name}: {note}")
+                say(_describe(session))
+            references = {session.task.name: ray.put(session.trial_data) for session in sessions}
+            tracked = _tracked(stack, store, sessions, say, deadline) if track else None
+            run_trials(
+                sessions,
+                references,
+                cluster=cluster,
+                callbacks=[] if tracked is None else [tracked],
+                deadline=deadline,
+                max_failed=max_failed,
+                say=say,
+            )
+            if tracked is not None:
+                tracked.catch_up()
+            return publish(
+                store,
+                sessions,
+                references,
+                cluster=cluster,
+                time_budget_s=time_budget_s,
+                deadline=deadline,
+                say=say,
+            )
+    except KeyboardInterrupt:
+        # While trials run Ray Tune takes it; here it came between them, or during a refit.
+        message = f"Interrupted. {how_to_continue(sessions)}" if sessions else "Interrupted."
+        raise SearchInterruptedError(message) from None
 
 
 def _describe(session: Session) -> str:
@@ -150,9 +168,9 @@ def _describe(session: Session) -> str:
 
 
 def _tracked(
-    stack: ExitStack, store: Store, sessions: Sequence[Session], say: Say
+    stack: ExitStack, store: Store, sessions: Sequence[Session], say: Say, deadline: float | None
 ) -> TrackedTrials:
-    tracked = TrackedTrials(sessions, tracking_uri(store), say)
+    tracked = TrackedTrials(sessions, tracking_uri(store), say, deadline=deadline)
     stack.callback(tracked.close)
     return tracked
 
@@ -168,16 +186,18 @@ def run_trials(
     say: Say,
 ) -> None:
     """Run every trial that is left, as the cluster has room."""
+    room = obtainable(cluster, lag_s=0.0)
     bundles = [
         bundle["resources"] for s in sessions for bundle in s.search.space.by_family.values()
     ]
-    n_slots = slots(cluster, bundles)
+    n_slots = slots(room, bundles)
     portfolio = Portfolio({session.task.name: session.search for session in sessions}, n_slots)
     if portfolio.n_left == 0:
         return
-    settings = {**_QUIET, "TUNE_MAX_PENDING_TRIALS_PG": str(n_slots)}
+    settings = {**_QUIET, "TUNE_MAX_PENDING_TRIALS_PG": str(slots(cluster, bundles))}
     os.environ.update({name: os.environ.get(name, value) for name, value in settings.items()})
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    # Failures are told in a line each, see `Watch`.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     progress = {session.task.name: session.progress for session in sessions}
     budget = Budget(
         deadline, progress, max_failed=max_failed, n_slots=n_slots, waits=portfolio.waits
@@ -188,7 +208,7 @@ def run_trials(
         tune.with_parameters(SearchTrial, trial_data=dict(references), plugins=snapshot()),
         placement,
     )
-    scheduler = EarlyStopping(cluster)
+    scheduler = EarlyStopping(room)
     for session in sessions:
         scheduler.replay(session.task.name, session.ended_results())
     # Ray Tune keeps its own state while it runs; what counts is in the studies and histories.
@@ -207,8 +227,9 @@ def run_trials(
                 storage_path=scratch,
                 callbacks=[
                     Watch(progress, history, say, deadline),
-                    EventFiles(events),
+                    EventFiles(events, (name for s in sessions for name in s.plan.families)),
                     Meters(progress),
+                    Waiting(portfolio, cluster, bundles, progress=progress, say=say),
                     *callbacks,
                 ],
                 stop=budget,
@@ -220,27 +241,18 @@ def run_trials(
             ),
         )
         try:
-            tuner.fit()
+            with adapters.surviving_lack_of_memory():
+                tuner.fit()
         except (TuneError, OSError) as error:
             # What a callback raised comes as the text of its traceback, the study's as it is.
             cause = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            message = f"The search broke off: {cause}. {_how_to_continue(sessions)}"
+            message = f"The search broke off: {cause}. {how_to_continue(sessions)}"
             raise SearchError(message) from error
     ended = portfolio.n_left == 0 and all(s.n_running == 0 for s in portfolio.searches.values())
     if not ended and budget.reason is None:
-        message = f"Interrupted. {_how_to_continue(sessions)}"
+        message = f"Interrupted. {how_to_continue(sessions)}"
         raise SearchInterruptedError(message)
     if budget.reason is not None:
         say(f"Search ended: {budget.reason}.")
     for session in sessions:
         session.search.close()
-
-
-def _how_to_continue(sessions: Sequence[Session]) -> str:
-    """Return the message that says how to resume a search."""
-    names = " ".join(session.task.name for session in sessions)
-    done = sum(session.progress.ended for session in sessions)
-    return (
-        f"{done} of {sum(session.progress.n_trials for session in sessions)} trials ended; all "
-        f"results are kept. Continue with: tunesmith tune {names} --resume"
-    )

@@ -1,5 +1,7 @@
 """Weighing the best of each family against each other."""
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +54,13 @@ class Mixture:
     temperature: float
 
 
-def mix(candidates: Sequence[Candidate], y: npt.NDArray[np.int64], metric: str) -> Mixture | None:
+def mix(
+    candidates: Sequence[Candidate],
+    y: npt.NDArray[np.int64],
+    metric: str,
+    *,
+    until: float = math.inf,
+) -> Mixture | None:
     """Return the mixture of candidates with the smallest log loss, where it is worth having.
 
     Members are added one at a time, with replacement, each the one that lowers the loss most
@@ -67,6 +75,8 @@ def mix(candidates: Sequence[Candidate], y: npt.NDArray[np.int64], metric: str) 
         Class of each held-out item, ``int [items]``.
     metric
         What the search maximised.
+    until
+        `time.monotonic` at which no further member is tried.
 
     Returns
     -------
@@ -80,6 +90,8 @@ def mix(candidates: Sequence[Candidate], y: npt.NDArray[np.int64], metric: str) 
     counts = np.zeros(len(known))
     best_loss, best_counts = np.inf, counts
     for _ in range(_ROUNDS):
+        if time.monotonic() >= until:
+            break
         losses = [
             _loss((counts @ answers.reshape(len(known), -1)).reshape(answers[0].shape) + extra, y)
             for extra in answers
@@ -88,6 +100,8 @@ def mix(candidates: Sequence[Candidate], y: npt.NDArray[np.int64], metric: str) 
         counts[int(np.argmin(losses))] += 1
         if min(losses) < best_loss:
             best_loss, best_counts = min(losses), counts
+    if not best_counts.any():
+        return None
     weights = best_counts / best_counts.sum()
     mixed = np.tensordot(weights, answers, axes=1)
     figures = scores(mixed, y)

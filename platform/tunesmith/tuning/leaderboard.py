@@ -16,7 +16,7 @@ from tunesmith.artifacts import layout
 from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.reports import open_report
 from tunesmith.artifacts.runs import Run, open_run, run_ids
-from tunesmith.artifacts.searches import Plan, parse_history, unfinished_plan
+from tunesmith.artifacts.searches import Plan, parse_history, unfinished_plans
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import UsageError
 
@@ -140,8 +140,7 @@ def _runs(store: Store, task: str) -> Iterator[tuple[_About, pd.DataFrame]]:
             ),
             trials,
         )
-    plan = unfinished_plan(store, task)
-    if plan is not None:
+    for plan in unfinished_plans(store, task):
         yield _unfinished(store, plan)
 
 

@@ -30,6 +30,8 @@ __all__ = ["TrackedTrials"]
 
 _PAUSE_S = 2.0
 _PATIENCE_S = 120.0
+_OVERTIME_S = 10.0
+_KILLED = "KILLED"
 _MOST_METRICS = 500  # MLflow takes 1,000 entities a call
 _STUDY, _TRIAL, _STATE = "tunesmith.study", "tunesmith.trial", "tunesmith.state"
 _COMMIT = "mlflow.source.git.commit"
@@ -53,6 +55,7 @@ class _Written:
     run_id: str
     last_step: int = 0
     has_ended: bool = False
+    was_killed: bool = False
 
 
 class TrackedTrials(Callback):
@@ -68,9 +71,14 @@ class TrackedTrials(Callback):
         A server, or a SQLite file of the driver's machine.
     say
         Prints a line.
+    deadline
+        `time.monotonic` at which the search should be over, None for no limit.
     """
 
-    def __init__(self, sessions: Sequence[Session], uri: str, say: Say) -> None:
+    def __init__(
+        self, sessions: Sequence[Session], uri: str, say: Say, *, deadline: float | None = None
+    ) -> None:
+        self._deadline = deadline
         self._sessions = {session.task.name: session for session in sessions}
         self._uri = uri
         self._say = say
@@ -103,9 +111,12 @@ class TrackedTrials(Callback):
         return {}
 
     def close(self) -> None:
-        """Write what is left and stop."""
+        """Write what is left, close the runs of trials that did not end, and stop."""
         self._closing.set()
-        self._writer.join(timeout=_PATIENCE_S)
+        patience_s = _PATIENCE_S
+        if self._deadline is not None:
+            patience_s = max(self._deadline - time.monotonic() + _OVERTIME_S, _PAUSE_S)
+        self._writer.join(timeout=min(patience_s, _PATIENCE_S))
         if self._writer.is_alive():
             self._say(f"MLflow at {self._uri} is too slow: not every trial was written there.")
 
@@ -145,6 +156,8 @@ class TrackedTrials(Callback):
                 is_last = self._closing.wait(_PAUSE_S)
                 for (task, number), news in _gathered(_drained(self._news)).items():
                     notebooks[task].write(number, news)
+            for notebook in notebooks.values():
+                notebook.close()
         except MlflowException as error:
             self._say(f"MLflow at {self._uri} takes no more, the search goes on without: {error}")
 
@@ -168,7 +181,12 @@ class _Notebook:
                 [self._experiment], f"tags.`{_STUDY}` = '{self._study}'", page_token=token
             )
             for run in page:
-                written = _Written(run.info.run_id, has_ended=run.info.status != "RUNNING")
+                status = run.info.status
+                written = _Written(
+                    run.info.run_id,
+                    has_ended=status not in {"RUNNING", _KILLED},
+                    was_killed=status == _KILLED,
+                )
                 if not written.has_ended:
                     steps = self._client.get_metric_history(written.run_id, SCORE)
                     written.last_step = max((metric.step for metric in steps), default=0)
@@ -186,6 +204,9 @@ class _Notebook:
             written = self._written[number] = self._begin(number, news)
         if written.has_ended:
             return
+        if written.was_killed:
+            self._client.update_run(written.run_id, status="RUNNING")
+            written.was_killed = False
         now_ms = int(time.time() * 1000)
         metrics = [
             Metric(name, float(value), now_ms, result.step)
@@ -204,6 +225,12 @@ class _Notebook:
             status = "FAILED" if news.state == run_artifact.STATES[TrialState.FAIL] else "FINISHED"
             self._client.set_terminated(written.run_id, status)
             written.has_ended = True
+
+    def close(self) -> None:
+        """Mark the runs of trials that did not end as killed; a resumed search opens them again."""
+        for written in self._written.values():
+            if not written.has_ended and not written.was_killed:
+                self._client.set_terminated(written.run_id, _KILLED)
 
     def _begin(self, number: int, news: _News) -> _Written:
         from mlflow.entities import Param

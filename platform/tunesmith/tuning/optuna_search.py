@@ -17,6 +17,9 @@ from tunesmith.tuning.trial import SCORE, Fields
 
 __all__ = ["Portfolio", "StudySearch"]
 
+_RETRIES = "retries"
+"""Attribute of a trial that has the settings of one that failed: the number of that one."""
+
 
 class StudySearch(Searcher):
     """A study as Ray Tune searches it; a trial that was running when the search died runs again.
@@ -63,6 +66,16 @@ class StudySearch(Searcher):
         self.n_started = self.n_ended
         self._trials: dict[str, optuna.trial.Trial] = {}
         super().__init__(metric=SCORE, mode="max")
+
+    def retry_failed(self) -> int:
+        """Plan the settings of the trials that failed once more; return how many they are."""
+        trials = self.study.get_trials(deepcopy=False)
+        retried = {trial.user_attrs.get(_RETRIES) for trial in trials}
+        failed = [t for t in trials if t.state == TrialState.FAIL and t.number not in retried]
+        for trial in failed:
+            self.study.enqueue_trial(trial.params, user_attrs={_RETRIES: trial.number})
+        self.n_trials += len(failed)
+        return len(failed)
 
     @property
     def n_running(self) -> int:
@@ -114,9 +127,13 @@ class StudySearch(Searcher):
         self.n_ended += 1
 
     def close(self) -> None:
-        """End the trials that a search out of time left running, with what they had reached."""
+        """End the trials that a search out of time left running, with what they had reached.
+
+        One that had reached nothing stays as it is: the search may be continued, and runs it again.
+        """
         for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-            self.study.tell(trial.number, state=TrialState.PRUNED)
+            if trial.intermediate_values:
+                self.study.tell(trial.number, state=TrialState.PRUNED)
             self.n_ended += 1
 
     def set_search_properties(self, metric: Any, mode: Any, config: Any, **spec: Any) -> bool:
@@ -141,14 +158,14 @@ class Portfolio(Searcher):
     searches
         A search for each study.
     n_slots
-        Trials that can run at once. No more are handed out: a setting drawn early is drawn from
-        fewer results.
+        Trials that can run at once, which may change. No more are handed out: a setting drawn early
+        is drawn from fewer results.
     """
 
     def __init__(self, searches: Mapping[str, StudySearch], n_slots: int) -> None:
         super().__init__(metric=SCORE, mode="max")
         self.searches = dict(searches)
-        self._n_slots = n_slots
+        self.n_slots = n_slots
         self._owner: dict[str, StudySearch] = {}
 
     @property
@@ -165,7 +182,7 @@ class Portfolio(Searcher):
         open_searches = [s for s in self.searches.values() if not s.is_exhausted]
         if not open_searches:
             return Searcher.FINISHED
-        if sum(search.n_running for search in self.searches.values()) >= self._n_slots:
+        if sum(search.n_running for search in self.searches.values()) >= self.n_slots:
             return None
         search = min(open_searches, key=lambda s: s.n_started / s.n_trials)
         self._owner[trial_id] = search

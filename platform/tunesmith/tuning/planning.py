@@ -26,11 +26,14 @@ class PlannedSearch:
         The content of ``plan.json``.
     data
         The task's data, as the plan asks for it.
+    retry_failed
+        Whether the trials that failed run again.
     """
 
     task: Task
     plan: Plan
     data: TaskData
+    retry_failed: bool = False
 
 
 def plan_search(
@@ -74,7 +77,7 @@ def plan_search(
             f"{begun.dataset.version}. Start a new search."
         )
         raise SearchError(message)
-    return PlannedSearch(task, begun, data)
+    return PlannedSearch(task, begun, data, request.retry_failed)
 
 
 def read_data(
@@ -107,8 +110,8 @@ def _new_plan(
         metric=task.metric,
         request=wanted,
         families=families,
-        trials=request.trials,
-        seed=request.seed,
+        trials=request.n_trials,
+        seed=request.seed or 0,
         created=run_artifact.now(),
         dataset=DatasetReference(name=data.name, version=data.version, is_sample=data.is_sample),
     )

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from ray.tune import Callback, Stopper
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.searches import TrialResult
 from tunesmith.tuning.display import Display, Lines, Standing
+from tunesmith.tuning.failures import cause_in
 from tunesmith.tuning.trial import ANSWERS, Fields
 
 __all__ = ["REFIT_MARGIN", "Budget", "Progress", "Say", "Watch", "result_of", "silent"]
@@ -26,7 +26,6 @@ _KEEP_FREE_S = 20.0
 REFIT_MARGIN = 1.3
 """A refit takes this many times what its trial lets one expect, at most."""
 _SPARED = 0.2
-_ERROR_LINE = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b.*:")
 # Ray Tune adds these to every result; they describe its own bookkeeping.
 _BOOKKEEPING = {
     "config", "date", "done", "finished", "hostname", "iterations_since_restore", "node_ip", "pid",
@@ -60,6 +59,10 @@ class Progress:
         Items a refit learns from, as a multiple of those that a trial learns from.
     mixes
         Whether the best of every family may be refitted, or only the best of all.
+    started
+        Trials whose process started in this session.
+    is_queued
+        Whether no trial runs, because others hold the resources that the next one needs.
     """
 
     n_trials: int
@@ -68,6 +71,8 @@ class Progress:
     complete: int = 0
     pruned: int = 0
     failed: int = 0
+    started: int = 0
+    is_queued: bool = False
     best: float = float("-inf")
     best_text: str = ""
     best_by_family: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -115,7 +120,7 @@ class Budget(Stopper):
     deadline
         `time.monotonic` at which everything should be done, None for no limit.
     progress
-        Where each task stands; a task without any score is waited for.
+        State of each task. Time for refits is kept for the tasks that have a score.
     max_failed
         Failed trials after which the search gives up, None for no limit.
     n_slots
@@ -161,14 +166,17 @@ class Budget(Stopper):
         failed = sum(progress.failed for progress in self._progress.values())
         if self._max_failed is not None and failed > self._max_failed:
             self.reason = f"{failed} trials failed"
-        elif self._deadline is not None and all(p.last for p in self._progress.values()):
+        elif self._deadline is not None:
             is_over = time.monotonic() + self._reserve_s() >= self._deadline
             self.reason = "time budget" if is_over else None
         return self.reason is not None
 
     def _reserve_s(self) -> float:
         """Return the time that refits need; members of ensembles get a fifth of all at most."""
-        every = self._progress.values()
+        every = [progress for progress in self._progress.values() if progress.last]
+        if not every:
+            # There is nothing to refit yet: a first score may still come.
+            return 0.0
         best_s = [progress.best_refit_s for progress in every]
         others_s = sum(progress.other_refits_s for progress in every) / self._n_slots
         needed_s = max(sum(best_s) / self._n_slots, *best_s)
@@ -222,6 +230,11 @@ class Watch(Callback):
         for task in self._progress:
             self._show(task, [])
 
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Count a trial whose process has started."""
+        del iteration, trials, info
+        self._progress[trial.config["task"]].started += 1
+
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: Fields, **info: Any
     ) -> None:
@@ -251,7 +264,7 @@ class Watch(Callback):
         del iteration, info
         progress = self._progress[trial.config["task"]]
         progress.failed += 1
-        cause = _cause(trial.error_file)
+        cause = cause_in(trial.error_file)
         progress.errors[trial.config["trial"]] = cause
         task, number, family = (trial.config[key] for key in ("task", "trial", "family"))
         self._display(f"{task}: trial {number} ({family}) failed: {cause}")
@@ -275,10 +288,3 @@ class Watch(Callback):
                 budget_left_s=None if self._deadline is None else self._deadline - now,
             )
         )
-
-
-def _cause(error_file: str | None) -> str:
-    """Return the line of a traceback that names the error, the newest one of a trial's."""
-    lines = Path(error_file).read_text(encoding="utf-8").splitlines() if error_file else []
-    named = [line for line in lines if _ERROR_LINE.match(line)]
-    return named[-1].strip() if named else "its process ended"

@@ -10,6 +10,8 @@ from tunesmith.tasks import Request, get_task, task_names
 
 __all__ = ["SearchOptions", "SearchRequest", "datasets_by_task", "search_requests", "views_of"]
 
+_TRIALS = 12
+
 
 @dataclass(frozen=True)
 class SearchRequest:
@@ -24,13 +26,18 @@ class SearchRequest:
     families
         Names to search over; by default the task's own, without a GPU less those that need one.
     trials
-        Trials the search is to hold in the end.
+        Trials the search is to hold in the end; by default 12, or those of the search that it
+        continues.
     seed
-        Fixes sampler, folds, initial weights and order.
+        Fixes sampler, folds, initial weights and order; by default 0, or that of the search that it
+        continues.
     resume
-        Continue the search of this task that did not finish, with its own plan.
+        Continue a search of this task that did not finish, with its own plan: the one of this name,
+        or True for the only one.
     extend
         Begin with all trials of the task's latest run, on the same data.
+    retry_failed
+        Run the trials that failed again; with `resume` or `extend` alone.
 
     Raises
     ------
@@ -41,10 +48,16 @@ class SearchRequest:
     task: str
     data: Request = field(default_factory=Request)
     families: tuple[str, ...] | None = None
-    trials: int = 12
-    seed: int = 0
-    resume: bool = False
+    trials: int | None = None
+    seed: int | None = None
+    resume: bool | str = False
     extend: bool = False
+    retry_failed: bool = False
+
+    @property
+    def n_trials(self) -> int:
+        """Trials of a new search."""
+        return _TRIALS if self.trials is None else self.trials
 
     def __post_init__(self) -> None:
         task = get_task(self.task)
@@ -58,11 +71,14 @@ class SearchRequest:
                     f"{task.name} does not have. Families for it: {able}."
                 )
                 raise UsageError(message)
-        if self.trials < 1:
+        if self.n_trials < 1:
             message = f"A search needs at least one trial, not {self.trials}."
             raise UsageError(message)
         if self.resume and self.extend:
             message = "Resume finishes a search, extend adds to a finished one: choose one of them."
+            raise UsageError(message)
+        if self.retry_failed and not (self.resume or self.extend):
+            message = "Failed trials are tried again in a search that is resumed or extended."
             raise UsageError(message)
         if self.data.dataset is not None:
             check_name(self.data.dataset)
@@ -85,13 +101,15 @@ class SearchOptions:
         rows on one side of a split, columns that are not features, and how the texts of columns
         are read, by column.
     trials
-        Trials a task.
+        Trials a task; 12 by default.
     families
         Families to search over; the task's own by default.
     seed
-        Fixes split, sampler and weights.
+        Fixes split, sampler and weights; 0 by default.
     resume, extend
-        Finish the search that was interrupted; add to the latest run.
+        Finish a search that was interrupted, the only one or that of a name; add to the latest run.
+    retry_failed
+        Run the trials that failed again, with either of them.
     """
 
     dataset: Mapping[str, str] = field(default_factory=dict)
@@ -103,11 +121,12 @@ class SearchOptions:
     group: Sequence[str] = ()
     drop: Sequence[str] = ()
     read_as: Mapping[str, str] = field(default_factory=dict)
-    trials: int = 12
+    trials: int | None = None
     families: Sequence[str] | None = None
-    seed: int = 0
-    resume: bool = False
+    seed: int | None = None
+    resume: bool | str = False
     extend: bool = False
+    retry_failed: bool = False
 
 
 def views_of(families: Sequence[str]) -> set[str]:
@@ -127,8 +146,12 @@ def search_requests(tasks: Sequence[str], options: SearchOptions) -> list[Search
     Raises
     ------
     UsageError
-        When a task does not exist, or a table is given to a task that reads none.
+        When a task does not exist, a table is given to a task that reads none, or a single search
+        is named for several tasks.
     """
+    if isinstance(options.resume, str) and len(tasks) > 1:
+        message = f"The search {options.resume} is of one task: resume each task by itself."
+        raise UsageError(message)
     given = {
         "csv": options.csv,
         "target": options.target,
@@ -154,12 +177,13 @@ def search_requests(tasks: Sequence[str], options: SearchOptions) -> list[Search
         requests.append(
             SearchRequest(
                 task=name,
-                data=Request(dataset, version, options.seed, chosen),
+                data=Request(dataset, version, options.seed or 0, chosen),
                 families=tuple(options.families) if options.families else None,
                 trials=options.trials,
                 seed=options.seed,
                 resume=options.resume,
                 extend=options.extend,
+                retry_failed=options.retry_failed,
             )
         )
     return requests

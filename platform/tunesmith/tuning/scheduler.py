@@ -1,30 +1,22 @@
-"""Scheduling of trials: shares of the cluster, and early stopping."""
+"""Scheduling of trials: early stopping, and a larger share after a lack of memory."""
 
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import ray
 from ray.tune import PlacementGroupFactory
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from tunesmith.artifacts.searches import TrialResult
-from tunesmith.models import Resources, get_family
+from tunesmith.models import get_family
+from tunesmith.tuning.capacity import larger_share
+from tunesmith.tuning.failures import ran_out_of_memory
 from tunesmith.tuning.trial import SCORE, Fields
 
-__all__ = [
-    "EarlyStopping",
-    "larger_share",
-    "on_machines",
-    "placement",
-    "ran_out_of_memory",
-    "resolve",
-    "slots",
-]
+__all__ = ["EarlyStopping", "placement"]
 
 _GRACE_STEPS = 3
 _REDUCTION = 3
@@ -32,110 +24,11 @@ _REDUCTION = 3
 _ENOUGH_ENDS = 2
 # Scores of a few hundred items differ by as much from luck alone.
 _LUCK = 0.01
-_MOST_CPUS = 8
-# Beside the names of resources: what the largest machine has.
-_CPU_OF_ONE = "CPU of one machine"
-_CPU_BESIDE_GPU = "CPU of one machine with a GPU"
-_MEMORY_OF_ONE = "memory of one machine"
-# How Ray, TensorFlow on a GPU, CUDA and Python say it.
-_OUT_OF_MEMORY = (
-    "OutOfMemoryError",
-    "ResourceExhaustedError",
-    "CUDA_ERROR_OUT_OF_MEMORY",
-    "MemoryError",
-)
-
-
-def on_machines(cluster: Mapping[str, float]) -> dict[str, float]:
-    """Return what the cluster has, and how much of it stands on one machine.
-
-    A trial runs on one machine: what it asks for must fit one, or it waits for ever. Where more
-    machines are to come than are there, those have the cores that a trial may ask for at most.
-
-    Parameters
-    ----------
-    cluster
-        What the connected cluster has or grows to, by resource name.
-
-    Returns
-    -------
-    dict
-        The same, for `resolve`.
-    """
-    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    for name in ("CPU", "GPU"):
-        if sum(machine.get(name, 0.0) for machine in machines) < cluster.get(name, 0.0):
-            return dict(cluster)
-    cpus = [(machine.get("CPU", 0.0), machine.get("GPU", 0.0)) for machine in machines]
-    return {
-        **cluster,
-        _CPU_OF_ONE: max((n for n, _ in cpus), default=1.0),
-        _CPU_BESIDE_GPU: max((n for n, gpus in cpus if gpus), default=1.0),
-        _MEMORY_OF_ONE: max((machine.get("memory", 0.0) for machine in machines), default=0.0),
-    }
-
-
-def resolve(wanted: Resources, cluster: Mapping[str, float], n_trials: int) -> dict[str, float]:
-    """Return what a trial asks Ray for on the cluster as it is.
-
-    Parameters
-    ----------
-    wanted
-        What the family declares.
-    cluster
-        What the cluster has, by resource name, and of it one machine: see `on_machines`.
-    n_trials
-        Trials that are to run; where they cannot fill the cores each gets more of them.
-
-    Returns
-    -------
-    dict
-        ``CPU``, and ``GPU`` where the family uses one and the cluster has any.
-    """
-    cores = int(cluster.get("CPU", 1))
-    share = min(cores // max(n_trials, 1), _MOST_CPUS)
-    on_gpu = bool(wanted.gpu_fraction and cluster.get("GPU", 0))
-    most = int(cluster.get(_CPU_BESIDE_GPU if on_gpu else _CPU_OF_ONE, cores))
-    bundle = {"CPU": float(min(max(wanted.cpus, share), max(most, 1)))}
-    if on_gpu:
-        bundle["GPU"] = wanted.gpu_fraction
-    return bundle
-
-
-def slots(cluster: Mapping[str, float], bundles: Sequence[Mapping[str, float]]) -> int:
-    """Return how many trials can run at once if all were of the kind that asks for least."""
-    least = min((bundle["CPU"] for bundle in bundles), default=1.0)
-    return max(int(cluster.get("CPU", 1) // least), 1)
 
 
 def placement(config: Mapping[str, Any]) -> PlacementGroupFactory:
     """Return the placement of a trial, which its configuration carries."""
     return PlacementGroupFactory([dict(config["resources"])])
-
-
-def ran_out_of_memory(error_file: str | None) -> bool:
-    """Return whether a trial's last failure, as Ray Tune wrote it, was a lack of memory."""
-    if error_file is None or not Path(error_file).exists():
-        return False
-    *_, last = Path(error_file).read_text(encoding="utf-8").split("Failure # ")
-    return any(sign in last for sign in _OUT_OF_MEMORY)
-
-
-def larger_share(
-    share: Mapping[str, float], memory_bytes: int, cluster: Mapping[str, float]
-) -> dict[str, float]:
-    """Return what a trial asks for after it ran out of memory.
-
-    Twice its share of a GPU, and twice the memory its family declares, so that fewer trials stand
-    beside it; never more than one machine has.
-    """
-    larger = dict(share)
-    if "GPU" in larger:
-        larger["GPU"] = min(2 * larger["GPU"], 1.0)
-    most = cluster.get(_MEMORY_OF_ONE, cluster.get("memory"))
-    if most:
-        larger["memory"] = min(2.0 * memory_bytes, float(most))
-    return larger
 
 
 class _Family:

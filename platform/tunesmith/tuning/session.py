@@ -1,8 +1,9 @@
 """One task's part of a search, open: its folder, its study and how far it is."""
 
 import math
+import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from tunesmith.artifacts import layout
+from tunesmith.artifacts.owners import Ownership
 from tunesmith.artifacts.searches import (
     Plan,
     RunPointer,
@@ -18,17 +20,19 @@ from tunesmith.artifacts.searches import (
     read_history,
     unreadable_study,
 )
-from tunesmith.artifacts.store import Staging, Store
+from tunesmith.artifacts.store import Staging, Store, default_uri
+from tunesmith.errors import UsageError
 from tunesmith.models import get_family
+from tunesmith.plugins import plugin_files
 from tunesmith.tasks import Task, TaskData
+from tunesmith.tuning.capacity import resolve
 from tunesmith.tuning.optuna_search import StudySearch
 from tunesmith.tuning.planning import PlannedSearch
 from tunesmith.tuning.progress import Progress
-from tunesmith.tuning.scheduler import resolve
 from tunesmith.tuning.space import Space, starting_points
 from tunesmith.tuning.trial_data import TrialData
 
-__all__ = ["Session", "finish_session", "open_session"]
+__all__ = ["Session", "finish_session", "how_to_continue", "open_session"]
 
 
 @dataclass
@@ -47,6 +51,8 @@ class Session:
         The study.
     progress
         How far the search is.
+    ownership
+        What keeps other processes out of the run.
     """
 
     task: Task
@@ -57,6 +63,7 @@ class Session:
     trial_data: TrialData
     search: StudySearch
     progress: Progress
+    ownership: Ownership
 
     @property
     def run_id(self) -> str:
@@ -118,10 +125,14 @@ def open_session(
     Raises
     ------
     SearchError
-        When the search was begun by a version whose study cannot be read.
+        When another process has the search open, or it was begun by a version whose study cannot
+        be read.
+    UsageError
+        When fewer trials are asked for than there are, or none failed that could be tried again.
     """
     task, plan = planned.task, planned.plan
     staging = stack.enter_context(store.staging(*layout.runs(task.name), key=plan.run_id))
+    ownership = stack.enter_context(Ownership(store, task.name, plan.run_id))
     folder = Path(staging.path()) if store.is_local else layout.work_folder(plan.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     if plan.extends and not (folder / layout.STUDY).exists():
@@ -130,25 +141,59 @@ def open_session(
         raise unreadable_study(task.name, plan.run_id)
     for name in (layout.STUDY, layout.HISTORY):
         mend(folder / name)
-    plan.write(staging, layout.PLAN)
-    RunPointer(run_id=plan.run_id).write(store, *layout.unfinished_run(task.name))
 
     trial_data = TrialData.of(task, planned.data, plan.seed)
     search = _study_search(task, plan, folder, cluster, n_trials)
+    if search.n_started > plan.trials:
+        message = (
+            f"--trials: {plan.trials} are asked for, but {search.n_started} of the search "
+            f"{plan.run_id} of {task.name} have ended already."
+        )
+        raise UsageError(message)
+    if planned.retry_failed:
+        if not search.retry_failed():
+            message = f"No trial of {plan.run_id} failed: leave --retry-failed out."
+            raise UsageError(message)
+        plan = plan.model_copy(update={"trials": search.n_trials})
+    plan.write(staging, layout.PLAN)
     progress = _progress(plan, trial_data, search, folder)
-    return Session(task, plan, planned.data, staging, folder, trial_data, search, progress)
+    return Session(
+        task, plan, planned.data, staging, folder, trial_data, search, progress, ownership
+    )
 
 
 def finish_session(store: Store, session: Session) -> None:
     """Publish what is in the session's folder as the task's latest run."""
+    session.ownership.stop()
     if not store.is_local:
         for path in (p for p in session.folder.rglob("*") if p.is_file()):
             session.staging.write_bytes(path.read_bytes(), *path.relative_to(session.folder).parts)
         shutil.rmtree(session.folder)
     name = session.task.name
     session.staging.publish(*layout.run(name, session.run_id), marker=layout.RECORD)
+    store.remove(*layout.run(name, session.run_id, layout.OWNER))
     RunPointer(run_id=session.run_id).write(store, *layout.latest_run(name))
-    store.remove(*layout.unfinished_run(name))
+
+
+def how_to_continue(sessions: Sequence[Session]) -> str:
+    """Return the sentence that says how to resume a search."""
+    done = sum(session.progress.ended for session in sessions)
+    words = ["tunesmith", "tune", *(session.task.name for session in sessions), "--resume"]
+    if len(sessions) == 1:
+        words.append(sessions[0].run_id)
+    store = sessions[0].staging.store
+    if store.uri != Store(default_uri()).uri:
+        words += ["--store", store.shown]
+    words += [
+        word
+        for file in plugin_files()
+        if file.named_by == "--plugin"
+        for word in ("--plugin", file.path)
+    ]
+    return (
+        f"{done} of {sum(session.progress.n_trials for session in sessions)} trials ended; all "
+        f"results are kept. Continue with: {shlex.join(words)}"
+    )
 
 
 def _copy_run(store: Store, task: str, run_id: str, folder: Path) -> None:

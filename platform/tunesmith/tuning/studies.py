@@ -6,8 +6,9 @@ from typing import Any
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import TrialState
 
-__all__ = ["open_study"]
+__all__ = ["open_study", "trial_states"]
 
 # A lock that a killed driver left behind is taken over after so many seconds; a driver holds it
 # while it appends one line.
@@ -26,8 +27,7 @@ def open_study(path: Path, name: str, sampler: Any = None) -> Any:
         Any tool that reads Optuna's storage can open the same file while the search runs.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    lock = JournalFileOpenLock(str(path), grace_period=_ABANDONED_LOCK_S)
-    storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    storage = _storage(path)
     return optuna.create_study(
         study_name=name,
         storage=storage,
@@ -36,3 +36,21 @@ def open_study(path: Path, name: str, sampler: Any = None) -> Any:
         direction="maximize",
         load_if_exists=True,
     )
+
+
+def trial_states(path: Path, name: str) -> list[TrialState]:
+    """Return the states of the trials of a study, none where there is no file; writes nothing."""
+    if not path.is_file():
+        return []
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.load_study(study_name=name, storage=_storage(path))
+    except KeyError:
+        # Its search died before the study was in the file.
+        return []
+    return [trial.state for trial in study.get_trials(deepcopy=False)]
+
+
+def _storage(path: Path) -> JournalStorage:
+    lock = JournalFileOpenLock(str(path), grace_period=_ABANDONED_LOCK_S)
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))

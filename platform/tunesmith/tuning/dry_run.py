@@ -10,10 +10,10 @@ from tunesmith.artifacts.documents import JsonObject
 from tunesmith.artifacts.store import Store
 from tunesmith.models import Family, get_family
 from tunesmith.tasks import Task, TaskData
-from tunesmith.tuning.continuation import begun_plan
+from tunesmith.tuning.capacity import resolve, slots
+from tunesmith.tuning.continuation import begun_plan, trials_so_far
 from tunesmith.tuning.planning import PlannedSearch, plan_search
 from tunesmith.tuning.requests import SearchRequest
-from tunesmith.tuning.scheduler import resolve, slots
 from tunesmith.tuning.space import FAMILY, starting_points
 
 __all__ = ["describe_space", "preview"]
@@ -46,7 +46,19 @@ def preview(
         for request in requests
     ]
     n_trials = sum(search.plan.trials for search in planned)
-    return [_described(search, cluster, n_trials) for search in planned]
+    plans = []
+    for request, search in zip(requests, planned, strict=True):
+        plan = _described(search, cluster, n_trials)
+        if request.resume or request.extend:
+            ended = trials_so_far(store, search.plan)
+            plan["continues"] = {
+                "run_id": search.plan.extends if request.extend else search.plan.run_id,
+                "ended": ended,
+            }
+            # Its first settings were tried when it began.
+            plan["first"] = [] if ended else plan["first"]
+        plans.append(plan)
+    return plans
 
 
 def _described(search: PlannedSearch, cluster: Mapping[str, float], n_trials: int) -> JsonObject:
