@@ -19,7 +19,7 @@ export RAY_AUTH_MODE ?= disabled
 export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve watch docs pictures test test-pythons test-minimum coverage check format browser clean
+.PHONY: help setup demo serve watch docs pictures test test-pythons test-minimum drills coverage check format browser clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s  %s\n", $$1, $$2}'
@@ -86,6 +86,9 @@ test-pythons: ## run the fast tests on every Python 3.11 to 3.13 that is install
 test-minimum: ## run the fast tests on the lowest versions that pyproject.toml allows, in build/minimum
 	@$(MAKE) --no-print-directory test VENV=build/minimum PINS='--resolution lowest-direct' ARGS="$(FAST)" \
 	  $$(python3.11 -c '$(WORKS)' 2>/dev/null && echo PYTHON=python3.11)
+
+drills: $(STAMP) ## break a cluster and a search on this machine in every way that must do no harm (ARGS="--only NAME")
+	@$(BIN)/python benchmarks/drills.py $(ARGS)
 
 coverage: $(STAMP) ## print how much of platform/ the fast tests run
 	@$(PYTEST) --cov --cov-report=term:skip-covered $(FAST) $(ARGS)

@@ -27,6 +27,7 @@ import click
 from _cluster import Cluster, wait_for, write_music
 from _machines import Machines
 from recovery import NAME, check_visible, digest_of, writers
+from search_drills import beside_server, ended_by_sigterm, resumed_twice
 from search_recovery import Search, faults, n_results
 from steady import Load
 
@@ -468,6 +469,21 @@ DRILLS = {
         "the store's disk fills during a search",
         "an error that says so; with room `--resume` has every trial once",
         disk_search,
+    ),
+    "search-beside-server": Drill(
+        "a search of 60 s on a Ray of two CPUs of which a server holds one, then both",
+        "a model within 80 s; an error within 80 s, and a line every ten seconds",
+        lambda folder: Seen(*beside_server(folder)),
+    ),
+    "search-sigterm": Drill(
+        "SIGTERM ends a search",
+        "exit code 143, the command that continues, no open run of MLflow",
+        lambda folder: Seen(*ended_by_sigterm(folder)),
+    ),
+    "two-resumes": Drill(
+        "a killed search is resumed twice at once",
+        "one goes on, the other is told by whom",
+        lambda folder: Seen(*resumed_twice(folder)),
     ),
     "spill": Drill(
         "the object store of every node is full and spills during an ingest",

@@ -52,7 +52,7 @@ class Search:
 
     def begun(self, store: Path) -> bool:
         """Return whether there is a search to continue."""
-        return (store / "runs" / self.task / ".unfinished.json").exists()
+        return any((store / "runs" / self.task).glob(".staging-*/plan.json"))
 
     def ended(self, store: Path) -> bool:
         """Return whether the run is published."""
