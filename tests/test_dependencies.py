@@ -58,6 +58,7 @@ INDIRECT = {
 BROUGHT_BY = {
     "markupsafe": "jinja2",
     "opentelemetry-api": "ray",
+    "pydantic-core": "pydantic",
     "scipy": "scikit-learn",
     "sqlalchemy": "optuna",
     "starlette": "fastapi",
