@@ -142,6 +142,17 @@ def test_the_label_in_a_column_is_found(sides):
     assert found["columns constant in a file"].result == "clear"
 
 
+def test_a_feature_of_the_notes_that_gives_the_label_is_a_caution(sides):
+    def label(examples, item, random):
+        return 7.0 - 2 * examples.y[item] + random.normal(size=len(item)) / 50
+
+    learned, test = planted(sides, label)
+    notes = {name: make_notes(i) for i, name in enumerate([*learned.ids, *test.ids])}
+    prints = {name: fingerprint(piece) for name, piece in notes.items()}
+    found = by_check(audit(learned, test, columns=NAMES, fingerprints=prints))
+    assert found["label in a column"].result == "caution"
+
+
 def test_the_label_of_rare_classes_in_a_column_is_found():
     # Ranges of equal counts would cut through the few items of the rare classes.
     random = np.random.default_rng(0)

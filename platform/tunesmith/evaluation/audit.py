@@ -82,7 +82,11 @@ def audit(
         _transposed(learned, test),
         _same_music(learned, test, fingerprints),
         _constant_columns(learned, test, named),
-        *(audit_table(table) if table else [_label_columns(learned, test, named)]),
+        *(
+            audit_table(table)
+            if table
+            else [_label_columns(learned, test, named, are_notes=fingerprints is not None)]
+        ),
         _metadata(learned, test, metadata),
     ]
     order: list[LeakResult] = ["leak", "caution", "clear", "not applicable"]
@@ -282,9 +286,13 @@ def _constant_within(x: npt.NDArray[np.float64], unit: npt.NDArray[np.int64]) ->
 
 
 def _label_columns(
-    learned: Examples, test: Examples, columns: Mapping[str, Sequence[str]]
+    learned: Examples, test: Examples, columns: Mapping[str, Sequence[str]], *, are_notes: bool
 ) -> AuditFinding:
-    """Find single columns that give the class away."""
+    """Find single columns that give the class away.
+
+    Columns that are computed from notes hold nothing but the music: one that tells the classes
+    apart makes the task easy, and is no leak.
+    """
     check = "label in a column"
     views = _two_dimensional(learned)
     if not views:
@@ -302,7 +310,8 @@ def _label_columns(
     strongest = {"column": best[1], "balanced_accuracy": best[0]}
     if labels:
         message = f"The class can be read off {', '.join(labels[:8])} alone."
-        return _finding(check, "leak", message, columns=labels, best=strongest)
+        result: LeakResult = "caution" if are_notes else "leak"
+        return _finding(check, result, message, columns=labels, best=strongest)
     message = (
         f"No single column gives the class away. The strongest, {best[1]}, reaches a balanced "
         f"accuracy of {best[0]:.2f}."
