@@ -84,6 +84,29 @@ EVALUATION = {
     "metrics": {"piece": METRICS, "chunk": METRICS},
     "baseline": {"majority": {"piece": METRICS}, "linear": {"piece": METRICS}},
     "chunk_note": "Chunks of a piece are not independent.",
+    "elsewhere": [
+        {
+            "data": "its own test, as transcribed from a recording",
+            "items": 242,
+            "left_out": 0,
+            "unknown": 0,
+            "metrics": METRICS,
+            "recall": {"Bach": INTERVAL, "Beethoven": INTERVAL},
+        },
+        {
+            "data": "recitals@b5f5488b8712",
+            "items": 1_029,
+            "left_out": 133,
+            "unknown": 91,
+            "metrics": METRICS,
+            "recall": {"Bach": INTERVAL},
+        },
+    ],
+    "audit": [
+        {"check": "columns", "result": "leak", "message": "`genre_code` is a copy of the target."},
+        {"check": "groups", "result": "clear", "message": "No group is on two sides."},
+    ],
+    "notes": ["The test part has only 12 independent groups."],
     "comparisons": {
         "champion": {"metric": "accuracy", "version": 3, "difference": INTERVAL, "rows": 242}
     },
@@ -155,7 +178,18 @@ HISTORY = {
     [
         (tune._show, RUNS, ("*7", "0.9600", "ValueError: no", "Next: tunesmith evaluate digits")),
         (leaderboard._show, BOARD, ("composer_all", "0.9661 ± 0.010")),
-        (evaluate._show, EVALUATION, ("per piece", "0.954 [0.928, 1.000]", "champion version 3")),
+        (
+            evaluate._show,
+            EVALUATION,
+            (
+                "per piece",
+                "0.954 [0.928, 1.000]",
+                "champion version 3",
+                "as transcribed",
+                "133 near-duplicates",
+                "LEAK, columns",
+            ),
+        ),
         (history._show, HISTORY, ("2026-11-29", "promote", "champion version 2")),
     ],
 )

@@ -140,7 +140,7 @@ class ColumnReader:
             return 0.0, False
         if largest > _EXACT_64:
             self.notes.append(
-                f"{name} has whole numbers above 2^53, the last digits of which are lost. If it is "
+                f"{name} has whole numbers above 2^53, the end of which is lost. If it is "
                 f"an id, leave it out."
             )
             return 0.0, False
