@@ -85,7 +85,8 @@ def test_pandas_and_duckdb_read_the_tables_alone(dataset):
     """  # noqa: S608 - a path of this test
     counted = dict(duckdb.sql(query).fetchall())
     expected = pieces.groupby("label", dropna=False)["n_chunks"].sum()
-    assert counted == {k if isinstance(k, str) else None: v for k, v in expected.items()}
+    # A piece of drums alone has no chunks.
+    assert counted == {label: n_chunks for label, n_chunks in expected.items() if n_chunks}
     ((length,),) = duckdb.sql(
         f"select max(octet_length(roll)) from '{folder}/chunks/*.parquet'"  # noqa: S608
     ).fetchall()
