@@ -87,7 +87,7 @@ def test_rolls_equal_the_reference_on_a_sample(real_files: Corpus) -> None:
     assert identical + len(refused) + others.total() == len(files)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_rolls_equal_the_reference_on_all_of_big4(real_files: Corpus) -> None:
     files = real_files("midi-big4")
     identical, refused, others = compare_rolls(files)
