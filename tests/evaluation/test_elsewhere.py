@@ -9,7 +9,7 @@ from tests import artefacts
 from tests.artefacts import FakeDataset
 from tunesmith.errors import DatasetError
 from tunesmith.evaluation import elsewhere
-from tunesmith.evaluation.elsewhere import copies_of_test, other_datasets
+from tunesmith.evaluation.elsewhere import answers_of, copies_of_test, on_copies, other_datasets
 from tunesmith.evaluation.music import Pieces
 from tunesmith.evaluation.predictions import predict
 from tunesmith.inference.classifier import Classifier
@@ -40,7 +40,9 @@ def loudness_model():
 
 
 def test_the_copies_stand_beside_the_test_part():
-    rows = copies_of_test(subject_of(FakeDataset(n=12), loudness_model()))
+    subject = subject_of(FakeDataset(n=12), loudness_model())
+    copies = copies_of_test(subject)
+    rows = on_copies(subject, {name: answers_of(subject, copy) for name, copy in copies.items()})
     names = [row.data for row in rows]
     assert names[0] == "its own test"
     assert {row.items for row in rows} == {12}
@@ -54,7 +56,8 @@ def test_the_copies_stand_beside_the_test_part():
 
 
 def test_a_task_without_pieces_has_no_copies():
-    assert copies_of_test(SimpleNamespace(pieces=None)) == ()
+    assert copies_of_test(SimpleNamespace(pieces=None)) == {}
+    assert on_copies(SimpleNamespace(pieces=None), {}) == ()
     with pytest.raises(DatasetError, match="MIDI"):
         other_datasets(SimpleNamespace(pieces=None), ["other"])
 

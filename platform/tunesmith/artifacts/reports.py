@@ -101,6 +101,7 @@ class Comparison(Section):
     groups: int = 0
     beyond_noise: bool = False
     left_out: int = Field(default=0, description="Test items that the champion learned from.")
+    copies: int = Field(default=0, description="Copies of each item among the rows.")
 
 
 class Reliability(Section):

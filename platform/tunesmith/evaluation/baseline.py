@@ -1,6 +1,8 @@
 """The linear baseline: regularised logistic regression on the numbers of each item."""
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,49 @@ import numpy.typing as npt
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.evaluation.classwise import prior
 
-__all__ = ["linear_predictions"]
+__all__ = ["baseline_predictions", "linear_predictions"]
 
 _MOST_ITEMS = 6000
 _MOST_NUMBERS = 6_000_000
+
+
+def baseline_predictions(
+    learned: Examples, test: Examples, copies: Mapping[str, Examples]
+) -> tuple[dict[str, npt.NDArray[np.float64]], dict[str, npt.NDArray[np.float64]]]:
+    """Return the predictions of every baseline for the test, and of the linear one for copies.
+
+    Parameters
+    ----------
+    learned, test
+        Items to fit on, and those to predict.
+    copies
+        Copies of all test items by how they were made, with a view ``features``.
+
+    Returns
+    -------
+    dict
+        ``majority``, and ``linear`` where a view has one row of numbers per item:
+        ``float64 [items, classes]``.
+    dict
+        Predictions of the linear baseline for the copies, from the same fit.
+    """
+    shares = prior(learned.y, len(learned.classes))
+    baselines = {"majority": np.tile(shares, (len(test), 1))}
+    if not copies or "features" not in test.views:
+        linear = linear_predictions(learned, test)
+        return (baselines | {"linear": linear} if len(linear) else baselines), {}
+    together = [test, *copies.values()]
+    rows = np.concatenate([examples.view("features").x for examples in together])
+    judged = Examples(
+        y=np.tile(test.y, len(together)),
+        classes=test.classes,
+        groups=np.tile(test.groups, len(together)),
+        ids=[name for examples in together for name in examples.ids],
+        views={"features": View.one_row_each(rows)},
+    )
+    features_alone = replace(learned, views={"features": learned.view("features")})
+    first, *others = np.split(linear_predictions(features_alone, judged), len(together))
+    return baselines | {"linear": first}, dict(zip(copies, others, strict=True))
 
 
 def linear_predictions(learned: Examples, test: Examples, seed: int = 0) -> npt.NDArray[np.float64]:

@@ -26,7 +26,7 @@ from tunesmith.evaluation.subject import Subject
 from tunesmith.midi.augmentation import excerpt, mechanical, played, transcribed
 from tunesmith.midi.fingerprints import duplicate_clusters
 
-__all__ = ["copies_of_test", "other_datasets"]
+__all__ = ["answers_of", "copies_of_test", "on_copies", "other_datasets"]
 
 _METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 
@@ -44,24 +44,44 @@ _COPIES: Mapping[str, Callable[[Notes, np.random.Generator], Notes]] = {
 }
 
 
-def copies_of_test(subject: Subject) -> tuple[Elsewhere, ...]:
-    """Return metrics of the test pieces as they are and as simulated copies; () without pieces."""
+def copies_of_test(subject: Subject) -> dict[str, Examples]:
+    """Return the test pieces as simulated copies, by how they were made; none without pieces.
+
+    Beside the model's inputs they have musical features, for the baselines.
+    """
     pieces = subject.pieces
     if pieces is None or not subject.inputs <= set(PIECE_VIEWS):
-        return ()
+        return {}
     test = subject.parts.test
-    subject.say("Predicting the test pieces as played, transcribed, entered and cut")
-    p = subject.predictions.by_item
-    rows = [_row("its own test", test, p)]
+    subject.say("Making copies of the test pieces: played, transcribed, entered and cut")
+    copies = {}
     for name, make in _COPIES.items():
         notes = [
             make(whole, np.random.default_rng([1, zlib.crc32(piece_id.encode())]))
             for whole, piece_id in zip(pieces.notes, test.ids, strict=True)
         ]
-        views = views_of_notes(notes, sorted(subject.inputs), pieces.preparation)
-        copies = Examples(test.y, test.classes, test.groups, test.ids, views)
-        rows.append(_row(f"its own test, {name}", copies, _answers(subject, copies)))
-    return tuple(rows)
+        views = views_of_notes(notes, sorted({*subject.inputs, "features"}), pieces.preparation)
+        copies[name] = Examples(test.y, test.classes, test.groups, test.ids, views)
+    return copies
+
+
+def on_copies(
+    subject: Subject, answers: Mapping[str, npt.NDArray[np.float64]]
+) -> tuple[Elsewhere, ...]:
+    """Return metrics of the test pieces as they are and of copies of them; () without copies.
+
+    Parameters
+    ----------
+    subject
+        The model and its test pieces.
+    answers
+        Calibrated probabilities for copies of all test pieces, by how these were made.
+    """
+    if not answers:
+        return ()
+    test = subject.parts.test
+    copies = [_row(f"its own test, {name}", test, p) for name, p in answers.items()]
+    return (_row("its own test", test, subject.predictions.by_item), *copies)
 
 
 def other_datasets(subject: Subject, names: Sequence[str]) -> tuple[Elsewhere, ...]:
@@ -139,7 +159,7 @@ def _other(subject: Subject, own: Pieces, name: str) -> Elsewhere:
     return _row(
         f"{name}@{dataset.version}",
         examples,
-        _answers(subject, examples),
+        answers_of(subject, examples),
         left_out=judged.left_out,
         unknown=judged.unknown,
     )
@@ -175,7 +195,8 @@ def _judged(
     return _Judged(index, works[index], left_out, int(is_unknown.sum()))
 
 
-def _answers(subject: Subject, examples: Examples) -> npt.NDArray[np.float64]:
+def answers_of(subject: Subject, examples: Examples) -> npt.NDArray[np.float64]:
+    """Return calibrated probabilities for items, ``float64 [items, classes]``."""
     return subject.calibrate(predict(subject.classifier, examples))
 
 

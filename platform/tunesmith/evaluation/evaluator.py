@@ -33,12 +33,12 @@ from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples
 from tunesmith.datasets.summary import summarise
 from tunesmith.evaluation.audit import METADATA, audit
-from tunesmith.evaluation.baseline import linear_predictions
+from tunesmith.evaluation.baseline import baseline_predictions
 from tunesmith.evaluation.behaviour import behaviour
 from tunesmith.evaluation.calibration import calibration
-from tunesmith.evaluation.classwise import class_scores, confusion, prior
+from tunesmith.evaluation.classwise import class_scores, confusion
 from tunesmith.evaluation.comparison import against_champion
-from tunesmith.evaluation.elsewhere import copies_of_test, other_datasets
+from tunesmith.evaluation.elsewhere import answers_of, copies_of_test, on_copies, other_datasets
 from tunesmith.evaluation.importance import importance
 from tunesmith.evaluation.metrics import compare, score
 from tunesmith.evaluation.parts import Parts, load_data, load_pieces, parts_of
@@ -139,7 +139,9 @@ def _record(subject: Subject, datasets: Sequence[str]) -> ReportRecord:
     """Return everything that is measured of one model."""
     run, test, p = subject.run, subject.parts.test, subject.predictions.by_item
     record, task = run.record, _task_of(run)
-    baselines = _baselines(subject)
+    copies = copies_of_test(subject)
+    answers = {name: answers_of(subject, copy) for name, copy in copies.items()}
+    baselines, linear_on_copies = baseline_predictions(subject.parts.learned, test, copies)
     findings = _audit(subject)
     metrics, chunk_note = _metrics(subject)
     n_groups = len(np.unique(test.groups))
@@ -168,14 +170,14 @@ def _record(subject: Subject, datasets: Sequence[str]) -> ReportRecord:
         metrics=metrics,
         chunk_note=chunk_note,
         baseline={name: {subject.unit: _scores(test, other)} for name, other in baselines.items()},
-        comparisons=_comparisons(subject, baselines),
+        comparisons=_comparisons(subject, baselines, answers, linear_on_copies),
         per_class=classes,
         macro_auc=float(np.mean(areas)) if areas else None,
         confusion=tuple(tuple(row) for row in confusion(test.y, p).tolist()),
         calibration=calibration(subject),
         audit=tuple(findings),
         without_leaks=_without_leaks(subject, findings),
-        elsewhere=copies_of_test(subject) + other_datasets(subject, datasets),
+        elsewhere=on_copies(subject, answers) + other_datasets(subject, datasets),
         slices=_slices(subject, task),
         behaviour=_behaviour(subject),
         importance=_importance(subject),
@@ -205,21 +207,28 @@ def _scores(examples: Examples, probabilities: Array) -> Metrics:
     return score(examples.y, probabilities, examples.groups)
 
 
-def _baselines(subject: Subject) -> dict[str, Array]:
-    """Return the predictions of each baseline for the test items."""
-    learned, test = subject.parts.learned, subject.parts.test
-    shares = prior(learned.y, len(subject.run.classes))
-    baselines = {"majority": np.tile(shares, (len(test), 1))}
-    linear = linear_predictions(learned, test)
-    return baselines | {"linear": linear} if len(linear) else baselines
-
-
-def _comparisons(subject: Subject, baselines: Mapping[str, Array]) -> dict[str, Comparison]:
+def _comparisons(
+    subject: Subject,
+    baselines: Mapping[str, Array],
+    answers: Mapping[str, Array],
+    linear_on_copies: Mapping[str, Array],
+) -> dict[str, Comparison]:
     test, p, metric = subject.parts.test, subject.predictions.by_item, subject.run.record.metric
     comparisons = {
         name: compare(test.y, p, other, test.groups, metric=metric)
         for name, other in baselines.items()
     }
+    if linear_on_copies:
+        # A baseline that knows how the files were made is no better at the music.
+        times = 1 + len(linear_on_copies)
+        together = compare(
+            np.tile(test.y, times),
+            np.concatenate([p, *(answers[name] for name in linear_on_copies)]),
+            np.concatenate([baselines["linear"], *linear_on_copies.values()]),
+            np.tile(test.groups, times),
+            metric=metric,
+        )
+        comparisons["linear"] = together.model_copy(update={"copies": len(linear_on_copies)})
     champion = against_champion(subject.run, test, p, metric, subject.parts.table)
     return comparisons | {"champion": champion} if champion else comparisons
 

@@ -222,9 +222,11 @@ def baseline_rule(report: ReportRecord) -> Verdict:
     gap = comparison.difference
     text = (
         f"{comparison.metric} {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}] against logistic "
-        f"regression on {comparison.rows} untouched {report.unit}s"
+        f"regression on {comparison.rows // (1 + comparison.copies)} untouched {report.unit}s"
     )
-    if report.baseline.get("linear"):
+    if comparison.copies:
+        text += f", as they are and as {comparison.copies} copies of each"
+    elif report.baseline.get("linear"):
         reached = report.baseline["linear"][report.unit].get(comparison.metric)
         own = report.item_metrics.get(comparison.metric)
         if reached is not None and own is not None:

@@ -222,7 +222,8 @@ class _Page:
             if key in self.report.comparisons:
                 comparison = self.report.comparisons[key]
                 champion = f"Champion, version {comparison.version}"
-                yield BASELINES.get(key, champion).capitalize(), comparison
+                name = BASELINES.get(key, champion).capitalize()
+                yield f"{name}, also on copies" if comparison.copies else name, comparison
 
     @property
     def comparison_rows(self) -> list[Row]:

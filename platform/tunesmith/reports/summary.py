@@ -55,6 +55,8 @@ def _against_strongest(report: ReportRecord) -> str | None:
             f"(95\N{NO-BREAK SPACE}% interval: {_signed(difference.low)} to "
             f"{_signed(difference.high)})"
         )
+        if comparison.copies:
+            span = f"on the test {report.unit}s and copies of them {span}"
         result, amount = gain_of(comparison), f"{abs(difference.value):.3f}"
         if result == "better":
             return f"Its {metric} is {amount} above that of the {name} {span}."
