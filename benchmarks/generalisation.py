@@ -19,10 +19,11 @@ import numpy.typing as npt
 
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
-from tunesmith.datasets.reader import Dataset, open_dataset
-from tunesmith.midi.augmentation import KINDS, copy_of, excerpt, mechanical, played, transcribed
+from tunesmith.datasets.reader import open_dataset
+from tunesmith.evaluation.elsewhere import SIMULATED
+from tunesmith.evaluation.music import Pieces, clusters_of
+from tunesmith.midi.augmentation import KINDS, copy_of
 from tunesmith.midi.features import FEATURE_NAMES, musical_features
-from tunesmith.midi.fingerprints import duplicate_clusters
 from tunesmith.models import get_family
 from tunesmith.tasks import Request, get_task, split
 from tunesmith.tuning.scoring import scores
@@ -59,31 +60,13 @@ RECIPES = (
 )
 JUDGED: Mapping[str, Callable[[Notes, np.random.Generator], Notes]] = {
     "as is": lambda notes, rng: notes,  # noqa: ARG005 - nothing is drawn
-    "played": played,
-    "entered": mechanical,
-    "transcribed": transcribed,
-    "45 s": lambda notes, rng: excerpt(notes, rng, (45.0, 45.0)),
-    "15 s": lambda notes, rng: excerpt(notes, rng, (15.0, 15.0)),
+    **SIMULATED,
 }
 
 
 def features_of(notes: Sequence[Notes]) -> Rows:
     """Return the musical features of pieces, ``float32 [pieces, features]``."""
     return np.stack([musical_features(each) for each in notes])
-
-
-def clusters_of(
-    datasets: Sequence[Dataset], ids: Sequence[Sequence[str]]
-) -> list[npt.NDArray[np.int64]]:
-    """Return the clusters of near-duplicates of pieces of several datasets together."""
-    prints = []
-    for dataset, wanted in zip(datasets, ids, strict=True):
-        table = dataset.table("fingerprints")
-        columns = (table[name].to_pylist() for name in ("piece_id", "fingerprint"))
-        by_id = dict(zip(*columns, strict=True))
-        prints.append([np.array(by_id.get(name, ()), dtype=np.uint64) for name in wanted])
-    cluster = np.asarray(duplicate_clusters([each for some in prints for each in some]))
-    return np.split(cluster, np.cumsum([len(some) for some in prints])[:-1])
 
 
 class Comparison:
@@ -95,11 +78,14 @@ class Comparison:
         examples = self.data.examples
         pieces = theirs.pieces()
         known = pieces[pieces["label"].isin(examples.classes)]
-        clusters = clusters_of((own, theirs), (examples.ids, known["piece_id"].tolist()))
-        self.is_theirs = np.isin(clusters[0], clusters[1])
+        known_ids = known["piece_id"].tolist()
+        ours, others = clusters_of(
+            (Pieces(own, examples.ids), examples.ids), (Pieces(theirs, known_ids), known_ids)
+        )
+        self.is_theirs = np.isin(ours, others)
         index = {label: number for number, label in enumerate(examples.classes)}
         self.other_y = np.array([index[label] for label in known["label"]])
-        self.other_x = theirs.features(known["piece_id"].tolist())
+        self.other_x = theirs.features(known_ids)
         by_id = own.notes(examples.ids)
         self.notes = [by_id[name] for name in examples.ids]
         self.seeds = [zlib.crc32(name.encode()) for name in examples.ids]

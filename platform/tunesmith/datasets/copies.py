@@ -49,7 +49,7 @@ def copies_of_pieces(
     tuple of mappings
         Views by name, one mapping a copy. The first has all views of `COPIES` that are wanted.
     """
-    pieces = dataset.notes(piece_ids)
+    pieces, preparation = dataset.notes(piece_ids), preparation_of(dataset)
     numbers = range(max((COPIES.get(name, 0) for name in names), default=0))
     copies = []
     for number in numbers:
@@ -62,7 +62,7 @@ def copies_of_pieces(
             )
             for item, piece_id in enumerate(piece_ids)
         ]
-        copies.append(views_of_notes(notes, wanted, preparation_of(dataset)))
+        copies.append(views_of_notes(notes, wanted, preparation))
     return tuple(copies)
 
 

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.artifacts.reports import Behaviour, BehaviourChange
+from tunesmith.datasets.copies import views_of_notes
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.errors import ModelError
 from tunesmith.evaluation.bootstrap import mean
 from tunesmith.evaluation.music import Notes, Pieces, Rolls, rechunk
 from tunesmith.evaluation.predictions import Predictions, predict
-from tunesmith.midi.features import musical_features
 from tunesmith.midi.transforms import scale_tempo_notes, transpose_chunks, transpose_notes
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ def _changed(examples: Examples, pieces: Pieces, change: Change, wanted: set[str
         rolls = [change.of_roll(roll, pieces.frames_per_second) for roll in pieces.rolls]
         views["chunks"] = rechunk(rolls, pieces.chunk_frames, pieces.hop_frames)
     if "features" in wanted:
-        vectors = [musical_features(change.of_notes(notes)) for notes in pieces.notes]
-        views["features"] = View.one_row_each(np.stack(vectors))
+        changed = [change.of_notes(notes) for notes in pieces.notes]
+        views |= views_of_notes(changed, ["features"], pieces.preparation)
     if missing := wanted - views.keys():
         message = f"Pieces can be changed as chunks and features, not as {', '.join(missing)}."
         raise ModelError(message)

@@ -20,13 +20,12 @@ from tunesmith.datasets.reader import Dataset, open_dataset
 from tunesmith.errors import DatasetError
 from tunesmith.evaluation.bootstrap import mean
 from tunesmith.evaluation.metrics import score
-from tunesmith.evaluation.music import Notes, Pieces
+from tunesmith.evaluation.music import Notes, Pieces, clusters_of
 from tunesmith.evaluation.predictions import predict
 from tunesmith.evaluation.subject import Subject
 from tunesmith.midi.augmentation import excerpt, mechanical, played, transcribed
-from tunesmith.midi.fingerprints import duplicate_clusters
 
-__all__ = ["answers_of", "copies_of_test", "on_copies", "other_datasets"]
+__all__ = ["SIMULATED", "answers_of", "copies_of_test", "on_copies", "other_datasets"]
 
 _METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 
@@ -35,13 +34,14 @@ def _excerpt_of(seconds: float) -> Callable[[Notes, np.random.Generator], Notes]
     return lambda notes, rng: excerpt(notes, rng, (seconds, seconds))
 
 
-_COPIES: Mapping[str, Callable[[Notes, np.random.Generator], Notes]] = {
+SIMULATED: Mapping[str, Callable[[Notes, np.random.Generator], Notes]] = {
     "as played": played,
     "as entered note by note": mechanical,
     "as transcribed from a recording": transcribed,
     "excerpts of 45 s": _excerpt_of(45.0),
     "excerpts of 15 s": _excerpt_of(15.0),
 }
+"""Kinds of copies that a model is judged by, by how they were made."""
 
 
 def copies_of_test(subject: Subject) -> dict[str, Examples]:
@@ -55,7 +55,7 @@ def copies_of_test(subject: Subject) -> dict[str, Examples]:
     test = subject.parts.test
     subject.say("Making copies of the test pieces: played, transcribed, entered and cut")
     copies = {}
-    for name, make in _COPIES.items():
+    for name, make in SIMULATED.items():
         notes = [
             make(whole, np.random.default_rng([1, zlib.crc32(piece_id.encode())]))
             for whole, piece_id in zip(pieces.notes, test.ids, strict=True)
@@ -182,14 +182,8 @@ def _judged(
     ids: Sequence[str],
     is_unknown: npt.NDArray[np.bool_],
 ) -> _Judged:
-    learned = [own.fingerprints[piece_id] for piece_id in subject.parts.learned.ids]
-    others = dataset.table("fingerprints")
-    columns = (others[name].to_pylist() for name in ("piece_id", "fingerprint"))
-    by_id = dict(zip(*columns, strict=True))
-    prints = [np.array(by_id.get(piece_id, ()), dtype=np.uint64) for piece_id in ids]
-    cluster = np.asarray(duplicate_clusters([*learned, *prints]))
-    works = cluster[len(learned) :]
-    is_learned = np.isin(works, cluster[: len(learned)])
+    learned, works = clusters_of((own, subject.parts.learned.ids), (Pieces(dataset, ids), ids))
+    is_learned = np.isin(works, learned)
     index = np.flatnonzero(~is_learned & ~is_unknown)
     left_out = int((is_learned & ~is_unknown).sum())
     return _Judged(index, works[index], left_out, int(is_unknown.sum()))

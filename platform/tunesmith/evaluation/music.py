@@ -14,11 +14,12 @@ from tunesmith.datasets.reader import Dataset
 from tunesmith.inference import pieces
 from tunesmith.inference.pieces import window_notes
 from tunesmith.midi.features import FEATURE_NAMES
+from tunesmith.midi.fingerprints import duplicate_clusters
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Pieces", "on_grid", "rechunk", "whole_rolls", "window_features"]
+__all__ = ["Pieces", "clusters_of", "on_grid", "rechunk", "whole_rolls", "window_features"]
 
 _GRID = 12
 # One tick of a file of 96 ticks a quarter note.
@@ -88,6 +89,28 @@ class Pieces:
         rate = self.frames_per_second
         counts = self.facts["n_chunks"].to_numpy()
         return window_features(self.notes, counts, self.hop_frames / rate, self.chunk_frames / rate)
+
+
+def clusters_of(
+    *sides: tuple[Pieces, Sequence[str]],
+) -> list[npt.NDArray[np.int64]]:
+    """Return the clusters of near-duplicates among pieces of several datasets together.
+
+    Parameters
+    ----------
+    *sides
+        Pieces of a dataset, and the ids that are wanted of it. One without a fingerprint is like
+        no other.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        For each side the cluster of each piece, ``int [ids]``.
+    """
+    none = np.empty(0, dtype=np.uint64)
+    prints = [pieces.fingerprints.get(name, none) for pieces, ids in sides for name in ids]
+    ends = np.cumsum([len(ids) for _, ids in sides])
+    return np.split(np.asarray(duplicate_clusters(prints)), ends[:-1])
 
 
 def whole_rolls(
