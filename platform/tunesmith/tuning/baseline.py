@@ -42,13 +42,13 @@ def baseline_run(run: Run) -> Run:
         return run
     task, family = get_task(run.task), get_family(FAMILY)
     request = Request.of(run.record.request.model_dump())
-    if "features" not in task.read(run.store, request).examples.views:
+    data = read_data(task, run.store, request, (FAMILY,), copies=True)
+    if family.view not in data.examples.views:
         message = (
             f"{run.task} has no features for logistic regression; its baseline is the majority "
             "class, which needs no model."
         )
         raise SearchError(message)
-    data = read_data(task, run.store, request, (FAMILY,), copies=True)
     if data.version != run.record.dataset.version:
         message = (
             f"The data of {run.task} is version {data.version} now, run {run.run_id} was searched "
@@ -75,13 +75,9 @@ def baseline_run(run: Run) -> Run:
           "temperature": temperature, **scores}]
     )  # fmt: skip
     with run.store.staging(*layout.runs(run.task), key=record.run_id) as staging:
-        for name, table in {"trials": trials, "history": history}.items():
-            staging.write_bytes(run_artifact.parquet(table), f"{name}.parquet")
         split = run.store.read_bytes(*run.parts, "split.parquet")
         staging.write_bytes(split, "split.parquet")
-        for path, content in files.items():
-            staging.write_bytes(content, *path.split("/"))
-        record.write(staging, layout.RECORD)
+        run_artifact.write_run(staging, record, {"trials": trials, "history": history}, files)
         staging.publish(*layout.run(run.task, record.run_id), marker=layout.RECORD)
     RunPointer(run_id=record.run_id).write(run.store, *layout.latest_run(run.task))
     return open_run(run.store, run.task, record.run_id)

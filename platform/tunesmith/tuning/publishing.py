@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tunesmith.artifacts import layout
 from tunesmith.artifacts.runs import Run, RunRecord, TrialCounts
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError
@@ -253,8 +252,4 @@ def _write(
         }
     )
     tables = {"split": split, "trials": winner.table, "history": winner.history}
-    for name, table in tables.items():
-        staging.write_bytes(run_artifact.parquet(table), f"{name}.parquet")
-    for path, content in files.items():
-        staging.write_bytes(content, *path.split("/"))
-    record.write(staging, layout.RECORD)
+    run_artifact.write_run(staging, record, tables, files)

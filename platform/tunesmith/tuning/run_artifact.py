@@ -13,10 +13,15 @@ from typing import Any
 import pandas as pd
 from optuna.trial import TrialState
 
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.runs import RunRecord
 from tunesmith.artifacts.searches import TrialResult
+from tunesmith.artifacts.store import Staging
 from tunesmith.tuning.space import settings_of
 
-__all__ = ["STATES", "code_commit", "new_run_id", "now", "parquet", "trial_table", "versions"]
+__all__ = [
+    "STATES", "code_commit", "new_run_id", "now", "trial_table", "versions", "write_run",
+]  # fmt: skip
 
 STATES = {
     TrialState.COMPLETE: "COMPLETE",
@@ -98,7 +103,21 @@ def trial_table(
     return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
-def parquet(frame: pd.DataFrame) -> bytes:
+def write_run(
+    staging: Staging,
+    record: RunRecord,
+    tables: Mapping[str, pd.DataFrame],
+    files: Mapping[str, bytes],
+) -> None:
+    """Write tables and files of a run into its staging folder, ``run.json`` last."""
+    for name, table in tables.items():
+        staging.write_bytes(_parquet(table), f"{name}.parquet")
+    for path, content in files.items():
+        staging.write_bytes(content, *path.split("/"))
+    record.write(staging, layout.RECORD)
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
     """Return a table as Parquet."""
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
