@@ -209,10 +209,7 @@ def limit_key(store: Store, name: str, requests_per_minute: int) -> None:
     StoreError
         When the store cannot be read or written.
     """
-    keys = Keys.of(store).keys
-    if not any(key.name == name for key in keys):
-        kind = "key"
-        raise unknown(kind, name, [key.name for key in keys])
+    keys = _keys_with(store, name)
     limit = {"requests_per_minute": requests_per_minute}
     _write(store, [key.model_copy(update=limit) if key.name == name else key for key in keys])
 
@@ -227,12 +224,17 @@ def revoke_key(store: Store, name: str) -> None:
     StoreError
         When the store cannot be read or written.
     """
+    keys = _keys_with(store, name)
+    _write(store, [key for key in keys if key.name != name])
+
+
+def _keys_with(store: Store, name: str) -> tuple[Key, ...]:
+    """Return all keys; refuse a name that none of them has."""
     keys = Keys.of(store).keys
-    kept = [key for key in keys if key.name != name]
-    if len(kept) == len(keys):
+    if not any(key.name == name for key in keys):
         kind = "key"
         raise unknown(kind, name, [key.name for key in keys])
-    _write(store, kept)
+    return keys
 
 
 def _write(store: Store, keys: Iterable[Key]) -> None:
