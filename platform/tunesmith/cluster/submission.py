@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from tunesmith.artifacts.store import ENVIRONMENT_VARIABLE
 from tunesmith.cluster.connection import ClusterError
+from tunesmith.cluster.loopback import LOOPBACK
 from tunesmith.cluster.machine import Machine
 from tunesmith.errors import UsageError, unknown
 from tunesmith.plugins import ENVIRONMENT_VARIABLE as plugin_variable  # noqa: N811
@@ -242,7 +243,7 @@ class Cluster:
         """Refuse a folder of this machine for a job that runs on others."""
         if store is not None and "://" in store:
             return
-        if urlsplit(self.address).hostname in {"127.0.0.1", "localhost", "::1"}:
+        if urlsplit(self.address).hostname in LOOPBACK:
             return
         message = (
             f"The machines of {self.address} would each write to a {store or 'store'} of their "
