@@ -1,25 +1,14 @@
 """A small store for the public API: one dataset version, made by the real pipeline without Ray."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.in_process import ingest_in_process
 from tunesmith.artifacts.store import Store
 from tunesmith.ingestion import pipeline
 from tunesmith.ingestion.parameters import IngestParameters
-from tunesmith.ingestion.processing import process_batch
-
-
-def without_ray(patch: pytest.MonkeyPatch) -> None:
-    """Let ingestion run in this process."""
-
-    def run(batches: Iterator[Any], parameters: Any, staging: Any) -> Iterator[Any]:
-        for batch in batches:
-            yield process_batch(batch, parameters, staging.store, staging.parts)
-
-    patch.setattr(pipeline, "_map_batches", run)
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +29,6 @@ def piece_store(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Store
     """Return a store that holds the dataset ``small``; tests only read it."""
     store = Store(tmp_path_factory.mktemp("store"))
     with pytest.MonkeyPatch.context() as patch:
-        without_ray(patch)
+        ingest_in_process(patch)
         pipeline.ingest(store, [str(corpus)], "small", IngestParameters(hop_frames=100))
     return store

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import tunesmith
 from tests import artefacts
-from tests.api.conftest import without_ray
+from tests.in_process import ingest_in_process
 from tunesmith.artifacts.store import Store
 from tunesmith.cluster import connection
 from tunesmith.errors import PromotionError, StoreError, UsageError
@@ -73,7 +73,7 @@ def run(name, *arguments):
     ],
 )  # fmt: skip
 def test_ingest_makes_the_same_version(tmp_path, corpus, monkeypatch, arguments, options):
-    without_ray(monkeypatch)
+    ingest_in_process(monkeypatch)
     monkeypatch.setattr(connection, "connect", lambda *_, **options: None)
     monkeypatch.setattr("tunesmith.api.ingestion.connect", lambda *_, **options: None)
     done = run("ingest", corpus, "--name", "small", "--store", tmp_path / "cli", *arguments)

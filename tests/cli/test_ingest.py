@@ -7,23 +7,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.in_process import ingest_in_process
 from tunesmith.artifacts.store import Store
 from tunesmith.cli import datasets as datasets_job
 from tunesmith.cli import ingest as ingest_job
 from tunesmith.datasets.reader import open_dataset
-from tunesmith.ingestion import pipeline
-from tunesmith.ingestion.processing import process_batch
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def without_ray(monkeypatch):
-    def run(batches, parameters, staging):
-        for batch in batches:
-            yield process_batch(batch, parameters, staging.store, staging.parts)
-
-    monkeypatch.setattr(pipeline, "_map_batches", run)
+    ingest_in_process(monkeypatch)
     monkeypatch.setattr("tunesmith.cluster.connection.connect", lambda *_, **__: None)
 
 

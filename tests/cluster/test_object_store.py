@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from tests import artefacts
+from tests.in_process import ingest_in_process
 from tests.serving.conftest import COMPOSERS, local_client, write_bundle
 from tunesmith.artifacts.manifest import dataset_versions
 from tunesmith.artifacts.store import Store
 from tunesmith.cli import ingest, promote, rollback
 from tunesmith.datasets.reader import open_dataset
-from tunesmith.ingestion import pipeline
-from tunesmith.ingestion.processing import process_batch
 from tunesmith.registry import champion
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import shipped
@@ -65,11 +64,7 @@ def _ask(store: Store, data: bytes, **settings: Any) -> dict[str, Any]:
 def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """Process the batches of an ingest in this process."""
 
-    def run(batches: Any, parameters: Any, staging: Any) -> Iterator[int]:
-        for batch in batches:
-            yield process_batch(batch, parameters, staging.store, staging.parts)
-
-    monkeypatch.setattr(pipeline, "_map_batches", run)
+    ingest_in_process(monkeypatch)
     monkeypatch.setattr("tunesmith.cluster.connection.connect", lambda *_, **__: None)
 
 

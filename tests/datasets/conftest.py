@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.in_process import ingest_in_process
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.ingestion import pipeline
 from tunesmith.ingestion.parameters import IngestParameters
-from tunesmith.ingestion.processing import process_batch
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,8 @@ def dataset(tmp_path_factory, midi_factory):
     (root / "Bach" / "copy.mid").write_bytes(midi_factory(seed=1))
     (root / "Bach" / "broken.mid").write_bytes(b"not MIDI")
 
-    def run(batches, parameters, staging):
-        for batch in batches:
-            yield process_batch(batch, parameters, staging.store, staging.parts)
-
     store = Store(tmp_path_factory.mktemp("store"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "_map_batches", run)
+        ingest_in_process(patch)
         pipeline.ingest(store, [str(root)], "small", IngestParameters(loss_budget=0.2))
     return open_dataset(store, "small")

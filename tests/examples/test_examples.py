@@ -10,13 +10,13 @@ from fastapi.testclient import TestClient
 from sklearn.datasets import load_wine
 
 import tunesmith
+from tests.in_process import ingest_in_process
 from tests.serving.conftest import local_client
 from tunesmith import plugins
 from tunesmith.api.results import Run
 from tunesmith.artifacts.store import Store
 from tunesmith.ingestion import pipeline
 from tunesmith.ingestion.parameters import IngestParameters
-from tunesmith.ingestion.processing import process_batch
 from tunesmith.models import get_family
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import shipped
@@ -83,13 +83,9 @@ def promoted(
 ) -> Promoted:
     """Return a store that holds the dataset of the mood task."""
 
-    def run(batches: Iterator[Any], parameters: Any, staging: Any) -> Iterator[Any]:
-        for batch in batches:
-            yield process_batch(batch, parameters, staging.store, staging.parts)
-
     store = Store(tmp_path_factory.mktemp("store"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "_map_batches", run)
+        ingest_in_process(patch)
         pipeline.ingest(store, [str(moods / "moods" / "midi")], "moods", IngestParameters())
     return Promoted(store, [*FILES, moods / "moods.yaml"])
 

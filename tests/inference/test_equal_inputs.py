@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.in_process import ingest_in_process
 from tests.serving.conftest import local_client, make_onnx, write_card
 from tests.tasks.conftest import music_store
 from tunesmith.artifacts.preparation import (
@@ -32,7 +33,6 @@ from tunesmith.inference.images import image_rows
 from tunesmith.inference.tables import cells_of, matrix
 from tunesmith.ingestion import pipeline
 from tunesmith.ingestion.parameters import IngestParameters
-from tunesmith.ingestion.processing import process_batch
 from tunesmith.midi.features import FEATURE_NAMES
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import shipped
@@ -319,11 +319,7 @@ def test_real_pieces(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
             (folder / f"{len(contents)}.mid").write_bytes(real.read(name))
     assert len(contents) > 0.9 * ROWS
 
-    def run(batches: Iterator[Any], parameters: Any, staging: Any) -> Iterator[Any]:
-        for batch in batches:
-            yield process_batch(batch, parameters, staging.store, staging.parts)
-
-    monkeypatch.setattr(pipeline, "_map_batches", run)
+    ingest_in_process(monkeypatch)
     store = Store(tmp_path / "store")
     pipeline.ingest(store, [str(tmp_path / "corpus")], "real", IngestParameters())
     data = get_task("composer").read(store, Request(views=("chunks", "features", "notes")))

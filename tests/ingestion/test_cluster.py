@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.in_process import ingest_in_process
 from tunesmith.datasets.reader import open_dataset
-from tunesmith.ingestion import pipeline
 from tunesmith.ingestion.pipeline import ingest
 
 pytestmark = pytest.mark.cluster
@@ -29,7 +29,6 @@ def corpus(tmp_path, midi_factory):
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_ray_gives_what_one_process_gives(store, corpus, monkeypatch):
-    from tunesmith.ingestion.processing import process_batch
 
     seen = []
     made = ingest(store, [str(corpus)], "ray", on_progress=lambda *done: seen.append(done))
@@ -37,11 +36,7 @@ def test_ray_gives_what_one_process_gives(store, corpus, monkeypatch):
     assert seen[-1] == (240, 240)
     assert len(seen) > 2
 
-    def run(batches, parameters, staging):
-        for batch in batches:
-            yield process_batch(batch, parameters, staging.store, staging.parts)
-
-    monkeypatch.setattr(pipeline, "_map_batches", run)
+    ingest_in_process(monkeypatch)
     alone = ingest(store, [str(corpus)], "alone")
     assert made.content_hash == alone.content_hash
     assert made.tables == alone.tables

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
+from tests.in_process import ingest_in_process
 from tunesmith.artifacts.manifest import dataset_versions
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.reader import open_dataset
@@ -14,7 +15,6 @@ from tunesmith.ingestion import pipeline
 from tunesmith.ingestion.inventory import take_inventory
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.pipeline import ingest
-from tunesmith.ingestion.processing import process_batch
 from tunesmith.midi import chunk_roll, read_score, velocity_roll
 
 
@@ -22,11 +22,7 @@ from tunesmith.midi import chunk_roll, read_score, velocity_roll
 def without_ray(monkeypatch):
     """Run batches in this process: what Ray does to them is tested in test_cluster.py."""
 
-    def run(batches, parameters, staging):
-        for batch in batches:
-            yield process_batch(batch, parameters, staging.store, staging.parts)
-
-    monkeypatch.setattr(pipeline, "_map_batches", run)
+    ingest_in_process(monkeypatch)
 
 
 @pytest.fixture

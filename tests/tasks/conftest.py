@@ -1,15 +1,14 @@
 """A small dataset version for the tasks that read one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.in_process import ingest_in_process
 from tunesmith.artifacts.store import Store
 from tunesmith.ingestion import pipeline
 from tunesmith.ingestion.parameters import IngestParameters
-from tunesmith.ingestion.processing import process_batch
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +25,8 @@ def music_store(
     (root / "unknown").mkdir()
     (root / "unknown" / "x.mid").write_bytes(midi_factory(seed=99))
 
-    def run(batches: Iterator[Any], parameters: Any, staging: Any) -> Iterator[Any]:
-        for batch in batches:
-            yield process_batch(batch, parameters, staging.store, staging.parts)
-
     store = Store(tmp_path_factory.mktemp("store"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "_map_batches", run)
+        ingest_in_process(patch)
         pipeline.ingest(store, [str(root)], "small", IngestParameters())
     return store
