@@ -596,15 +596,15 @@ def descendants(pid: int) -> list[tuple[int, bytes]]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    found = []
+    children = []
     for each in parents:
         ancestor = each
         while ancestor in parents and ancestor != pid:
             ancestor = parents[ancestor]
         if ancestor == pid:
             with contextlib.suppress(OSError):
-                found.append((each, Path(f"/proc/{each}/cmdline").read_bytes()))
-    return found
+                children.append((each, Path(f"/proc/{each}/cmdline").read_bytes()))
+    return children
 
 
 def memory_mb(pid: int) -> dict[str, float]:
@@ -654,31 +654,31 @@ def in_turns(
         for name, port in ports.items():
             request = workload.request(port)
             runs[name].append(asyncio.run(closed_loop(port, request, clients, turns.seconds)))
-    found: dict[str, Any] = {}
+    summaries: dict[str, Any] = {}
     for name, figures in runs.items():
         every = [latency for run in figures for latency in run.latencies_s]
         # A turn lasts until its last answer, long after its end where the server is slow.
         duration_s = sum(run.duration_s for run in figures)
         whole = Figures(every, sum(run.errors for run in figures), duration_s)
-        found[name] = whole.summary()
+        summaries[name] = whole.summary()
     if len(runs) == 2:
         (base, own), (one, other) = list(runs.values()), list(ports)
         rates = [max(len(f.latencies_s) / f.duration_s for f in each) for each in (base, own)]
         p50s = [min(float(np.median(f.latencies_s)) for f in each) for each in (base, own)]
-        found[other] |= {
+        summaries[other] |= {
             "rate_ratio": round(rates[1] / rates[0], 2),
             "p50_ratio": round(p50s[1] / p50s[0], 2),
-            "plain_beside": found[one],
+            "plain_beside": summaries[one],
         }
-        return dict(found[other])
-    return dict(found[next(iter(ports))])
+        return dict(summaries[other])
+    return dict(summaries[next(iter(ports))])
 
 
 def measure(
     variant: str, ports: dict[str, int], pid: int, workloads: list[Workload], turns: Turns
 ) -> dict[str, Any]:
     """Measure one server, the plain one in turns with it."""
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for workload in workloads:
         if variant in ("naive", "bentoml") and workload.path != "/v1/composer":
             continue
@@ -691,10 +691,10 @@ def measure(
         best = max(run["requests_per_s"] for run in runs.values())
         runs["kept_rate"] = kept_rate(ports[variant], request, best, turns.seconds)
         click.echo(f"  {workload.name:11} kept: {runs['kept_rate']}", err=True)
-        found[workload.name] = runs
-    found["memory_mb"] = memory_mb(pid)
-    click.echo(f"  memory {found['memory_mb']}", err=True)
-    return found
+        figures[workload.name] = runs
+    figures["memory_mb"] = memory_mb(pid)
+    click.echo(f"  memory {figures['memory_mb']}", err=True)
+    return figures
 
 
 @click.command(help=__doc__)

@@ -163,7 +163,7 @@ def changes(folder: Path, store: Store, variant: str, seconds: float) -> list[Ph
     model = (folder / "model.onnx").read_bytes()
     write_bundle(store, TASK, model, CLASSES, {}, version=2, promoted=False)
     write_bundle(store, TASK, b"not a model", CLASSES, {}, version=3, promoted=False)
-    found: list[Phase] = []
+    phases: list[Phase] = []
 
     @contextlib.contextmanager
     def under_load(name: str, tries: int = 1) -> Iterator[Load]:
@@ -172,8 +172,8 @@ def changes(folder: Path, store: Store, variant: str, seconds: float) -> list[Ph
             yield load
             settled = time.monotonic() + seconds
             load.until(lambda: time.monotonic() > settled)
-        found.append(load.phase(name))
-        click.echo(f"  {found[-1]}", err=True)
+        phases.append(load.phase(name))
+        click.echo(f"  {phases[-1]}", err=True)
 
     def kill_one() -> None:
         before = replicas(pid)
@@ -205,7 +205,7 @@ def changes(folder: Path, store: Store, variant: str, seconds: float) -> list[Ph
         with under_load("kill -9, client tries again", tries=5):
             kill_one()
     click.echo(f"  {len(history(store, TASK))} moves in the history", err=True)
-    return found
+    return phases
 
 
 @dataclass
@@ -229,7 +229,7 @@ class Overload:
 
 async def flood(port: int, request: bytes, rate: float, seconds: float, pid: int) -> Overload:
     """Send requests at a rate, whatever becomes of them."""
-    found = Overload(offered_per_s=round(rate, 1), memory_mb=[memory_mb(pid)["all"]])
+    overload = Overload(offered_per_s=round(rate, 1), memory_mb=[memory_mb(pid)["all"]])
     statuses: Counter[int] = Counter()
     times_s: list[float] = []
     idle = [Connection(port) for _ in range(CONNECTIONS)]
@@ -243,37 +243,37 @@ async def flood(port: int, request: bytes, rate: float, seconds: float, pid: int
             if status == 200:
                 times_s.append(time.perf_counter() - started)
             elif b"\r\nretry-after: " not in connection.head:
-                found.refused_without_retry_after += 1
+                overload.refused_without_retry_after += 1
             statuses[status] += 1
             idle.append(connection)
 
     async def watch() -> None:
         while True:
             await asyncio.sleep(5)
-            found.memory_mb.append((await asyncio.to_thread(memory_mb, pid))["all"])
+            overload.memory_mb.append((await asyncio.to_thread(memory_mb, pid))["all"])
 
     began = time.perf_counter()
     watching = asyncio.create_task(watch())
     tasks: set[asyncio.Task[None]] = set()
     while (now := time.perf_counter()) < began + seconds:
-        due = int((now - began) * rate) - found.sent
+        due = int((now - began) * rate) - overload.sent
         for _ in range(due):
             tasks.add(task := asyncio.create_task(one()))
             task.add_done_callback(tasks.discard)
-            found.sent += 1
+            overload.sent += 1
         await asyncio.sleep(0.002)
     await asyncio.gather(*tasks)
     duration_s = time.perf_counter() - began
     watching.cancel()
     for connection in idle:
         connection.close()
-    found.by_status = {str(status): count for status, count in sorted(statuses.items())}
-    found.accepted_per_s = round(len(times_s) / duration_s, 1)
+    overload.by_status = {str(status): count for status, count in sorted(statuses.items())}
+    overload.accepted_per_s = round(len(times_s) / duration_s, 1)
     p50, p99, most = np.percentile(times_s or [0.0], [50, 99, 100]) * 1000
-    found.accepted_p50_ms, found.accepted_p99_ms = round(float(p50), 1), round(float(p99), 1)
-    found.accepted_slowest_ms = round(float(most), 1)
-    found.accepted_after_deadline = sum(time_s > DEADLINE_S for time_s in times_s)
-    return found
+    overload.accepted_p50_ms, overload.accepted_p99_ms = round(float(p50), 1), round(float(p99), 1)
+    overload.accepted_slowest_ms = round(float(most), 1)
+    overload.accepted_after_deadline = sum(time_s > DEADLINE_S for time_s in times_s)
+    return overload
 
 
 def overload(folder: Path, store: Store, variant: str, seconds: float) -> Overload:
@@ -286,19 +286,19 @@ def overload(folder: Path, store: Store, variant: str, seconds: float) -> Overlo
         capacity = len(run.latencies_s) / run.duration_s
         click.echo(f"  {capacity:.0f} requests/s are answered", err=True)
         hurried = work.request(port, f"X-Deadline-S: {DEADLINE_S}\r\n")
-        found = asyncio.run(flood(port, hurried, TIMES_CAPACITY * capacity, seconds, pid))
-        found.capacity_per_s = round(capacity, 1)
+        overload = asyncio.run(flood(port, hurried, TIMES_CAPACITY * capacity, seconds, pid))
+        overload.capacity_per_s = round(capacity, 1)
         ended = time.perf_counter()
         while True:
             run = asyncio.run(closed_loop(port, plain, 16, 1))
-            found.full_speed_after_s = round(time.perf_counter() - ended, 1)
+            overload.full_speed_after_s = round(time.perf_counter() - ended, 1)
             if len(run.latencies_s) / run.duration_s >= FULL_SPEED * capacity:
                 break
-            if found.full_speed_after_s > 60:
+            if overload.full_speed_after_s > 60:
                 break
-        found.memory_mb.append(memory_mb(pid)["all"])
-    click.echo(f"  {found}", err=True)
-    return found
+        overload.memory_mb.append(memory_mb(pid)["all"])
+    click.echo(f"  {overload}", err=True)
+    return overload
 
 
 @click.command(help=__doc__)

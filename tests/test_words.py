@@ -21,7 +21,7 @@ PHRASES = {
     re.compile(r"\bas whose\b"): "name the owner",
     re.compile(r"\bframes a second\b"): "frames per second",
 }
-LOCALS = {"said", "told", "asked"}
+LOCALS = {"said", "told", "asked", "found"}
 
 
 def _sources() -> Iterator[Path]:
@@ -44,6 +44,7 @@ def _docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 def _faults(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text())
+    fields: set[int] = set()
     for line, text in _docstrings(tree):
         first = text.split("\n", 1)[0]
         if re.match(rf"({'|'.join(QUESTION_WORDS)})\b", first):
@@ -54,7 +55,12 @@ def _faults(path: Path) -> Iterator[str]:
             if match := pattern.search(text):
                 yield f"{path}:{line}: '{match[0]}': write {better}"
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in LOCALS:
+        # A field of a class names what a reader of the artefact looks for.
+        if isinstance(node, ast.ClassDef):
+            fields.update(id(item.target) for item in node.body if isinstance(item, ast.AnnAssign))
+        if not isinstance(node, ast.Name) or id(node) in fields:
+            continue
+        if isinstance(node.ctx, ast.Store) and node.id in LOCALS:
             yield f"{path}:{node.lineno}: '{node.id}': name the value"
 
 

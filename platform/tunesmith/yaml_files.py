@@ -107,8 +107,8 @@ def _keys_at(model: type[BaseModel], location: _Location) -> Iterator[str]:
         fields = [m.model_fields[str(key)] for m in models if str(key) in m.model_fields]
         if fields:
             models = [m for field in fields for m in _models_in(field.annotation)]
-    for found in models:
-        yield from (field.alias or name for name, field in found.model_fields.items())
+    for schema in models:
+        yield from (field.alias or name for name, field in schema.model_fields.items())
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -164,8 +164,8 @@ class Store:
     def stamp(self, *parts: str) -> tuple[int | None, int | None]:
         """Return a file's size and time of change in ns: another stamp means another content."""
         with self._reaching():
-            found = self.fs.get_file_info(self.path(*parts))
-        return found.size, found.mtime_ns
+            info = self.fs.get_file_info(self.path(*parts))
+        return info.size, info.mtime_ns
 
     def list(self, *parts: str) -> list[str]:
         """Return the sorted names inside a folder without staging ones; [] where there is none."""

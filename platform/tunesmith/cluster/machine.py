@@ -113,11 +113,11 @@ class Machine:
                 port = int(fields[1].rsplit(":", 1)[1], 16)
                 if fields[3] == _LISTENING and port in ports:
                     sockets[fields[9]] = port
-        found = dict.fromkeys(sockets.values(), "a process of another user")
+        holders = dict.fromkeys(sockets.values(), "a process of another user")
         for process in self.proc.glob("[0-9]*") if sockets else ():
             for inode in _sockets_of(process) & set(sockets):
-                found[sockets[inode]] = _told(process)
-        return found
+                holders[sockets[inode]] = _told(process)
+        return holders
 
     def current_cluster(self) -> str | None:
         """Return the address that Ray's own commands join on this machine, None without one."""
@@ -143,7 +143,7 @@ def ray_folder(environment: Mapping[str, str]) -> Path:
 def children(proc: Path = Path("/proc")) -> set[int]:
     """Return the processes that this one has started and that still run, none without ``/proc``."""
     own = str(os.getpid())
-    found = set()
+    children = set()
     for path in proc.glob("[0-9]*/stat"):
         try:
             state, parent = path.read_text().rpartition(")")[2].split()[:2]
@@ -151,8 +151,8 @@ def children(proc: Path = Path("/proc")) -> set[int]:
             # It has ended meanwhile.
             continue
         if parent == own and state != "Z":
-            found.add(int(path.parent.name))
-    return found
+            children.add(int(path.parent.name))
+    return children
 
 
 def end(processes: Iterable[int]) -> None:

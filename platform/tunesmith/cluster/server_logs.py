@@ -52,19 +52,19 @@ def find_logs(machine: Machine) -> ServerLogs:
     ClusterError
         When no server has run there.
     """
-    found = [
+    servers = [
         ServerLogs(session.path / "logs" / "serve", session.is_live)
         for session in machine.sessions()
         if any((session.path / "logs" / "serve").glob("*.log"))
     ]
-    if not found:
+    if not servers:
         message = (
             f"No server has left logs in {machine.ray_folder}. Start one: tunesmith serve. On a "
             "cluster: ray logs, or the dashboard's page Serve."
         )
         raise ClusterError(message)
-    live: Sequence[ServerLogs] = [logs for logs in found if logs.is_live]
-    return (live or found)[-1]
+    live: Sequence[ServerLogs] = [logs for logs in servers if logs.is_live]
+    return (live or servers)[-1]
 
 
 def _timed(path: Path) -> Iterator[tuple[str, str]]:

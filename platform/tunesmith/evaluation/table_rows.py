@@ -92,25 +92,26 @@ def shared_groups(sides: TableSides) -> AuditFinding:
     more than the nearest other number, rows of one value belong together.
     """
     check = "values on both sides"
-    found: list[tuple[str, npt.NDArray[np.bool_], float]] = []
+    shared_columns: list[tuple[str, npt.NDArray[np.bool_], float]] = []
     for column in sides.columns():
         shared, gain = _lookup(column, sides)
         if gain >= _LEAST_GAIN:
-            found.append((column.name, shared, gain))
-    if not found:
+            shared_columns.append((column.name, shared, gain))
+    if not shared_columns:
         message = "No column has values on both sides that tell the class of a row."
         return AuditFinding(check=check, result="clear", message=message, facts={"columns": []})
-    found.sort(key=lambda item: -int(item[1].sum()))
+    shared_columns.sort(key=lambda item: -int(item[1].sum()))
     sentences = [
         f"{name}: {int(shared.sum()):,} of {len(shared):,} test rows share it with training rows, "
         f"and it tells their class ({gain:.0%} of the way from guessing to knowing)."
-        for name, shared, gain in found
+        for name, shared, gain in shared_columns
     ]
-    option = sides.source.group_option.format(found[0][0])
-    sentences.append(f"Keep rows of one {found[0][0]} on one side: {option}.")
-    either = np.any([shared for _, shared, _ in found], axis=0)
+    option = sides.source.group_option.format(shared_columns[0][0])
+    sentences.append(f"Keep rows of one {shared_columns[0][0]} on one side: {option}.")
+    either = np.any([shared for _, shared, _ in shared_columns], axis=0)
     columns = [
-        {"column": name, "rows": int(shared.sum()), "gain": gain} for name, shared, gain in found
+        {"column": name, "rows": int(shared.sum()), "gain": gain}
+        for name, shared, gain in shared_columns
     ]
     facts = {
         "columns": columns,

@@ -56,9 +56,9 @@ def _number(text: str, form: NumberFormat) -> float:
     for affix in form.affixes:
         text = text.removeprefix(affix).removesuffix(affix).strip()
     factor = 1.0
-    if form.powers and (found := re.search(r"[A-Za-z]+$", text)):
-        factor = _POWERS.get(found.group().casefold(), math.nan)
-        text = text[: found.start()].strip()
+    if form.powers and (power := re.search(r"[A-Za-z]+$", text)):
+        factor = _POWERS.get(power.group().casefold(), math.nan)
+        text = text[: power.start()].strip()
     if form.thousands == " ":
         text = text.translate(_SPACES)
     elif form.thousands:
@@ -76,14 +76,14 @@ def _number(text: str, form: NumberFormat) -> float:
 
 def _duration(text: str) -> float:
     """Return ``3:45``, ``1:02:03.5`` or ``3 min 45 s`` in seconds."""
-    if found := _DURATION.fullmatch(text):
-        sign, hours, minutes, seconds = found.groups()
+    if match := _DURATION.fullmatch(text):
+        sign, hours, minutes, seconds = match.groups()
         total = 3600 * int(hours or 0) + 60 * int(minutes) + float(seconds.replace(",", "."))
         return -total if sign == "-" else total
-    found = _UNITS.fullmatch(text)
-    if not text or found is None or not any(found.groups()):
+    match = _UNITS.fullmatch(text)
+    if not text or match is None or not any(match.groups()):
         return math.nan
-    hours, minutes, seconds = found.groups()
+    hours, minutes, seconds = match.groups()
     return (
         3600 * int(hours or 0) + 60 * int(minutes or 0) + float((seconds or "0").replace(",", "."))
     )
@@ -92,11 +92,11 @@ def _duration(text: str) -> float:
 def _date(text: str, kind: str) -> float:
     """Return a date, with its time of day if any, as days since 1970."""
     day, fraction = text, 0.0
-    if found := _TIME.search(text):
-        hours, minutes, seconds, zone = found.groups()
+    if clock := _TIME.search(text):
+        hours, minutes, seconds, zone = clock.groups()
         fraction = (3600 * int(hours) + 60 * int(minutes) + float(seconds or 0)) / 86400
         fraction -= _zone_s(zone) / 86400
-        day = text[: found.start()]
+        day = text[: clock.start()]
     for form in DATE_FORMATS[kind]:
         try:
             moment = datetime.strptime(day, form)

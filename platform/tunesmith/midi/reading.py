@@ -161,24 +161,24 @@ def _tempo_map(layout: Layout, events: Events) -> tuple[TempoMap, tuple[str, ...
 def _time_signatures(
     events: Events, tempo_map: TempoMap
 ) -> tuple[tuple[Floats, Ints, Ints], tuple[str, ...]]:
-    found = events.meta(TIME_SIGNATURE)
-    found = found[:, found[LENGTH] >= 2]
-    numerator, exponent = events.payload(found, 2).T
+    signatures = events.meta(TIME_SIGNATURE)
+    signatures = signatures[:, signatures[LENGTH] >= 2]
+    numerator, exponent = events.payload(signatures, 2).T
     valid = (numerator > 0) & (exponent <= SHORTEST_NOTE_EXPONENT)
     bad = tuple(
         f"time signature left out: {n}/2^{e}"
         for n, e in zip(numerator[~valid].tolist(), exponent[~valid].tolist(), strict=True)
     )
-    times_s = tempo_map.seconds(found[TICK, valid])
+    times_s = tempo_map.seconds(signatures[TICK, valid])
     return (times_s, numerator[valid], np.int64(1) << exponent[valid]), bad
 
 
 def _key_signatures(
     events: Events, tempo_map: TempoMap
 ) -> tuple[tuple[Floats, Ints], tuple[str, ...]]:
-    found = events.meta(KEY_SIGNATURE)
-    found = found[:, found[LENGTH] >= 2]
-    sharps, mode = events.payload(found, 2).T
+    signatures = events.meta(KEY_SIGNATURE)
+    signatures = signatures[:, signatures[LENGTH] >= 2]
+    sharps, mode = events.payload(signatures, 2).T
     sharps = np.where(sharps > 127, sharps - 256, sharps)
     valid = (np.abs(sharps) <= 7) & (mode <= 1)
     bad = tuple(
@@ -186,7 +186,7 @@ def _key_signatures(
         for s, m in zip(sharps[~valid].tolist(), mode[~valid].tolist(), strict=True)
     )
     number = np.where(mode == 1, (7 * sharps + 9) % 12 + 12, (7 * sharps) % 12)
-    return (tempo_map.seconds(found[TICK, valid]), number[valid]), bad
+    return (tempo_map.seconds(signatures[TICK, valid]), number[valid]), bad
 
 
 def _instruments(events: Events, paired: Paired, tempo_map: TempoMap) -> tuple[Instrument, ...]:

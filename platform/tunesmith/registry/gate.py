@@ -156,12 +156,12 @@ def try_out(model: bytes, run: Run, bounds: Bounds) -> Smoke:
     return smoke(model, few, expected[:_SMOKE_ROWS], bounds)
 
 
-def smoke_rule(found: Smoke) -> Verdict:
+def smoke_rule(smoke: Smoke) -> Verdict:
     """Return whether a clean process under bounds loads the graph and answers."""
     rule = "smoke"
-    facts = {name: value for name, value in found.facts.items() if name != "modules"}
-    if found.problem is not None:
-        return Verdict(rule=rule, passed=False, message=found.problem, facts=facts)
+    facts = {name: value for name, value in smoke.facts.items() if name != "modules"}
+    if smoke.problem is not None:
+        return Verdict(rule=rule, passed=False, message=smoke.problem, facts=facts)
     message = (
         f"a clean process loads it in {facts['load_s']:.2f} s, answers {facts['rows']} rows in "
         f"{1000 * facts['predict_s']:.1f} ms and peaks at {facts['peak_bytes'] / 1e6:,.0f} MB"

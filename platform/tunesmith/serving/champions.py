@@ -187,8 +187,8 @@ class Champions:
             ``no-champion`` when none has been promoted, or the first one cannot be loaded;
             ``store-unreachable`` when that cannot be told.
         """
-        found = self._loaded.get(task)
-        if found is None:
+        champion = self._loaded.get(task)
+        if champion is None:
             self.check_store()
             if task in self._refused:
                 detail = f"The champion of {task!r} cannot be loaded; the server's log says why."
@@ -198,7 +198,7 @@ class Champions:
                     f"then tunesmith promote {task}."
                 )
             raise ProblemError(problems.NO_CHAMPION, detail, {"Retry-After": "10"}, task=task)
-        return found
+        return champion
 
     def check_store(self) -> None:
         """Tell that the store could not be read at the last look.
@@ -242,8 +242,8 @@ class Champions:
         if reached:
             for task, reason in failed.items():
                 self._refuse(task, UNREADABLE, (), reason)
-        for found in tuple(self._loaded.values()):
-            self._measure_drift(found)
+        for champion in tuple(self._loaded.values()):
+            self._measure_drift(champion)
 
     def _show_reach(self, unreachable: str) -> None:
         """Remember, and log once, that the store cannot be reached, or can again."""
@@ -285,13 +285,13 @@ class Champions:
             stamp = self._stamp(task, version)
             if not self._refused.is_due(task, version, stamp):
                 return
-            found = self._load(task, version)
+            champion = self._load(task, version)
         except Exception as error:  # whatever is wrong with one task must not stop the others
             if version == UNREADABLE and isinstance(error, StoreUnreachableError):
                 raise
             self._refuse(task, version, stamp, error)
             return
-        self._loaded[task] = found
+        self._loaded[task] = champion
         self._metrics.champion(task, version)
         self._refused.remove(task)
         self._metrics.refused(task, 0)  # from the first champion on there is a series to watch
@@ -348,19 +348,19 @@ class Champions:
         model.warm()
         return Champion(task, version, model, bundle.card)
 
-    def _measure_drift(self, found: Champion) -> None:
+    def _measure_drift(self, champion: Champion) -> None:
         """Show how far the inputs of a champion have drifted; tell once where to."""
-        by_column = found.drift.measure()
+        by_column = champion.drift.measure()
         if not by_column:
             return
         shares = sorted(by_column.items(), key=lambda pair: -pair[1])
         largest = shares[0][1]
-        self._metrics.drift(found.task, sum(by_column.values()) / len(by_column), largest)
+        self._metrics.drift(champion.task, sum(by_column.values()) / len(by_column), largest)
         drifted = largest > ALARM
-        if drifted and not self._drifted.get(found.task):
+        if drifted and not self._drifted.get(champion.task):
             worst = ", ".join(f"{name} {index:.2f}" for name, index in shares[:5])
-            logger.warning("inputs have drifted: task=%s %s", found.task, worst)
-        self._drifted[found.task] = drifted
+            logger.warning("inputs have drifted: task=%s %s", champion.task, worst)
+        self._drifted[champion.task] = drifted
 
     def _accept(self, task: str) -> None:
         """Take back the alert about a version that could not be loaded."""

@@ -54,10 +54,10 @@ class Drift:
             counts = self._counts.get(name, 0) + counts_of(values, edges).astype(np.float64)
             rows = counts[0].sum()
             self._counts[name] = counts * min(1.0, _MOST_ROWS / rows)
-        found: dict[str, float] = {}
+        indices: dict[str, float] = {}
         for name, counts in self._counts.items():
             if counts[0].sum() >= _LEAST_ROWS:
                 of = self._summary[name]
                 columns = (f"{name}: {column}" for column in of.columns)
-                found |= zip(columns, drift(of, counts).tolist(), strict=True)
-        return found
+                indices |= zip(columns, drift(of, counts).tolist(), strict=True)
+        return indices

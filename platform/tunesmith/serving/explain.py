@@ -92,11 +92,11 @@ def reasons(
     ]
     whole = sum(weight * share for weight, share, _ in effects)
     parts = dict.fromkeys(part for _, _, without in effects for part in without)
-    found = []
+    reasons = []
     for part in parts:
         share = sum(weight * without.get(part, own) for weight, own, without in effects)
-        found.append(Reason(part, _log_odds(whole) - _log_odds(share), share))
-    return sorted(found, key=lambda reason: -abs(reason.effect))
+        reasons.append(Reason(part, _log_odds(whole) - _log_odds(share), share))
+    return sorted(reasons, key=lambda reason: -abs(reason.effect))
 
 
 def _log_odds(share: float) -> float:
@@ -139,13 +139,13 @@ def _variants(item: Item, model: Model, summary: Summary) -> tuple[Inputs, dict[
 
 def _octaves(chunks: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
     """Return chunks with one sounding octave after the other silenced; C4 is middle C."""
-    found = {}
+    without = {}
     for low in range(0, chunks.shape[2], _OCTAVE):
         if chunks[:, :, low : low + _OCTAVE].any():
             silent = chunks.copy()
             silent[:, :, low : low + _OCTAVE] = 0
-            found[f"Notes from C{low // _OCTAVE - 1} to B{low // _OCTAVE - 1}"] = silent
-    return found
+            without[f"Notes from C{low // _OCTAVE - 1} to B{low // _OCTAVE - 1}"] = silent
+    return without
 
 
 def _columns(

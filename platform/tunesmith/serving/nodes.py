@@ -92,7 +92,7 @@ class Nodes:
             raise ProblemError(problems.UNKNOWN_ROUTE, detail)
         settings = settings or self._default
         loaded = (self._champions.find(member) for member in settings.ensemble or (name,))
-        return Node(name, settings, tuple(found for found in loaded if found is not None))
+        return Node(name, settings, tuple(champion for champion in loaded if champion is not None))
 
     def _is_served(self, task: str) -> bool:
         if self._settings.unlisted == "ignore" or task in RESERVED:

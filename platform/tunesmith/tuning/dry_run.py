@@ -102,17 +102,17 @@ def describe_space(family: Family) -> dict[str, str]:
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    found: dict[str, str] = {}
+    ranges: dict[str, str] = {}
     times: dict[str, int] = {}
     for _ in range(_DRAWS):
         trial = study.ask()
         family.space(trial)
         for name, distribution in trial.distributions.items():
-            found[name] = _range(distribution)
+            ranges[name] = _range(distribution)
             times[name] = times.get(name, 0) + 1
     return {
         name: text if times[name] == _DRAWS else f"{text}, only with some others"
-        for name, text in found.items()
+        for name, text in ranges.items()
     }
 
 

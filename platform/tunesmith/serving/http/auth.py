@@ -119,12 +119,12 @@ class Access:
     def refresh(self) -> None:
         """Read the keys again; the old ones stay when they cannot be read."""
         try:
-            found = Keys.of(self._store)
+            keys = Keys.of(self._store)
         except (StoreError, OSError) as error:
             logger.warning("the API keys cannot be read, the old ones stay: %s", error)
             return
-        self._keys = {key.sha256: key for key in found.keys}
-        current = set(found.keys)
+        self._keys = {key.sha256: key for key in keys.keys}
+        current = set(keys.keys)
         self._buckets = {key: of for key, of in self._buckets.items() if key in current}
 
     def admit(self, scope: Scope) -> str:

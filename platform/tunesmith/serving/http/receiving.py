@@ -190,16 +190,16 @@ def charset_of(parameters: str) -> str:
             continue
         given = value.strip().strip('"')
         try:
-            found = codecs.lookup(given)
+            codec = codecs.lookup(given)
         except (LookupError, ValueError):
-            found = None
+            codec = None
         # Python has codecs that are no character sets, such as zip, rot13 and escapes of its own.
         if (
-            found is None
-            or not getattr(found, "_is_text_encoding", True)
-            or found.name in _NO_CHARSETS
+            codec is None
+            or not getattr(codec, "_is_text_encoding", True)
+            or codec.name in _NO_CHARSETS
         ):
             detail = f"The character set {given[:50]!r} is not known; send UTF-8."
             raise ProblemError(problems.UNSUPPORTED_MEDIA_TYPE, detail)
-        return UTF_8 if found.name == "utf-8" else found.name
+        return UTF_8 if codec.name == "utf-8" else codec.name
     return UTF_8

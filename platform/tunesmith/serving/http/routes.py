@@ -204,9 +204,9 @@ def _describe(service: Service, node: Node) -> schemas.NodeDescription:
     challenger = None
     if settings.challenger is not None:
         versions = {
-            task: found.version
+            task: standby.version
             for task in settings.ensemble or (node.name,)
-            if (found := service.champions.challenger(task)) is not None
+            if (standby := service.champions.challenger(task)) is not None
         }
         challenger = schemas.ChallengerDescription(
             share=settings.challenger.share, shadow=settings.challenger.shadow, versions=versions
@@ -244,12 +244,12 @@ def _add_models(api: FastAPI, service: Service) -> None:
         responses=describe_problems(problems.UNKNOWN_MODEL),
     )
     async def model(task: str) -> Response:
-        found = service.champions.loaded().get(task)
-        if found is None:
+        champion = service.champions.loaded().get(task)
+        if champion is None:
             known = ", ".join(sorted(service.champions.loaded())) or "none yet"
             detail = f"No champion is loaded for {task[:100]!r}; loaded: {known}."
             raise ProblemError(problems.UNKNOWN_MODEL, detail)
-        return JsonResponse(found.public_card())
+        return JsonResponse(champion.public_card())
 
     @api.get(
         "/v1/graph",
@@ -368,9 +368,9 @@ def _describe_api(api: FastAPI, service: Service) -> None:
     def document() -> Dumped:
         nodes = service.nodes.all()
         now = [
-            (name, found.version, found.task)
+            (name, champion.version, champion.task)
             for name, node in nodes.items()
-            for found in node.champions
+            for champion in node.champions
         ]
         if api.openapi_schema is None or now != described:
             api.openapi_schema = None

@@ -288,11 +288,11 @@ def _find(folder: Path, name: str) -> Path:
     path = folder / Path(name).expanduser()
     if path.exists():
         return path
-    found = find_file((name,))
-    if found is None:
+    data_file = find_file((name,))
+    if data_file is None:
         message = f"There is no file {name} in {folder} or in the data folder {data_folder()}."
         raise DatasetError(message)
-    return found
+    return data_file
 
 
 def _require(table: pd.DataFrame, names: Sequence[str]) -> None:

@@ -130,10 +130,10 @@ def _affixes(texts: Sequence[str]) -> tuple[tuple[str, ...], bool] | None:
     count: Counter[str] = Counter()
     n_powers = n_numbers = 0
     for text in texts:
-        found = _DIGITS.search(text)
-        if found is None:
+        digits = _DIGITS.search(text)
+        if digits is None:
             continue
-        before, after = text[: found.start()].strip(), text[found.end() :].strip()
+        before, after = text[: digits.start()].strip(), text[digits.end() :].strip()
         if re.search(r"\d", after):
             continue
         n_numbers += 1

@@ -160,10 +160,10 @@ def _delimited(path: Path, separator: str | None) -> TableFile:
             head = _head(path, encoding)
         except UnicodeError:
             continue
-        found = separator or _separator(head)
+        mark = separator or _separator(head)
         # Texts, which `tunesmith.inference` reads as it will read a client's.
         frame = pd.read_csv(
-            path, sep=found, dtype=str, keep_default_na=False, encoding=encoding, header=None,
+            path, sep=mark, dtype=str, keep_default_na=False, encoding=encoding, header=None,
             skip_blank_lines=True,
         )  # fmt: skip
         names = frame.iloc[0].tolist()
@@ -177,10 +177,10 @@ def _delimited(path: Path, separator: str | None) -> TableFile:
         )
         if encoding == "cp1252":
             notes.append(f"{path.name} is not UTF-8; it was read as Windows-1252.")
-        if found != "," and separator is None:
-            shown = {"\t": "tabs", ";": "semicolons", "|": "vertical bars"}[found]
+        if mark != "," and separator is None:
+            shown = {"\t": "tabs", ";": "semicolons", "|": "vertical bars"}[mark]
             notes.append(f"The columns of {path.name} are separated by {shown}.")
-        return TableFile(frame, tuple(notes), has_semicolons=found == ";")
+        return TableFile(frame, tuple(notes), has_semicolons=mark == ";")
     message = "it is in no known encoding; save it as UTF-8"
     raise ValueError(message)
 
