@@ -1,5 +1,6 @@
 """The pages that are followed step by step, followed to the letter: fresh clone, empty home."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -44,7 +45,8 @@ class Reader:
         self.port = free_port()
         config = self.clone / "serve" / "config.yaml"
         config.write_text(config.read_text().replace(f"port: {PORT}", f"port: {self.port}"))
-        others = ("RAY_", "TUNESMITH_", "PYTEST_", "PYTHON", "MAKE", "VIRTUAL_ENV")
+        # `make test ARGS=…` hands ARGS to every program below it, and so to the page's own make.
+        others = ("RAY_", "TUNESMITH_", "PYTEST_", "PYTHON", "MAKE", "ARGS", "VIRTUAL_ENV")
         self.shell = {k: v for k, v in os.environ.items() if not k.startswith(others)}
         self.shell["HOME"] = str(self.home)
         self._left: list[subprocess.Popen[bytes]] = []
@@ -105,7 +107,8 @@ class Reader:
     def leave(self) -> None:
         """Press Ctrl-C in the terminals that were left running."""
         for process in self._left:
-            os.killpg(process.pid, signal.SIGINT)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
         for process in self._left:
             try:
                 process.wait(30)
