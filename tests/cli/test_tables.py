@@ -1,5 +1,6 @@
 """Tables in the width of a terminal, and the results of commands in them."""
 
+import os
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from click.testing import CliRunner
 
 from tunesmith.cli import evaluate, history, leaderboard, tune
 from tunesmith.cli.command import command
-from tunesmith.cli.tables import Column, print_table, text_width
+from tunesmith.cli.tables import Column, print_table, text_width, wrapped
 
 COLUMNS = (
     Column("name"),
@@ -210,3 +211,24 @@ def test_the_result_of_a_command_fits(
         assert word in text
     if width == 140:
         assert "--wide" not in text
+
+
+def test_a_sentence_is_wrapped_under_its_heading(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = "  data      " + "1,131 train, 242 validation; " * 8
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = wrapped(sentence, " " * 12).splitlines()
+    assert len(lines) > 2
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[0].startswith("  data      1,131 train")
+    assert all(line[:12].isspace() for line in lines[1:])
+    assert " ".join(" ".join(lines).split()) == " ".join(sentence.split())
+
+
+def test_in_a_pipe_a_sentence_stays_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("os.get_terminal_size", _no_terminal)
+    assert wrapped("word " * 100).count("\n") == 0
+
+
+def _no_terminal(_: int) -> os.terminal_size:
+    raise OSError

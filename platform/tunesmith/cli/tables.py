@@ -2,6 +2,7 @@
 
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["Column", "console", "print_table", "text_width"]
+__all__ = ["Column", "console", "print_table", "text_width", "wrapped"]
 
 _NARROWEST = 40
 # A folded column narrower than this would be read a word a line.
@@ -52,6 +53,13 @@ def text_width() -> int:
         return max(_NARROWEST, os.get_terminal_size(sys.stdout.fileno()).columns)
     except (OSError, ValueError):
         return _UNLIMITED
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """Return a text in lines of the terminal's width; all but the first begin with `indent`."""
+    return textwrap.fill(
+        text, text_width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def console(width: int | None = None, *, err: bool = False) -> "Console":

@@ -11,7 +11,7 @@ from tunesmith.cli.command import DURATION, command, echo
 from tunesmith.cli.names import family_names, task_names
 from tunesmith.cli.plugin import plugin_option
 from tunesmith.cli.progress import searching
-from tunesmith.cli.tables import Column, print_table
+from tunesmith.cli.tables import Column, print_table, wrapped
 from tunesmith.cli.wording import count, duration, settings, size
 from tunesmith.errors import UsageError
 
@@ -75,31 +75,36 @@ def _with_trials(run: "Run") -> dict[str, Any]:
 
 
 def _show_plan(result: dict[str, Any]) -> None:
+    def show(heading: str, text: str) -> None:
+        click.echo(wrapped(f"  {heading:<9} {text}", " " * 14))
+
     for plan in result["plan"]:
         data = plan["data"]
         items = ", ".join(f"{number:,} {split}" for split, number in data["items"].items())
         click.echo(f"{plan['task']}: {plan['title']}")
-        click.echo(f"  data      {data['name']} {data['version']}: {items}; {plan['protocol']}")
+        show("data", f"{data['name']} {data['version']}: {items}; {plan['protocol']}")
         for note in plan["notes"]:
-            click.echo(f"            {note}")
+            show("note", note)
         if begun := plan.get("continues"):
-            click.echo(f"  continues {begun['run_id']}: {count(begun['ended'], 'trial')} ended")
+            show("continues", f"{begun['run_id']}: {count(begun['ended'], 'trial')} ended")
         for name, view in data["views"].items():
-            click.echo(f"  view      {name}: {count(view['rows'], 'row')}, {size(view['bytes'])}")
+            show("view", f"{name}: {count(view['rows'], 'row')}, {size(view['bytes'])}")
         judged = f"mean of {plan['folds']} folds" if plan["folds"] else "validation split"
-        click.echo(
-            f"  search    {count(plan['trials'], 'trial')}, {plan['slots']} at once, by "
+        show(
+            "search",
+            f"{count(plan['trials'], 'trial')}, {plan['slots']} at once, by "
             f"{plan['metric']} on the {judged}"
-            + (f"; first {', '.join(plan['first'])}" if plan["first"] else "")
+            + (f"; first {', '.join(plan['first'])}" if plan["first"] else ""),
         )
         for family in plan["families"]:
             share = ", ".join(f"{amount:g} {name}" for name, amount in family["resources"].items())
-            click.echo(
-                f"  family    {family['name']} on {family['view']}: {share}, up to "
-                f"{family['steps']} x {family['step']}"
+            show(
+                "family",
+                f"{family['name']} on {family['view']}: {share}, up to {family['steps']} x "
+                f"{family['step']}",
             )
             for name, text in family["space"].items():
-                click.echo(f"              {name}: {text}")
+                click.echo(wrapped(f"              {name}: {text}", " " * 16))
 
 
 def _search_options(options: dict[str, Any]) -> "SearchOptions":
