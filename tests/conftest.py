@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import sys
+import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
@@ -54,10 +55,26 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """Return ``host:port`` of a server on loopback that speaks S3 and has the bucket ``ours``."""
+    from moto.s3.responses import S3Response
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # moto answers in threads: a condition and the write after it must be one step, as in S3.
+    one_at_a_time = threading.Lock()
+    respond = S3Response.put_object
+
+    def put_object(self: S3Response) -> object:
+        with one_at_a_time:
+            return respond(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(S3Response, "put_object", put_object)
+        yield from _moto()
+
+
+def _moto() -> Iterator[str]:
     from moto.server import ThreadedMotoServer
     from pyarrow import fs
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

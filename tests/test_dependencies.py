@@ -20,7 +20,7 @@ SERVED: dict[str, tuple[str, ...]] = {
         "api", "artifacts", "cluster", "datasets", "evaluation", "inference", "ingestion", "models",
         "registry", "replications", "reports", "tasks", "testing", "tuning",
     ),
-    "serve": ("cluster", "inference", "serving"),
+    "serve": ("artifacts/buckets.py", "cluster", "inference", "serving"),
     "demo": ("ingestion/corpus.py",),
     "testing": ("testing",),
 }  # fmt: skip

@@ -63,6 +63,7 @@ def test_a_run_whose_study_this_version_cannot_read_is_not_extended(store: Store
     published = Path(store.local_path("runs", "noise", "old"))
     session.folder.rename(published)
     (published / "study.journal").unlink()
+    store.write_json({}, "runs", "noise", "old", "run.json")
     store.write_json({"run_id": "old"}, "runs", "noise", "latest.json")
     with pytest.raises(SearchError, match=r"old.*an earlier version"):
         opened(store, SearchRequest("noise", extend=True, trials=4))

@@ -15,6 +15,7 @@ from tunesmith.api.html import facts_html
 from tunesmith.api.stores import AnyStore, open_store
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.cards import Card
+from tunesmith.artifacts.gaps import readable
 from tunesmith.artifacts.reports import Interval, Metrics
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import InputError, MidiError, ModelError, UsageError, unknown
@@ -366,9 +367,12 @@ def load_model(
 
 
 def _nothing_promoted(store: Store, task: str, alias: str) -> UsageError:
-    tasks = [
-        name for name in store.list(*layout.models()) if aliases(store, name).champion is not None
-    ]
+    known = readable(
+        store.list(*layout.models()),
+        lambda name: (name, aliases(store, name).champion),
+        lambda name: f"The task {name}",
+    )
+    tasks = [name for name, champion in known if champion is not None]
     if task not in tasks and tasks:
         kind = "promoted model"
         return unknown(kind, task, tasks)

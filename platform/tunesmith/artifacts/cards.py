@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from tunesmith.artifacts import layout
-from tunesmith.artifacts.documents import Document, JsonObject, Section
+from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
 from tunesmith.artifacts.preparation import Preparation, preparation_of_card
 from tunesmith.artifacts.reports import (
     Behaviour,
@@ -235,6 +235,8 @@ class ChampionRecord(Document):
         User, time (ISO 8601, UTC) and the reason given.
     verdicts
         The verdict of each rule of the gate.
+    nonce
+        Tells the move from every other one.
     """
 
     number: int
@@ -246,6 +248,7 @@ class ChampionRecord(Document):
     when: str
     reason: str | None
     verdicts: tuple[Verdict, ...] = ()
+    nonce: str | None = absent()
 
 
 def read_aliases(store: Store, task: str) -> Aliases:

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.documents import Document, JsonObject, Section
+from tunesmith.artifacts.gaps import left_out, readable
+from tunesmith.artifacts.pointers import point
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import DatasetError, TunesmithError, UsageError, unknown
 
@@ -22,6 +24,7 @@ __all__ = [
     "latest_version",
     "point_latest",
     "read_manifest",
+    "readable_manifests",
     "remove_version",
 ]
 
@@ -156,26 +159,44 @@ def dataset_versions(store: Store, name: str) -> list[str]:
 
 
 def latest_version(store: Store, name: str) -> str:
-    """Return the version that `latest.json` names.
+    """Return the version that `latest.json` names, else the newest that can be read.
 
     Raises
     ------
     UsageError
         When there is no dataset of that name; the message lists those that exist.
+    DatasetError
+        When `latest.json` is damaged and no version can be read.
     """
     pointer = layout.latest_dataset(name)
-    if not store.exists(*pointer):
+    if store.exists(*pointer):
+        with left_out("/".join(pointer)):
+            version = VersionPointer.read(store, *pointer).version
+            if store.exists(*layout.dataset_version(name, version, layout.MANIFEST)):
+                return version
+    # The ingest that published a version ended before it named the version.
+    known = readable_manifests(store, name)
+    if not known:
+        if store.exists(*pointer):
+            VersionPointer.read(store, *pointer)
         kind = "dataset"
         raise unknown(kind, name, dataset_names(store))
-    return VersionPointer.read(store, *pointer).version
+    return known[-1].version
+
+
+def readable_manifests(store: Store, name: str) -> list[Manifest]:
+    """Return the manifests of a dataset that can be read, the oldest version first."""
+    manifests = readable(
+        dataset_versions(store, name),
+        lambda version: read_manifest(store, name, version),
+        lambda version: f"Version {version} of the dataset {name}",
+    )
+    return sorted(manifests, key=lambda manifest: manifest.created)
 
 
 def point_latest(store: Store, name: str, version: str) -> None:
     """Make a version the one that readers get by default."""
-    pointer = layout.latest_dataset(name)
-    wanted = VersionPointer(version=version)
-    if not store.exists(*pointer) or VersionPointer.read(store, *pointer) != wanted:
-        wanted.write(store, *pointer)
+    point(store, VersionPointer(version=version), *layout.latest_dataset(name))
 
 
 def read_manifest(store: Store, name: str, version: str | None = None) -> Manifest:
@@ -221,7 +242,8 @@ def remove_version(store: Store, name: str, version: str) -> str | None:
     left = [v for v in versions if v != version]
     latest = latest_version(store, name)
     if latest == version and left:
-        latest = max(left, key=lambda v: read_manifest(store, name, v).created)
+        known = [m.version for m in readable_manifests(store, name) if m.version in left]
+        latest = known[-1] if known else left[-1]
         point_latest(store, name, latest)
     if not left:
         store.remove(*layout.latest_dataset(name))

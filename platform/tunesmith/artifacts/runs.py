@@ -10,6 +10,8 @@ from pydantic import Field
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.documents import Document, JsonObject, Section
+from tunesmith.artifacts.gaps import damaged_as, left_out
+from tunesmith.artifacts.pointers import move
 from tunesmith.artifacts.preparation import Preparation, preparation_of_run
 from tunesmith.artifacts.searches import DataRequest, DatasetReference, RunPointer
 from tunesmith.artifacts.store import Store
@@ -25,9 +27,12 @@ __all__ = [
     "TrialCounts",
     "Winner",
     "latest_run_id",
+    "name_latest_run",
     "open_run",
     "run_ids",
 ]
+
+_REMEDY = "Search again: tunesmith tune TASK."
 
 
 class Member(Section):
@@ -65,7 +70,7 @@ class TrialCounts(Section):
 class RunRecord(Document):
     """`run.json`: what was searched, how, and which trial won."""
 
-    REMEDY: ClassVar[str] = "Search again: tunesmith tune TASK."
+    REMEDY: ClassVar[str] = _REMEDY
 
     run_id: str
     task: str
@@ -159,8 +164,10 @@ class Run:
         """Return a table of the run: ``split``, ``trials`` or ``history``."""
         import pyarrow.parquet as pq
 
-        data = self.store.read_bytes(*self.parts, f"{name}.parquet")
-        frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
+        file = f"{name}.parquet"
+        data = self.store.read_bytes(*self.parts, file)
+        with damaged_as(f"{'/'.join(self.parts)}/{file}", _REMEDY):
+            frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
         return frame
 
     def model_bytes(self) -> bytes:
@@ -176,7 +183,10 @@ class Run:
             When the file holds no answers.
         """
         data = self.store.read_bytes(*self.parts, "model", "reference.npz")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        with (
+            damaged_as(f"{'/'.join(self.parts)}/model/reference.npz", _REMEDY),
+            np.load(io.BytesIO(data), allow_pickle=False) as arrays,
+        ):
             inputs = {name: arrays[name] for name in arrays.files}
         if layout.OUTPUT not in inputs:
             message = (
@@ -207,9 +217,31 @@ def run_ids(store: Store, task: str) -> list[str]:
 
 
 def latest_run_id(store: Store, task: str) -> str | None:
-    """Return the name of a task's newest published run, None where there is none."""
-    pointer = layout.latest_run(task)
-    return RunPointer.read(store, *pointer).run_id if store.exists(*pointer) else None
+    """Return the name of the run of a task that was published last, None where there is none."""
+    pointer, named = layout.latest_run(task), None
+    if store.exists(*pointer):
+        with left_out("/".join(pointer)):
+            named = RunPointer.read(store, *pointer)
+    # Its publication may have been cut short: then the run before it is the latest.
+    for run_id in (named.run_id, named.before) if named else ():
+        if run_id and store.is_filled(*layout.run(task, run_id, layout.RECORD)):
+            return run_id
+    return max(run_ids(store, task), default=None)
+
+
+def name_latest_run(store: Store, task: str, run_id: str) -> None:
+    """Make a run the latest, right before it is published.
+
+    A process that ends between the two leaves an unfinished search, which can be resumed; after a
+    publication without this no command would know of the run.
+    """
+
+    def named(present: RunPointer | None) -> RunPointer:
+        if present is not None and present.run_id == run_id:
+            return present
+        return RunPointer(run_id=run_id, before=latest_run_id(store, task))
+
+    move(store, RunPointer, layout.latest_run(task), named, mends=True)
 
 
 def open_run(store: Store, task: str, run_id: str | None = None) -> Run:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from tunesmith.artifacts import layout
-from tunesmith.artifacts.documents import Document, JsonObject, Section
+from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, StoreError, TunesmithError
 
@@ -54,6 +54,7 @@ class RunPointer(Document):
     REMEDY: ClassVar[str] = "Search again: tunesmith tune TASK."
 
     run_id: str
+    before: str | None = absent("The latest run until then.")
 
 
 class ClusterRecord(Document):

@@ -9,7 +9,6 @@ marker is not an artefact.
 
 import errno
 import json
-import os
 import re
 import time
 import uuid
@@ -21,32 +20,16 @@ from typing import Any
 
 from pyarrow import fs as pafs
 
+from tunesmith.artifacts.durable import make_folder, sync_folder, sync_tree, write_file
+from tunesmith.artifacts.uris import default_uri, without_credentials
 from tunesmith.errors import StoreError, StoreUnreachableError
 
-__all__ = [
-    "ENVIRONMENT_VARIABLE",
-    "Staging",
-    "Store",
-    "cannot_write",
-    "default_uri",
-    "without_credentials",
-]
+__all__ = ["Staging", "Store", "cannot_write"]
 
-ENVIRONMENT_VARIABLE = "TUNESMITH_STORE"
-_CREDENTIALS = re.compile(r"://[^/@]+@")
+_TORN_READS, _TORN_PAUSE_S = 3, 0.05
 _STAGING_PREFIX = ".staging-"
 # Names that are made up for one writer; no other one will come back to them.
 _LEFT_OVER = re.compile(r"\.staging-[0-9a-f]{32}|\.[0-9a-f]{32}\.part")
-
-
-def without_credentials(uri: str) -> str:
-    """Return a URI as people and logs may see it."""
-    return _CREDENTIALS.sub("://…@", uri)
-
-
-def default_uri() -> str:
-    """Return the store's URI from the environment, or the folder in the user's home."""
-    return os.environ.get(ENVIRONMENT_VARIABLE) or str(Path.home() / ".tunesmith" / "store")
 
 
 def cannot_write(what: str, error: OSError) -> StoreError:
@@ -114,10 +97,10 @@ class Store:
         Raises
         ------
         StoreError
-            When a part would lead out of the store.
+            When a part would lead out of the store, or is another spelling of a name in it.
         """
         for part in parts:
-            if not part or part.startswith("/") or ".." in part.split("/"):
+            if "\0" in part or not {"", ".", ".."}.isdisjoint(part.split("/")):
                 message = f"{part!r} is not a name inside the store {self.shown}."
                 raise StoreError(message)
         return "/".join([self._root.rstrip("/"), *parts])
@@ -134,12 +117,6 @@ class Store:
             message = f"{'/'.join(parts)} is in {self.shown}, not on this machine's disk."
             raise StoreError(message)
         return Path(self.path(*parts))
-
-    def _make_folder(self, path: str) -> None:
-        """Make a folder and those above it, where the file system has such things."""
-        # Object stores have none: each level would cost a request and leave an empty object.
-        if not isinstance(self.fs, pafs.S3FileSystem):
-            self.fs.create_dir(path, recursive=True)
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -160,6 +137,10 @@ class Store:
         with self._reaching():
             info = self.fs.get_file_info(self.path(*parts))
         return bool(info.type != pafs.FileType.NotFound)
+
+    def is_filled(self, *parts: str) -> bool:
+        """Return whether a file is there and not empty, as a power cut can leave one."""
+        return bool(self.stamp(*parts)[0])
 
     def stamp(self, *parts: str) -> tuple[int | None, int | None]:
         """Return a file's size and time of change in ns: another stamp means another content."""
@@ -205,10 +186,26 @@ class Store:
         StoreError
             When there is no such file, or it is not JSON.
         """
+        for _ in range(_TORN_READS if not self.is_local else 0):
+            # pyarrow asks for an object's size first: one that is replaced then arrives torn.
+            with suppress(ValueError):
+                return json.loads(self.read_bytes(*parts))
+            time.sleep(_TORN_PAUSE_S)
+        return self.decode_json(self.read_bytes(*parts), *parts)
+
+    def decode_json(self, data: bytes, *parts: str) -> Any:
+        """Return the JSON in the content of the file `parts`.
+
+        Raises
+        ------
+        StoreError
+            When it is not JSON, or too deep.
+        """
         try:
-            return json.loads(self.read_bytes(*parts))
-        except ValueError as error:
-            message = f"{'/'.join(parts)} in the store {self.shown} is not JSON: {error}."
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            empty = "empty" if not data else f"not JSON: {error}"
+            message = f"{'/'.join(parts)} in the store {self.shown} is {empty}."
             raise StoreError(message) from error
 
     def write_bytes(self, data: bytes, *parts: str) -> None:
@@ -219,27 +216,25 @@ class Store:
         StoreError
             When it cannot be written.
         """
-        final = self.path(*parts)
-        parent = final.rsplit("/", 1)[0]
-        target = f"{parent}/.{uuid.uuid4().hex}.part" if self.is_local else final
         try:
-            self._make_folder(parent)
-            with self.fs.open_output_stream(target) as stream:
-                stream.write(data)
-            if target != final:
-                self.fs.move(target, final)
+            if self.is_local:
+                write_file(Path(self.path(*parts)), data)
+            else:
+                with self.fs.open_output_stream(self.path(*parts)) as stream:
+                    stream.write(data)
         except OSError as error:
-            if target != final:
-                # A full disk is not helped by half a file.
-                with suppress(OSError):
-                    self.fs.delete_file(target)
             what = f"{'/'.join(parts)} cannot be written to the store {self.shown}"
             raise cannot_write(what, error) from error
 
     def write_json(self, value: Any, *parts: str) -> None:
         """Write `value` as indented JSON with sorted keys, in one step."""
+        self.write_bytes(self.encode_json(value), *parts)
+
+    @staticmethod
+    def encode_json(value: Any) -> bytes:
+        """Return a JSON file's content as `write_json` writes it."""
         text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        self.write_bytes((text + "\n").encode(), *parts)
+        return (text + "\n").encode()
 
     def remove(self, *parts: str) -> None:
         """Remove a file or a whole folder; nothing happens where there is none."""
@@ -249,6 +244,8 @@ class Store:
             self.fs.delete_dir(path)
         elif kind == pafs.FileType.File:
             self.fs.delete_file(path)
+        if self.is_local and kind != pafs.FileType.NotFound:
+            sync_folder(Path(path).parent)
 
     def sweep(self, *parent: str, older_s: float = 3600.0) -> tuple[str, ...]:
         """Remove what killed jobs left half-written in a folder; return the names.
@@ -298,7 +295,9 @@ class Store:
         """
         name = f"{_STAGING_PREFIX}{key or uuid.uuid4().hex}"
         staging = Staging(self, (*parent, name))
-        self._make_folder(self.path(*staging.parts))
+        # Object stores have no folders: making one would cost a request and leave an empty object.
+        if self.is_local:
+            make_folder(Path(staging.path()))
         try:
             yield staging
         finally:
@@ -347,34 +346,45 @@ class Staging:
             When the marker is missing or the artefact cannot be moved into place.
         """
         store = self.store
-        if not store.exists(*self.parts, marker):
+        if not store.is_filled(*self.parts, marker):
             message = f"{'/'.join(final)} has no {marker} yet: write it before publishing."
             raise StoreError(message)
-        if store.exists(*final, marker):
-            self.published = True
-            return False
         try:
-            if store.is_local:
-                self._rename(final)
+            if store.is_filled(*final, marker):
+                placed = False
+            elif store.is_local:
+                placed = self._rename(final, marker)
             else:
                 self._copy(final, marker)
+                placed = True
         except OSError as error:
             what = f"{'/'.join(final)} cannot be published in {store.shown}"
             raise cannot_write(what, error) from error
         # Only now: a folder with a name of its own must outlive a publication that failed.
         self.published = True
-        return True
+        return placed
 
-    def _rename(self, final: tuple[str, ...]) -> None:
-        target = self.store.path(*final)
-        self.store._make_folder(target.rsplit("/", 1)[0])
-        self.store.fs.move(self.path(), target)
+    def _rename(self, final: tuple[str, ...], marker: str) -> bool:
+        """Rename the folder; return False where another process has published the same name."""
+        source, target = Path(self.path()), Path(self.store.path(*final))
+        sync_tree(source)
+        make_folder(target.parent)
+        if target.exists():
+            # A power cut or a removal that was cut short left a folder without its marker.
+            target.rename(target.with_name(f"{_STAGING_PREFIX}{uuid.uuid4().hex}"))
+        try:
+            source.rename(target)
+        except OSError:
+            if self.store.is_filled(*final, marker):
+                return False
+            raise
+        sync_folder(target.parent)
+        sync_folder(source.parent)
+        return True
 
     def _copy(self, final: tuple[str, ...], marker: str) -> None:
         fs, source, target = self.store.fs, self.path(), self.store.path(*final)
         selector = pafs.FileSelector(source, recursive=True)
         files = [i.path for i in fs.get_file_info(selector) if i.type == pafs.FileType.File]
         for path in sorted(files, key=lambda path: path == f"{source}/{marker}"):
-            final_path = target + path.removeprefix(source)
-            self.store._make_folder(final_path.rsplit("/", 1)[0])
-            fs.copy_file(path, final_path)
+            fs.copy_file(path, target + path.removeprefix(source))

@@ -53,19 +53,14 @@ def _show_list(result: dict[str, Any]) -> None:
 @command(show=_show_list, table=True)
 def _list(*, store: str | None) -> dict[str, Any]:
     """List all versions of all datasets."""
-    from tunesmith.artifacts.manifest import (
-        dataset_names,
-        dataset_versions,
-        latest_version,
-        read_manifest,
-    )
+    from tunesmith.artifacts.manifest import dataset_names, latest_version, readable_manifests
     from tunesmith.artifacts.store import Store
 
     opened = Store(store)
     rows = []
     for name in dataset_names(opened):
         latest = latest_version(opened, name)
-        manifests = [read_manifest(opened, name, v) for v in dataset_versions(opened, name)]
+        manifests = readable_manifests(opened, name)
         rows += [
             {
                 "name": name,

@@ -40,7 +40,7 @@ def _show(result: dict[str, Any]) -> None:
 
 def _configured(target: "Target", path: Path) -> tuple["Finding", "Target"]:
     """Check a server's configuration; return the target with its port, and its store if open."""
-    from tunesmith.artifacts.store import default_uri, without_credentials
+    from tunesmith.artifacts.uris import default_uri, without_credentials
     from tunesmith.cluster.findings import Finding
     from tunesmith.serving.launch import read_configuration
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tunesmith.artifacts.store import ENVIRONMENT_VARIABLE
+from tunesmith.artifacts.uris import ENVIRONMENT_VARIABLE
 from tunesmith.cluster.connection import ClusterError
 from tunesmith.cluster.loopback import LOOPBACK
 from tunesmith.cluster.machine import Machine

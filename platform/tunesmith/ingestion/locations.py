@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from pyarrow import fs as pafs
 
-from tunesmith.artifacts.store import without_credentials
+from tunesmith.artifacts.uris import without_credentials
 from tunesmith.errors import UsageError
 from tunesmith.ingestion.archives import Archive, ArchiveLimitExceeded, open_archive
 from tunesmith.ingestion.parameters import ArchiveLimits

@@ -23,9 +23,8 @@ from tunesmith.artifacts import layout
 from tunesmith.artifacts.manifest import (
     Manifest,
     check_name,
-    dataset_versions,
     point_latest,
-    read_manifest,
+    readable_manifests,
 )
 from tunesmith.artifacts.store import Staging, Store
 from tunesmith.datasets.reader import Dataset
@@ -127,9 +126,9 @@ def ingest(
 
 def _prior(store: Store, name: str, parameters: IngestParameters) -> Dataset | None:
     """Return the newest version whose pieces can be reused, if any."""
-    manifests = [read_manifest(store, name, v) for v in dataset_versions(store, name)]
-    usable = [m for m in manifests if m.processing_key == parameters.processing_key()]
-    return Dataset(store, max(usable, key=lambda m: m.created)) if usable else None
+    key = parameters.processing_key()
+    usable = [m for m in readable_manifests(store, name) if m.processing_key == key]
+    return Dataset(store, usable[-1]) if usable else None
 
 
 @dataclass(frozen=True)

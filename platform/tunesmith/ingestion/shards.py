@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tunesmith.artifacts.durable import sync_file, sync_folder
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.schema import N_PITCHES, chunk_schema, note_schema
 from tunesmith.ingestion.planning import Part
@@ -57,7 +59,9 @@ class Shard:
     def publish(self) -> None:
         """Rename the finished file to its final name."""
         if self.path != self._final:
+            sync_file(Path(self.path))
             self._fs.move(self.path, self._final)
+            sync_folder(Path(self._final).parent)
 
     def discard(self) -> None:
         """Delete the unfinished file."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunesmith.artifacts.manifest import SourceSummary
-from tunesmith.artifacts.store import without_credentials
+from tunesmith.artifacts.uris import without_credentials
 from tunesmith.errors import UsageError
 from tunesmith.ingestion.archives import ArchiveError, is_archive
 from tunesmith.ingestion.locations import (

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.cards import Aliases, Card, read_aliases
+from tunesmith.artifacts.gaps import readable
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import StoreError, unknown
 from tunesmith.inference.classifier import Classifier
@@ -24,6 +25,7 @@ __all__ = [
     "Bundle",
     "bundles",
     "champion",
+    "next_version",
     "open_bundle",
     "read_aliases",
     "sha256",
@@ -171,13 +173,27 @@ def open_bundle(store: Store, task: str, version: int) -> Bundle:
 
 def versions(store: Store, task: str) -> list[int]:
     """Return the numbers of a task's bundles, ascending."""
-    numbers = (int(name) for name in store.list(*layout.model(task)) if name.isdecimal())
-    return sorted(n for n in numbers if store.exists(*layout.bundle(task, n, layout.CARD)))
+    numbers = _numbered_folders(store, task)
+    return [n for n in numbers if store.exists(*layout.bundle(task, n, layout.CARD))]
+
+
+def next_version(store: Store, task: str) -> int:
+    """Return the number of the next bundle; a folder without a card keeps its number, too."""
+    return max(_numbered_folders(store, task), default=0) + 1
+
+
+def _numbered_folders(store: Store, task: str) -> list[int]:
+    names = store.list(*layout.model(task))
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
 def bundles(store: Store, task: str) -> list[Bundle]:
-    """Return every version of a task's model, oldest first."""
-    return [open_bundle(store, task, version) for version in versions(store, task)]
+    """Return every version of a task's model that can be read, oldest first."""
+    return readable(
+        versions(store, task),
+        lambda version: open_bundle(store, task, version),
+        lambda version: f"Version {version} of {task}",
+    )
 
 
 def champion(store: Store, task: str) -> Bundle | None:

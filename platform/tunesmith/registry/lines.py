@@ -12,7 +12,7 @@ from tunesmith.artifacts import layout
 from tunesmith.artifacts.preparation import Preparation, TablePreparation
 from tunesmith.artifacts.runs import Run
 from tunesmith.artifacts.store import Store
-from tunesmith.registry.bundles import open_bundle, versions
+from tunesmith.registry.bundles import bundles
 
 __all__ = ["line_of"]
 
@@ -45,10 +45,10 @@ def line_of(run: Run) -> str:
 
 def _of_line(store: Store, name: str, task: str) -> Schema | None:
     """Return the schema of the bundles under a name, None where they are not of the task."""
-    numbers = versions(store, name)
-    if not numbers:
+    known = bundles(store, name)
+    if not known:
         return None
-    card = open_bundle(store, name, numbers[-1]).card
+    card = known[-1].card
     return _schema(card.preparation, card.labels) if card.task == task else None
 
 

@@ -151,7 +151,8 @@ def _brought_up_to_date(client: "MlflowClient", store: Store, task: str, uri: st
         else:
             client.set_registered_model_alias(name, alias, wanted)
         moved.append(alias)
-    for record in history(store, task)[:1] if moved else ():
+    newest = [record for record in history(store, task)[:1] if record.champion in of_number]
+    for record in newest if moved else ():
         client.set_model_version_tag(name, of_number[record.champion], _MOVED, _move_text(record))
     return Catalogued(uri, name, of_number, tuple(added), tuple(moved))
 

@@ -2,6 +2,8 @@
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.cards import Card, Verdict
+from tunesmith.artifacts.gaps import left_out
+from tunesmith.artifacts.pointers import claim
 from tunesmith.artifacts.reports import ReportRecord, VariantScores, open_report
 from tunesmith.artifacts.runs import Run, latest_run_id, open_run
 from tunesmith.artifacts.store import Store
@@ -16,11 +18,11 @@ from tunesmith.registry.bundles import (
     MODEL,
     Bundle,
     bundles,
+    next_version,
     open_bundle,
     read_aliases,
     sha256,
     variant_file,
-    versions,
 )
 from tunesmith.registry.card import make_card
 from tunesmith.registry.card_text import card_text
@@ -82,6 +84,8 @@ def promote(
     ------
     Refused
         Which rules refused and by how much. The champion is as it was.
+    PromotionError
+        When another command moved the champion meanwhile.
     StoreError
         When there is no such run.
     UsageError
@@ -93,14 +97,15 @@ def promote(
     run = open_run(store, task, run_id)
     line = line_of(run)
     store.sweep(*layout.model(line))
+    # What is decided from here on holds only as long as the champion stays.
+    now = read_aliases(store, line)
     evaluated = open_report(store, task, run.run_id)
     if evaluated is None:
         raise Refused(task, (unevaluated(run),))
     report = evaluated.record
     model, classifier, verdicts = _build(run, report, bounds or Bounds())
     bundle = _publish(run, report, model, classifier, verdicts, line=line)
-    now = read_aliases(store, line)
-    if now.champion == bundle.version:
+    if read_aliases(store, line).champion == bundle.version:
         return bundle
     name_challenger(store, line, bundle.version)
     verdicts += [better_rule(report, now.champion), baseline_rule(report), leaks_rule(report)]
@@ -114,6 +119,7 @@ def promote(
         line,
         bundle.version,
         action="force" if refusing else "promote",
+        since=now,
         reason=force,
         verdicts=verdicts,
     )
@@ -124,10 +130,11 @@ def _noise_report(store: Store) -> ReportRecord | None:
     """Return the report on the newest run whose data is pure noise, None where there is none."""
     checks = []
     for task in store.list(*layout.searched_tasks()):
-        run_id = latest_run_id(store, task)
-        if run_id is not None and open_run(store, task, run_id).record.is_noise_check:
-            report = open_report(store, task, run_id)
-            checks += [report.record] if report is not None else []
+        with left_out(f"The latest run of {task}"):
+            run_id = latest_run_id(store, task)
+            if run_id is not None and open_run(store, task, run_id).record.is_noise_check:
+                report = open_report(store, task, run_id)
+                checks += [report.record] if report is not None else []
     return max(checks, key=lambda record: record.run_id, default=None)
 
 
@@ -200,7 +207,7 @@ def _publish(
             },
         }
     )
-    number = max(versions(store, line), default=0) + 1
+    number = next_version(store, line)
     while not _write(store, card.model_copy(update={"version": number}), model, variants):
         # Someone else took the number in the meantime.
         number += 1
@@ -214,6 +221,8 @@ def _kept(scores: VariantScores, graph: bytes) -> VariantScores:
 
 def _write(store: Store, card: Card, model: bytes, variants: dict[str, bytes]) -> bool:
     """Write a bundle; return whether its number was free."""
+    if not claim(store, *layout.bundle(card.name, card.version)):
+        return False
     with store.staging(*layout.model(card.name)) as staging:
         staging.write_bytes(model, MODEL)
         for name, graph in variants.items():

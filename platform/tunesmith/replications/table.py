@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tunesmith.artifacts import layout
+from tunesmith.artifacts.gaps import readable
 from tunesmith.artifacts.reports import open_report
 from tunesmith.artifacts.store import Store
 from tunesmith.replications.contract import CUT_DOWN, Replication, Result, Row, Setting
@@ -30,11 +31,12 @@ def honest_figure(store: Store, task: str, metric: str = "accuracy") -> dict[str
     dict or None
         ``value``, ``low``, ``high``, ``text`` and ``run_id``.
     """
-    reports = []
-    for run_id in store.list(*layout.reports(task)):
-        report = open_report(store, task, run_id)
-        if report is not None and not report.record.dataset.is_sample:
-            reports.append(report.record)
+    opened = readable(
+        store.list(*layout.reports(task)),
+        lambda run_id: open_report(store, task, run_id),
+        lambda run_id: f"The report on run {run_id} of {task}",
+    )
+    reports = [r.record for r in opened if r is not None and not r.record.dataset.is_sample]
     if not reports:
         return None
     newest = max(reports, key=lambda record: record.created)

@@ -11,8 +11,7 @@ import pandas as pd
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.documents import JsonObject
-from tunesmith.artifacts.runs import Run, RunRecord, TrialCounts, Winner, open_run
-from tunesmith.artifacts.searches import RunPointer
+from tunesmith.artifacts.runs import Run, RunRecord, TrialCounts, Winner, name_latest_run, open_run
 from tunesmith.errors import SearchError
 from tunesmith.models import get_family
 from tunesmith.tasks import Request, TaskData, get_task
@@ -78,8 +77,8 @@ def baseline_run(run: Run) -> Run:
         split = run.store.read_bytes(*run.parts, "split.parquet")
         staging.write_bytes(split, "split.parquet")
         run_artifact.write_run(staging, record, {"trials": trials, "history": history}, files)
+        name_latest_run(run.store, run.task, record.run_id)
         staging.publish(*layout.run(run.task, record.run_id), marker=layout.RECORD)
-    RunPointer(run_id=record.run_id).write(run.store, *layout.latest_run(run.task))
     return open_run(run.store, run.task, record.run_id)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tunesmith.artifacts import layout
+from tunesmith.artifacts.gaps import readable
 from tunesmith.artifacts.owners import owner_of
 from tunesmith.artifacts.runs import latest_run_id
 from tunesmith.artifacts.searches import ClusterRecord, unfinished_plans
@@ -92,7 +93,8 @@ def watched(store: Store, tasks: Sequence[str] = ()) -> list[Watched]:
         When a task was never searched, or nothing was.
     """
     names = tasks or store.list(*layout.searched_tasks())
-    runs = [run for run in (_of(store, task) for task in names) if run is not None]
+    opened = readable(names, lambda task: _of(store, task), lambda task: f"The runs of {task}")
+    runs = [run for run in opened if run is not None]
     missing = sorted(set(tasks) - {run.task for run in runs})
     if missing or not runs:
         absent = " and ".join(missing) or "anything"

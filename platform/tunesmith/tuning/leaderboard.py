@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.documents import JsonObject
+from tunesmith.artifacts.gaps import damaged_as, left_out, readable
 from tunesmith.artifacts.reports import open_report
 from tunesmith.artifacts.runs import Run, open_run, run_ids
 from tunesmith.artifacts.searches import Plan, parse_history, unfinished_plans
@@ -117,37 +118,46 @@ def _rows(about: _About, trials: pd.DataFrame, level: str) -> pd.DataFrame:
 
 def _runs(store: Store, task: str) -> Iterator[tuple[_About, pd.DataFrame]]:
     """Yield what is known of each run of a task, and its trials."""
-    for run_id in run_ids(store, task):
-        run = open_run(store, task, run_id)
-        record = run.record
-        trials = _table(run, "trials", _COLUMNS)
-        parts = _table(run, "split", ["part"])["part"].value_counts()
-        n_judged = parts.get("validation", 0)
-        if record.folds:
-            n_judged += parts.get("train", 0)
-        yield (
-            _About(
-                task=task,
-                run_id=run_id,
-                status=record.status,
-                metric=record.metric,
-                dataset=record.dataset.name,
-                is_sample=record.dataset.is_sample,
-                finished=record.finished,
-                best_trial=record.best.trial,
-                n_judged=int(n_judged),
-                test=_report(store, task, run_id),
-            ),
-            trials,
-        )
-    for plan in unfinished_plans(store, task):
-        yield _unfinished(store, plan)
+    yield from readable(
+        run_ids(store, task),
+        lambda run_id: _published(store, task, run_id),
+        lambda run_id: f"Run {run_id} of {task}",
+    )
+    yield from readable(
+        unfinished_plans(store, task),
+        lambda plan: _unfinished(store, plan),
+        lambda plan: f"The unfinished search {plan.run_id} of {task}",
+    )
+
+
+def _published(store: Store, task: str, run_id: str) -> tuple[_About, pd.DataFrame]:
+    run = open_run(store, task, run_id)
+    record = run.record
+    trials = _table(run, "trials", _COLUMNS)
+    parts = _table(run, "split", ["part"])["part"].value_counts()
+    n_judged = parts.get("validation", 0)
+    if record.folds:
+        n_judged += parts.get("train", 0)
+    about = _About(
+        task=task,
+        run_id=run_id,
+        status=record.status,
+        metric=record.metric,
+        dataset=record.dataset.name,
+        is_sample=record.dataset.is_sample,
+        finished=record.finished,
+        best_trial=record.best.trial,
+        n_judged=int(n_judged),
+        test=_report(store, task, run_id),
+    )
+    return about, trials
 
 
 def _unfinished(store: Store, plan: Plan) -> tuple[_About, pd.DataFrame]:
     parts = layout.staged_run(plan.task, plan.run_id, layout.HISTORY)
-    text = store.read_bytes(*parts).decode() if store.exists(*parts) else ""
-    results = [(r.trial, r.family, r.step, r.score) for r in parse_history(text)]
+    with damaged_as("/".join(parts), "Discard the search: tunesmith tune TASK --discard."):
+        text = store.read_bytes(*parts).decode() if store.exists(*parts) else ""
+        results = [(r.trial, r.family, r.step, r.score) for r in parse_history(text)]
     history = pd.DataFrame(results, columns=["trial", "family", "step", "score"])
     trials = history.groupby("trial", as_index=False).agg(
         family=("family", "first"), score=("score", "max"), steps=("step", "max")
@@ -165,14 +175,18 @@ def _unfinished(store: Store, plan: Plan) -> tuple[_About, pd.DataFrame]:
 
 
 def _table(run: Run, name: str, columns: Sequence[str]) -> pd.DataFrame:
-    data = run.store.read_bytes(*run.parts, f"{name}.parquet")
-    frame: pd.DataFrame = pq.read_table(io.BytesIO(data), columns=list(columns)).to_pandas()
+    file = f"{name}.parquet"
+    data = run.store.read_bytes(*run.parts, file)
+    with damaged_as(f"{'/'.join(run.parts)}/{file}", "Search again: tunesmith tune TASK."):
+        frame: pd.DataFrame = pq.read_table(io.BytesIO(data), columns=list(columns)).to_pandas()
     return frame
 
 
 def _report(store: Store, task: str, run_id: str) -> JsonObject | None:
     """Return the metrics per item on unseen items, None where the run was not evaluated."""
-    report = open_report(store, task, run_id)
+    report = None
+    with left_out(f"The report on run {run_id} of {task}"):
+        report = open_report(store, task, run_id)
     if report is None:
         return None
     return {

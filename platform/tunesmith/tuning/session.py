@@ -12,15 +12,16 @@ from optuna.trial import TrialState
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.owners import Ownership
+from tunesmith.artifacts.runs import name_latest_run
 from tunesmith.artifacts.searches import (
     Plan,
-    RunPointer,
     TrialResult,
     mend,
     read_history,
     unreadable_study,
 )
-from tunesmith.artifacts.store import Staging, Store, default_uri
+from tunesmith.artifacts.store import Staging, Store
+from tunesmith.artifacts.uris import default_uri
 from tunesmith.errors import UsageError
 from tunesmith.models import get_family
 from tunesmith.plugins import plugin_files
@@ -168,11 +169,12 @@ def finish_session(store: Store, session: Session) -> None:
     if not store.is_local:
         for path in (p for p in session.folder.rglob("*") if p.is_file()):
             session.staging.write_bytes(path.read_bytes(), *path.relative_to(session.folder).parts)
-        shutil.rmtree(session.folder)
     name = session.task.name
+    name_latest_run(store, name, session.run_id)
     session.staging.publish(*layout.run(name, session.run_id), marker=layout.RECORD)
     store.remove(*layout.run(name, session.run_id, layout.OWNER))
-    RunPointer(run_id=session.run_id).write(store, *layout.latest_run(name))
+    if not store.is_local:
+        shutil.rmtree(session.folder, ignore_errors=True)
 
 
 def how_to_continue(sessions: Sequence[Session]) -> str:

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +18,7 @@ from starlette.types import Scope
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.documents import Document
+from tunesmith.artifacts.pointers import move
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import StoreError, UsageError, unknown
 from tunesmith.serving.http import problems
@@ -189,13 +190,18 @@ def add_key(store: Store, name: str, requests_per_minute: int = 600) -> str:
     StoreError
         When the store cannot be read or written.
     """
-    keys = Keys.of(store).keys
-    if any(key.name == name for key in keys):
-        message = f"There is a key called {name!r}; revoke it first: tunesmith keys revoke {name}."
-        raise UsageError(message)
     secret = PREFIX + secrets.token_urlsafe(32)
     added = Key(name=name, sha256=_hash(secret), requests_per_minute=requests_per_minute)
-    _write(store, [*keys, added])
+
+    def with_it(keys: tuple[Key, ...]) -> Iterable[Key]:
+        if any(key.name == name for key in keys):
+            message = (
+                f"There is a key called {name!r}; revoke it first: tunesmith keys revoke {name}."
+            )
+            raise UsageError(message)
+        return (*keys, added)
+
+    _change(store, with_it)
     return secret
 
 
@@ -209,9 +215,13 @@ def limit_key(store: Store, name: str, requests_per_minute: int) -> None:
     StoreError
         When the store cannot be read or written.
     """
-    keys = _keys_with(store, name)
     limit = {"requests_per_minute": requests_per_minute}
-    _write(store, [key.model_copy(update=limit) if key.name == name else key for key in keys])
+
+    def limited(keys: tuple[Key, ...]) -> Iterable[Key]:
+        _require_name(keys, name)
+        return [key.model_copy(update=limit) if key.name == name else key for key in keys]
+
+    _change(store, limited)
 
 
 def revoke_key(store: Store, name: str) -> None:
@@ -224,18 +234,25 @@ def revoke_key(store: Store, name: str) -> None:
     StoreError
         When the store cannot be read or written.
     """
-    keys = _keys_with(store, name)
-    _write(store, [key for key in keys if key.name != name])
+
+    def without_it(keys: tuple[Key, ...]) -> Iterable[Key]:
+        _require_name(keys, name)
+        return [key for key in keys if key.name != name]
+
+    _change(store, without_it)
 
 
-def _keys_with(store: Store, name: str) -> tuple[Key, ...]:
-    """Return all keys; refuse a name that none of them has."""
-    keys = Keys.of(store).keys
-    if not any(key.name == name for key in keys):
+def _require_name(keys: Iterable[Key], name: str) -> None:
+    """Refuse a name that none of the keys has."""
+    names = [key.name for key in keys]
+    if name not in names:
         kind = "key"
-        raise unknown(kind, name, [key.name for key in keys])
-    return keys
+        raise unknown(kind, name, names)
 
 
-def _write(store: Store, keys: Iterable[Key]) -> None:
-    Keys(keys=tuple(keys)).write(store, *layout.API_KEYS)
+def _change(store: Store, change: Callable[[tuple[Key, ...]], Iterable[Key]]) -> None:
+    """Change the keys; a key that another command revokes meanwhile stays revoked."""
+    move(
+        store, Keys, layout.API_KEYS,
+        lambda present: Keys(keys=tuple(change(present.keys if present else ()))),
+    )  # fmt: skip
