@@ -99,6 +99,8 @@ def test_a_closed_pipe_ends_quietly() -> None:
 
 
 _ENDLESS = """
+import signal
+import sys
 import time
 from tunesmith.cli.command import command
 import click
@@ -110,15 +112,28 @@ def main(name, fresh):
     click.echo("begun", err=True)
     time.sleep(60)
 
+# A terminal's program handles Ctrl-C; one that a script put into the background ignores it.
+handlers = {"terminal": signal.default_int_handler, "background": signal.SIG_IGN}
+signal.signal(signal.SIGINT, handlers[sys.argv.pop()])
 main(prog_name="tunesmith work")
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_command_that_continues_says_how_when_a_signal_ends_it(how: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("how", "place"),
+    [
+        (signal.SIGINT, "terminal"),
+        (signal.SIGTERM, "terminal"),
+        (signal.SIGTERM, "background"),
+    ],
+)
+def test_a_command_that_continues_says_how_when_a_signal_ends_it(
+    how: signal.Signals, place: str
+) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", _ENDLESS, "a b", "--fresh"], stderr=subprocess.PIPE, text=True
-    ) as process:
+        [sys.executable, "-c", _ENDLESS, "a b", "--fresh", place],
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
         assert process.stderr is not None
         assert process.stderr.readline() == "begun\n"
         process.send_signal(how)

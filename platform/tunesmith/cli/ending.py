@@ -49,6 +49,9 @@ class Ending:
     def _terminate(self, number: int, frame: object) -> None:
         del number, frame
         self._was_terminated = True
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # Shells start what a script puts into the background with Ctrl-C ignored.
+            raise KeyboardInterrupt
         # Whoever ends its work in order at Ctrl-C, as Ray Tune does, has a handler for it.
         signal.raise_signal(signal.SIGINT)
 
