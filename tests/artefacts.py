@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from onnx import TensorProto, helper, numpy_helper
 
+from tunesmith.artifacts.open_set import Detector, DetectorPart, Exposure, LabelSets
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.reader import Chunks
@@ -244,6 +245,33 @@ def write_run(
     store.write_bytes(model, *here, "model", "model.onnx")
     store.write_json(facts, *here, "run.json")
     store.write_json({"run_id": run_id}, "runs", task, "latest.json")
+
+
+def add_detector(store: Store, *, task: str = "composer", run_id: str = "r1") -> bytes:
+    """Give a run limits of sets, and a detector that finds a large first feature unusual."""
+    weights = np.zeros((N_FEATURES, 2))
+    weights[0, 1] = 1.0
+    graph = feature_model(weights)
+    levels = tuple(np.linspace(0.1, 1.0, 21).tolist())
+    part = DetectorPart(
+        name="size",
+        column=1,
+        share=1.0,
+        calibration=dict.fromkeys(CLASSES, levels),
+        calibrated_on=dict.fromkeys(CLASSES, 21),
+    )
+    facts = Detector(
+        sha256=hashlib.sha256(graph).hexdigest(), input="features", columns=("known", "none"),
+        promised=0.05, threshold=0.05, parts=(part,), recognised=0.75, auroc=0.9, recognised_of=40,
+        recognised_labels=8, exposures=(Exposure(source="other@1", items=40, labels=8),),
+    )  # fmt: skip
+    sets = LabelSets(coverage=0.9, least=dict.fromkeys(CLASSES, 0.3), calibrated_on={})
+    place = ("runs", task, run_id)
+    record = store.read_json(*place, "run.json")
+    record |= {"detector": facts.json_object(), "label_sets": sets.json_object()}
+    store.write_json(record, *place, "run.json")
+    store.write_bytes(graph, *place, "model", "known.onnx")
+    return graph
 
 
 def data_of(examples: Examples) -> TaskData:

@@ -57,3 +57,22 @@ def test_prints_what_the_leak_checks_found(store, monkeypatch):
     result = CliRunner().invoke(main, ["composer", "--store", store.uri])
     assert result.exit_code == 0, result.stderr
     assert "LEAK, groups on both sides:" in result.stdout
+
+
+def test_prints_false_alarms_and_coverage(store, monkeypatch):
+    examples = artefacts.make_examples()
+    artefacts.write_run(store, examples, artefacts.chunk_model(artefacts.register_weights()))
+    artefacts.add_detector(store)
+    artefacts.stand_in(monkeypatch, examples)
+    result = CliRunner().invoke(main, ["composer", "--store", store.uri])
+    assert result.exit_code == 0, result.stderr
+    scores = store.read_json("reports", "composer", "r1", "report.json")["open_set"]
+    alarms, coverage = scores["false_alarms"]["value"], scores["coverage"]["value"]
+    assert 0 < alarms < 1
+    assert f"None of these: {alarms:.1%} of the test pieces are false alarms" in result.stdout
+    assert f"Sets of labels for 90 %: {coverage:.1%} hold the true one" in result.stdout
+    assert set(scores["false_alarms_by_class"]) == set(artefacts.CLASSES)
+    page = store.read_bytes("reports", "composer", "r1", "report.html").decode()
+    assert "None of these" in page
+    assert "40 of other@1 of 8 labels" in page
+    assert "It recognised 75% of 40 pieces of 8 labels that it had not met" in page

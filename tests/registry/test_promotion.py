@@ -89,6 +89,36 @@ def test_the_card_is_also_a_page_with_the_sections_of_the_convention(store, add_
     assert "None" not in body
 
 
+def test_the_detector_of_items_of_no_class_is_part_of_the_bundle(store, add_run, examples):
+    add_run("r1", evaluated=False)
+    graph = artefacts.add_detector(store)
+    make_report(store, "composer", "r1")
+    bundle = promote(store, "composer")
+    assert store.read_bytes(*bundle.parts, "known.onnx") == graph
+    detector = bundle.open_set()
+    rows = np.asarray(examples.view("features").x)
+    scores = detector.known(rows, np.eye(3)[examples.y])
+    assert 0 < detector.is_unknown(scores).sum() < len(rows)
+    assert bundle.card.label_sets is not None
+    assert bundle.card.open_set.false_alarms is not None
+    assert "It recognises inputs that belong to none of them, with 5% false alarms" in " ".join(
+        bundle.card.limits
+    )
+    page = store.read_bytes(*bundle.parts, "card.md").decode()
+    assert "## None of these" in page
+    assert "Learned as of no class: 40 of other@1." in page
+
+
+def test_a_damaged_detector_is_not_promoted(store, add_run):
+    add_run("r1", evaluated=False)
+    artefacts.add_detector(store)
+    make_report(store, "composer", "r1")
+    store.write_bytes(b"no graph", "runs", "composer", "r1", "model", "known.onnx")
+    with pytest.raises(StoreError, match="damaged"):
+        promote(store, "composer")
+    assert not store.exists("models", "composer", "0001", "card.json")
+
+
 def test_promoting_the_champion_again_changes_nothing(store, add_run):
     add_run("r1")
     promote(store, "composer")

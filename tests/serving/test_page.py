@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.serving.browser import Tab, find_chromium, open_tab
 from tests.serving.conftest import TASKS, served, write_bundle
 from tests.serving.http.test_auth import make_key
+from tests.serving.test_open_set import add_detector
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.summary import summarise
 from tunesmith.serving.service import Service
@@ -62,6 +63,24 @@ def page(tab: Tab) -> Page:
 def expect_answer(page: Page) -> None:
     """Wait until the segments of a piece are there."""
     expect(page.locator("#segments > *")).not_to_have_count(0)
+
+
+def test_a_piece_like_nothing_it_learned_from_is_none_of_these(
+    tmp_path: Path, store: Store, midi_factory: Callable[..., bytes]
+) -> None:
+    write_bundle(store, favour=1)
+    add_detector(store, 0.9)
+    file = tmp_path / "odd.mid"
+    file.write_bytes(midi_factory(n_notes=200))
+    with served(Service(shipped(store=store.uri))) as url, open_tab() as tab:
+        tab.page.goto(f"{url}/")
+        tab.page.locator("#file").set_input_files(file)
+        expect_answer(tab.page)
+        assert tab.page.inner_text("#verdict") == "None of these"
+        more = tab.page.inner_text("#verdict-more")
+        assert more.startswith("Unlike anything it learned from; nearest: Beethoven.")
+        assert "odd.mid: None of these" in (tab.page.text_content("#announce") or "")
+        assert tab.errors == []
 
 
 def test_a_file_is_drawn_answered_and_put_into_words(

@@ -88,6 +88,7 @@ def test_the_search_that_runs_is_not_the_one_to_resume(store: Store) -> None:
         ({"seed": 1}, r"--seed: 1 is asked for, but the search \S+ of noise began with 0"),
         ({"data": Request(dataset="other")}, "--dataset: other"),
         ({"data": Request(options={"groups": ["artist"]})}, "--group: artist"),
+        ({"data": Request(options={"background": ["pop"]})}, "--background: pop"),
     ],
 )
 def test_what_differs_beside_resume_is_refused(

@@ -39,6 +39,14 @@ def test_a_table_of_the_users_own_goes_to_tasks_on_tables_alone() -> None:
         search_requests(["genre", "digits"], options)
 
 
+def test_other_music_goes_to_tasks_on_music_alone() -> None:
+    options = SearchOptions(background=["pop", "folk"])
+    (ask,) = search_requests(["composer"], options)
+    assert ask.data.options == {"background": ["pop", "folk"]}
+    with pytest.raises(UsageError, match="--background is for tasks on music: composer"):
+        search_requests(["composer", "genre"], options)
+
+
 def test_an_unknown_task_is_answered_with_near_ones() -> None:
     with pytest.raises(UsageError, match="Did you mean composer"):
         search_requests(["compser"], SearchOptions())

@@ -46,6 +46,14 @@ class Prediction:
         Its probability.
     probabilities
         Probability of every class by label, the most probable first.
+    none_of_these
+        Whether the item is unlike anything that the model learned from: `label` is then only the
+        nearest class. None where the model has no detector.
+    known
+        How known the item is, 0 to 1; None where the model has no detector.
+    labels_90
+        Labels that hold the true one with 90 % probability, if the item is of a class; None where
+        the model does not say.
     segments
         Of a piece: a row a segment of it, with ``start_s``, ``label`` and ``probability``; None for
         other items.
@@ -55,9 +63,13 @@ class Prediction:
     probability: float
     probabilities: Mapping[str, float]
     segments: "pd.DataFrame | None" = None
+    none_of_these: bool | None = None
+    known: float | None = None
+    labels_90: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
-        return f"Prediction({self.label!r}, probability={self.probability:.3f})"
+        none = ", none_of_these=True" if self.none_of_these else ""
+        return f"Prediction({self.label!r}, probability={self.probability:.3f}{none})"
 
     def _repr_html_(self) -> str:
         shares = [(label, f"{share:.1%}") for label, share in self.probabilities.items()]
@@ -121,8 +133,9 @@ class Model:
             For one item.
         pandas.DataFrame
             For many: a row an item, with the same index as a DataFrame that was given, else the
-            paths where paths were given. Columns are ``label``, ``probability`` and one for the
-            probability of each class.
+            paths where paths were given. Columns are ``label``, ``probability``,
+            ``none_of_these`` where the model has a detector, and one for the probability of each
+            class.
 
         Raises
         ------
@@ -183,6 +196,8 @@ class Model:
             "label": np.array(self.classes, dtype=object)[best],
             "probability": rows[np.arange(len(rows)), best],
         }
+        if any(answer.none_of_these is not None for answer in judged):
+            columns["none_of_these"] = np.array([answer.none_of_these for answer in judged])
         columns |= {f"p_{label}": rows[:, place] for place, label in enumerate(self.classes)}
         return pd.DataFrame(columns, index=index)
 
@@ -225,7 +240,15 @@ def _prediction(answer: Answer) -> Prediction:
     order = np.argsort(-answer.probabilities, kind="stable")
     probabilities = {answer.classes[place]: float(answer.probabilities[place]) for place in order}
     label, probability = next(iter(probabilities.items()))
-    return Prediction(label, probability, probabilities, _segments(answer))
+    return Prediction(
+        label,
+        probability,
+        probabilities,
+        _segments(answer),
+        none_of_these=answer.none_of_these,
+        known=answer.known,
+        labels_90=answer.labels_90,
+    )
 
 
 def _segments(answer: Answer) -> "pd.DataFrame | None":

@@ -34,6 +34,7 @@ class _Options(TypedDict, total=False):
     version: str | None
     least_pieces: int | None
     least_share: float | None
+    background: str | Sequence[str]
     csv: str | Path | None
     target: str | None
     group: str | Sequence[str]
@@ -74,6 +75,7 @@ def tune(
     version: str | None = None,
     least_pieces: int | None = None,
     least_share: float | None = None,
+    background: str | Sequence[str] = (),
     csv: str | Path | None = None,
     target: str | None = None,
     group: str | Sequence[str] = (),
@@ -108,6 +110,9 @@ def tune(
         Version of the dataset; the latest by default.
     least_pieces, least_share
         Labels with fewer pieces, or a smaller share of all chunks, are left out.
+    background
+        Other datasets of the store, for tasks on MIDI: music of no class, from which the model
+        learns when to answer that a piece is none of these.
     csv, target, group, drop, read_as
         For tasks on tables a table of your own: its file (CSV, TSV, Parquet, Arrow, Excel or JSON
         lines), its column of classes, columns whose equal values keep rows on one side of a split,
@@ -182,6 +187,7 @@ def tune(
             version=version,
             least_pieces=least_pieces,
             least_share=least_share,
+            background=[background] if isinstance(background, str) else list(background),
             csv=None if csv is None else str(csv),
             target=target,
             group=[group] if isinstance(group, str) else list(group),

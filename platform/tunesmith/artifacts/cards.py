@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
+from tunesmith.artifacts.open_set import Detector, LabelSets
 from tunesmith.artifacts.preparation import Preparation, preparation_of_card
 from tunesmith.artifacts.reports import (
     Behaviour,
@@ -14,6 +15,7 @@ from tunesmith.artifacts.reports import (
     Comparison,
     InputSummary,
     Metrics,
+    OpenSetScores,
     SliceScores,
     VariantScores,
 )
@@ -152,6 +154,16 @@ class Card(Document):
     behaviour: Behaviour | None = None
     slices: tuple[SliceScores, ...] = ()
     dataset: DatasetReference | None = None
+    detector: Detector | None = Field(
+        default=None, description="How items of no class are recognised; the graph is known.onnx."
+    )
+    no_detector: str | None = Field(default=None, description="Why there is no detector.")
+    label_sets: LabelSets | None = Field(
+        default=None, description="Limits of sets of labels that hold the true one."
+    )
+    open_set: OpenSetScores | None = Field(
+        default=None, description="What the detector and the sets of labels do on the test part."
+    )
     split: Split = Split()
     lineage: Lineage | None = None
     libraries: Libraries = Libraries()

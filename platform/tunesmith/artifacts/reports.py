@@ -9,6 +9,8 @@ from pydantic import Field
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.chosen import ChosenPicture, ChosenSegment, ChosenText, Pictures
 from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
+from tunesmith.artifacts.intervals import Interval, Metrics
+from tunesmith.artifacts.open_set import Detector, OpenSetScores, OtherLabels
 from tunesmith.artifacts.runs import TrialCounts, Winner
 from tunesmith.artifacts.searches import DatasetReference
 from tunesmith.artifacts.store import Store
@@ -36,6 +38,8 @@ __all__ = [
     "Interval",
     "LeakResult",
     "Metrics",
+    "OpenSetScores",
+    "OtherLabels",
     "Pictures",
     "PublishedFigure",
     "Reliability",
@@ -49,21 +53,6 @@ __all__ = [
     "open_report",
 ]
 
-
-class Interval(Section):
-    """A metric with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    method: str | None = absent("How the interval was made, where not by a bootstrap.")
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-Metrics = dict[str, Interval]
-"""Metrics by name."""
 LeakResult = Literal["clear", "caution", "leak", "not applicable"]
 """The result of a check for leaks."""
 
@@ -167,6 +156,12 @@ class Elsewhere(Section):
         default=0, description="Pieces left out: near-duplicates of one that was learned from."
     )
     unknown: int = Field(default=0, description="Pieces left out: their label is no class.")
+    false_alarms: Interval | None = Field(
+        default=None, description="Share of the pieces that the model tells as of no class."
+    )
+    coverage: Interval | None = Field(
+        default=None, description="Share of the sets of labels that hold the truth."
+    )
     metrics: Metrics
     recall: Metrics = Field(description="Recall of each class that is there.")
 
@@ -307,10 +302,18 @@ class ReportRecord(Document):
     macro_auc: float | None = None
     confusion: tuple[tuple[int, ...], ...] = ()
     calibration: Calibration | None = None
+    open_set: OpenSetScores | None = Field(
+        default=None, description="What the detector and the sets of labels do on the test part."
+    )
+    detector: Detector | None = None
+    no_detector: str | None = Field(default=None, description="Why there is no detector.")
     audit: tuple[AuditFinding, ...] = ()
     without_leaks: WithoutLeaks | None = None
     elsewhere: tuple[Elsewhere, ...] = Field(
         default=(), description="The test pieces as they are and as copies, and other datasets."
+    )
+    other_labels: tuple[OtherLabels, ...] = Field(
+        default=(), description="Pieces of other datasets whose labels are no class."
     )
     slices: tuple[SliceScores, ...] = ()
     behaviour: Behaviour | None = None

@@ -11,6 +11,7 @@ from pydantic import Field
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.documents import Document, JsonObject, Section
 from tunesmith.artifacts.gaps import damaged_as, left_out
+from tunesmith.artifacts.open_set import Detector, LabelSets
 from tunesmith.artifacts.pointers import move
 from tunesmith.artifacts.preparation import Preparation, preparation_of_run
 from tunesmith.artifacts.searches import DataRequest, DatasetReference, RunPointer
@@ -101,6 +102,13 @@ class RunRecord(Document):
     preparation: Preparation | None = Field(
         default=None, description="How raw items become the model's inputs."
     )
+    detector: Detector | None = Field(
+        default=None, description="How items of no class are recognised, by model/known.onnx."
+    )
+    no_detector: str | None = Field(default=None, description="Why there is no detector.")
+    label_sets: LabelSets | None = Field(
+        default=None, description="Limits of sets of labels that hold the true one."
+    )
     time_budget_s: float | None = None
     resources: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
@@ -173,6 +181,10 @@ class Run:
     def model_bytes(self) -> bytes:
         """Return the winner's ONNX model."""
         return self.store.read_bytes(*self.parts, "model", "model.onnx")
+
+    def known_bytes(self) -> bytes:
+        """Return the graph of the detector of items of no class."""
+        return self.store.read_bytes(*self.parts, "model", "known.onnx")
 
     def reference(self) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.float32]]:
         """Return inputs by name and what the trained model itself answered to them.

@@ -30,6 +30,7 @@ def _show(result: dict[str, Any]) -> None:
     out = console()
     if result["elsewhere"]:
         _show_elsewhere(result)
+    _show_open_set(result)
     if result["chunk_note"]:
         out.print(result["chunk_note"], style="dim")
     for finding in result["audit"]:
@@ -45,6 +46,32 @@ def _show(result: dict[str, Any]) -> None:
         )
     click.echo(f"Report: {result['report']}")
     click.echo(f"Next: tunesmith promote {result['task']}")
+
+
+def _show_open_set(result: dict[str, Any]) -> None:
+    """Print false alarms, coverage of sets of labels, and the share of other music recognised."""
+    out, scores = console(), result["open_set"] or {}
+    if alarms := scores.get("false_alarms"):
+        out.print(
+            f"None of these: {alarms['value']:.1%} of the test {result['unit']}s are false alarms; "
+            f"{result['detector']['promised']:.0%} are promised."
+        )
+    if result["no_detector"]:
+        out.print(f"No detector of {result['unit']}s of no class: {result['no_detector']}")
+    if coverage := scores.get("coverage"):
+        out.print(
+            f"Sets of labels for 90 %: {coverage['value']:.1%} hold the true one, "
+            f"{scores['set_size']:.2f} labels on average."
+        )
+    for row in result["other_labels"]:
+        confidence = row["confidence"]
+        others = (
+            "" if confidence is None else f"; mean confidence about the others {confidence:.2f}"
+        )
+        out.print(
+            f"{row['data']}: {row['recognised']['value']:.0%} of {row['items']:,} pieces with "
+            f"{row['labels']:,} other labels are recognised as none of these{others}."
+        )
 
 
 def _show_elsewhere(result: dict[str, Any]) -> None:

@@ -24,12 +24,22 @@ _KINDS = {
 
 def _show(result: dict[str, Any]) -> None:
     for answer in result["answers"]:
-        unsure = " (unsure)" if answer["unsure"] else ""
-        click.echo(f"{answer['file']}: {answer['label']} {answer['probability']:.0%}{unsure}")
+        click.echo(f"{answer['file']}: {_words(answer)}")
         for reason in answer.get("why", [])[:5]:
             side = "for it" if reason["effect"] > 0 else "against it"
             without = reason["probability_without"]
             click.echo(f"    {reason['part']}: {side}; {without:.0%} without it")
+
+
+def _words(answer: dict[str, Any]) -> str:
+    """Return an answer in a line: the class, or that it is none of them."""
+    label, probability = answer["label"], f"{answer['probability']:.0%}"
+    if answer["none_of_these"]:
+        return f"none of these (the nearest is {label}, {probability})"
+    others = [name for name in answer["labels_90"] or () if name != label]
+    hints = ["unsure"] if answer["unsure"] else []
+    hints += [f"or {', '.join(others)}"] if others else []
+    return f"{label} {probability}" + (f" ({'; '.join(hints)})" if hints else "")
 
 
 def _task_for(client: "Client", file: Path) -> str:

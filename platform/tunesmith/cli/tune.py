@@ -214,6 +214,12 @@ def _discarded(
     metavar="COLUMN",
     help="Column whose equal rows stay in one split; may be repeated.",
 )
+@click.option(
+    "--background",
+    multiple=True,
+    metavar="DATASET",
+    help="Other dataset whose music is of no class, for the answer none of these; may be repeated.",
+)
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Column to ignore; may be repeated.")
 @click.option(
     "--read-as",

@@ -59,6 +59,14 @@ class Answer:
         Segments of a piece of music, in order, without silent ones.
     duration_s, notes
         Of a piece of music; 0 for other items.
+    none_of_these
+        True if the item is unlike anything that the model learned from: `label` is then only the
+        nearest class. None if the model cannot tell.
+    known
+        How known the item is, 0 to 1; None if the model cannot tell.
+    labels_90
+        Labels that hold the true one with 90 % probability, if the item is of a class; None if the
+        model does not say.
     """
 
     task: str
@@ -69,6 +77,9 @@ class Answer:
     segments: tuple[Segment, ...] = ()
     duration_s: float = 0.0
     notes: int = 0
+    none_of_these: bool | None = None
+    known: float | None = None
+    labels_90: tuple[str, ...] | None = None
 
     @property
     def probability(self) -> float:
@@ -106,6 +117,7 @@ class Mixture:
 def read_answer(task: str, body: Mapping[str, Any]) -> Answer:
     """Return the prediction in a response body."""
     piece = body.get("piece") or {}
+    labels = body.get("labels_90")
     return Answer(
         task=task,
         label=body[task],
@@ -124,6 +136,9 @@ def read_answer(task: str, body: Mapping[str, Any]) -> Answer:
         ),
         duration_s=piece.get("duration_s", 0.0),
         notes=piece.get("notes", 0),
+        none_of_these=body.get("none_of_these"),
+        known=body.get("known"),
+        labels_90=None if labels is None else tuple(labels),
     )
 
 

@@ -41,6 +41,7 @@ from tunesmith.evaluation.comparison import against_champion
 from tunesmith.evaluation.elsewhere import answers_of, copies_of_test, on_copies, other_datasets
 from tunesmith.evaluation.importance import importance
 from tunesmith.evaluation.metrics import compare, score
+from tunesmith.evaluation.open_set import open_set_scores
 from tunesmith.evaluation.parts import Parts, load_data, load_pieces, parts_of
 from tunesmith.evaluation.pictures import choose_pictures, choose_texts, pictures_of
 from tunesmith.evaluation.predictions import Predictions
@@ -144,6 +145,7 @@ def _record(subject: Subject, datasets: Sequence[str]) -> ReportRecord:
     baselines, linear_on_copies = baseline_predictions(subject.parts.learned, test, copies)
     findings = _audit(subject)
     metrics, chunk_note = _metrics(subject)
+    others, other_labels = other_datasets(subject, datasets)
     n_groups = len(np.unique(test.groups))
     classes = class_scores(test.y, p, run.classes)
     areas = [row.auc for row in classes if row.auc is not None]
@@ -175,9 +177,13 @@ def _record(subject: Subject, datasets: Sequence[str]) -> ReportRecord:
         macro_auc=float(np.mean(areas)) if areas else None,
         confusion=tuple(tuple(row) for row in confusion(test.y, p).tolist()),
         calibration=calibration(subject),
+        open_set=open_set_scores(subject),
+        detector=record.detector,
+        no_detector=record.no_detector,
         audit=tuple(findings),
         without_leaks=_without_leaks(subject, findings),
-        elsewhere=on_copies(subject, answers) + other_datasets(subject, datasets),
+        elsewhere=on_copies(subject, answers, copies) + others,
+        other_labels=other_labels,
         slices=_slices(subject, task),
         behaviour=_behaviour(subject),
         importance=_importance(subject),

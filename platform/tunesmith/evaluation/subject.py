@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tunesmith.artifacts.runs import Run
 from tunesmith.evaluation.parts import Parts
 from tunesmith.evaluation.predictions import Predictions, Rows, predict, predict_rows
-from tunesmith.inference.runs import load_run
+from tunesmith.inference.runs import load_open_set, load_run
 
 if TYPE_CHECKING:
     from tunesmith.evaluation.music import Pieces
@@ -36,6 +36,8 @@ class Subject:
     ----------
     classifier
         The model.
+    open_set
+        Its detector of items of no class; None where it has none.
     temperature
         The temperature that the search fitted, None where it fitted none.
     uncalibrated
@@ -48,6 +50,7 @@ class Subject:
         self, run: Run, parts: Parts, pieces: "Pieces | None", say: Callable[[str], None]
     ) -> None:
         self.run, self.parts, self.pieces, self.say = run, parts, pieces, say
+        self.open_set = load_open_set(run, threads=0)
         self.classifier = load_run(run, threads=0)
         self.temperature = run.temperature()
         say(f"Predicting {len(parts.test):,} test {self.unit}s")

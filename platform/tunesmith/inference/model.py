@@ -1,13 +1,14 @@
 """A loaded model that answers raw items: decoded, prepared, predicted, and put in words."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.open_set import LabelSets
 from tunesmith.artifacts.preparation import (
     ImagePreparation,
     MidiPreparation,
@@ -19,7 +20,8 @@ from tunesmith.errors import InputError, ModelError
 from tunesmith.inference.classifier import Classifier
 from tunesmith.inference.images import image_rows
 from tunesmith.inference.items import Item, decode
-from tunesmith.inference.pieces import Cut, Piece, cut
+from tunesmith.inference.open_set import OpenSet, label_set
+from tunesmith.inference.pieces import Cut, Piece, cut, whole_features
 from tunesmith.inference.predictions import Prediction, Probabilities, Segments
 from tunesmith.inference.tables import RowReader, records_of
 from tunesmith.inference.texts import Vocabulary
@@ -43,10 +45,14 @@ class Prepared:
         item could be prepared.
     items
         For each item its rows: their number, or how a piece was cut, or why there are none.
+    known_rows
+        What the detector of items of no class reads, ``float32 [prepared items, columns]``; None
+        without a detector.
     """
 
     inputs: Inputs
     items: Sequence[Cut | InputError | None]
+    known_rows: npt.NDArray[np.float32] | None = None
 
 
 class Model:
@@ -60,6 +66,10 @@ class Model:
         How raw items become its inputs.
     task, version
         Names of the bundle; for messages.
+    open_set
+        The detector of items of no class.
+    label_sets
+        The limits of sets of labels.
 
     Examples
     --------
@@ -68,12 +78,21 @@ class Model:
     """
 
     def __init__(
-        self, classifier: Classifier, preparation: Preparation, task: str = "", version: int = 0
+        self,
+        classifier: Classifier,
+        preparation: Preparation,
+        task: str = "",
+        version: int = 0,
+        *,
+        open_set: OpenSet | None = None,
+        label_sets: LabelSets | None = None,
     ) -> None:
         self.classifier = classifier
         self.preparation = preparation
         self.task = task
         self.version = version
+        self.open_set = open_set
+        self.label_sets = label_sets
         self._rows = RowReader(preparation) if isinstance(preparation, TablePreparation) else None
         self._vocabulary = (
             Vocabulary(preparation) if isinstance(preparation, TextPreparation) else None
@@ -192,7 +211,9 @@ class Model:
                 )
                 raise ModelError(message)
             stacked = stacked.reshape(len(stacked), *sizes)
-        return Prepared({names[0]: stacked.astype(schema.dtype, copy=False)}, faults)
+        inputs = {names[0]: stacked.astype(schema.dtype, copy=False)}
+        known = None if self.open_set is None else inputs.get(self.open_set.facts.input)
+        return Prepared(inputs, faults, known)
 
     def _row(self, item: Item) -> npt.NDArray[Any]:
         preparation = self.preparation
@@ -208,6 +229,7 @@ class Model:
 
     def _prepare_pieces(self, items: Sequence[Item], preparation: MidiPreparation) -> Prepared:
         cuts: list[Cut | InputError] = []
+        known: list[npt.NDArray[np.float32]] = []
         for item in items:
             if not isinstance(item, Piece):
                 message = f"The model {self.task} reads MIDI, not {type(item).__name__}."
@@ -215,6 +237,8 @@ class Model:
             own = cut(item, preparation, self.classifier.inputs)
             if own.rows:
                 cuts.append(own)
+                if self.open_set is not None:
+                    known.append(whole_features(item, preparation))
                 continue
             shortest_s = 1 / preparation.frames_per_second
             message = f"The piece is shorter than {shortest_s:g} s, one frame of the model."
@@ -228,7 +252,7 @@ class Model:
             else np.concatenate([own.inputs[name] for own in good])
             for name in self.classifier.inputs
         }
-        return Prepared(inputs, cuts)
+        return Prepared(inputs, cuts, np.stack(known) if known else None)
 
     def run(self, inputs: Inputs, between: Callable[[], None] | None = None) -> Probabilities:
         """Return the probabilities of each row, ``float32 [rows, classes]``.
@@ -266,11 +290,14 @@ class Model:
             When the model returned NaN or infinity for a piece, which no input justifies.
         """
         answers: list[Prediction | InputError] = []
+        # Rows of the detector, by place among the answers.
+        of_answer: dict[int, int] = {}
         end = 0
         for item in prepared.items:
             if isinstance(item, InputError):
                 answers.append(item)
                 continue
+            of_answer[len(answers)] = len(of_answer)
             start, end = end, end + (1 if item is None else item.rows)
             rows = probabilities[start:end]
             is_finite = bool(np.isfinite(rows).all())
@@ -287,7 +314,43 @@ class Model:
                     "too large."
                 )
                 answers.append(InputError(message))
+        self._add_open_set(answers, prepared.known_rows, of_answer)
         return answers
+
+    def _add_open_set(
+        self,
+        answers: list[Prediction | InputError],
+        rows: npt.NDArray[np.float32] | None,
+        of_answer: Mapping[int, int],
+    ) -> None:
+        """Say of each answer whether its item is of no class, and which labels it may have."""
+        places = [place for place in of_answer if isinstance(answers[place], Prediction)]
+        predictions = [of for of in answers if isinstance(of, Prediction)]
+        if not predictions:
+            return
+        scores, flags = self._open_set_scores(predictions, rows, [of_answer[i] for i in places])
+        for place, prediction, score, flag in zip(places, predictions, scores, flags, strict=True):
+            answers[place] = replace(
+                prediction,
+                known=score,
+                none_of_these=flag,
+                labels_90=None
+                if self.label_sets is None
+                else label_set(prediction.probabilities, self.classes, self.label_sets),
+            )
+
+    def _open_set_scores(
+        self,
+        predictions: Sequence[Prediction],
+        rows: npt.NDArray[np.float32] | None,
+        of_answer: Sequence[int],
+    ) -> tuple[Sequence[float | None], Sequence[bool | None]]:
+        """Return the score of each answer's item, and whether it is of no class."""
+        if self.open_set is None or rows is None:
+            return [None] * len(predictions), [None] * len(predictions)
+        probabilities = np.stack([prediction.probabilities for prediction in predictions])
+        scores = self.open_set.known(rows[list(of_answer)], probabilities)
+        return scores.tolist(), self.open_set.is_unknown(scores).tolist()
 
     def _of_piece(self, piece: Cut, rows: Probabilities) -> Prediction:
         whole = rows.mean(axis=0) if piece.by_chunks else rows[0]

@@ -18,7 +18,16 @@ from tunesmith.midi.reading import Limits, read_score
 from tunesmith.midi.score import Score
 from tunesmith.midi.sequences import MAX_NOTES, note_rows
 
-__all__ = ["INPUTS", "Cut", "Piece", "cut", "read_piece", "window_features", "window_notes"]
+__all__ = [
+    "INPUTS",
+    "Cut",
+    "Piece",
+    "cut",
+    "read_piece",
+    "whole_features",
+    "window_features",
+    "window_notes",
+]
 
 INPUTS = frozenset({"chunks", "notes", "features"})
 """Inputs of a model that a piece can give."""
@@ -157,6 +166,12 @@ def cut(piece: Piece, preparation: MidiPreparation, wanted: Mapping[str, InputSc
             rows = np.concatenate([piece.features[None], segments])
         inputs["features"] = rows[:, _columns(preparation.features)]
     return Cut(inputs, starts_s, length_s, np.asarray(chunks.any(axis=(1, 2))), by_chunks)
+
+
+def whole_features(piece: Piece, preparation: MidiPreparation) -> Features:
+    """Return the musical features of a whole piece that a model reads, ``float32 [features]``."""
+    features: Features = piece.features[_columns(preparation.features)]
+    return features
 
 
 def _columns(names: Sequence[str]) -> slice | list[int]:

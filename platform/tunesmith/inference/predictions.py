@@ -51,11 +51,22 @@ class Prediction:
         Of each class, ``float32 [classes]``.
     segments
         Answers along a piece; None for other items.
+    known
+        Share of the known items of the answered class that are as unusual or more, 0 to 1; None
+        where the model has no detector of items of no class.
+    none_of_these
+        Whether the item is unlike anything that the model learned from; None without a detector.
+    labels_90
+        Labels that hold the true one with 90 % probability, if it is one of the classes; None where
+        the model has no limits for them.
     """
 
     classes: tuple[str, ...]
     probabilities: Probabilities
     segments: Segments | None = None
+    known: float | None = None
+    none_of_these: bool | None = None
+    labels_90: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
@@ -75,7 +86,8 @@ class Prediction:
         ranked = list(self.by_class().items())[:3]
         shown = ", ".join(f"{name} {probability:.2f}" for name, probability in ranked)
         more = ", …" if len(self.classes) > len(ranked) else ""
-        return f"Prediction({shown}{more})"
+        none = "none of these; " if self.none_of_these else ""
+        return f"Prediction({none}{shown}{more})"
 
 
 def by_class(row: Probabilities, classes: Sequence[str]) -> dict[str, float]:
@@ -86,6 +98,9 @@ def by_class(row: Probabilities, classes: Sequence[str]) -> dict[str, float]:
 
 def mean(predictions: Sequence[Prediction], weights: Sequence[float]) -> Prediction:
     """Return the weighted mean of several models' answers about one item.
+
+    The item is of no class where models with more than half of the weight say so, and its labels
+    are those that more than half of the weight has in its set.
 
     Raises
     ------
@@ -124,4 +139,25 @@ def mean(predictions: Sequence[Prediction], weights: Sequence[float]) -> Predict
             probabilities=np.asarray(mixed),
             disputed=(bests != bests[0]).any(axis=0) if len(alike) > 1 else None,
         )
-    return Prediction(first.classes, np.asarray(whole), segments)
+    pairs = list(zip(predictions, weights, strict=True))
+    scores = [(of.known, weight) for of, weight in pairs if of.known is not None]
+    flags = [(of.none_of_these, weight) for of, weight in pairs if of.none_of_these is not None]
+    sets = [(of.labels_90, weight) for of, weight in pairs if of.labels_90 is not None]
+    prediction = Prediction(first.classes, np.asarray(whole), segments)
+    return replace(
+        prediction,
+        known=_share(scores) if scores else None,
+        none_of_these=_share(flags) > 0.5 if flags else None,
+        labels_90=tuple(
+            name
+            for name in prediction.by_class()
+            if _share([(name in labels, weight) for labels, weight in sets]) > 0.5
+        )
+        if sets
+        else None,
+    )
+
+
+def _share(values: Sequence[tuple[float, float]]) -> float:
+    """Return the weighted mean of values with weights."""
+    return sum(value * weight for value, weight in values) / sum(weight for _, weight in values)

@@ -1,9 +1,10 @@
-"""The classifier of a run that was not promoted."""
+"""The classifier of a run that was not promoted, and its detector of items of no class."""
 
 from tunesmith.artifacts.runs import Run
 from tunesmith.inference.classifier import Classifier
+from tunesmith.inference.open_set import OpenSet
 
-__all__ = ["load_run"]
+__all__ = ["load_open_set", "load_run"]
 
 
 def load_run(run: Run, threads: int = 1) -> Classifier:
@@ -22,3 +23,22 @@ def load_run(run: Run, threads: int = 1) -> Classifier:
         When onnxruntime refuses the model.
     """
     return Classifier(run.model_bytes(), classes=run.classes, threads=threads)
+
+
+def load_open_set(run: Run, threads: int = 1) -> OpenSet | None:
+    """Return the run's detector of items of no class, None where it has none.
+
+    Parameters
+    ----------
+    run, threads
+        As in `load_run`.
+
+    Raises
+    ------
+    ModelError
+        When onnxruntime refuses it.
+    """
+    facts = run.record.detector
+    if facts is None:
+        return None
+    return OpenSet(run.known_bytes(), facts, run.classes, threads)

@@ -23,16 +23,18 @@ from tunesmith.models.contract import (
 )
 from tunesmith.models.linear import FittedLinear
 from tunesmith.models.registry import add_family, family_names, get_family
+from tunesmith.models.support.distance import FittedDistance, fit_distance
 from tunesmith.models.support.networks import NetworkFamily, Recipe
 from tunesmith.models.support.numeric import ArrayModel, Graph, GraphModel, at_most
+from tunesmith.models.support.onnx_graphs import beside, merge
 from tunesmith.models.support.onnx_graphs import finish as finish_onnx
-from tunesmith.models.support.onnx_graphs import merge
 from tunesmith.models.support.scaling import min_max_scale, standard_scale, standardise
 
 __all__ = [
     "ArrayModel",
     "Family",
     "Fitted",
+    "FittedDistance",
     "FittedLinear",
     "Graph",
     "GraphModel",
@@ -45,9 +47,11 @@ __all__ = [
     "Step",
     "add_family",
     "at_most",
+    "beside",
     "class_weights",
     "family_names",
     "finish_onnx",
+    "fit_distance",
     "get_family",
     "merge",
     "min_max_scale",

@@ -1,6 +1,7 @@
 """Model bundles in the store, and the aliases that say which of them answers users.
 
-``models/<task>/<version>/`` holds ``model.onnx``, ``card.json`` and the same as a page to read,
+``models/<task>/<version>/`` holds ``model.onnx``, ``known.onnx`` where the model can tell items
+of no class, ``card.json`` and the same as a page to read,
 ``card.md``, and never changes.
 ``models/<task>/aliases.json`` is the only thing that moves, in one step: it names the versions
 behind `champion`, `previous` and `challenger`, and the last record of the history (see
@@ -17,9 +18,11 @@ from tunesmith.artifacts.store import Store
 from tunesmith.errors import StoreError, unknown
 from tunesmith.inference.classifier import Classifier
 from tunesmith.inference.model import Model
+from tunesmith.inference.open_set import OpenSet
 
 __all__ = [
     "CARD_TEXT",
+    "KNOWN",
     "MODEL",
     "Aliases",
     "Bundle",
@@ -34,6 +37,7 @@ __all__ = [
 ]
 
 MODEL = "model.onnx"
+KNOWN = "known.onnx"
 CARD_TEXT = "card.md"
 
 
@@ -91,17 +95,35 @@ class Bundle:
         if variant is not None and variant not in self.card.variants:
             kind = f"variant of {self.task} {self.version}"
             raise unknown(kind, variant, self.card.variants)
-        file = variant_file(variant)
-        data = self.store.read_bytes(*self.parts, file)
         described = self.card if variant is None else self.card.variants[variant]
-        wanted, got = described.sha256, sha256(data)
+        return self._file(variant_file(variant), described.sha256)
+
+    def _file(self, name: str, wanted: str | None) -> bytes:
+        """Return a file of the bundle after comparing it with the card's hash."""
+        data = self.store.read_bytes(*self.parts, name)
+        got = sha256(data)
         if got != wanted:
             message = (
-                f"{'/'.join(self.parts)}/{file} is damaged: its SHA-256 is {got[:12]}…, the card "
+                f"{'/'.join(self.parts)}/{name} is damaged: its SHA-256 is {got[:12]}…, the card "
                 f"says {str(wanted)[:12]}…. Roll back, or promote its run again."
             )
             raise StoreError(message)
         return data
+
+    def open_set(self, threads: int = 1) -> OpenSet | None:
+        """Return the detector of items of no class, None where the bundle has none.
+
+        Raises
+        ------
+        StoreError
+            When its file is missing or damaged.
+        ModelError
+            When onnxruntime refuses it.
+        """
+        facts = self.card.detector
+        if facts is None:
+            return None
+        return OpenSet(self._file(KNOWN, facts.sha256), facts, self.classes, threads)
 
     def load(self, threads: int = 1, variant: str | None = None) -> Classifier:
         """Return the model, ready to predict.
@@ -147,7 +169,14 @@ class Bundle:
                 "words. Complete the data, then search and promote again."
             )
             raise StoreError(message)
-        return Model(self.load(threads, variant), preparation, self.task, self.version)
+        return Model(
+            self.load(threads, variant),
+            preparation,
+            self.task,
+            self.version,
+            open_set=self.open_set(threads),
+            label_sets=self.card.label_sets,
+        )
 
 
 def variant_file(variant: str | None) -> str:

@@ -89,6 +89,10 @@ def make_card(
         behaviour=report.behaviour,
         slices=report.slices,
         dataset=record.dataset,
+        detector=record.detector,
+        no_detector=record.no_detector,
+        label_sets=record.label_sets,
+        open_set=report.open_set,
         split=_split(run, report),
         lineage=_lineage(run, report),
         libraries=Libraries(training=record.versions, promotion=libraries),
@@ -150,11 +154,7 @@ def _rule(report: ReportRecord) -> str:
 
 def _limits(run: Run, report: ReportRecord) -> list[str]:
     """Return what the metrics do not cover, from the metrics themselves."""
-    every_model = (
-        f"It knows {len(run.classes)} labels and names one of them for any input, also for one "
-        "that belongs to none."
-    )
-    limits = [every_model]
+    limits = [_open_set_limit(run)]
     weak = [row for row in report.per_class if row.support and row.recall < _LOW_RECALL]
     if weak:
         names = ", ".join(f"{row.label} ({row.recall:.2f})" for row in weak[:_LISTED])
@@ -170,6 +170,31 @@ def _limits(run: Run, report: ReportRecord) -> list[str]:
         names = ", ".join(f"{row.label} ({row.support})" for row in rare[:_LISTED])
         limits.append(f"Fewer than {_FEW_ITEMS} test {report.unit}s back the metrics of: {names}.")
     return limits
+
+
+def _open_set_limit(run: Run) -> str:
+    """Return what the model does with an input of none of its labels."""
+    detector, n_labels = run.record.detector, len(run.classes)
+    if detector is None:
+        why = (
+            f" It has no detector of such inputs: {reason}"
+            if (reason := run.record.no_detector)
+            else ""
+        )
+        return (
+            f"It knows {n_labels} labels and names one of them for any input, also for one that "
+            f"belongs to none.{why}"
+        )
+    recognised = (
+        f"; it recognised {detector.recognised:.0%} of {detector.recognised_of:,} items of "
+        f"{detector.recognised_labels:,} other labels that it had not met"
+        if detector.recognised is not None
+        else "; how many it recognises was not measured: the data has none with labels"
+    )
+    return (
+        f"It knows {n_labels} labels and names one of them for any input. It recognises inputs "
+        f"that belong to none of them, with {detector.promised:.0%} false alarms{recognised}."
+    )
 
 
 def _libraries() -> dict[str, str]:

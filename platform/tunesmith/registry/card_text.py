@@ -34,6 +34,7 @@ def card_text(card: Card) -> str:
         "Evaluation data": _evaluation_data(card),
         "Training data": _training_data(card),
         "Quantitative analyses": _analyses(card),
+        "None of these": _open_set(card),
         "Ethical considerations": [_ETHICS],
         "Caveats and recommendations": _bullets(card.limits),
     }
@@ -169,6 +170,40 @@ def _training_data(card: Card) -> list[str]:
     learned = parts.get("train", 0) + parts.get("validation", 0)
     licence = _licence(card).data
     return [f"{learned:,} items of {_dataset(card)}. Licence of the data: {licence}."]
+
+
+def _open_set(card: Card) -> list[str]:
+    """Return what the model says of inputs of no class, and how sure its sets of labels are."""
+    detector, scores = card.detector, card.open_set
+    lines = []
+    if detector is not None:
+        sources = "; ".join(f"{of.items:,} of {of.source}" for of in detector.exposures)
+        file = f"File: `known.onnx`, SHA-256 `{detector.sha256}`."
+        lines.append(
+            f"{file} Promised share of false alarms: {detector.promised:.0%} in each class. "
+            f"Learned as of no class: {sources}."
+        )
+        if detector.recognised is not None:
+            lines.append(
+                f"It recognised {detector.recognised:.0%} of {detector.recognised_of:,} items of "
+                f"{detector.recognised_labels:,} labels that it had not met; area under the ROC "
+                f"curve {detector.auroc or 0.0:.3f}."
+            )
+    if card.no_detector:
+        lines.append(f"The model has no detector of items of no class: {card.no_detector}")
+    if scores is not None and scores.false_alarms is not None:
+        alarms, by_class = scores.false_alarms, scores.false_alarms_by_class
+        lines.append(
+            f"False alarms on {scores.items:,} test items: {_interval(alarms)}; by class "
+            + ", ".join(f"{label} {of.value:.3f}" for label, of in by_class.items())
+            + "."
+        )
+    if scores is not None and scores.coverage is not None:
+        lines.append(
+            f"Sets of labels for 90 %: {_interval(scores.coverage)} hold the true one, "
+            f"{scores.set_size or 0.0:.2f} labels on average."
+        )
+    return _bullets(lines)
 
 
 def _analyses(card: Card) -> list[str]:

@@ -1,20 +1,25 @@
 """From the winner of a search to the model that answers users."""
 
+from collections.abc import Mapping
+
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.cards import Card, Verdict
 from tunesmith.artifacts.gaps import left_out
+from tunesmith.artifacts.open_set import Detector
 from tunesmith.artifacts.pointers import claim
 from tunesmith.artifacts.reports import ReportRecord, VariantScores, open_report
 from tunesmith.artifacts.runs import Run, latest_run_id, open_run
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.probabilities import temper
-from tunesmith.errors import UsageError
+from tunesmith.errors import StoreError, UsageError
 from tunesmith.inference.calibration import with_temperature
 from tunesmith.inference.classifier import Classifier
+from tunesmith.inference.open_set import OpenSet
 from tunesmith.inference.smoke import Bounds
 from tunesmith.inference.variants import VARIANTS
 from tunesmith.registry.bundles import (
     CARD_TEXT,
+    KNOWN,
     MODEL,
     Bundle,
     bundles,
@@ -207,8 +212,11 @@ def _publish(
             },
         }
     )
+    files = {MODEL: model} | {variant_file(name): graph for name, graph in variants.items()}
+    if card.detector is not None:
+        files[KNOWN] = _detector(run, card.detector)
     number = next_version(store, line)
-    while not _write(store, card.model_copy(update={"version": number}), model, variants):
+    while not _write(store, card.model_copy(update={"version": number}), files):
         # Someone else took the number in the meantime.
         number += 1
     return open_bundle(store, line, number)
@@ -219,14 +227,32 @@ def _kept(scores: VariantScores, graph: bytes) -> VariantScores:
     return scores.model_copy(update={"sha256": sha256(graph), "bytes": len(graph)})
 
 
-def _write(store: Store, card: Card, model: bytes, variants: dict[str, bytes]) -> bool:
+def _detector(run: Run, facts: Detector) -> bytes:
+    """Return the graph of the run's detector after loading it as a server will.
+
+    Raises
+    ------
+    StoreError
+        When it is missing or is not the one that the run describes.
+    ModelError
+        When it cannot be loaded.
+    """
+    graph = run.known_bytes()
+    if sha256(graph) != facts.sha256:
+        file = "/".join((*run.parts, "model", KNOWN))
+        message = f"{file} is damaged: its SHA-256 is not that of the run. Tune {run.task} again."
+        raise StoreError(message)
+    OpenSet(graph, facts, run.classes)
+    return graph
+
+
+def _write(store: Store, card: Card, files: Mapping[str, bytes]) -> bool:
     """Write a bundle; return whether its number was free."""
     if not claim(store, *layout.bundle(card.name, card.version)):
         return False
     with store.staging(*layout.model(card.name)) as staging:
-        staging.write_bytes(model, MODEL)
-        for name, graph in variants.items():
-            staging.write_bytes(graph, variant_file(name))
+        for name, content in files.items():
+            staging.write_bytes(content, name)
         staging.write_bytes(card_text(card).encode(), CARD_TEXT)
         card.write(staging, layout.CARD)
         return staging.publish(*layout.bundle(card.name, card.version), marker=layout.CARD)

@@ -9,6 +9,7 @@ from tunesmith.artifacts.reports import Comparison, ReportRecord, VariantScores
 from tunesmith.artifacts.runs import Winner
 from tunesmith.evaluation.variants import LEAST_SPEEDUP
 from tunesmith.reports.metric_text import interval, metric_inside, metric_name, metric_order
+from tunesmith.reports.open_set_text import coverage_sentence, detector_sentences
 from tunesmith.reports.pages import percent, render
 from tunesmith.reports.summary import BASELINES, gain_of, summary
 
@@ -66,6 +67,7 @@ class _Page:
             "Other music": bool(report.elsewhere),
             "Metrics": True,
             "Classes": True,
+            "None of these": bool(report.detector or report.no_detector or report.open_set),
             "Leak checks": bool(report.audit),
             "Comparisons": bool(report.comparisons),
             "Robustness": report.behaviour is not None,
@@ -188,6 +190,39 @@ class _Page:
                 ),
             ]
             for row in self.report.elsewhere
+        ]
+
+    @property
+    def open_set(self) -> list[str]:
+        """Sentences about items of no class, and about sets of labels."""
+        coverage = coverage_sentence(self.report)
+        return [*detector_sentences(self.report), *([coverage] if coverage else [])]
+
+    @property
+    def open_set_rows(self) -> list[Row]:
+        """A row per class: its false alarms and the coverage of its sets of labels."""
+        scores = self.report.open_set
+        if scores is None:
+            return []
+        columns = scores.false_alarms_by_class, scores.coverage_by_class
+        return [
+            [label, *(interval(column[label]) if label in column else "" for column in columns)]
+            for label in self.report.classes
+            if any(label in column for column in columns)
+        ]
+
+    @property
+    def other_label_rows(self) -> list[Row]:
+        """A row per other dataset with pieces of no class."""
+        return [
+            [
+                row.data,
+                f"{row.items:,}",
+                f"{row.labels:,}",
+                interval(row.recognised),
+                "" if row.confidence is None else f"{row.confidence:.2f}",
+            ]
+            for row in self.report.other_labels
         ]
 
     @property

@@ -92,6 +92,11 @@ class NodeAnswer:
         The most probable class.
     unsure
         Whether no class is probable enough to be relied on.
+    none_of_these, known
+        Whether the item is unlike anything that the model learned from, and how known it is, 0 to
+        1; None where the model has no detector.
+    labels_90
+        Labels that hold the true one with 90 % probability; None where the model does not say.
     probabilities
         Of every class, the most probable first.
     model
@@ -112,12 +117,18 @@ class NodeAnswer:
     piece: PieceSummary | None = None
     ensemble: Sequence[ModelReference] | None = None
     gaps: Sequence[str] = ()
+    none_of_these: bool | None = None
+    known: float | None = None
+    labels_90: Sequence[str] | None = None
 
     def body(self, *, with_model: bool = True) -> Body:
         """Return the answer as JSON holds it."""
         body: Body = {
             self.node: self.label,
             "unsure": self.unsure,
+            "none_of_these": self.none_of_these,
+            "known": None if self.known is None else round(self.known, 4),
+            "labels_90": None if self.labels_90 is None else list(self.labels_90),
             "probabilities": self.probabilities,
         }
         if self.segments is not None:

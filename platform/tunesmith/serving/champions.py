@@ -73,9 +73,9 @@ class Champion:
         return self.card.summary or {}
 
     def public_card(self) -> Body:
-        """Return the card without its vocabulary and its summary, which are long."""
+        """Return the card without its vocabulary, summary and quantiles, which are long."""
         card = self.card.model_copy(update={"preparation": self.public_preparation})
-        return card.model_dump(mode="json", exclude={"summary"})
+        return card.model_dump(mode="json", exclude={"summary": True, "detector": {"parts"}})
 
     @property
     def public_preparation(self) -> Preparation:

@@ -97,6 +97,9 @@ def describe(  # noqa: PLR0917  what an answer is made of
         piece,
         tuple(models) if node.ensemble else None,
         tuple(gaps),
+        prediction.none_of_these,
+        prediction.known,
+        prediction.labels_90,
     )
 
 

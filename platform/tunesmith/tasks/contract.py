@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tunesmith.artifacts.preparation import Preparation
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.examples import Examples
+from tunesmith.datasets.others import Others
 from tunesmith.datasets.splits import leaked
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 PARTS = ("train", "validation", "test")
 TABLE_OPTIONS = ("csv", "target", "groups", "leave_out", "read_as")
 """Options of a task that can read a table of the user's own instead of its data."""
-PIECE_OPTIONS = ("least_pieces", "least_share")
-"""Options of a task on a MIDI dataset: which labels have enough pieces."""
+PIECE_OPTIONS = ("least_pieces", "least_share", "background")
+"""Options of a task on a MIDI dataset: which labels have enough pieces, and other datasets."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Request:
     views
         Names of the views that are wanted, where reading all would take long; all by default.
     copies
-        Whether copies of the items are wanted too, where the task can make any; see `Examples`.
+        Whether copies of the items are wanted too, and items of no class, where the task can make
+        any; see `Examples` and `Others`.
     """
 
     dataset: str | None = None
@@ -129,6 +131,9 @@ class TaskData:
         How the copies of the items were made: ``"played or cut"``; "" where there are none.
     source
         The table that the items were read from; None where there is none.
+    others
+        Items of no class, for a search to learn what these are like; None where there are none, or
+        no copies were asked for.
     """
 
     examples: Examples
@@ -142,6 +147,7 @@ class TaskData:
     grouping: str = "items of one group"
     copies: str = ""
     source: SourceTable | None = None
+    others: Others | None = None
 
 
 @dataclass(frozen=True)

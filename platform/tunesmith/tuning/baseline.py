@@ -16,8 +16,9 @@ from tunesmith.errors import SearchError
 from tunesmith.models import get_family
 from tunesmith.tasks import Request, TaskData, get_task
 from tunesmith.tuning import run_artifact
+from tunesmith.tuning.open_set import label_sets
 from tunesmith.tuning.planning import read_data
-from tunesmith.tuning.refit import train_and_export
+from tunesmith.tuning.refit import MODEL_FOLDER, train_and_export
 from tunesmith.tuning.trial import Judged
 from tunesmith.tuning.trial_data import TrialData
 
@@ -67,7 +68,13 @@ def baseline_run(run: Run) -> Run:
     files = train_and_export(
         trial_data, FAMILY, params, steps=1, seed=run.record.seed, threads=1, views=(family.view,)
     )
+    if run.record.detector is not None:
+        # It does not depend on the model.
+        files[f"{MODEL_FOLDER}/known.onnx"] = run.known_bytes()
+    answers = np.concatenate([part.by_item for part in judged])
+    sets = label_sets(trial_data, answers, temperature)
     record = _record(run, data, params, float(scores[run.record.metric]))
+    record = record.model_copy(update={"label_sets": sets})
     trials = _trials(record)
     history = pd.DataFrame(
         [{"trial": 0, "family": FAMILY, "step": 1, "score": record.best.score,

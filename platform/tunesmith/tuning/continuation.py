@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.owners import Ownership, owner_of
@@ -179,11 +180,20 @@ def _choices(plan: Plan, request: SearchRequest) -> Iterator[tuple[str, object, 
     yield "--dataset", request.data.dataset, plan.request.dataset
     yield "--version", request.data.version, plan.request.version
     for name, value in request.data.options.items():
+        if name == "background":
+            # A plan has the versions of the datasets.
+            yield "--background", _names(value), _names(plan.request.options.get(name, ()))
+            continue
         yield (
             f"--{_OPTION_NAMES.get(name, name.replace('_', '-'))}",
             value,
             (plan.request.options.get(name)),
         )
+
+
+def _names(datasets: Any) -> list[str]:
+    """Return the names of datasets without their versions, sorted."""
+    return sorted(str(name).partition("@")[0] for name in datasets)
 
 
 # Options of the reader that the command line calls otherwise.

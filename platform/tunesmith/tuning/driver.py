@@ -22,6 +22,7 @@ from tunesmith.plugins import snapshot
 from tunesmith.tuning import adapters
 from tunesmith.tuning.capacity import obtainable, slots
 from tunesmith.tuning.continuation import begun_plan, unfinished_note
+from tunesmith.tuning.detecting import Detecting
 from tunesmith.tuning.mlflow_trials import TrackedTrials
 from tunesmith.tuning.optuna_search import Portfolio
 from tunesmith.tuning.planning import plan_search
@@ -127,6 +128,14 @@ def search(
                     say(f"{session.task.name}: {note}")
                 say(_describe(session))
             references = {session.task.name: ray.put(session.trial_data) for session in sessions}
+            detectors = {
+                session.task.name: Detecting(
+                    references[session.task.name], session.data.others, session.plan.seed
+                )
+                for session in sessions
+            }
+            for detecting in detectors.values():
+                stack.callback(detecting.end)
             tracked = _tracked(stack, store, sessions, say, deadline) if track else None
             run_trials(
                 sessions,
@@ -143,6 +152,7 @@ def search(
                 store,
                 sessions,
                 references,
+                detectors=detectors,
                 cluster=cluster,
                 time_budget_s=time_budget_s,
                 deadline=deadline,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tunesmith.artifacts.open_set import OPEN_SET_VIEW
 from tunesmith.artifacts.searches import DataRequest, DatasetReference, Plan
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError
@@ -84,7 +85,8 @@ def read_data(
     task: Task, store: Store, request: Request, families: Sequence[str], *, copies: bool
 ) -> TaskData:
     """Return the data that is asked for, of its views those that the families read."""
-    views = tuple(sorted(views_of(families)))
+    # A detector of items of no class reads features, whatever the families read.
+    views = tuple(sorted(views_of(families) | {OPEN_SET_VIEW}))
     return task.read(store, replace(request, views=views, copies=copies))
 
 
@@ -103,6 +105,12 @@ def _new_plan(
     if task.kind == "midi":
         # The version that is the latest today, so that a resumed search reads the same.
         wanted = wanted.model_copy(update={"dataset": data.name, "version": data.version})
+        if data.others is not None and "background" in wanted.options:
+            sources = [exposure.source for exposure in data.others.exposures]
+            own = f"{data.name}@{data.version}"
+            background = [source for source in sources if "@" in source and source != own]
+            options = {**wanted.options, "background": background}
+            wanted = wanted.model_copy(update={"options": options})
     return Plan(
         run_id=run_id,
         study=f"{task.name}/{run_id}",

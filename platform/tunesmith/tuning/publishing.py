@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tunesmith.artifacts.open_set import LabelSets
 from tunesmith.artifacts.runs import Run, RunRecord, TrialCounts
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError
@@ -16,12 +17,15 @@ from tunesmith.models import get_family, merge
 from tunesmith.plugins import snapshot
 from tunesmith.tuning import run_artifact
 from tunesmith.tuning.capacity import obtainable, resolve
+from tunesmith.tuning.detecting import Detecting
 from tunesmith.tuning.failures import cause_of
+from tunesmith.tuning.open_set import label_sets
 from tunesmith.tuning.progress import Say
 from tunesmith.tuning.refit import MODEL_FOLDER
 from tunesmith.tuning.refitting import Refit, as_refitted
 from tunesmith.tuning.selection import ENSEMBLE, Selection, choose
 from tunesmith.tuning.session import Session, finish_session, how_to_continue
+from tunesmith.tuning.trial import unpacked
 
 __all__ = ["publish"]
 
@@ -36,6 +40,7 @@ def publish(
     sessions: Sequence[Session],
     references: Mapping[str, Any],
     *,
+    detectors: Mapping[str, Detecting],
     cluster: Mapping[str, float],
     time_budget_s: float | None,
     deadline: float | None,
@@ -75,6 +80,7 @@ def publish(
             problems.append(str(error))
             continue
         record = _record(session, winner, cluster, time_budget_s)
+        record, files = detectors[name].add_to(record, files, until + _OVERTIME_S, say)
         _write(session, record, winner, files)
         finish_session(store, session)
         say(f"{name}: published run {session.run_id}")
@@ -231,11 +237,34 @@ def _record(
         views=tuple(winner.views),
         features=tuple(getattr(preparation, "features", ())) or None,
         preparation=preparation,
+        label_sets=_label_sets(session, winner),
         time_budget_s=time_budget_s,
         resources=held,
         versions=run_artifact.versions(),
         commit=run_artifact.code_commit(),
     )
+
+
+def _label_sets(session: Session, winner: Selection) -> LabelSets | None:
+    """Return the limits of sets of labels, None where no answers to held-out items were kept."""
+    n_classes = len(session.data.examples.classes)
+    mixed: Any = 0.0
+    for member, weight in zip(winner.members, winner.weights, strict=True):
+        text = session.answers(member.trial)
+        if text is None:
+            return None
+        mixed = mixed + weight * unpacked(text, n_classes)
+    return label_sets(session.trial_data, mixed, _temperature(winner))
+
+
+def _temperature(winner: Selection) -> float:
+    """Return the temperature that suited the winner's answers, as its run will say it."""
+    best, history = winner.winner, winner.history
+    if "temperature" not in history:
+        return 1.0
+    rows = history[(history["trial"] == best.trial) & (history["step"] == best.steps)]
+    known = rows["temperature"].dropna()
+    return float(known.iloc[-1]) if len(known) else 1.0
 
 
 def _write(

@@ -96,6 +96,9 @@ class SearchOptions:
         Version of the dataset; the latest by default.
     least_pieces, least_share
         Labels with fewer pieces, or a smaller share of all chunks, are left out.
+    background
+        Other datasets, for tasks on MIDI: music of no class, to tell such music from that of the
+        classes.
     csv, target, group, drop, read_as
         A table of the user's own: its file, its column of classes, columns whose equal values keep
         rows on one side of a split, columns that are not features, and how the texts of columns
@@ -116,6 +119,7 @@ class SearchOptions:
     version: str | None = None
     least_pieces: int | None = None
     least_share: float | None = None
+    background: Sequence[str] = ()
     csv: str | None = None
     target: str | None = None
     group: Sequence[str] = ()
@@ -160,10 +164,15 @@ def search_requests(tasks: Sequence[str], options: SearchOptions) -> list[Search
         "read_as": dict(options.read_as) or None,
         "least_pieces": options.least_pieces,
         "least_share": options.least_share,
+        "background": list(options.background) or None,
     }
     if options.csv and not all("csv" in get_task(name).options for name in tasks):
         able = [name for name in task_names() if "csv" in get_task(name).options]
         message = f"--csv is for tasks that can read a table of your own: {' or '.join(able)}."
+        raise UsageError(message)
+    if options.background and not all("background" in get_task(name).options for name in tasks):
+        able = [name for name in task_names() if "background" in get_task(name).options]
+        message = f"--background is for tasks on music: {', '.join(able)}."
         raise UsageError(message)
     requests = []
     for name in tasks:

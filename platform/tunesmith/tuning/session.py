@@ -157,7 +157,7 @@ def open_session(
             raise UsageError(message)
         plan = plan.model_copy(update={"trials": search.n_trials})
     plan.write(staging, layout.PLAN)
-    progress = _progress(plan, trial_data, search, folder)
+    progress = _progress(task, plan, trial_data, search, folder)
     return Session(
         task, plan, planned.data, staging, folder, trial_data, search, progress, ownership
     )
@@ -236,8 +236,10 @@ def _study_search(
     )
 
 
-def _progress(plan: Plan, trial_data: TrialData, search: StudySearch, folder: Path) -> Progress:
-    progress = Progress(plan.trials, growth=trial_data.growth, mixes=trial_data.keeps_answers)
+def _progress(
+    task: Task, plan: Plan, trial_data: TrialData, search: StudySearch, folder: Path
+) -> Progress:
+    progress = Progress(plan.trials, growth=trial_data.growth, mixes=task.ensemble)
     for result in read_history(folder / layout.HISTORY):
         progress.saw(result)
     for trial in search.study.get_trials(deepcopy=False):

@@ -66,7 +66,6 @@ class SearchTrial(tune.Trainable):
         self._patience = family.patience
         self._max_steps = family.max_steps
         self._metric = data.metric
-        self._keeps_answers = data.keeps_answers
         self._best = -np.inf
         self._best_step = 0
         self._fit_s = 0.0
@@ -103,8 +102,7 @@ class SearchTrial(tune.Trainable):
             self._best = mean[self._metric]
             self._best_step = number
             result["temperature"] = float(np.mean([j.temperature() for j in judged]))
-            if self._keeps_answers:
-                result[ANSWERS] = packed(np.concatenate([j.by_item for j in judged]))
+            result[ANSWERS] = packed(np.concatenate([j.by_item for j in judged]))
         finished = number >= self._max_steps or number - self._best_step >= self._patience
         return {
             **mean,

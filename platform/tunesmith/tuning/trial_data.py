@@ -31,14 +31,11 @@ class TrialData:
         last ends where the items do.
     metric
         Metric that is maximised.
-    keeps_answers
-        Whether answers to held-out items are kept, to weigh an ensemble by.
     """
 
     ring: Examples
     held_out: tuple[tuple[int, int], ...]
     metric: str
-    keeps_answers: bool = False
 
     @classmethod
     def of(cls, task: Task, data: TaskData, seed: int) -> "TrialData":
@@ -56,7 +53,7 @@ class TrialData:
             # Behind the last fold there are none.
             items = np.concatenate([items, items[: held_out[-2][0]]])
         ring = data.examples.take(items)
-        return cls(ring, tuple(held_out), task.metric, task.ensemble)
+        return cls(ring, tuple(held_out), task.metric)
 
     @property
     def n_items(self) -> int:
@@ -77,6 +74,13 @@ class TrialData:
         times = 2 if self.ring.copies else 1
         y = [np.tile(self.ring.y[first:stop], times) for first, stop in self.held_out]
         return np.concatenate(y)
+
+    @property
+    def held_out_is_copy(self) -> npt.NDArray[np.bool_]:
+        """Tell for each answer to a held-out item whether it is about a copy of it."""
+        sizes = [stop - first for first, stop in self.held_out]
+        kinds = [False, True] if self.ring.copies else [False]
+        return np.concatenate([np.repeat(kinds, size) for size in sizes])
 
     @property
     def growth(self) -> float:

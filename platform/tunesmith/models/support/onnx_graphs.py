@@ -12,7 +12,7 @@ import numpy as np
 
 from tunesmith.errors import ModelError
 
-__all__ = ["ML_OPSET", "OPSET", "OUTPUT", "finish", "merge"]
+__all__ = ["ML_OPSET", "OPSET", "OUTPUT", "beside", "finish", "merge"]
 
 # The newest that every converter in use can write; graphs of one opset can be merged.
 OPSET = 15
@@ -117,33 +117,72 @@ def merge(members: Sequence[tuple[bytes, float]]) -> bytes:
     bytes
         The model, of the same shape as its members.
     """
-    import onnx
-    from onnx import compose, helper, numpy_helper
+    from onnx import helper, numpy_helper
 
-    nodes: list[Any] = []
-    constants: list[Any] = []
-    inputs: dict[str, Any] = {}
-    imports: dict[str, Any] = {}
+    joined = _Joined([content for content, _ in members])
     shares = []
-    n_classes = 0
-    for number, (content, weight) in enumerate(members):
-        model = onnx.load_from_string(content)
-        graph = compose.add_prefix(model, f"m{number}/", rename_inputs=False).graph
-        for value in graph.input:
-            value.type.tensor_type.shape.dim[0].dim_param = f"{value.name}_rows"
-            inputs.setdefault(value.name, value)
-        imports |= {entry.domain: entry for entry in model.opset_import}
+    for number, (name, (_, weight)) in enumerate(zip(joined.outputs, members, strict=True)):
         factor, share = f"weight_{number}", f"share_{number}"
-        nodes += [*graph.node, helper.make_node("Mul", [graph.output[0].name, factor], [share])]
-        constants += [
-            *graph.initializer,
-            numpy_helper.from_array(np.array(weight, dtype=np.float32), factor),
-        ]
+        joined.nodes.append(helper.make_node("Mul", [name, factor], [share]))
+        joined.constants.append(numpy_helper.from_array(np.array(weight, dtype=np.float32), factor))
         shares.append(share)
-        n_classes = graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    nodes.append(helper.make_node("Sum", shares, [OUTPUT]))
-    output = helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, [_ROWS, n_classes])
-    graph = helper.make_graph(nodes, "ensemble", list(inputs.values()), [output], constants)
-    merged = helper.make_model(graph, opset_imports=list(imports.values()), ir_version=8)
-    onnx.checker.check_model(merged)
-    return bytes(merged.SerializeToString())
+    joined.nodes.append(helper.make_node("Sum", shares, [OUTPUT]))
+    return joined.model(joined.widths[0])
+
+
+def beside(members: Sequence[bytes]) -> bytes:
+    """Put models into one graph whose output has the columns of all of theirs, side by side.
+
+    Parameters
+    ----------
+    members
+        Models as `finish` writes them, which read the same view.
+
+    Returns
+    -------
+    bytes
+        The model. Each row of its output sums to the number of members.
+    """
+    from onnx import helper
+
+    joined = _Joined(members)
+    joined.nodes.append(helper.make_node("Concat", joined.outputs, [OUTPUT], axis=1))
+    return joined.model(sum(joined.widths))
+
+
+class _Joined:
+    """Graphs put beside each other, with the inputs of one name as one."""
+
+    def __init__(self, contents: Sequence[bytes]) -> None:
+        import onnx
+        from onnx import compose
+
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self.outputs: list[str] = []
+        self.widths: list[int] = []
+        self._inputs: dict[str, Any] = {}
+        self._imports: dict[str, Any] = {}
+        for number, content in enumerate(contents):
+            model = onnx.load_from_string(content)
+            graph = compose.add_prefix(model, f"m{number}/", rename_inputs=False).graph
+            for value in graph.input:
+                value.type.tensor_type.shape.dim[0].dim_param = f"{value.name}_rows"
+                self._inputs.setdefault(value.name, value)
+            self._imports |= {entry.domain: entry for entry in model.opset_import}
+            self.nodes += graph.node
+            self.constants += graph.initializer
+            self.outputs.append(graph.output[0].name)
+            self.widths.append(graph.output[0].type.tensor_type.shape.dim[1].dim_value)
+
+    def model(self, width: int) -> bytes:
+        """Return the model whose output has `width` columns."""
+        import onnx
+        from onnx import helper
+
+        output = helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, [_ROWS, width])
+        inputs = list(self._inputs.values())
+        graph = helper.make_graph(self.nodes, "joined", inputs, [output], self.constants)
+        merged = helper.make_model(graph, opset_imports=list(self._imports.values()), ir_version=8)
+        onnx.checker.check_model(merged)
+        return bytes(merged.SerializeToString())

@@ -19,6 +19,7 @@ __all__ = [
     "ModelList",
     "ModelReference",
     "NodeDescription",
+    "OpenSetAnswer",
     "PieceAnswer",
     "PlainAnswer",
     "ProblemAnswer",
@@ -60,7 +61,30 @@ class Segment(BaseModel):
     )
 
 
-class ItemAnswer(BaseModel):
+class OpenSetAnswer(BaseModel):
+    """Members that say how far the class that is named can be relied on."""
+
+    none_of_these: bool | None = Field(
+        default=None,
+        description="Whether the item is unlike anything that the model learned from; the class "
+        "named is then only the nearest. Null where the model has no detector of such items.",
+    )
+    known: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="How known the item is: of the known items of its class this share is as "
+        "unusual. `none_of_these` is true below the threshold in the model's card.",
+    )
+    labels_90: list[str] | None = Field(
+        default=None,
+        description="Labels that hold the true one with 90 % probability if the item is of a "
+        "class, the most probable first; none where it is unusual for every class. Null where the "
+        "model does not say.",
+    )
+
+
+class ItemAnswer(OpenSetAnswer):
     """Answer about one of several items; the most probable class is in a member of the node's name.
 
     `segments` and `piece` are there for a piece of music alone.
@@ -86,7 +110,7 @@ class MixedAnswer(ItemAnswer):
     model: ModelReference
 
 
-class PlainAnswer(BaseModel):
+class PlainAnswer(OpenSetAnswer):
     """Answer of a node; the most probable class is in a member of its name."""
 
     probabilities: dict[str, float] = Field(description="Of every class, most probable first.")

@@ -93,14 +93,15 @@ function showAnswer(answer, name) {
   const shares = ranked(answer.probabilities);
   stage.setAnswer(answer.segments, shares.map(([label]) => label), node.name);
   const [[best, share], second] = shares;
+  const none = answer.none_of_these === true;
   const clear = !answer.unsure;
-  $("#verdict").textContent = clear ? best : "Hard to say";
+  $("#verdict").textContent = none ? "None of these" : clear ? best : "Hard to say";
   const others = answer.segments.filter((segment) => segment[node.name] !== best);
   const unsure = answer.segments.filter((segment) => segment.probability < 0.5);
   const disputed = answer.segments.filter((segment) => segment.disputed);
   $("#verdict-more").textContent = [
-    clear ? `${percent(share)} sure of it.` : `${best} at ${percent(share)}${second ? `, ${second[0]} at ${percent(second[1])}` : ""}.`,
-    others.length ? `${others.length} of ${answer.segments.length} segments sound like another class.` : answer.segments.length > 1 ? `All ${answer.segments.length} segments agree.` : "",
+    none ? `Unlike anything it learned from; nearest: ${best}.` : clear ? `${percent(share)} sure of it.` : `${best} at ${percent(share)}${second ? `, ${second[0]} at ${percent(second[1])}` : ""}.`,
+    !none && others.length ? `${others.length} of ${answer.segments.length} segments sound like another class.` : !none && answer.segments.length > 1 ? `All ${answer.segments.length} segments agree.` : "",
     unsure.length ? `In ${unsure.length} no class reaches 50 %.` : "",
     disputed.length ? `In ${disputed.length} the models disagree.` : "",
   ].filter(Boolean).join(" ");

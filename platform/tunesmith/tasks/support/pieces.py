@@ -10,6 +10,7 @@ from tunesmith.artifacts.manifest import dataset_names
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.copies import copies_of_pieces
 from tunesmith.datasets.examples import Examples
+from tunesmith.datasets.others import other_pieces
 from tunesmith.datasets.pieces import PIECE_VIEWS, preparation_of, views_of_pieces
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.errors import DatasetError, UsageError
@@ -66,7 +67,8 @@ def read_pieces(
         Where the dataset is.
     request
         May name the dataset and its version, and give ``least_pieces`` or ``least_share``, the
-        least share of all chunks that a class has; `LEAST_PIECES` where it gives neither.
+        least share of all chunks that a class has; `LEAST_PIECES` where it gives neither. It may
+        name ``background`` datasets: music of no class.
     labels
         Returns the classes of the table ``pieces``, by default those of the dataset.
 
@@ -103,6 +105,19 @@ def read_pieces(
         views=views_of_pieces(dataset, ids, wanted),
         copies=copies_of_pieces(dataset, ids, wanted, request.seed) if request.copies else (),
     )
+    others = (
+        other_pieces(
+            dataset,
+            ids,
+            classes,
+            labelled.label,
+            request.options.get("background", ()),
+            store=store,
+            seed=request.seed,
+        )
+        if request.copies
+        else None
+    )
     left_out = len(pieces) - len(kept)
     note = f"{left_out} pieces are left out: no known label, or one without {rule}."
     return TaskData(
@@ -114,6 +129,7 @@ def read_pieces(
         notes=(note,) if left_out else (),
         grouping=f"{labelled.grouping}{_GROUPING}",
         copies=_COPIES if examples.copies else "",
+        others=others,
     )
 
 

@@ -1,0 +1,366 @@
+"""Learning to tell items of no class, and the limits of sets of labels, when a search has ended.
+
+The detector has two parts. Boosted trees learn what items of no class are like, from items that the
+data has beside its classes, from background datasets, and from rows whose columns were mixed. The
+distance from the training items finds what is like nothing that was learned from. What they say of
+items that they did not learn from, fold by fold, gives the thresholds: so the promised rate of
+false alarms holds on new items.
+
+The sets of labels are split conformal prediction with the score 1 - probability, for each class by
+itself (Sadinle, Lei and Wasserman, 2019). It is ten lines on arrays that the search has anyway;
+MAPIE and crepes wrap estimators of scikit-learn, which a champion is not.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.artifacts.open_set import (
+    DETECTED,
+    OPEN_SET_VIEW,
+    Detector,
+    DetectorPart,
+    Exposure,
+    LabelSets,
+)
+from tunesmith.datasets.examples import Examples, View
+from tunesmith.datasets.others import Others
+from tunesmith.datasets.probabilities import temper
+from tunesmith.datasets.splits import folds
+from tunesmith.errors import DatasetError, SearchError
+from tunesmith.models import Fitted, beside, fit_distance, get_family
+from tunesmith.tuning.trial_data import TrialData
+
+__all__ = ["PROMISED", "Detection", "label_sets", "learn_detector"]
+
+PROMISED = 0.05
+"""Share of the items of each class that are recognised as of no class by mistake."""
+COVERAGE = 0.9
+
+_FAMILY = "boosting"
+_SETTINGS = {"max_depth": 4, "learning_rate": 0.15}
+_STEPS = 4
+# Share of the false alarms of the distance: more where the trees have met mixed columns alone.
+_OF_DISTANCE, _OF_DISTANCE_ALONE = 0.1, 0.5
+_MOST_SPLIT = 8
+_FOLDS = 3
+# A quantile of 5 % needs 20 items at least.
+_LEAST_ITEMS = 20
+_MOST_ITEMS = 6_000
+_QUANTILES = 201
+_MIXED = 0.2  # rows with mixed columns, as a share of the items of the classes
+_MIXED_ALONE = 1.0  # and where there is nothing else of no class
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A detector: the ONNX graph, and its part of the card."""
+
+    graph: bytes
+    facts: Detector
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Items that a detector learns from.
+
+    Attributes
+    ----------
+    known
+        Items of the classes, with copies.
+    fold
+        Fold of each, ``int [items]``.
+    others
+        Rows of items of no class.
+    others_fold
+        Fold of each of these rows, whole labels at a time; -1 for rows that every fold learns.
+    """
+
+    known: Examples
+    fold: npt.NDArray[np.int64]
+    others: Rows
+    others_fold: npt.NDArray[np.int64]
+
+
+def learn_detector(
+    trial_data: TrialData, others: Others | None, *, seed: int, threads: int = 1
+) -> Detection:
+    """Return the detector of items of no class.
+
+    Parameters
+    ----------
+    trial_data
+        The items that the search saw.
+    others
+        Items of no class, None where there are none.
+    seed
+        Seed of folds, choice and training.
+    threads
+        Threads of training.
+
+    Raises
+    ------
+    SearchError
+        When the data does not allow one; the message says why.
+    """
+    data = _data(trial_data, others, seed)
+    known, copied = data.known, data.known.as_copied()
+    own = _rows(known) if copied is None else np.concatenate([_rows(known), _rows(copied)])
+    scores = np.empty((len(own), 2))
+    other_scores = np.full((len(data.others), 2), np.nan)
+    for fold in range(_FOLDS):
+        out, others_out = data.fold == fold, data.others_fold == fold
+        models = _fit(known.take(np.flatnonzero(~out)), data.others[~others_out], seed, threads)
+        # A copy is in the fold of its item.
+        of_fold = np.resize(out, len(own))
+        scores[of_fold] = _known(models, own[of_fold])
+        other_scores[others_out] = _known(models, data.others[others_out])
+    models = _fit(known, data.others, seed, threads)
+    columns = (*models[0].classes, *models[1].classes)
+    n_items = len(known)
+    share = _share_of_distance(len(scores), has_others=len(data.others) > 0)
+    facts = Detector(
+        input=OPEN_SET_VIEW,
+        columns=columns,
+        promised=PROMISED,
+        threshold=PROMISED,
+        parts=(
+            _part(
+                "like items of no class", len(columns) - 3, 1.0 - share, scores[:n_items, 0], known
+            ),
+            # Copies are farther away: a short excerpt must not be an alarm.
+            _part("far from every item", len(columns) - 1, share, scores[:, 1], known),
+        ),
+        exposures=(
+            *(others.exposures if others is not None else ()),
+            Exposure(source="rows with mixed columns", items=_n_mixed(known, data.others)),
+        ),
+    )
+    if others is not None:
+        judged = ~np.isnan(other_scores[:, 0]) & ~others.is_copy
+        labels = len(np.unique(others.label[judged]))
+        facts = _with_recognised(facts, scores[:n_items], other_scores[judged], labels)
+    graph = _exported(models)
+    return Detection(graph, facts.model_copy(update={"sha256": hashlib.sha256(graph).hexdigest()}))
+
+
+def _data(trial_data: TrialData, others: Others | None, seed: int) -> _Data:
+    """Return what a detector can learn from.
+
+    Raises
+    ------
+    SearchError
+        When the items have no row of numbers, or there are too few of them.
+    """
+    development = trial_data.development
+    view = development.views.get(OPEN_SET_VIEW)
+    rows = None if view is None else np.asarray(view.x)
+    if view is None or rows is None or rows.ndim != 2 or len(view) != len(development):
+        message = "its items are no rows of numbers, but pictures, texts or sequences"
+        raise SearchError(message)
+    rng = np.random.default_rng([seed, 11])
+    if len(development) > _MOST_ITEMS:
+        development = development.take(
+            np.sort(rng.choice(len(development), _MOST_ITEMS, replace=False))
+        )
+    try:
+        fold = folds(development.y, development.groups, k=_FOLDS, seed=seed)
+    except DatasetError as error:
+        message = f"there are too few items to calibrate one: {error}"
+        raise SearchError(message) from error
+    if len(development) < _LEAST_ITEMS:
+        message = (
+            f"{len(development)} items are too few to calibrate one; {_LEAST_ITEMS} are needed"
+        )
+        raise SearchError(message)
+    if others is None:
+        none = np.zeros((0, np.asarray(development.view(OPEN_SET_VIEW).x).shape[1]), np.float32)
+        return _Data(development, fold, none, np.zeros(0, dtype=np.int64))
+    names = [name for name in np.unique(others.label) if name]
+    turn = {name: place % _FOLDS for place, name in enumerate(rng.permutation(names))}
+    # With fewer labels than folds some folds would have none of another kind to learn from.
+    fold_of = turn if len(names) >= _FOLDS else {}
+    others_fold = np.array([fold_of.get(name, -1) for name in others.label], dtype=np.int64)
+    return _Data(development, fold, others.x, others_fold)
+
+
+def _rows(examples: Examples) -> Rows:
+    """Return the row of each item."""
+    return np.asarray(examples.view(OPEN_SET_VIEW).x, dtype=np.float32)
+
+
+def _fit(known: Examples, others: Rows, seed: int, threads: int) -> tuple[Fitted, Fitted]:
+    """Return trees that tell items of the classes from others, and the distance from the items.
+
+    Where there are few classes the trees tell them apart, too: what is of a class is then like the
+    items of one class, and not like something between several.
+    """
+    view = known.with_copies(OPEN_SET_VIEW).view(OPEN_SET_VIEW)
+    rows = np.asarray(view.x, dtype=np.float32)
+    mixed = _mixed(rows, _n_mixed(known, others), np.random.default_rng([seed, 13]))
+    x = np.concatenate([rows, others, mixed])
+    is_split = len(known.classes) <= _MOST_SPLIT
+    classes = (*known.classes, DETECTED[1]) if is_split else DETECTED
+    own = known.y[view.item] if is_split else np.zeros(len(rows), dtype=np.int64)
+    y = np.concatenate([own, np.full(len(others) + len(mixed), len(classes) - 1)])
+    index = np.arange(len(x))
+    examples = Examples(
+        y, classes, index, index.astype(str).tolist(), {OPEN_SET_VIEW: View.one_row_each(x)}
+    )
+    family = get_family(_FAMILY)
+    trees = None
+    settings = {**family.default(), **_SETTINGS}
+    fit = family.fit(settings, examples, seed=seed, max_steps=_STEPS, threads=threads)
+    for step in fit:
+        trees = step.model
+    if trees is None:
+        message = f"{_FAMILY} ended before its first step"
+        raise SearchError(message)
+    return trees, fit_distance(rows, OPEN_SET_VIEW, (DETECTED[0], DETECTED[1]))
+
+
+def _n_mixed(known: Examples, others: Rows) -> int:
+    """Return how many rows with mixed columns are learned from."""
+    share = _MIXED if len(others) else _MIXED_ALONE
+    return int(np.ceil(share * len(known)))
+
+
+def _mixed(rows: Rows, n: int, rng: np.random.Generator) -> Rows:
+    """Return rows each of whose columns has the value of another row: nothing fits together."""
+    return np.column_stack([column[rng.integers(len(rows), size=n)] for column in rows.T])
+
+
+def _known(models: Sequence[Fitted], rows: Rows) -> Floats:
+    """Return how sure each model is that a row is of one of the classes, ``[rows, models]``."""
+    if not len(rows):
+        return np.zeros((0, len(models)))
+    columns = [1.0 - model.predict_proba(rows)[:, -1].astype(np.float64) for model in models]
+    return np.column_stack(columns)
+
+
+def _exported(models: Sequence[Fitted]) -> bytes:
+    graphs = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, model in enumerate(models):
+            path = Path(folder) / f"{number}.onnx"
+            model.export_onnx(path)
+            graphs.append(path.read_bytes())
+    return beside(graphs)
+
+
+def _share_of_distance(n_values: int, *, has_others: bool) -> float:
+    """Return the share of the false alarms of the distance; one value must be able to be one."""
+    wanted = _OF_DISTANCE if has_others else _OF_DISTANCE_ALONE
+    return min(max(wanted, 1.0 / (PROMISED * n_values)), _OF_DISTANCE_ALONE)
+
+
+def _part(name: str, column: int, share: float, values: Floats, known: Examples) -> DetectorPart:
+    """Return a part of the detector, calibrated on values for the items, or for copies as well."""
+    y = np.resize(known.y, len(values))
+    least = int(np.ceil(1 / (share * PROMISED)))
+    by_class, counts, pooled = _by_class(values, y, known.classes, least)
+    levels = np.linspace(0, 1, _QUANTILES)
+    return DetectorPart(
+        name=name,
+        column=column,
+        share=share,
+        calibration={
+            label: tuple(np.quantile(of_class, levels, method="lower").tolist())
+            for label, of_class in by_class.items()
+        },
+        calibrated_on=counts,
+        pooled=pooled,
+    )
+
+
+def _by_class(
+    values: Floats, y: npt.NDArray[np.int64], classes: Sequence[str], least: int
+) -> tuple[dict[str, Floats], dict[str, int], tuple[str, ...]]:
+    """Return the values of each class, their number, and the classes that have too few.
+
+    Those get the values of all classes.
+    """
+    by_class, counts, pooled = {}, {}, []
+    for number, name in enumerate(classes):
+        own = values[y == number]
+        counts[name] = len(own)
+        if len(own) < least:
+            pooled.append(name)
+            own = values
+        by_class[name] = own
+    return by_class, counts, tuple(pooled)
+
+
+def _with_recognised(
+    facts: Detector, scores: Floats, other_scores: Floats, labels: int
+) -> Detector:
+    """Return the facts with what the detector says of items whose labels it had not learned.
+
+    Their scores are compared with those of the items of all classes: no model answers here.
+    """
+    if not len(other_scores):
+        return facts
+    from sklearn.metrics import roc_auc_score
+
+    shares = np.array([part.share for part in facts.parts])
+    ordered = [np.sort(column) for column in scores.T]
+
+    def score(values: Floats) -> Floats:
+        places = [
+            np.searchsorted(own, column, side="right")
+            for own, column in zip(ordered, values.T, strict=True)
+        ]
+        return np.asarray((np.column_stack(places) / len(scores) / shares).min(axis=1))
+
+    of_known, of_others = score(scores), score(other_scores)
+    is_known = np.repeat([1, 0], [len(of_known), len(of_others)])
+    return facts.model_copy(
+        update={
+            "recognised": float((of_others < facts.threshold).mean()),
+            "auroc": float(roc_auc_score(is_known, np.concatenate([of_known, of_others]))),
+            "recognised_of": len(of_others),
+            "recognised_labels": labels,
+        }
+    )
+
+
+def label_sets(trial_data: TrialData, answers: npt.NDArray[Any], temperature: float) -> LabelSets:
+    """Return the limits of sets of labels that hold the truth with 90 % probability.
+
+    Parameters
+    ----------
+    trial_data
+        The items that the search saw.
+    answers
+        Probabilities for the held-out items, in the order of `TrialData.held_out_y`, by models that
+        did not learn from them, ``float [items, classes]``.
+    temperature
+        That which calibrates the model.
+    """
+    # Copies were made in ways that new items need not be.
+    as_they_are = ~trial_data.held_out_is_copy
+    y, classes = trial_data.held_out_y[as_they_are], trial_data.ring.classes
+    p = temper(answers[as_they_are], temperature)
+    of_truth = p[np.arange(len(y)), y]
+    by_class, counts, pooled = _by_class(of_truth, y, classes, _LEAST_ITEMS)
+    return LabelSets(
+        coverage=COVERAGE,
+        least={name: _limit(values) for name, values in by_class.items()},
+        calibrated_on=counts,
+        pooled=pooled,
+    )
+
+
+def _limit(values: Floats) -> float:
+    """Return the probability that a new item of the class reaches in 90 % of the cases."""
+    allowed = int(np.floor((1 - COVERAGE) * (len(values) + 1)))
+    return float(np.sort(values)[allowed - 1]) if allowed else 0.0

@@ -1,0 +1,163 @@
+"""Learning to tell items of no class, and the limits of sets of labels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tunesmith.artifacts.open_set import Exposure
+from tunesmith.datasets.examples import Examples, View
+from tunesmith.datasets.others import Others
+from tunesmith.errors import SearchError
+from tunesmith.inference.open_set import OpenSet, label_set
+from tunesmith.tuning import open_set
+from tunesmith.tuning.open_set import label_sets, learn_detector
+from tunesmith.tuning.trial_data import TrialData
+
+CLASSES = ("a", "b", "c")
+N_COLUMNS = 10
+
+
+def centres() -> np.ndarray:
+    """Return the middle of each class, and of six labels that are no class."""
+    return np.random.default_rng(3).normal(size=(9, N_COLUMNS)) * 2.5
+
+
+def items(labels: np.ndarray, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=(len(labels), N_COLUMNS))
+    return (centres()[labels] + noise).astype(np.float32)
+
+
+def trial_data(n: int = 360, view: str = "features", copies: bool = False) -> TrialData:
+    y = np.arange(n) % 3
+    examples = Examples(
+        y, CLASSES, np.arange(n), [str(i) for i in range(n)],
+        {view: View.one_row_each(items(y, 1))},
+        ({view: View.one_row_each(items(y, 2) * np.float32(1.1))},) if copies else (),
+    )  # fmt: skip
+    return TrialData(examples, ((2 * n // 3, n),), "accuracy")
+
+
+def others(labels: tuple[int, ...] = (3, 4, 5, 6), n: int = 160) -> Others:
+    label = np.array(labels)[np.arange(n) % len(labels)]
+    return Others(
+        items(label, 5), label.astype(str), np.zeros(n, dtype=bool),
+        (Exposure(source="other@1", items=n, labels=len(labels)),),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def detection():
+    return learn_detector(trial_data(copies=True), others(), seed=0)
+
+
+def test_false_alarms_are_as_promised_in_every_class(detection):
+    detector = OpenSet(detection.graph, detection.facts, CLASSES)
+    for number in range(3):
+        y = np.full(1000, number)
+        flags = detector.is_unknown(detector.known(items(y, 11), np.eye(3)[y]))
+        # 5 % are promised; 120 calibration items of a class know a quantile to about 2 %.
+        assert flags.mean() < 0.1
+
+
+def test_items_of_labels_that_were_not_met_are_recognised(detection):
+    detector = OpenSet(detection.graph, detection.facts, CLASSES)
+    other_labels = items(np.array([7, 8])[np.arange(300) % 2], 12)
+    answered = np.eye(3)[np.arange(300) % 3]
+    assert detector.is_unknown(detector.known(other_labels, answered)).mean() > 0.8
+    far = np.full((3, N_COLUMNS), 40.0, dtype=np.float32)
+    assert detector.is_unknown(detector.known(far, np.eye(3))).all()
+
+
+def test_the_card_says_what_was_learned_and_how_well(detection):
+    facts = detection.facts
+    assert [of.source for of in facts.exposures] == ["other@1", "rows with mixed columns"]
+    assert facts.recognised > 0.8
+    assert facts.auroc > 0.95
+    assert (facts.recognised_of, facts.recognised_labels) == (160, 4)
+    by_trees, by_distance = facts.parts
+    assert by_trees.calibrated_on == {"a": 120, "b": 120, "c": 120}
+    # Of the copies as well: a part of the promise that is too small for one class.
+    assert by_distance.calibrated_on == {"a": 240, "b": 240, "c": 240}
+    assert sum(part.share for part in facts.parts) == pytest.approx(1.0)
+
+
+def test_the_graph_answers_as_what_was_trained(monkeypatch):
+    trained = []
+    fit = open_set._fit
+    monkeypatch.setattr(open_set, "_fit", lambda *args: trained.append(fit(*args)) or trained[-1])
+    found = learn_detector(trial_data(120), others(), seed=1)
+    rows = items(np.arange(90) % 9, 21)
+    rows[0, 0] = np.nan
+    detector = OpenSet(found.graph, found.facts, CLASSES)
+    columns = detector._classifier.predict({"features": rows})
+    expected = np.concatenate([model.predict_proba(rows) for model in trained[-1]], axis=1)
+    np.testing.assert_allclose(columns, expected, atol=1e-5)
+
+
+def test_without_other_items_mixed_columns_and_distance_remain():
+    found = learn_detector(trial_data(), None, seed=0)
+    assert found.facts.recognised is None
+    detector = OpenSet(found.graph, found.facts, CLASSES)
+    other_labels = items(np.arange(300) % 6 + 3, 12)
+    flags = detector.is_unknown(detector.known(other_labels, np.eye(3)[np.arange(300) % 3]))
+    assert flags.mean() > 0.5
+
+
+def test_many_classes_are_one_for_the_trees(monkeypatch):
+    monkeypatch.setattr(open_set, "_MOST_SPLIT", 2)
+    found = learn_detector(trial_data(120), others(), seed=0)
+    assert len(found.facts.columns) == 4
+    detector = OpenSet(found.graph, found.facts, CLASSES)
+    y = np.arange(300) % 3
+    assert detector.is_unknown(detector.known(items(y, 11), np.eye(3)[y])).mean() < 0.12
+
+
+def test_a_class_with_few_items_is_judged_by_all():
+    data = trial_data(120)
+    y = data.ring.y.copy()
+    y[y == 2] = 1
+    y[:6] = 2
+    found = learn_detector(replace(data, ring=replace(data.ring, y=y)), others(), seed=0)
+    by_trees, by_distance = found.facts.parts
+    assert by_trees.pooled == ("c",)
+    assert set(by_distance.pooled) == set(CLASSES)
+    assert by_trees.calibration["c"] != by_trees.calibration["a"]
+
+
+def test_what_has_no_row_of_numbers_has_no_detector():
+    with pytest.raises(SearchError, match="pictures, texts"):
+        learn_detector(trial_data(view="image"), None, seed=0)
+    with pytest.raises(SearchError, match="too few"):
+        learn_detector(trial_data(9), None, seed=0)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 10_000), st.floats(0.5, 3.0))
+def test_sets_hold_the_truth_as_often_as_promised(seed, sharpness):
+    rng = np.random.default_rng(seed)
+    n, n_new = 600, 3000
+    y = np.arange(n + n_new) % 3
+    logits = rng.normal(size=(n + n_new, 3)) + sharpness * np.eye(3)[y]
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    data = trial_data(n)
+    data = replace(data, held_out=((0, n),))
+    sets = label_sets(data, p[:n].astype(np.float32), 1.0)
+    holds = np.array(
+        [CLASSES[k] in label_set(row, CLASSES, sets) for row, k in zip(p[n:], y[n:], strict=True)]
+    )
+    for number in range(3):
+        # 200 calibration items of a class: within three deviations of 0.9.
+        assert 0.83 < holds[y[n:] == number].mean() < 0.97
+
+
+def test_copies_of_held_out_items_do_not_count_for_the_sets():
+    data = trial_data(90, copies=True)
+    assert data.held_out_is_copy.tolist() == [False] * 30 + [True] * 30
+    answers = np.tile(np.float32([0.6, 0.3, 0.1]), (60, 1))
+    answers[30:] = [0.0, 0.0, 1.0]
+    sets = label_sets(data, answers, 1.0)
+    assert sum(sets.calibrated_on.values()) == 30
+    assert sets.pooled == CLASSES
