@@ -89,6 +89,17 @@ def test_an_artefact_appears_only_when_published(store: Store) -> None:
     ]  # fmt: skip
 
 
+def test_on_a_file_system_with_folders_that_is_no_disk_they_are_made() -> None:
+    store = Store("mock://bucket")
+    store.write_json({"a": 1}, "runs", "noise", "r1", "plan.json")
+    assert store.read_json("runs", "noise", "r1", "plan.json") == {"a": 1}
+    with store.staging("reports") as staging:
+        staging.write_bytes(b"figures", "pages", "report.html")
+        staging.write_json({}, "report.json")
+        assert staging.publish("reports", "noise", "r1", marker="report.json")
+    assert store.read_bytes("reports", "noise", "r1", "pages", "report.html") == b"figures"
+
+
 def test_an_error_while_building_leaves_nothing(store: Store) -> None:
     def build() -> None:
         with store.staging("models") as staging:

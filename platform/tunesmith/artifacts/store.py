@@ -220,11 +220,18 @@ class Store:
             if self.is_local:
                 write_file(Path(self.path(*parts)), data)
             else:
+                self.make_folder_above(self.path(*parts))
                 with self.fs.open_output_stream(self.path(*parts)) as stream:
                     stream.write(data)
         except OSError as error:
             what = f"{'/'.join(parts)} cannot be written to the store {self.shown}"
             raise cannot_write(what, error) from error
+
+    def make_folder_above(self, path: str) -> None:
+        """Make the folder that a file elsewhere will stand in, where there are folders."""
+        # In a bucket each level would cost a request and leave an empty object.
+        if not isinstance(self.fs, pafs.S3FileSystem):
+            self.fs.create_dir(path.rpartition("/")[0], recursive=True)
 
     def write_json(self, value: Any, *parts: str) -> None:
         """Write `value` as indented JSON with sorted keys, in one step."""
@@ -387,4 +394,6 @@ class Staging:
         selector = pafs.FileSelector(source, recursive=True)
         files = [i.path for i in fs.get_file_info(selector) if i.type == pafs.FileType.File]
         for path in sorted(files, key=lambda path: path == f"{source}/{marker}"):
-            fs.copy_file(path, target + path.removeprefix(source))
+            copy = target + path.removeprefix(source)
+            self.store.make_folder_above(copy)
+            fs.copy_file(path, copy)
