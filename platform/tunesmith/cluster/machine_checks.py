@@ -79,7 +79,7 @@ def disk(target: Target) -> Finding:
     """Measure the disks that Ray and a store on this machine write to."""
     folders = {"Ray's temporary folder": target.machine.ray_folder}
     if (store := _opened(target)) is not None and store.is_local:
-        folders["the store"] = Path(store.path("."))
+        folders["the store"] = store.local_path()
     worst = Finding("disk", "ok", "")
     state = []
     for what, folder in folders.items():
