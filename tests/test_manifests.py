@@ -1,48 +1,22 @@
 """The container file and KubeRay's manifests agree with cluster.yaml and each other."""
 
+import json
+import lzma
 import re
 import runpy
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).parent.parent
 GENERATE = runpy.run_path(str(ROOT / "kuberay" / "generate.py"), run_name="not main")
 KINDS = {"cluster.yaml": "RayCluster", "job.yaml": "RayJob", "service.yaml": "RayService"}
-# What KubeRay 1.6's reference names for each type; a misspelt field is silently dropped there.
-FIELDS = {
-    "RayClusterSpec": {
-        "authOptions", "autoscalerOptions", "enableInTreeAutoscaling", "gcsFaultToleranceOptions",
-        "headGroupSpec", "headServiceAnnotations", "managedBy", "rayVersion", "suspend",
-        "upgradeStrategy", "workerGroupSpecs",
-    },
-    "RayJobSpec": {
-        "activeDeadlineSeconds", "backoffLimit", "clusterSelector", "deletionStrategy",
-        "entrypoint", "entrypointNumCpus", "entrypointNumGpus", "entrypointResources", "jobId",
-        "managedBy", "metadata", "rayClusterSpec", "runtimeEnvYAML", "shutdownAfterJobFinishes",
-        "submissionMode", "submitterConfig", "submitterPodTemplate", "suspend",
-        "ttlSecondsAfterFinished",
-    },
-    "RayServiceSpec": {
-        "excludeHeadPodFromServeSvc", "rayClusterConfig", "rayClusterDeletionDelaySeconds",
-        "serveConfigV2", "serveService", "suspend", "upgradeStrategy",
-    },
-    "WorkerGroupSpec": {
-        "groupName", "idleTimeoutSeconds", "labels", "maxReplicas", "minReplicas", "numOfHosts",
-        "rayStartParams", "replicas", "resources", "scaleStrategy", "suspend", "template",
-    },
-    "HeadGroupSpec": {
-        "enableIngress", "headService", "labels", "rayStartParams", "resources", "serviceType",
-        "template",
-    },
-    "AutoscalerOptions": {
-        "env", "envFrom", "idleTimeoutSeconds", "image", "imagePullPolicy", "resources",
-        "securityContext", "upscalingMode", "version", "volumeMounts",
-    },
-}  # fmt: skip
+SCHEMAS = sorted((Path(__file__).parent / "schemas").glob("kuberay-*.json.xz"))
 
 
 @pytest.fixture(scope="module")
@@ -69,19 +43,52 @@ def test_the_written_files_are_what_the_numbers_give(name: str) -> None:
     assert text == GENERATE["rendered"]()[name], "run python kuberay/generate.py"
 
 
+def _strict(schema: Any) -> Any:
+    """Return a schema that refuses fields which it does not name; Kubernetes drops them."""
+    if isinstance(schema, list):
+        return [_strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    strict = {key: _strict(value) for key, value in schema.items()}
+    keeps_unknown = schema.get("x-kubernetes-preserve-unknown-fields")
+    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+        strict.setdefault("additionalProperties", bool(keeps_unknown))
+    return strict
+
+
+@cache
+def _schema(path: Path, kind: str) -> Draft202012Validator:
+    return Draft202012Validator(_strict(json.loads(lzma.decompress(path.read_bytes()))[kind]))
+
+
+def _faults(path: Path, manifest: dict[str, Any]) -> list[str]:
+    """Return what the schema of a version of KubeRay refuses in a manifest."""
+    # Kubernetes itself checks the metadata of an object; the schema has no fields for it.
+    checked = {key: value for key, value in manifest.items() if key != "metadata"}
+    faults = _schema(path, manifest["kind"]).iter_errors(checked)
+    return [f"{fault.json_path}: {fault.message[:200]}" for fault in faults]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda path: path.name.removesuffix(".json.xz"))
 @pytest.mark.parametrize("name", KINDS)
-def test_every_field_is_one_of_kuberays(name: str) -> None:
+def test_the_manifests_meet_the_schemas_of_kuberay(name: str, schema: Path) -> None:
     manifest = _written(name)
     assert (manifest["apiVersion"], manifest["kind"]) == ("ray.io/v1", KINDS[name])
-    assert set(manifest["spec"]) <= FIELDS[f"{KINDS[name]}Spec"]
-    spec = _cluster_spec(name)
-    assert set(spec) <= FIELDS["RayClusterSpec"]
-    assert set(spec["autoscalerOptions"]) <= FIELDS["AutoscalerOptions"]
-    assert set(spec["headGroupSpec"]) <= FIELDS["HeadGroupSpec"]
-    for group in spec["workerGroupSpecs"]:
-        assert set(group) <= FIELDS["WorkerGroupSpec"]
+    assert _faults(schema, manifest) == []
+    for group in _cluster_spec(name)["workerGroupSpecs"]:
         # Names become part of pods' names.
         assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", group["groupName"])
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda path: path.name.removesuffix(".json.xz"))
+def test_the_schemas_find_a_misspelt_field_and_a_wrong_type(schema: Path) -> None:
+    manifest = _written("cluster.yaml")
+    head = manifest["spec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
+    head["imagePulPolicy"] = "Always"
+    manifest["spec"]["workerGroupSpecs"][0]["maxReplicas"] = "6"
+    faults = " ".join(_faults(schema, manifest))
+    assert "imagePulPolicy" in faults
+    assert "maxReplicas" in faults
 
 
 @pytest.mark.parametrize("name", KINDS)
