@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tunesmith.serving.metrics import Metrics, RayMetrics
 
 BOARD = Path(__file__).parents[2] / "serve" / "grafana-serving.json"
+ALERTS = BOARD.parent / "alerts.yaml"
 SUFFIXES = {
     "Counter": {"_total"},
     "Gauge": {""},
@@ -70,6 +72,45 @@ def test_the_board_shows_every_metric_by_the_name_that_prometheus_gives_it(
     for expression in expressions:
         for name, labels in re.findall(r"ray_(tunesmith_\w+)\{([^}]*)\}", expression):
             assert set(re.findall(r"(\w+)[=!]", labels)) <= set(made[known[name]].tags)
+
+
+def test_alerts_watch_metrics_and_labels_that_exist(made: dict[str, Instrument]) -> None:
+    RayMetrics()
+    known = {name + suffix: name for name, one in made.items() for suffix in SUFFIXES[one.kind]}
+    (group,) = yaml.safe_load(ALERTS.read_text())["groups"]
+    names = [rule["alert"] for rule in group["rules"]]
+    assert len(set(names)) == len(names) >= 7
+    for rule in group["rules"]:
+        metrics = re.findall(r"ray_(tunesmith_\w+)", rule["expr"])
+        assert metrics
+        assert set(metrics) <= set(known), rule["alert"]
+        for name, labels in re.findall(r"ray_(tunesmith_\w+)\{([^}]*)\}", rule["expr"]):
+            assert set(re.findall(r"(\w+)[=!]", labels)) <= set(made[known[name]].tags)
+        # A text can name only labels that the expression keeps.
+        kept = set(
+            ",".join(re.findall(r"by \(([^)]*)\)", rule["expr"])).replace(" ", "").split(",")
+        )
+        text = " ".join(rule["annotations"].values())
+        assert set(re.findall(r"\$labels\.(\w+)", text)) <= kept
+        assert {"summary", "description"} == set(rule["annotations"])
+        assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+        assert re.fullmatch(r"\d+[mh]", rule["for"])
+
+
+def test_alerts_compare_with_values_that_are_recorded(made: dict[str, Instrument]) -> None:
+    metrics = RayMetrics()
+    metrics.drift("composer", 0.1, 0.2)
+    metrics.compared("composer", True, 0.1)
+    metrics.compared("composer", False, 0.1)
+    recorded = {
+        (tag, value)
+        for one in made.values()
+        for _, tags in one.recorded
+        for tag, value in tags.items()
+    }
+    wanted = re.findall(r'(statistic|agreed)="(\w+)"', ALERTS.read_text())
+    assert len(wanted) == 2
+    assert set(wanted) <= recorded
 
 
 def test_panels_do_not_overlap_and_each_says_what_it_shows() -> None:
