@@ -36,6 +36,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "registry": ({"artifacts", "datasets", "inference"}, {"mlflow", "pandas", "pyarrow"}),
     "serving": ({"artifacts", "midi", "datasets", "inference", "registry"},
                 {"ray", "fastapi", "starlette"}),
+    "scoring": ({"artifacts", "datasets", "inference", "ingestion", "registry"},
+                {"ray", "pandas", "pyarrow"}),
     "client": (set(), {"httpx2"}),
     "cluster": ({"artifacts"}, {"ray"}),
     "testing": ({"artifacts", "datasets", "tasks", "models"}, {"optuna", "onnxruntime"}),
@@ -136,7 +138,9 @@ def test_ray_lives_where_the_plan_says() -> None:
     for path in _sources(PACKAGE):
         inside = path.relative_to(PACKAGE).parts
         if "ray" in {name.split(".")[0] for name in _imports(path)}:
-            assert inside[0] in {"ingestion", "tuning", "serving", "cluster"} | ENTRIES, path
+            assert (
+                inside[0] in {"ingestion", "tuning", "serving", "scoring", "cluster"} | ENTRIES
+            ), path
 
 
 @pytest.mark.parametrize("folder", ["platform", "jobs", "serve"])
@@ -214,7 +218,7 @@ def test_no_shared_mechanism_names_a_task() -> None:
 
 
 # Rooms between which results and records travel.
-TYPED_ROOMS = ("serving", "tuning", "evaluation", "registry", "artifacts")
+TYPED_ROOMS = ("serving", "tuning", "evaluation", "registry", "artifacts", "scoring")
 MOST_UNTYPED = 30
 
 

@@ -18,7 +18,7 @@ SERVED: dict[str, tuple[str, ...]] = {
     "": ("api", "artifacts", "cli", "client", "datasets", "midi", "errors.py"),
     "search": (
         "api", "artifacts", "cluster", "datasets", "evaluation", "inference", "ingestion", "models",
-        "registry", "replications", "reports", "tasks", "testing", "tuning",
+        "registry", "replications", "reports", "scoring", "tasks", "testing", "tuning",
     ),
     "serve": ("artifacts/buckets.py", "cluster", "inference", "serving"),
     "demo": ("ingestion/corpus.py",),

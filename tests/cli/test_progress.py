@@ -23,12 +23,26 @@ def test_without_a_terminal_counting_prints_a_line_now_and_then(
     now = 0.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     with counting("files") as advance:
-        for done in range(1, 41):
+        for done in range(41):
+            advance(done, 40, f"{done} good" if done == 40 else "")
             now += 0.5
-            advance(done, 40)
     assert capsys.readouterr().err.splitlines() == [
         "files: 20 of 40, 2.0 a second, 10 s left",
-        "files: 40 of 40, 2.0 a second",
+        "files: 40 of 40, 2.0 a second; 40 good",
+    ]
+
+
+def test_what_an_earlier_run_had_finished_does_not_count_for_the_rate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    with counting("files") as advance:
+        advance(900, 1000)
+        now = 20.0
+        advance(920, 1000)
+    assert capsys.readouterr().err.splitlines() == [
+        "files: 920 of 1,000, 1.0 a second, 1:20 min left"
     ]
 
 

@@ -1,4 +1,3 @@
-import errno
 import zipfile
 
 import numpy as np
@@ -198,20 +197,11 @@ def test_no_midi_at_all_is_an_error(store, tmp_path):
 
 
 def test_two_ingests_of_one_name_do_not_run_at_once(store, corpus):
-    with pipeline._only_one(store, "small"), pytest.raises(DatasetError, match="is running"):
+    def again(*_):
         ingest(store, [str(corpus)], "small", LENIENT)
 
-
-def test_a_folder_without_locks_is_written_to_and_said(store, monkeypatch, caplog):
-    def refuse(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(pipeline.fcntl, "flock", refuse)
-    with pipeline._only_one(store, "small"):
-        pass
-    assert caplog.messages == [
-        f"{store.uri} has no locks (No locks available): start no second ingest of small meanwhile."
-    ]
+    with pytest.raises(DatasetError, match=r"Another ingest of small into .* is running"):
+        ingest(store, [str(corpus)], "small", LENIENT, on_progress=again)
 
 
 def test_rolls_are_readable_without_any_of_this_code(store, corpus):

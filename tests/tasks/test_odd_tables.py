@@ -13,10 +13,10 @@ import pytest
 
 from tunesmith.artifacts.preparation import CategoryColumn, NumberColumn, WordsColumn
 from tunesmith.artifacts.store import Store
+from tunesmith.datasets.table_files import read_table_file
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.inference.tables import RowReader
 from tunesmith.tasks import Request, get_task
-from tunesmith.tasks.support.table_files import read_table_file
 from tunesmith.tasks.support.tables import Table, TableItems, table_examples
 
 N = 40

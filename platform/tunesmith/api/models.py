@@ -13,17 +13,14 @@ from tunesmith import inference
 from tunesmith.api.extras import needs
 from tunesmith.api.html import facts_html
 from tunesmith.api.stores import AnyStore, open_store
-from tunesmith.artifacts import layout
 from tunesmith.artifacts.cards import Card
-from tunesmith.artifacts.gaps import readable
 from tunesmith.artifacts.reports import Interval, Metrics
-from tunesmith.artifacts.store import Store
-from tunesmith.errors import InputError, MidiError, ModelError, UsageError, unknown
+from tunesmith.errors import InputError, MidiError, ModelError, UsageError
 from tunesmith.inference import Prediction as Answer
 from tunesmith.inference.items import Item
 from tunesmith.inference.pieces import Piece
 from tunesmith.midi.reading import read_score
-from tunesmith.registry import Bundle, aliases, open_bundle
+from tunesmith.registry import Bundle, aliases, find_bundle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -373,33 +370,4 @@ def load_model(
     >>> tunesmith.load_model("composer")  # doctest: +SKIP
     Model('composer', version=3, macro_f1=0.908)
     """
-    opened = open_store(store)
-    names = aliases(opened, task)
-    known = {name: getattr(names, name) for name in ("champion", "previous", "challenger")}
-    if version is None or isinstance(version, str):
-        alias = version or "champion"
-        if alias not in known:
-            kind = "alias"
-            raise unknown(kind, alias, known)
-        number = known[alias]
-        if number is None:
-            raise _nothing_promoted(opened, task, alias)
-    else:
-        number = version
-    return Model(open_bundle(opened, task, number))
-
-
-def _nothing_promoted(store: Store, task: str, alias: str) -> UsageError:
-    known = readable(
-        store.list(*layout.models()),
-        lambda name: (name, aliases(store, name).champion),
-        lambda name: f"The task {name}",
-    )
-    tasks = [name for name, champion in known if champion is not None]
-    if task not in tasks and tasks:
-        kind = "promoted model"
-        return unknown(kind, task, tasks)
-    return UsageError(
-        f"The task {task!r} has no {alias} in {store.shown}. Promote a run first: "
-        f"tunesmith.promote({task!r})."
-    )
+    return Model(find_bundle(open_store(store), task, version))

@@ -28,6 +28,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Serving": {
         "serve": "Serve the champions over HTTP on this machine.",
         "predict": "Classify files with a running server.",
+        "score": "Classify folders, buckets and tables into Parquet.",
         "keys": "Add, list and revoke API keys.",
         "logs": "Show what the server on this machine logged.",
     },

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tunesmith.cli.command import echo
 from tunesmith.cli.wording import duration
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from tunesmith.tuning.display import Standing
 
-__all__ = ["counting", "searching"]
+__all__ = ["Count", "counting", "searching"]
 
 _PAUSE_S = 10.0
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+def counting(what: str) -> Iterator["Count"]:
     """Show how many of a number of things are done, for the length of a ``with`` block.
 
     Parameters
@@ -30,8 +30,8 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
 
     Yields
     ------
-    Callable
-        Takes how many are done and how many there are.
+    Count
+        Takes how many are done, how many there are, and perhaps a few words more.
     """
     if not sys.stderr.isatty():
         yield _Lines(what)
@@ -56,7 +56,18 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         bar = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+        def show(done: int, total: int, more: str = "") -> None:
+            bars.update(bar, completed=done, total=total, description=f"{what} {more}".rstrip())
+
+        yield show
+
+
+class Count(Protocol):
+    """Shows progress."""
+
+    def __call__(self, done: int, total: int, more: str = "") -> None:
+        """Show how many are done of how many there are, and a few words more."""
 
 
 class _Lines:
@@ -65,19 +76,24 @@ class _Lines:
     def __init__(self, what: str) -> None:
         self._what = what
         self._started = self._printed = time.monotonic()
+        self._before: int | None = None
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, more: str = "") -> None:
         now = time.monotonic()
+        if self._before is None:
+            # What an earlier run had finished says nothing about the rate of this one.
+            self._before = done
         if done < total and now - self._printed < _PAUSE_S:
             return
         self._printed = now
         elapsed_s = now - self._started
         line = f"{self._what}: {done:,} of {total:,}"
-        if elapsed_s > 1 and done:
-            line += f", {done / elapsed_s:.1f} a second"
+        new = done - self._before
+        if elapsed_s > 1 and new:
+            line += f", {new / elapsed_s:.1f} a second"
             if done < total:
-                line += f", {duration((total - done) * elapsed_s / done)} left"
-        echo(line)
+                line += f", {duration((total - done) * elapsed_s / new)} left"
+        echo(f"{line}; {more}" if more else line)
 
 
 @contextmanager

@@ -26,12 +26,12 @@ from tunesmith.inference.predictions import Prediction, Probabilities, Segments
 from tunesmith.inference.tables import RowReader, records_of
 from tunesmith.inference.texts import Vocabulary
 
-__all__ = ["Inputs", "Model", "Prepared"]
+__all__ = ["ROWS_PER_RUN", "Inputs", "Model", "Prepared"]
 
 Inputs = Mapping[str, npt.NDArray[Any]]
 
-# Most rows of one run of a model: bounds memory, and a deadline is looked at between runs.
-_ROWS_PER_RUN = 256
+ROWS_PER_RUN = 256
+"""Most rows of one run of a model: bounds memory, and a deadline is looked at between runs."""
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,16 @@ class Model:
 
     # --- the steps of a prediction
 
-    def prepare(self, items: Sequence[Item]) -> Prepared:
+    def prepare(self, items: Sequence[Item], *, segments: bool = True) -> Prepared:
         """Return items as the model reads them; one that does not fit is left out with its error.
+
+        Parameters
+        ----------
+        items
+            The items.
+        segments
+            Whether a model of musical features alone also gets those of each segment of a piece,
+            which take most of the time.
 
         Raises
         ------
@@ -185,7 +193,7 @@ class Model:
             When the model has inputs that such items do not give.
         """
         if isinstance(self.preparation, MidiPreparation):
-            return self._prepare_pieces(items, self.preparation)
+            return self._prepare_pieces(items, self.preparation, segments)
         names = list(self.classifier.inputs)
         if len(names) != 1:
             message = f"The model {self.task} has {len(names)} inputs; such items give one."
@@ -227,14 +235,16 @@ class Model:
         message = f"The model {self.task} reads {preparation.kind}, not {type(item).__name__}."
         raise ModelError(message)
 
-    def _prepare_pieces(self, items: Sequence[Item], preparation: MidiPreparation) -> Prepared:
+    def _prepare_pieces(
+        self, items: Sequence[Item], preparation: MidiPreparation, segments: bool
+    ) -> Prepared:
         cuts: list[Cut | InputError] = []
         known: list[npt.NDArray[np.float32]] = []
         for item in items:
             if not isinstance(item, Piece):
                 message = f"The model {self.task} reads MIDI, not {type(item).__name__}."
                 raise ModelError(message)
-            own = cut(item, preparation, self.classifier.inputs)
+            own = cut(item, preparation, self.classifier.inputs, segments=segments)
             if own.rows:
                 cuts.append(own)
                 if self.open_set is not None:
@@ -266,10 +276,10 @@ class Model:
         """
         n_rows = len(next(iter(inputs.values()))) if inputs else 0
         parts = []
-        for start in range(0, n_rows, _ROWS_PER_RUN):
+        for start in range(0, n_rows, ROWS_PER_RUN):
             if between is not None:
                 between()
-            part = {name: array[start : start + _ROWS_PER_RUN] for name, array in inputs.items()}
+            part = {name: array[start : start + ROWS_PER_RUN] for name, array in inputs.items()}
             parts.append(self.classifier.predict(part))
         if not parts:
             return np.zeros((0, len(self.classes)), dtype=np.float32)

@@ -132,8 +132,16 @@ class Cut:
         return len(self.starts_s) + (not self.by_chunks)
 
 
-def cut(piece: Piece, preparation: MidiPreparation, wanted: Mapping[str, InputSchema]) -> Cut:
+def cut(
+    piece: Piece,
+    preparation: MidiPreparation,
+    wanted: Mapping[str, InputSchema],
+    *,
+    segments: bool = True,
+) -> Cut:
     """Return a piece as the model with the inputs `wanted` reads it.
+
+    Without `segments` a model of features alone gets the row of the whole piece and no others.
 
     Raises
     ------
@@ -148,6 +156,11 @@ def cut(piece: Piece, preparation: MidiPreparation, wanted: Mapping[str, InputSc
         )
         raise ModelError(message)
     rate, length_s = preparation.frames_per_second, preparation.chunk_s
+    if not segments and wanted.keys() == {"features"}:
+        row = piece.features[None][:, _columns(preparation.features)]
+        return Cut(
+            {"features": row}, np.zeros(0), length_s, np.zeros(0, dtype=np.bool_), by_chunks=False
+        )
     roll = rolls.velocity_roll(piece.score, rate)
     chunks, _, starts = rolls.chunk_roll(roll, preparation.chunk_frames, preparation.hop_frames)
     starts_s = np.asarray(starts) / rate
@@ -162,8 +175,8 @@ def cut(piece: Piece, preparation: MidiPreparation, wanted: Mapping[str, InputSc
         if by_chunks:
             rows = np.repeat(piece.features[None], len(starts_s), axis=0)
         else:
-            segments = window_features(piece.score.notes, starts_s, length_s)
-            rows = np.concatenate([piece.features[None], segments])
+            by_window = window_features(piece.score.notes, starts_s, length_s)
+            rows = np.concatenate([piece.features[None], by_window])
         inputs["features"] = rows[:, _columns(preparation.features)]
     return Cut(inputs, starts_s, length_s, np.asarray(chunks.any(axis=(1, 2))), by_chunks)
 

@@ -17,7 +17,15 @@ from tunesmith.ingestion.archives import Archive, ArchiveLimitExceeded, open_arc
 from tunesmith.ingestion.parameters import ArchiveLimits
 from tunesmith.midi.container import is_wrapped
 
-__all__ = ["ContentReader", "SourceFile", "base_name", "expand_source", "walk_remote"]
+__all__ = [
+    "ContentReader",
+    "SourceFile",
+    "base_name",
+    "expand_source",
+    "open_location",
+    "parent_of",
+    "walk_remote",
+]
 
 # Scheme with any credentials, path, options. A ? before NAME= begins the options, any other ?
 # belongs to a glob. An object whose name contains ?NAME= cannot be read and counts as missing.
@@ -82,7 +90,7 @@ class ContentReader:
             If the file cannot be read.
         """
         if len(location) == 1:
-            with _open(location[0]) as handle:
+            with open_location(location[0]) as handle:
                 data = handle.read(self._max_bytes + 1)
                 if len(data) > self._max_bytes and is_wrapped(data):
                     data += handle.read(MAX_WRAPPED_BYTES - len(data))
@@ -120,7 +128,7 @@ class ContentReader:
 
     def _open_archive(self, location: tuple[str, ...]) -> Archive:
         if len(location) == 1:
-            return open_archive(_open(location[0]), base_name(location[0]), self._limits)
+            return open_archive(open_location(location[0]), base_name(location[0]), self._limits)
         *outer, number, name = location
         depth = 1 + len(location) // 2
         if depth > self._limits.max_depth:
@@ -195,6 +203,15 @@ def base_name(location: str) -> str:
     return path.rstrip("/").rsplit("/", 1)[-1]
 
 
+def parent_of(location: str) -> str:
+    """Return the folder of a path or URI, with a URI's options; empty for the root of a bucket."""
+    if "://" not in location:
+        return str(Path(location).expanduser().absolute().parent)
+    before, path, options = _parts(location)
+    folder, slash, _ = path.rstrip("/").rpartition("/")
+    return f"{before}{folder}{options}" if slash else ""
+
+
 def _remote(uri: str) -> tuple[Any, str]:
     before, path, options = _parts(uri)
     try:
@@ -232,7 +249,8 @@ def walk_remote(uri: str) -> Iterator[SourceFile]:
             yield SourceFile(name, (location,), child.size, str(child.mtime_ns))
 
 
-def _open(location: str) -> IO[bytes]:
+def open_location(location: str) -> IO[bytes]:
+    """Open the file at a path or URI for reading bytes."""
     if "://" in location:
         filesystem, path = _remote(location)
         handle: IO[bytes] = filesystem.open_input_file(path)

@@ -9,17 +9,16 @@
 Workers write the large tables; the driver holds only one small row per file.
 """
 
-import fcntl
 import hashlib
 import logging
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from tunesmith.artifacts import layout
+from tunesmith.artifacts.locks import only_one
 from tunesmith.artifacts.manifest import (
     Manifest,
     check_name,
@@ -91,7 +90,8 @@ def ingest(
     parameters = parameters or IngestParameters()
     check_name(name)
     inventory = take_inventory(sources, parameters)
-    with _only_one(store, name):
+    lock = only_one(store, *layout.dataset(name), work=f"ingest of {name}", error=DatasetError)
+    with lock:
         prior = _prior(store, name, parameters)
         known = _Known.of(prior)
         rows = _digests(inventory, parameters) if prior else {}
@@ -255,31 +255,3 @@ def _map_batches(
         if row["error"]:
             raise StoreError(row["error"])
         yield int(row["n_files"])
-
-
-@contextmanager
-def _only_one(store: Store, name: str) -> Iterator[None]:
-    """Hold the lock of a dataset; the system releases it when the process ends in any way.
-
-    Object stores have no locks. There, two simultaneous ingests of one name both do the work, and
-    one of the equal results stays.
-    """
-    if not store.is_local:
-        yield
-        return
-    folder = store.local_path(*layout.dataset(name))
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            msg = (
-                f"Another ingest of {name} into {store.uri} is running. Wait until it has finished."
-            )
-            raise DatasetError(msg) from None
-        except OSError as error:
-            _log.warning(
-                "%s has no locks (%s): start no second ingest of %s meanwhile.",
-                store.uri, error.strerror, name,
-            )  # fmt: skip
-        yield

@@ -33,11 +33,11 @@ from tunesmith.midi.features import musical_features
 from tunesmith.midi.fingerprints import fingerprint, note_hash
 from tunesmith.midi.statistics import piece_statistics
 
-__all__ = ["batch_file", "process_batch", "process_rows"]
+__all__ = ["DECODING_FAILURES", "batch_file", "process_batch", "process_rows"]
 
 # Exceptions that decoding a malformed file can raise besides a MidiError. Not Exception: a bug
 # elsewhere must stop the job.
-_DECODING_FAILURES = (
+DECODING_FAILURES = (
     ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
 
@@ -212,7 +212,7 @@ class _BatchOutput:
             self._write(score, sha256)
         except MidiError as error:
             return Reject.of(path, error, sha256)
-        except _DECODING_FAILURES as error:
+        except DECODING_FAILURES as error:
             message = f"{type(error).__name__}: {error}"
             return Reject(path, "process", type(error).__name__, message, sha256)
         return None

@@ -1,6 +1,6 @@
 """List the files of the sources: folders, archives, globs and object storage, nested to any depth.
 
-Listing reads folders and the tables of contents of archives, but no music. Every file with a MIDI
+Listing reads folders and the tables of contents of archives, but no music. Every file with a wanted
 suffix becomes an `Entry`, or a `Reject` when the listing already shows that it cannot be read.
 """
 
@@ -31,7 +31,7 @@ MIDI_SUFFIXES = (*_PLAIN_SUFFIXES, *(f"{suffix}.gz" for suffix in _PLAIN_SUFFIXE
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file with a MIDI suffix, or named explicitly as a source.
+    """One file with a wanted suffix, or named explicitly as a source.
 
     Attributes
     ----------
@@ -79,11 +79,11 @@ class Listing:
     Attributes
     ----------
     entries
-        MIDI files, sorted by path.
+        Wanted files, sorted by path.
     rejects
         Files, archives and folders that cannot be listed.
     ignored
-        Number of files that are not MIDI, by suffix.
+        Number of other files, by suffix.
     sources
         Number of files by source.
     """
@@ -94,7 +94,9 @@ class Listing:
     sources: list[SourceSummary] = field(default_factory=list)
 
 
-def list_sources(sources: Iterable[str], limits: ArchiveLimits) -> Listing:
+def list_sources(
+    sources: Iterable[str], limits: ArchiveLimits, suffixes: tuple[str, ...] = MIDI_SUFFIXES
+) -> Listing:
     """List every file of every source.
 
     Parameters
@@ -104,6 +106,9 @@ def list_sources(sources: Iterable[str], limits: ArchiveLimits) -> Listing:
         ``s3://bucket/prefix``, with options as those of a store.
     limits
         Limits of archives.
+    suffixes
+        Endings, in lower case, of the files that are wanted; a file that is itself a source is
+        wanted whatever its ending.
 
     Returns
     -------
@@ -119,13 +124,13 @@ def list_sources(sources: Iterable[str], limits: ArchiveLimits) -> Listing:
     names: Counter[str] = Counter()
     roots = [root for source in sources for root in expand_source(source)]
     if not roots:
-        msg = "No source was given. Name at least one folder, archive or URI of MIDI files."
+        msg = "No source was given. Name at least one folder, file, archive or URI."
         raise UsageError(msg)
     for root in dict.fromkeys(roots):
         base = base_name(root)
         names[base] += 1
         prefix = base if names[base] == 1 else f"{base}#{names[base]}"
-        _SourceLister(listing, root, prefix, limits).run()
+        _SourceLister(listing, root, prefix, limits, suffixes).run()
     listing.entries.sort(key=lambda entry: entry.path)
     listing.rejects.sort(key=lambda reject: reject.path)
     return listing
@@ -134,11 +139,19 @@ def list_sources(sources: Iterable[str], limits: ArchiveLimits) -> Listing:
 class _SourceLister:
     """Lists one source into a listing."""
 
-    def __init__(self, listing: Listing, root: str, prefix: str, limits: ArchiveLimits) -> None:
+    def __init__(
+        self,
+        listing: Listing,
+        root: str,
+        prefix: str,
+        limits: ArchiveLimits,
+        suffixes: tuple[str, ...],
+    ) -> None:
         self._listing = listing
         self._root = root
         self._prefix = prefix
         self._limits = limits
+        self._suffixes = suffixes
         self._reader = ContentReader(limits, limits.max_nested_bytes)
         self._files: list[SourceFile] = []
         self._rejects: list[Reject] = []
@@ -191,7 +204,7 @@ class _SourceLister:
                             "name the folder itself as a source."
                         )
                         self._reject(name, OSError(msg), stage="list")
-                    elif name.lower().endswith(MIDI_SUFFIXES) or is_archive(name):
+                    elif name.lower().endswith(self._suffixes) or is_archive(name):
                         msg = f"{name} is not a regular file, or it is a broken link."
                         self._reject(name, OSError(msg), stage="list")
                 except OSError as error:
@@ -203,7 +216,7 @@ class _SourceLister:
             self._ignored["hidden"] += 1
         elif is_archive(name):
             self._add_archive(file)
-        elif name.lower().endswith(MIDI_SUFFIXES) or file.explicit:
+        elif name.lower().endswith(self._suffixes) or file.explicit:
             self._files.append(SourceFile(name, file.location, file.size, file.stamp))
         else:
             suffix = Path(name).suffix.lower()
@@ -219,7 +232,7 @@ class _SourceLister:
         for member in members:
             # The members of an archive that is itself the source are at the top of the source.
             inside = f"{file.name}/{member.name}" if file.name else member.name
-            is_wanted = member.name.lower().endswith(MIDI_SUFFIXES) or is_archive(member.name)
+            is_wanted = member.name.lower().endswith(self._suffixes) or is_archive(member.name)
             if member.problem is not None:
                 if is_wanted or member.number < 0:
                     self._reject(inside, member.problem, stage="archive")

@@ -4,7 +4,7 @@ from tunesmith.artifacts.cards import Aliases, Card, ChampionRecord, Verdict
 from tunesmith.artifacts.cards import read_aliases as aliases
 from tunesmith.artifacts.runs import Run, open_run
 from tunesmith.inference.classifier import Classifier, InputSchema
-from tunesmith.registry.bundles import Bundle, bundles, champion, open_bundle
+from tunesmith.registry.bundles import Bundle, bundles, champion, find_bundle, open_bundle
 from tunesmith.registry.gate import Refused
 from tunesmith.registry.history import history, rollback
 from tunesmith.registry.lines import line_of
@@ -33,6 +33,7 @@ __all__ = [
     "catalogue",
     "catalogue_or_say",
     "champion",
+    "find_bundle",
     "history",
     "line_of",
     "open_bundle",

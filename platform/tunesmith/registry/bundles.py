@@ -15,7 +15,7 @@ from tunesmith.artifacts import layout
 from tunesmith.artifacts.cards import Aliases, Card, read_aliases
 from tunesmith.artifacts.gaps import readable
 from tunesmith.artifacts.store import Store
-from tunesmith.errors import StoreError, unknown
+from tunesmith.errors import StoreError, UsageError, unknown
 from tunesmith.inference.classifier import Classifier
 from tunesmith.inference.model import Model
 from tunesmith.inference.open_set import OpenSet
@@ -28,6 +28,7 @@ __all__ = [
     "Bundle",
     "bundles",
     "champion",
+    "find_bundle",
     "next_version",
     "open_bundle",
     "read_aliases",
@@ -229,3 +230,43 @@ def champion(store: Store, task: str) -> Bundle | None:
     """Return the version that answers users, None where nothing was promoted yet."""
     version = read_aliases(store, task).champion
     return None if version is None else open_bundle(store, task, version)
+
+
+def find_bundle(store: Store, task: str, version: int | str | None = None) -> Bundle:
+    """Return a version of a task's model by its number or its alias; the champion by default.
+
+    Raises
+    ------
+    UsageError
+        When the task has no model, or no such alias; the message names near ones.
+    StoreError
+        When there is no such version.
+    """
+    if isinstance(version, int):
+        return open_bundle(store, task, version)
+    names = read_aliases(store, task)
+    known = {name: getattr(names, name) for name in ("champion", "previous", "challenger")}
+    alias = version or "champion"
+    if alias not in known:
+        kind = "alias"
+        raise unknown(kind, alias, known)
+    number = known[alias]
+    if number is None:
+        raise _nothing_promoted(store, task, alias)
+    return open_bundle(store, task, number)
+
+
+def _nothing_promoted(store: Store, task: str, alias: str) -> UsageError:
+    known = readable(
+        store.list(*layout.models()),
+        lambda name: (name, read_aliases(store, name).champion),
+        lambda name: f"The task {name}",
+    )
+    promoted = [name for name, champion in known if champion is not None]
+    if task not in promoted and promoted:
+        kind = "promoted model"
+        return unknown(kind, task, promoted)
+    return UsageError(
+        f"The task {task!r} has no {alias} in {store.shown}. Promote a run first: "
+        f"tunesmith promote {task}."
+    )

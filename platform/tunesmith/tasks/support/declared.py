@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.pieces import PIECE_VIEWS
+from tunesmith.datasets.table_files import read_table, read_table_file
 from tunesmith.errors import DatasetError, UsageError, unknown
 from tunesmith.models import family_names, get_family
 from tunesmith.plugins import PluginFile
 from tunesmith.tasks.contract import PIECE_OPTIONS, Request, Task, TaskData
 from tunesmith.tasks.support.pieces import LEAST_PIECES, PieceLabels, read_pieces
 from tunesmith.tasks.support.splitting import row_grouping, split
-from tunesmith.tasks.support.table_files import read_table, read_table_file
 from tunesmith.tasks.support.tables import (
     Table,
     data_folder,

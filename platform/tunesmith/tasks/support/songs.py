@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tunesmith.datasets.table_files import read_table_file
 from tunesmith.errors import UsageError
 from tunesmith.tasks.contract import Request, TaskData
 from tunesmith.tasks.support.splitting import row_grouping
-from tunesmith.tasks.support.table_files import read_table_file
 from tunesmith.tasks.support.tables import (
     Table,
     data_folder,

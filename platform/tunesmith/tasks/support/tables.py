@@ -21,12 +21,12 @@ import pandas as pd
 
 from tunesmith.artifacts.preparation import MISSING_TEXTS, TablePreparation
 from tunesmith.datasets.examples import Examples, View
+from tunesmith.datasets.table_files import read_table
 from tunesmith.errors import DatasetError, unknown
 from tunesmith.inference.tables import cells_of, matrix, text_of
 from tunesmith.tasks.contract import SourceTable
 from tunesmith.tasks.support.splitting import content_version, groups_of
 from tunesmith.tasks.support.table_columns import ColumnReader, spelled_alike, summary
-from tunesmith.tasks.support.table_files import read_table
 
 __all__ = [
     "DATA_VARIABLE",

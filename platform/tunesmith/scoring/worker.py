@@ -1,0 +1,256 @@
+"""The work of one process: it loads the model once, and scores one block after the other."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tunesmith.artifacts.preparation import TablePreparation
+from tunesmith.artifacts.runs import open_run
+from tunesmith.artifacts.store import Store, cannot_write
+from tunesmith.errors import InputError, ModelError, StoreError
+from tunesmith.inference.batches import predict_each
+from tunesmith.inference.model import Model
+from tunesmith.inference.predictions import Prediction
+from tunesmith.inference.runs import load_open_set, load_run
+from tunesmith.inference.tables import Row, text_of
+from tunesmith.ingestion.archives import ArchiveError
+from tunesmith.ingestion.isolation import MAX_CRASHES, CrashLog
+from tunesmith.ingestion.locations import ContentReader
+from tunesmith.ingestion.parameters import ArchiveLimits, ReadLimits
+from tunesmith.ingestion.processing import DECODING_FAILURES
+from tunesmith.registry.bundles import open_bundle
+from tunesmith.scoring.blocks import Block, FileBlock, RowBlock, block_from_json
+from tunesmith.scoring.columns import Counts, Fault, Scored, score_table
+from tunesmith.scoring.tables import read_rows
+
+__all__ = ["Job", "Scorer", "part_file", "score_rows"]
+
+
+def part_file(key: str) -> str:
+    """Return the name of a block's file of scores."""
+    return f"{key}.parquet"
+
+
+@dataclass(frozen=True)
+class Job:
+    """The model and the folder, as each process needs to know them.
+
+    Attributes
+    ----------
+    models
+        URI of the store of the model.
+    task, version, run_id
+        The model: a promoted version, or the winner of a run where there is no version.
+    scores
+        URI of the store that gets the scores.
+    staging
+        Folder of the unfinished scores.
+    id_column
+        Column that identifies rows; none by default.
+    """
+
+    models: str
+    task: str
+    version: int | None
+    run_id: str
+    scores: str
+    staging: Sequence[str]
+    id_column: str | None = None
+
+    def to_json(self) -> str:
+        """Return the job as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Job":
+        """Return the job from the text of `to_json`."""
+        return cls(**json.loads(text))
+
+
+class Scorer:
+    """Scores blocks and writes a Parquet file of each.
+
+    Parameters
+    ----------
+    job
+        The model and the folder.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._store = Store(job.scores)
+        self._staging = tuple(job.staging)
+        self._limits = ArchiveLimits()
+        # Listing a large archive takes long: it stays open from one block to the next.
+        self._reader = ContentReader(self._limits, ReadLimits().max_bytes)
+
+    @cached_property
+    def _model(self) -> Model:
+        job, store = self._job, Store(self._job.models)
+        if job.version is not None:
+            model = open_bundle(store, job.task, job.version).model()
+        else:
+            run = open_run(store, job.task, job.run_id)
+            preparation = run.record.preparation
+            if preparation is None:
+                message = f"Run {job.run_id} does not say how raw items become inputs. Tune again."
+                raise StoreError(message)
+            model = Model(
+                load_run(run),
+                preparation,
+                job.task,
+                open_set=load_open_set(run),
+                label_sets=run.record.label_sets,
+            )
+        # A model that cannot answer a plain item at all must not fail on each item alone.
+        model.warm()
+        return model
+
+    def close(self) -> None:
+        """Close the archives."""
+        self._reader.close()
+
+    def score(self, block: Block) -> Counts:
+        """Score a block and write its file; the file appears whole.
+
+        Raises
+        ------
+        ModelError
+            When the model cannot be loaded or run.
+        StoreError
+            When the file cannot be written, or rows that were copied are missing.
+        """
+        try:
+            table = self.table(block)
+            sink = pa.BufferOutputStream()
+            pq.write_table(table, sink, compression="zstd", use_dictionary=["path", "label"])
+            data = sink.getvalue().to_pybytes()
+            self._store.write_bytes(data, *self._staging, part_file(block.key))
+        except OSError as error:
+            what = f"{block.key} cannot be scored into {self._store.shown}"
+            raise cannot_write(what, error) from error
+        return Counts.of(table)
+
+    def table(self, block: Block) -> pa.Table:
+        """Return the scores of a block."""
+        if isinstance(block, FileBlock):
+            items = list(self._files(block))
+        elif isinstance(block, RowBlock):
+            items = self._rows(block)
+        else:
+            faults = map(Fault, block.reasons, block.messages)
+            items = [Scored(path, fault) for path, fault in zip(block.paths, faults, strict=True)]
+        has_ids = self._job.id_column is not None
+        return score_table(items, self._model.classes, has_ids=has_ids)
+
+    def _files(self, block: FileBlock) -> Iterator[Scored]:
+        model = self._model
+        with CrashLog(self._store, (*self._staging, "work", "crashes", block.key)) as crash_log:
+            try:
+                for number, path in enumerate(block.paths):
+                    if crash_log.begin(number):
+                        yield self._file(path, block.locations[number], model)
+                    else:
+                        yield Scored(path, _CRASH)
+            finally:
+                self._reader.close(keep_outermost=True)
+
+    def _file(self, path: str, location: Sequence[str], model: Model) -> Scored:
+        try:
+            content = self._reader.read(location)
+        except (ArchiveError, OSError) as error:
+            return Scored(path, Fault("unreadable", str(error)))
+        sha256 = hashlib.sha256(content).hexdigest()
+        raw = _as_text(content) if model.preparation.kind == "text" else content
+        if isinstance(raw, Fault):
+            return Scored(path, raw, sha256=sha256)
+        try:
+            (outcome,) = predict_each(model, [raw])
+        except (ModelError, *DECODING_FAILURES) as error:
+            message = f"{type(error).__name__}: {error}"
+            return Scored(path, Fault("not-answered", message), sha256=sha256)
+        return Scored(path, _outcome(outcome), sha256=sha256)
+
+    def _rows(self, block: RowBlock) -> list[Scored]:
+        model, id_column = self._model, self._job.id_column
+        rows = read_rows(block, self._store, self._staging, self._wanted)
+        outcomes = map(_outcome, predict_each(model, rows))
+        return [
+            Scored(block.path, outcome, block.first + number, id=_id(row, id_column))
+            for number, (row, outcome) in enumerate(zip(rows, outcomes, strict=True))
+        ]
+
+    @cached_property
+    def _wanted(self) -> frozenset[str]:
+        """Columns of a table that the model or the scores use."""
+        names = {self._job.id_column} if self._job.id_column else set()
+        preparation = self._model.preparation
+        if not isinstance(preparation, TablePreparation):
+            return frozenset(names | {"text"})
+        for column in preparation.columns:
+            names |= {column.name, *column.features}
+        return frozenset(names)
+
+
+def score_rows(rows: Any, job: str) -> Any:
+    """Score the blocks of one block of Ray Data.
+
+    Parameters
+    ----------
+    rows
+        Column ``block``, each as JSON.
+    job
+        `Job` as JSON.
+
+    Returns
+    -------
+    dict
+        Column ``outcome``: the counts of each block as JSON, or class and message of the error. An
+        exception would reach the driver wrapped in a page of Ray's traceback.
+    """
+    scorer = _scorer(job)
+    outcomes = [json.dumps(_outcome_of(scorer, str(text))) for text in rows["block"]]
+    return {"outcome": np.array(outcomes, dtype=object)}
+
+
+@lru_cache(maxsize=1)
+def _scorer(job: str) -> Scorer:
+    """Return the scorer that all blocks of a job share in this process."""
+    return Scorer(Job.from_json(job))
+
+
+def _outcome_of(scorer: Scorer, block: str) -> dict[str, object]:
+    try:
+        counts = scorer.score(block_from_json(block))
+    except (ModelError, StoreError) as error:
+        kind = ModelError if isinstance(error, ModelError) else StoreError
+        return {"error": kind.__name__, "message": str(error)}
+    return {"labels": counts.labels, "failures": counts.failures}
+
+
+_CRASH = Fault(
+    "crash",
+    f"Reading this file ended the process {MAX_CRASHES} times (crash or out of memory).",
+)
+
+
+def _outcome(answer: Prediction | InputError) -> Prediction | Fault:
+    return Fault.of(answer) if isinstance(answer, InputError) else answer
+
+
+def _id(row: Row, column: str | None) -> str | None:
+    return None if column is None else text_of(row.get(column), ())
+
+
+def _as_text(content: bytes) -> str | Fault:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return Fault("invalid", f"The text is not UTF-8: {error}.")

@@ -1,0 +1,72 @@
+"""Tables read in parts hold the same cells as tables read whole."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import feather
+
+from tunesmith.datasets.table_files import read_table, table_batches
+from tunesmith.errors import DatasetError
+from tunesmith.inference.tables import records_of
+
+FRAME = pd.DataFrame(
+    {
+        "number": [n / 8 for n in range(10)],
+        "whole": range(10),
+        "text": [f"größer {n}" for n in range(10)],
+        "flag": [True, False] * 5,
+        "missing": [None, "a", "", "NA", "b"] * 2,
+    }
+)
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "utf8.csv": lambda p: FRAME.to_csv(p, index=False),
+    "windows.csv": lambda p: FRAME.to_csv(p, index=False, encoding="cp1252"),
+    "utf16.csv": lambda p: FRAME.to_csv(p, index=False, encoding="utf-16"),
+    "semicolons.txt": lambda p: FRAME.to_csv(p, index=False, sep=";", decimal=","),
+    "numbered.csv.xz": FRAME.to_csv,
+    "tabs.tsv.bz2": lambda p: FRAME.to_csv(p, index=False, sep="\t"),
+    "t.parquet": lambda p: FRAME.to_parquet(p, row_group_size=4),
+    "named.parquet": lambda p: FRAME.set_index("text").to_parquet(p),
+    "t.arrow": lambda p: FRAME.to_feather(p, chunksize=3),
+    "t.xlsx": lambda p: FRAME.to_excel(p, index=False),
+    "t.jsonl": lambda p: FRAME.to_json(p, orient="records", lines=True),
+    "t.json": lambda p: FRAME.to_json(p, orient="records"),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_parts_of_a_table_hold_the_cells_of_the_whole(name: str, tmp_path: Path) -> None:
+    WRITERS[name](tmp_path / name)
+    parts = [records_of(part) for part in table_batches(tmp_path / name, 4)]
+    assert max(map(len, parts)) <= 4
+    assert [dict(sorted(row.items())) for part in parts for row in part] == [
+        dict(sorted(row.items())) for row in records_of(read_table(tmp_path / name))
+    ]
+
+
+def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
+    for n in range(2):
+        FRAME.to_parquet(tmp_path / f"{n}.parquet")
+    assert [len(part) for part in table_batches(tmp_path, 15)] == [15, 5]
+
+
+def test_whole_numbers_stay_whole_beside_missing_ones(tmp_path: Path) -> None:
+    table = pa.table({"n": pa.array([1, None, 3], pa.int64())})
+    pq.write_table(table, tmp_path / "t.parquet")
+    feather.write_feather(table, tmp_path / "t.arrow")
+    (tmp_path / "t.jsonl").write_text('{"n": 1}\n{"other": 2}\n\n{"n": 3}\n')
+    for name in ("t.parquet", "t.arrow", "t.jsonl"):
+        cells = [row["n"] for part in table_batches(tmp_path / name, 9) for row in records_of(part)]
+        assert [repr(cell) for cell in cells] == ["1", "None", "3"], name
+
+
+def test_what_is_no_table_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    (tmp_path / "t.jsonl").write_text("[1]")
+    for name in ("t.parquet", "t.jsonl", "nowhere.csv"):
+        with pytest.raises(DatasetError, match=name):
+            list(table_batches(tmp_path / name, 9))
