@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tunesmith.api.ingestion import ingest
     from tunesmith.api.models import load_model
     from tunesmith.api.promotion import promote
+    from tunesmith.api.scoring import score
     from tunesmith.api.search import tune
     from tunesmith.api.stores import open_store
     from tunesmith.errors import TunesmithError
@@ -44,6 +45,7 @@ __all__ = [
     "load_model",
     "open_store",
     "promote",
+    "score",
     "tune",
 ]
 
@@ -58,6 +60,7 @@ _HOMES = {
     "load_model": "tunesmith.api.models",
     "open_store": "tunesmith.api.stores",
     "promote": "tunesmith.api.promotion",
+    "score": "tunesmith.api.scoring",
     "tune": "tunesmith.api.search",
 }
 

@@ -24,6 +24,7 @@ PUBLIC = [
     "load_model",
     "open_store",
     "promote",
+    "score",
     "tune",
 ]
 FUNCTIONS = [name for name in PUBLIC if inspect.isfunction(getattr(tunesmith, name))]
