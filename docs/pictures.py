@@ -195,7 +195,7 @@ def main() -> None:
     terminal("demo", "tunesmith demo", [("tunesmith demo --once", demo)])
     steps = ("leaderboard", "evaluate composer", "history composer")
     terminal("commands", "tunesmith", [(f"tunesmith {s}", run(*s.split())) for s in steps])
-    pieces = sorted((Path.home() / ".tunesmith" / "demo" / "scores" / "bach").rglob("*.mid"))
+    pieces = sorted((Path.home() / ".tunesmith" / "demo" / "scores" / "Bach").rglob("*.mid"))
     with browser() as open_page:
         picture_of_the_page(open_page, max(pieces, key=lambda path: path.stat().st_size))
         pictures_of_files(open_page)

@@ -48,6 +48,7 @@ INDIRECT = {
     "ipykernel": "nbclient, to run the notebook of examples/",
     "ruff": "make check",
     "mypy": "make check",
+    "setuptools": "uv, to build the wheel for its tests",
     "pytest-cov": "make coverage",
     "pytest-xdist": "make test",
     "pandas-stubs": "mypy",

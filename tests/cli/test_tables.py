@@ -103,6 +103,13 @@ EVALUATION = {
             "recall": {"Bach": INTERVAL},
         },
     ],
+    "open_set": {"false_alarms": INTERVAL, "coverage": INTERVAL, "set_size": 1.08},
+    "detector": {"promised": 0.05},
+    "no_detector": None,
+    "other_labels": [
+        {"data": "recitals@b5f5488b8712", "items": 1_029, "labels": 91,
+         "recognised": INTERVAL, "confidence": 0.55},
+    ],
     "audit": [
         {"check": "columns", "result": "leak", "message": "`genre_code` is a copy of the target."},
         {"check": "groups", "result": "clear", "message": "No group is on two sides."},
@@ -112,7 +119,7 @@ EVALUATION = {
         "champion": {"metric": "accuracy", "version": 3, "difference": INTERVAL, "rows": 242}
     },
     "report": "/store/reports/composer/20261129T081809-8521/report.html",
-}
+}  # fmt: skip
 BOARD = {
     "rows": [
         {
@@ -189,6 +196,8 @@ HISTORY = {
                 "as transcribed",
                 "133 near-duplicates",
                 "LEAK, columns",
+                "None of these",
+                "91 other labels",
             ),
         ),
         (history._show, HISTORY, ("2026-11-29", "promote", "champion version 2")),
