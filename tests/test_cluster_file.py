@@ -199,3 +199,55 @@ def test_machines_stay_while_they_were_idle_for_a_moment_only(cluster: dict[str,
     scaler = Autoscaler(cluster)
     scaler.launch(scaler.step([{"CPU": 1.0, "GPU": 1.0}], []), idle_s=30)
     assert not scaler.step([], []).to_terminate
+
+
+@pytest.mark.slow
+def test_rays_aws_provider_makes_tags_and_ends_the_machines(
+    cluster: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ray up` against an AWS in this process: instance types, roles and ports are AWS's own."""
+    from moto import mock_aws
+    from ray.autoscaler._private.aws import config as aws
+    from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
+    from ray.autoscaler._private.util import prepare_config
+    from ray.autoscaler.tags import TAG_RAY_LAUNCH_CONFIG, TAG_RAY_NODE_KIND, TAG_RAY_USER_NODE_TYPE
+
+    # Ray puts the key of the machines into ~/.ssh.
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "tests")
+    # A new role takes AWS a while.
+    monkeypatch.setattr(aws.time, "sleep", lambda _: None)
+    with mock_aws(config={"iam": {"load_aws_managed_policies": True}}):
+        config = aws.bootstrap_aws(prepare_config(copy.deepcopy(cluster)))
+        types = config["available_node_types"]
+        assert "IamInstanceProfile" in config["head_node"]
+        provider = AWSNodeProvider(config["provider"], config["cluster_name"])
+        for name, node in types.items():
+            wanted = {**node["node_config"], **(config["head_node"] if name == "head" else {})}
+            kind = "head" if name == "head" else "worker"
+            tags = {
+                TAG_RAY_USER_NODE_TYPE: name,
+                TAG_RAY_LAUNCH_CONFIG: "one",
+                TAG_RAY_NODE_KIND: kind,
+            }
+            provider.create_node(wanted, tags, 1)
+        machines = provider.non_terminated_nodes({})
+        assert len(machines) == len(types)
+        for machine in machines:
+            name = provider.node_tags(machine)[TAG_RAY_USER_NODE_TYPE]
+            instance = provider.ec2.Instance(machine)
+            assert instance.instance_type == types[name]["node_config"]["InstanceType"]
+            is_spot = instance.instance_lifecycle == "spot"
+            assert is_spot == ("InstanceMarketOptions" in types[name]["node_config"])
+            assert (instance.iam_instance_profile is not None) == (name == "head")
+        wanted_group = cluster["provider"]["security_group"]["GroupName"]
+        (group,) = provider.ec2.security_groups.filter(GroupNames=[wanted_group])
+        ports = {
+            rule.get("FromPort")
+            for rule in group.ip_permissions
+            if any(ip["CidrIp"] == "0.0.0.0/0" for ip in rule["IpRanges"])
+        }
+        assert ports == {22}
+        provider.terminate_nodes(machines)
+        assert provider.non_terminated_nodes({}) == []
