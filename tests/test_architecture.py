@@ -29,7 +29,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "inference": ({"artifacts", "midi", "datasets"}, {"onnxruntime", "onnx", "pandas"}),
     "tuning": ({"artifacts", "tasks", "models", "datasets"},
                {"ray", "optuna", "pandas", "pyarrow", "sklearn", "tensorboardX", "mlflow"}),
-    "evaluation": ({"artifacts", "midi", "datasets", "tasks", "inference", "registry"},
+    "evaluation": ({"artifacts", "midi", "datasets", "models", "tasks", "inference", "registry"},
                    {"sklearn", "pandas", "pyarrow", "onnxruntime"}),
     "reports": ({"artifacts", "midi", "datasets", "evaluation"},
                 {"matplotlib", "pandas", "pyarrow", "sklearn"}),

@@ -23,6 +23,7 @@ def ingest(
     label: str | None = None,
     composers: str | Sequence[str] | None = None,
     composer_table: str | Path | None = None,
+    corrections: str | Path | None = None,
     frames_per_second: float | None = None,
     chunk_frames: int | None = None,
     hop_frames: int | None = None,
@@ -52,6 +53,8 @@ def ingest(
         Keep these composers only: a sequence of names, or text with commas between them.
     composer_table
         YAML file that extends the table of composers' names.
+    corrections
+        CSV of labels to correct: columns path, label_before, label_after, reason.
     frames_per_second
         Frame rate of the piano rolls in Hz; 10 by default.
     chunk_frames, hop_frames
@@ -99,6 +102,7 @@ def ingest(
         "label": label,
         "composers": tuple(filter(None, composers or ())) or None,
         "composer_table": None if composer_table is None else str(composer_table),
+        "corrections": None if corrections is None else str(corrections),
         "loss_budget": loss_budget,
     }
     made = load_parameters(parameters, {k: v for k, v in chosen.items() if v is not None})

@@ -24,6 +24,8 @@ __all__ = [
     "API_KEYS",
     "CARD",
     "CLUSTER",
+    "DIAGNOSIS",
+    "DIAGNOSIS_PAGE",
     "HISTORY",
     "MANIFEST",
     "OUTPUT",
@@ -67,6 +69,8 @@ _LATEST = "latest.json"
 _STAGING_PREFIX = ".staging-"
 # Files inside an artefact's folder.
 MANIFEST = "manifest.json"
+DIAGNOSIS = "doctor.json"
+DIAGNOSIS_PAGE = "doctor.html"
 RECORD = "run.json"
 PLAN = "plan.json"
 OWNER = "owner.json"

@@ -5,7 +5,8 @@ from typing import ClassVar
 from pydantic import Field, model_validator
 
 from tunesmith.artifacts import layout
-from tunesmith.artifacts.documents import Document, JsonObject, Section
+from tunesmith.artifacts.corrections import AppliedCorrections
+from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
 from tunesmith.artifacts.gaps import left_out, readable
 from tunesmith.artifacts.pointers import point
 from tunesmith.artifacts.store import Store
@@ -113,6 +114,7 @@ class Manifest(Document):
     notices: list[str] = Field(
         default_factory=list, description="Labels that look wrong, for people to judge."
     )
+    corrections: AppliedCorrections | None = absent("Labels that a person corrected.")
     tables: dict[str, list[TableFile]]
     columns: dict[str, dict[str, str]] = Field(description="Arrow type of each column.")
     code_version: str

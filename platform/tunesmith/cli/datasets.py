@@ -1,9 +1,10 @@
-"""``tunesmith datasets``: list, show, draw and remove dataset versions."""
+"""``tunesmith datasets``: list, show, draw, check and remove dataset versions."""
 
 from typing import Any
 
 import click
 
+from tunesmith.cli import dataset_doctor
 from tunesmith.cli.command import command
 from tunesmith.cli.tables import Column, console, print_table
 from tunesmith.cli.wording import count, local_time, size
@@ -28,7 +29,7 @@ _TABLES = (
 
 @click.group()
 def main() -> None:
-    """List, show, draw and remove dataset versions."""
+    """List, show, draw, check and remove dataset versions."""
 
 
 def _show_list(result: dict[str, Any]) -> None:
@@ -149,4 +150,5 @@ def _remove(*, store: str | None, name: str, version: str) -> dict[str, Any]:
 main.add_command(_list, "list")
 main.add_command(_show, "show")
 main.add_command(_card, "card")
+main.add_command(dataset_doctor.main, "doctor")
 main.add_command(_remove, "remove")

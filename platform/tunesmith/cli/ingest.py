@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from tunesmith.cli.progress import counting
 from tunesmith.cli.tables import Column, print_table
 from tunesmith.cli.wording import count
 from tunesmith.errors import UsageError
+
+if TYPE_CHECKING:
+    from tunesmith.artifacts.corrections import AppliedCorrections
 
 _LABELS = (Column("files", right=True), Column("label", folds=True))
 _SUMMARY = (Column(""), Column("", folds=True))
@@ -26,6 +29,8 @@ def _show(result: dict[str, Any]) -> None:
             click.echo(f"Cannot be read: {reject['path']}: {reject['message']}")
         for suffix, number in result["ignored_suffixes"].items():
             click.echo(f"Ignored: {count(number, 'file')}: {suffix}")
+        for heading, text in _corrections(result):
+            click.echo(f"{heading.capitalize()}: {text}")
         for notice in result["notices"]:
             click.echo(f"Check: {notice}")
         return
@@ -74,10 +79,34 @@ def _summary(result: dict[str, Any]) -> Iterator[list[str]]:
             f"pieces ({share:.1%}) beside their own duplicate; splits here keep clusters whole"
         ),
     ]
+    yield from _corrections(result)
     for notice in result["notices"]:
         yield ["check", notice]
     if "card" in result:
         yield ["card", str(result["card"])]
+
+
+def _dumped(corrections: "AppliedCorrections | None") -> dict[str, Any]:
+    """Return the rows of a correction table as part of the result; nothing without a table."""
+    return {} if corrections is None else {"corrections": corrections.json_object()}
+
+
+def _corrections(result: dict[str, Any]) -> Iterator[list[str]]:
+    """Yield lines on the rows of a correction table: a count, and each that was not applied."""
+    table = result.get("corrections")
+    if table is None:
+        return
+    outcomes = Counter(row["outcome"] for row in table["rows"])
+    applied = outcomes.pop("applied", 0)
+    others = "".join(f"; {number:,} {outcome}" for outcome, number in outcomes.items())
+    rows = count(len(table["rows"]), "row")
+    yield ["corrections", f"{applied:,} of {rows} of {table['table']} applied{others}"]
+    for row in table["rows"]:
+        if row["outcome"] == "applied":
+            continue
+        label = f" {row['label_found']}" if row["outcome"] == "has another label" else ""
+        change = f"{row['label_before'] or '(no label)'} to {row['label_after']}"
+        yield ["not applied", f"{row['path']}, {change}: {row['outcome']}{label}"]
 
 
 @command(
@@ -85,7 +114,7 @@ def _summary(result: dict[str, Any]) -> Iterator[list[str]]:
     extras=("train",),
     continues=(),
     sections={
-        "Labels": ("label", "composers", "composer_table"),
+        "Labels": ("label", "composers", "composer_table", "corrections"),
         "Chunks": ("frames_per_second", "chunk_frames", "hop_frames"),
         "Rules": ("loss_budget", "parameters"),
         "Where": ("store", "address"),
@@ -109,6 +138,12 @@ def _summary(result: dict[str, Any]) -> Iterator[list[str]]:
     type=click.Path(),
     metavar="FILE",
     help="YAML with more spellings of composers' names; none keeps labels as they are written.",
+)
+@click.option(
+    "--corrections",
+    type=click.Path(),
+    metavar="FILE",
+    help="CSV of labels to correct, as tunesmith datasets doctor writes it.",
 )
 @click.option("--frames-per-second", type=float, metavar="N", help="Frame rate of the rolls  [10]")
 @click.option("--chunk-frames", type=int, metavar="N", help="Frames in a chunk  [150]")
@@ -141,6 +176,7 @@ def main(
     label: str | None,
     composers: str | None,
     composer_table: str | None,
+    corrections: str | None,
     frames_per_second: float | None,
     chunk_frames: int | None,
     hop_frames: int | None,
@@ -177,6 +213,7 @@ def main(
         "label": label,
         "composers": wanted or None,
         "composer_table": composer_table,
+        "corrections": corrections,
         "loss_budget": loss_budget,
     }
     made = load_parameters(parameters, {k: v for k, v in chosen.items() if v is not None})
@@ -197,6 +234,7 @@ def main(
             "rejects": [{"path": r.path, "message": r.message} for r in inventory.unlisted],
             "ignored_suffixes": ignored,
             "notices": inventory.notices,
+            **_dumped(inventory.corrections),
         }
     from tunesmith.artifacts.store import Store
 
@@ -211,7 +249,7 @@ def main(
             on_progress=advance,
         )
     shown = {"name", "version", "content_hash", "counts", "labels", "leak", "notices", "sources"}
-    result = manifest.model_dump(mode="json", include=shown)
+    result = manifest.model_dump(mode="json", include=shown) | _dumped(manifest.corrections)
     if card:
         from tunesmith.datasets.reader import Dataset
         from tunesmith.reports.data_card import write_card

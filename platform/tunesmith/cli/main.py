@@ -13,7 +13,7 @@ __all__ = ["SECTIONS", "main"]
 SECTIONS: dict[str, dict[str, str]] = {
     "Data": {
         "ingest": "Read MIDI files into a dataset version.",
-        "datasets": "List, show, draw and remove dataset versions.",
+        "datasets": "List, show, draw, check and remove dataset versions.",
     },
     "Models": {
         "tune": "Search model families and settings for one task or many.",

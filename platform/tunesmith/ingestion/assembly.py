@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tunesmith.artifacts.corrections import AppliedCorrections
 from tunesmith.artifacts.manifest import Counts, LeakReport
 from tunesmith.datasets.schema import DUPLICATES, FINGERPRINTS, REJECTS, piece_schema
 from tunesmith.datasets.splits import leaked, split_pieces
@@ -252,7 +253,12 @@ def count(account: Account, pieces: pa.Table, ignored: int, n_notes: int) -> Cou
     )
 
 
-def content_hash(processing_key: str, pieces: pa.Table, account: Account) -> str:
+def content_hash(
+    processing_key: str,
+    pieces: pa.Table,
+    account: Account,
+    corrections: AppliedCorrections | None = None,
+) -> str:
     """Return the digest of the content of a version, independent of how and when it was made.
 
     The bytes of a piece and the processing key determine its rolls, notes and features, so the
@@ -269,6 +275,8 @@ def content_hash(processing_key: str, pieces: pa.Table, account: Account) -> str
         digest.update(json.dumps([reject.path, reject.stage, reject.error, reject.sha256]).encode())
     for file, sha256 in account.duplicates:
         digest.update(json.dumps([file.entry.path, sha256]).encode())
+    if corrections is not None:
+        digest.update(corrections.model_dump_json().encode())
     return digest.hexdigest()
 
 
@@ -277,6 +285,7 @@ def inputs_hash(
     labelled: Sequence[Labelled],
     rows: Mapping[str, FileRow],
     unlisted: Iterable[Reject],
+    corrections: AppliedCorrections | None = None,
 ) -> str:
     """Return the digest of all inputs; a version with equal inputs already exists."""
     digest = hashlib.sha256(processing_key.encode())
@@ -286,6 +295,8 @@ def inputs_hash(
         digest.update(json.dumps([file.entry.path, outcome, file.raw, file.label]).encode())
     for reject in unlisted:
         digest.update(json.dumps([reject.path, reject.error]).encode())
+    if corrections is not None:
+        digest.update(corrections.model_dump_json().encode())
     return digest.hexdigest()
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from tunesmith.artifacts.corrections import AppliedCorrections
+from tunesmith.ingestion.corrections import apply_corrections, read_corrections
 from tunesmith.ingestion.labels import Labelled, label_files
 from tunesmith.ingestion.notices import label_notices
 from tunesmith.ingestion.parameters import IngestParameters
@@ -31,6 +34,8 @@ class Inventory:
         Number of files left out because their label was not selected.
     notices
         Sentences about labels that look wrong.
+    corrections
+        Rows of the correction table and what became of each; None without a table.
     """
 
     labelled: list[Labelled]
@@ -38,6 +43,7 @@ class Inventory:
     listing: Listing
     unwanted: int
     notices: list[str]
+    corrections: AppliedCorrections | None = None
 
 
 def take_inventory(sources: Sequence[str], parameters: IngestParameters) -> Inventory:
@@ -46,19 +52,23 @@ def take_inventory(sources: Sequence[str], parameters: IngestParameters) -> Inve
     Raises
     ------
     UsageError
-        If a source does not exist, a label rule cannot be used, or a selected composer does not
-        occur (the message lists similar names that do).
+        If a source does not exist, a label rule or a correction table cannot be used, or a
+        selected composer does not occur (the message lists similar names that do).
     """
     listing = list_sources(sources, parameters.archives)
     table = None
     if parameters.composer_table != NO_TABLE:
         table = ComposerTable.load(parameters.composer_table)
     labels = label_files(listing.entries, parameters.label, table)
-    labelled = labels.files
+    labelled, corrections = labels.files, None
+    if parameters.corrections is not None:
+        path = Path(parameters.corrections)
+        labelled, corrections = apply_corrections(labelled, read_corrections(path), path.name)
     notices = [*labels.notices, *label_notices(labelled, table)]
     if not parameters.composers:
-        return Inventory(labelled, listing.rejects, listing, 0, notices)
+        return Inventory(labelled, listing.rejects, listing, 0, notices, corrections)
     present = {file.label for file in labelled if file.label is not None}
     wanted = set((table or ComposerTable.load()).require(parameters.composers, present))
     chosen = [file for file in labelled if file.label in wanted]
-    return Inventory(chosen, listing.rejects, listing, len(labelled) - len(chosen), notices)
+    unwanted = len(labelled) - len(chosen)
+    return Inventory(chosen, listing.rejects, listing, unwanted, notices, corrections)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from tunesmith.errors import UsageError
 from tunesmith.ingestion.sources import MIDI_SUFFIXES, Entry
 
-__all__ = ["LabelTable"]
+__all__ = ["LabelTable", "decoded", "path_key", "separator"]
 
 PATH_COLUMNS = (
     "path", "file", "filename", "file_name", "filepath", "file_path", "midi_filename", "midi_path",
@@ -51,7 +51,7 @@ class LabelTable:
     def __post_init__(self) -> None:
         """Index the rows by every ending of their paths."""
         for number, (path, _) in enumerate(self.rows):
-            key = _key(path)
+            key = path_key(path)
             self._exact.setdefault(key, []).append(number)
             parts = key.split("/")
             for start in range(len(parts)):
@@ -67,12 +67,12 @@ class LabelTable:
             If the file cannot be read, or has no columns of paths and labels.
         """
         try:
-            text = _decoded(path.read_bytes())
+            text = decoded(path.read_bytes())
         except OSError as error:
             msg = f"The label table {path} cannot be read: {error}. Check the path."
             raise UsageError(msg) from error
         try:
-            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text)))
+            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator(text)))
         except csv.Error as error:
             msg = f"The label table {path} cannot be read: {error}. Save it as CSV again."
             raise UsageError(msg) from error
@@ -96,10 +96,10 @@ class LabelTable:
     def label(self, entry: Entry) -> str:
         """Return the label of a file; empty if no row fits, or rows disagree."""
         for path in (entry.path, entry.path.partition("/")[2], entry.relative):
-            if numbers := self._exact.get(_key(path)):
+            if numbers := self._exact.get(path_key(path)):
                 return self._take(entry, numbers)
         # The longest ending of the file's path that a row's path is, or ends in.
-        parts = _key(entry.path).split("/")
+        parts = path_key(entry.path).split("/")
         for start in range(len(parts)):
             ending = "/".join(parts[start:])
             if numbers := self._exact.get(ending) or self._by_ending.get(ending):
@@ -141,7 +141,7 @@ def _listed(paths: Sequence[str]) -> str:
     return ", ".join(paths[:SHOWN_ROWS]) + more
 
 
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
     """Return the text of a file in UTF-8, UTF-16 or, if it is neither, Windows-1252."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16")
@@ -153,7 +153,7 @@ def _decoded(data: bytes) -> str:
     return data.decode("latin-1")
 
 
-def _separator(text: str) -> str:
+def separator(text: str) -> str:
     """Return the separator that the header line has most of."""
     header = text.split("\n", 1)[0]
     return max(SEPARATORS, key=header.count)
@@ -164,7 +164,7 @@ def _column(columns: Sequence[str], names: Iterable[str]) -> int | None:
     return next((spelled.index(name) for name in names if name in spelled), None)
 
 
-def _key(path: str) -> str:
+def path_key(path: str) -> str:
     """Return a path in the form in which rows and files are compared."""
     text = unicodedata.normalize("NFC", path.replace("\\", "/")).casefold().strip()
     text = str(PurePosixPath(text.lstrip("/")))

@@ -73,6 +73,9 @@ class IngestParameters(_Parameters):
         default=None,
         description="YAML file that extends the shipped table of names; none for no table.",
     )
+    corrections: str | None = Field(
+        default=None, description="CSV of labels to correct: path, label_before, label_after."
+    )
     loss_budget: float = Field(
         default=0.05, ge=0, le=1, description="Share of files that may be rejected."
     )

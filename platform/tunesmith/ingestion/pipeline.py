@@ -98,7 +98,11 @@ def ingest(
         if (
             prior
             and assembly.inputs_hash(
-                parameters.processing_key(), inventory.labelled, rows, inventory.unlisted
+                parameters.processing_key(),
+                inventory.labelled,
+                rows,
+                inventory.unlisted,
+                inventory.corrections,
             )
             == prior.manifest.inputs_hash
         ):

@@ -158,7 +158,7 @@ class Version:
     ) -> Manifest:
         parameters = self.parameters
         key = parameters.processing_key()
-        digest = assembly.content_hash(key, pieces, account)
+        digest = assembly.content_hash(key, pieces, account, self.inventory.corrections)
         labels = Counter(label for label in pieces["label"].to_pylist() if label is not None)
         clusters = pieces["cluster"].to_numpy()
         listing = self.inventory.listing
@@ -170,7 +170,11 @@ class Version:
             sources=listing.sources,
             content_hash=digest,
             inputs_hash=assembly.inputs_hash(
-                key, self.inventory.labelled, self.rows, self.inventory.unlisted
+                key,
+                self.inventory.labelled,
+                self.rows,
+                self.inventory.unlisted,
+                self.inventory.corrections,
             ),
             counts=assembly.count(
                 account, pieces, listing.ignored.total() + self.inventory.unwanted, n_notes
@@ -179,6 +183,7 @@ class Version:
             feature_names=list(FEATURE_NAMES),
             leak=assembly.leak_report(pieces["label"].to_pylist(), clusters),
             notices=[*self.inventory.notices, *mixture_notices(pieces)],
+            corrections=self.inventory.corrections,
             tables=tables,
             columns=self._columns(tables),
             code_version=version("tunesmith"),

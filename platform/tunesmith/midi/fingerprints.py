@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from tunesmith.midi.compiled import compiled
 from tunesmith.midi.score import Score
 
-__all__ = ["DuplicateRule", "duplicate_clusters", "fingerprint", "note_hash"]
+__all__ = [
+    "DuplicateRule",
+    "duplicate_clusters",
+    "fingerprint",
+    "note_hash",
+    "same_music",
+    "shared_share",
+]
 
 CHORD_SPREAD_S = 0.035
 """Onsets at most this far apart belong to one chord; allows for 10 ms of jitter either way."""
@@ -199,7 +206,7 @@ def duplicate_clusters(
     parent = list(range(len(fingerprints)))
     for a, b in zip(left.tolist(), right.tolist(), strict=True):
         root_a, root_b = _root(parent, a), _root(parent, b)
-        if root_a != root_b and _same_music(fingerprints[a], fingerprints[b], rule):
+        if root_a != root_b and same_music(fingerprints[a], fingerprints[b], rule):
             parent[max(root_a, root_b)] = min(root_a, root_b)
     roots = np.array([_root(parent, i) for i in range(len(parent))], dtype=np.int64)
     _, labels = np.unique(roots, return_inverse=True)
@@ -247,12 +254,25 @@ def _root(parent: list[int], i: int) -> int:
     return i
 
 
-def _same_music(a: NDArray[np.uint64], b: NDArray[np.uint64], rule: DuplicateRule) -> bool:
-    """Return whether two fingerprints, cut at the same threshold, share enough hashes."""
+def same_music(
+    a: NDArray[np.uint64], b: NDArray[np.uint64], rule: DuplicateRule | None = None
+) -> bool:
+    """Return whether two fingerprints share enough hashes to be the same music."""
+    shared, smaller = _overlap(a, b)
+    return bool(shared >= (rule or DuplicateRule()).shared_needed(np.array(smaller)))
+
+
+def shared_share(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> float:
+    """Return the share of the smaller fingerprint that the larger one holds too."""
+    shared, smaller = _overlap(a, b)
+    return shared / smaller if smaller else 0.0
+
+
+def _overlap(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> tuple[int, int]:
+    """Return the shared hashes of two fingerprints, cut alike, and the size of the smaller one."""
     limit = min(_threshold(a), _threshold(b))
     a, b = a[: np.searchsorted(a, limit, "right")], b[: np.searchsorted(b, limit, "right")]
-    shared = np.intersect1d(a, b, assume_unique=True).size
-    return bool(shared >= rule.shared_needed(np.array(min(a.size, b.size))))
+    return np.intersect1d(a, b, assume_unique=True).size, min(a.size, b.size)
 
 
 def _threshold(sketch: NDArray[np.uint64]) -> np.uint64:

@@ -154,6 +154,16 @@ class _Card:
             )
         return rows
 
+    @property
+    def correction_rows(self) -> list[Sequence[str]]:
+        """Rows of the correction table: those that changed nothing first."""
+        table = self.manifest.corrections
+        rows = [*table.not_applied, *table.applied] if table else []
+        return [
+            [_file(row.path), row.label_before, row.label_after, row.reason, row.outcome]
+            for row in rows
+        ]
+
     # --- duplicates and rejects
 
     @property

@@ -1,6 +1,12 @@
-"""Pages from templates: one file each, without scripts or requests, light or dark as preferred."""
+"""Pages from templates: one file each, without requests, light or dark as preferred.
 
+Only the page of the label doctor has a script, which its policy names by hash.
+"""
+
+import base64
+import hashlib
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -11,7 +17,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from matplotlib.figure import Figure
 
-__all__ = ["counted", "percent", "render"]
+__all__ = ["counted", "percent", "render", "script"]
 
 _WIDEST_REM, _REM_PER_INCH = 59, 6.4
 # A plot up to this width is shown whole on a phone; wider ones are scrolled.
@@ -29,6 +35,26 @@ def render(template: str, **content: object) -> str:
         Values for the template. Text is escaped.
     """
     return _environment().get_template(template).render(**content)
+
+
+def script(name: str) -> tuple[Markup, str]:
+    """Return a script from ``reports/templates/``, and the hash by which a policy allows it.
+
+    Parameters
+    ----------
+    name
+        Name of the file.
+
+    Returns
+    -------
+    Markup
+        The script, to stand alone in a ``script`` element.
+    str
+        Its source expression for a Content-Security-Policy, such as ``'sha256-…'``.
+    """
+    text = (files("tunesmith.reports") / "templates" / name).read_text(encoding="utf-8")
+    digest = hashlib.sha256(text.encode()).digest()
+    return Markup(text), f"'sha256-{base64.b64encode(digest).decode()}'"  # noqa: S704 - ours
 
 
 @cache
