@@ -18,7 +18,7 @@ PACKAGE = ROOT / "platform" / "tunesmith"
 BASE = {"errors", "extras", "plugins", "registries", "yaml_files"}
 # room: (rooms it may import, third-party packages that only some rooms may import)
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
-    "midi": (set(), {"symusic", "pretty_midi", "numba"}),
+    "midi": (set(), {"symusic", "pretty_midi", "numba", "music21"}),
     "artifacts": (set(), {"pandas", "pyarrow", "mlflow"}),
     "datasets": ({"artifacts", "midi"}, {"pandas", "pyarrow", "sklearn"}),
     "ingestion": ({"artifacts", "midi", "datasets"}, {"ray", "pyarrow", "pandas", "music21"}),

@@ -22,6 +22,7 @@ SERVED: dict[str, tuple[str, ...]] = {
     ),
     "serve": ("artifacts/buckets.py", "cluster", "inference", "serving"),
     "demo": ("ingestion/corpus.py",),
+    "scores": ("midi/scores.py",),
     "testing": ("testing",),
 }  # fmt: skip
 # Extras that are another's names plus one build of TensorFlow and XGBoost.

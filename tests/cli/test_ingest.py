@@ -59,7 +59,7 @@ def test_a_dry_run_reads_nothing_and_writes_nothing(store, corpus):
     (corpus / "Bach" / "bad.zip").write_bytes(b"no archive")
     done = run(ingest_job, corpus, "--name", "small", "--store", store.uri, "--dry-run")
     assert done.exit_code == 0
-    assert "8 files would be read, 0 ignored." in done.output
+    assert "8 files would be read (8 .mid), 0 ignored." in done.output
     assert re.search(r"5 +Bach", done.output)
     assert "bad.zip: The archive cannot be opened" in done.output
     assert not Path(store.uri).exists()

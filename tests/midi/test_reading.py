@@ -25,6 +25,7 @@ from tunesmith.midi.errors import (
     MidiLimitExceeded,
     NoNotes,
     NotMidi,
+    NotScore,
     TruncatedMidi,
     UnreadableMidi,
 )
@@ -166,8 +167,9 @@ class TestRefusals:
         ("data", "error", "stage", "says"),
         [
             (b"", EmptyFile, "read", "0 bytes"),
-            (b"<html>not found</html>" * 40, NotMidi, "read", "No MThd header"),
-            (b"PK\x03\x04" + bytes(600), NotMidi, "read", "PK"),
+            (b"Not found. " * 40, NotMidi, "read", "No MThd header"),
+            (b"<html>not found</html>" * 40, NotScore, "read", "its root is <html>"),
+            (b"PK\x03\x04" + bytes(600), UnreadableMidi, "parse", "archive of the score"),
             (b"MThd\x00\x00", TruncatedMidi, "read", "inside its header"),
             (midi_file(), TruncatedMidi, "read", "No track"),
             (midi_file(b""), NoNotes, "parse", "no notes"),

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.midi.test_scores import ABC, KERN, MUSICXML, archived
 from tests.serving.conftest import COMPOSERS, local_client, write_bundle
 from tunesmith.artifacts.store import Store
 from tunesmith.inference import pieces
@@ -63,6 +64,27 @@ def test_a_raw_body_and_a_form_get_the_same_answer(
     assert len(answer["segments"]) > 1
     assert answer["piece"]["notes"] == 200
     assert answer["model"] == {"name": "composer", "version": 1, "dataset": "tiny@0123456789ab"}
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (MUSICXML, "application/vnd.recordare.musicxml+xml"),
+        (archived(MUSICXML), "application/vnd.recordare.musicxml"),
+        (ABC, "text/vnd.abc"),
+        (KERN, "application/octet-stream"),
+    ],
+)
+def test_a_score_is_read_like_midi(client: TestClient, data: bytes, kind: str) -> None:
+    answer = client.post("/v1/composer", content=data, headers={"Content-Type": kind})
+    assert answer.status_code == 200
+    assert answer.json()["piece"]["notes"] == 4
+
+
+def test_xml_that_is_no_score_is_told(client: TestClient) -> None:
+    answer = client.post("/v1/composer", content=b"<html/>", headers=MIDI)
+    assert answer.status_code == 422
+    assert "its root is <html>" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("inputs", [("features",), ("chunks", "features")])

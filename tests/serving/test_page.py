@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.midi.test_scores import MUSICXML
 from tests.serving.browser import Tab, find_chromium, open_tab
 from tests.serving.conftest import TASKS, served, write_bundle
 from tests.serving.http.test_auth import make_key
@@ -137,6 +138,15 @@ def test_every_built_in_piece_is_read_alike_here_and_there(page: Page) -> None:
         expect_answer(page)
         own = page.inner_text("#clock").split("/")[1].strip()
         assert f"{own} long" in page.inner_text("#about-model")
+
+
+def test_a_score_that_the_server_alone_reads_is_answered(page: Page, tmp_path: Path) -> None:
+    score = tmp_path / "piece.musicxml"
+    score.write_bytes(MUSICXML)
+    page.locator("#file").set_input_files(score)
+    expect_answer(page)
+    assert page.locator("#problem").is_hidden()
+    assert "piece.musicxml" in page.inner_text("#piece-name")
 
 
 def test_a_wrong_file_gets_the_reason_and_the_page_goes_on(tab: Tab, tmp_path: Path) -> None:

@@ -21,8 +21,11 @@ _SUMMARY = (Column(""), Column("", folds=True))
 
 def _show(result: dict[str, Any]) -> None:
     if "would_read" in result:
+        kinds = ", ".join(f"{number:,} {suffix}" for suffix, number in result["suffixes"].items())
         click.echo(
-            f"{count(result['would_read'], 'file')} would be read, {result['ignored']:,} ignored."
+            f"{count(result['would_read'], 'file')} would be read"
+            + (f" ({kinds})" if kinds else "")
+            + f", {result['ignored']:,} ignored."
         )
         print_table(_LABELS, [[f"{n:,}", label] for label, n in result["labels"].items()])
         for reject in result["rejects"]:
@@ -42,8 +45,8 @@ def _why_ignored(suffix: str) -> str:
     if suffix == "hidden":
         return "made by the operating system"
     if suffix in {"", "other"}:
-        return "no suffix of a MIDI file"
-    return f"{suffix} is no suffix of a MIDI file"
+        return "no suffix of MIDI or of a score"
+    return f"{suffix} is no suffix of MIDI or of a score"
 
 
 def _summary(result: dict[str, Any]) -> Iterator[list[str]]:
@@ -204,6 +207,7 @@ def main(
     from tunesmith.ingestion.inventory import take_inventory
     from tunesmith.ingestion.parameters import load_parameters
     from tunesmith.ingestion.pipeline import ingest
+    from tunesmith.ingestion.sources import suffix_of
 
     wanted = tuple(part.strip() for part in (composers or "").split(",") if part.strip())
     chosen = {
@@ -227,8 +231,10 @@ def main(
         ignored = {_why_ignored(k): n for k, n in inventory.listing.ignored.most_common()}
         if inventory.unwanted:
             ignored["label not among --composers"] = inventory.unwanted
+        suffixes = Counter(suffix_of(file.entry.path) for file in inventory.labelled)
         return {
             "would_read": len(inventory.labelled),
+            "suffixes": dict(suffixes.most_common()),
             "ignored": inventory.listing.ignored.total() + inventory.unwanted,
             "labels": dict(labels.most_common()),
             "rejects": [{"path": r.path, "message": r.message} for r in inventory.unlisted],

@@ -9,6 +9,7 @@ import click
 
 from tunesmith.cli.command import command, echo
 from tunesmith.errors import UsageError
+from tunesmith.midi.notation import NOTATION_SUFFIXES
 
 if TYPE_CHECKING:
     from tunesmith.client import Client
@@ -17,7 +18,7 @@ __all__ = ["main"]
 
 # Kind of item by the ending of a file; all others are texts.
 _KINDS = {
-    **dict.fromkeys((".mid", ".midi"), "midi"),
+    **dict.fromkeys((".mid", ".midi", *NOTATION_SUFFIXES), "midi"),
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), "image"),
 }
 

@@ -19,6 +19,7 @@ from tunesmith.datasets.splits import leaked, split_pieces
 from tunesmith.errors import DatasetError
 from tunesmith.ingestion.labels import Labelled
 from tunesmith.ingestion.sources import Reject
+from tunesmith.midi.errors import NotScore, ScoresNotInstalled
 from tunesmith.midi.fingerprints import duplicate_clusters
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "small_tables",
 ]
 
+NOT_LOST = frozenset({NotScore.__name__, ScoresNotInstalled.__name__})
+"""Errors of files that the loss budget does not count: no music, or in need of an extra."""
 _HELD_OUT = {"train": 0.8, "test": 0.2}
 
 
@@ -114,19 +117,22 @@ def check_losses(account: Account, loss_budget: float) -> None:
         If no file is kept, or more are rejected than the loss budget allows; the message names
         the most frequent errors.
     """
-    reasons = Counter(reject.error for reject in account.rejects)
+    lost_files = [r for r in account.rejects if r.error not in NOT_LOST]
+    reasons = Counter(reject.error for reject in lost_files or account.rejects)
     summary = ", ".join(f"{count} {error}" for error, count in reasons.most_common(5))
     if not account.kept:
+        first_reject = next(iter(account.rejects), None)
+        example = f" {first_reject.path}: {first_reject.message}" if first_reject else ""
         msg = (
             f"None of {account.found} files could be kept ({summary or 'no MIDI file was found'}). "
-            "Check the sources."
+            f"Check the sources.{example}"
         )
         raise DatasetError(msg)
-    lost = len(account.rejects) / account.found
+    lost = len(lost_files) / account.found
     if lost > loss_budget:
-        first = account.rejects[0]
+        first = lost_files[0]
         msg = (
-            f"{len(account.rejects)} of {account.found} files were rejected ({lost:.1%}), more "
+            f"{len(lost_files)} of {account.found} files were rejected ({lost:.1%}), more "
             f"than the loss budget of {loss_budget:.1%}: {summary}. The first is {first.path}: "
             f"{first.message} Repair or remove the files, or raise the budget with --loss-budget. "
             "Files that were read are not read again."

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from tunesmith.errors import UsageError
-from tunesmith.ingestion.sources import MIDI_SUFFIXES, Entry
+from tunesmith.ingestion.sources import MUSIC_SUFFIXES, Entry
 
 __all__ = ["LabelTable", "decoded", "path_key", "separator"]
 
@@ -169,7 +169,7 @@ def path_key(path: str) -> str:
     text = unicodedata.normalize("NFC", path.replace("\\", "/")).casefold().strip()
     text = str(PurePosixPath(text.lstrip("/")))
     text = text.removeprefix("./")
-    for suffix in sorted(MIDI_SUFFIXES, key=len, reverse=True):
+    for suffix in sorted(MUSIC_SUFFIXES, key=len, reverse=True):
         if text.endswith(suffix):
             return text[: -len(suffix)]
     return text

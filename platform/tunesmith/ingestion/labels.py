@@ -9,7 +9,7 @@ from pathlib import Path
 from tunesmith.errors import UsageError, unknown
 from tunesmith.ingestion.archives import archive_stem, is_archive
 from tunesmith.ingestion.label_tables import LabelTable
-from tunesmith.ingestion.sources import MIDI_SUFFIXES, Entry
+from tunesmith.ingestion.sources import MUSIC_SUFFIXES, Entry
 from tunesmith.midi.composers import ComposerTable, fold
 
 __all__ = ["Labelled", "Labels", "file_words", "label_entries", "label_files"]
@@ -160,7 +160,7 @@ def _folder(entry: Entry) -> str:
 
 def _stem(entry: Entry) -> str:
     name = entry.relative.rsplit("/", 1)[-1]
-    for suffix in sorted(MIDI_SUFFIXES, key=len, reverse=True):
+    for suffix in sorted(MUSIC_SUFFIXES, key=len, reverse=True):
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
     return name.rsplit(".", 1)[0]

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from tunesmith.ingestion.labels import Labelled, file_words
+from tunesmith.ingestion.sources import Reject
 from tunesmith.midi.composers import ComposerTable, fold
+from tunesmith.midi.errors import NotScore, ScoresNotInstalled
 
-__all__ = ["label_notices", "mixture_notices"]
+__all__ = ["label_notices", "mixture_notices", "unread_notices"]
 
 SHOWN_FILES = 3
 SHORTEST_ALIKE = 5
@@ -61,6 +63,25 @@ def mixture_notices(pieces: pa.Table) -> list[str]:
     )
     shown = "; ".join(mixed[:SHOWN_FILES])
     return [f"{len(mixed):,} {verb} more than one label: {shown}. The data card lists all."]
+
+
+def unread_notices(rejects: Sequence[Reject]) -> list[str]:
+    """Return sentences about files that the loss budget does not count.
+
+    Parameters
+    ----------
+    rejects
+        All files that were not kept.
+    """
+    sentences = []
+    for error, verb in ((ScoresNotInstalled, "could not be read"), (NotScore, "left out")):
+        files = [reject for reject in rejects if reject.error == error.__name__]
+        if files:
+            noun = "file" if len(files) == 1 else "files"
+            sentences.append(
+                f"{len(files):,} {noun} {verb}, such as {files[0].path}: {files[0].message}"
+            )
+    return sentences
 
 
 def _one_folder_too_high(files: Sequence[Labelled], counts: Mapping[str, int]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from tunesmith.datasets.schema import result_schema
 from tunesmith.ingestion import assembly
 from tunesmith.ingestion.assembly import Account, FileRow
 from tunesmith.ingestion.inventory import Inventory
-from tunesmith.ingestion.notices import mixture_notices
+from tunesmith.ingestion.notices import mixture_notices, unread_notices
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.planning import Batch, Part, group_parts, plan_batches
 from tunesmith.ingestion.shards import place_shard
@@ -182,7 +182,11 @@ class Version:
             labels=dict(sorted(labels.items())),
             feature_names=list(FEATURE_NAMES),
             leak=assembly.leak_report(pieces["label"].to_pylist(), clusters),
-            notices=[*self.inventory.notices, *mixture_notices(pieces)],
+            notices=[
+                *self.inventory.notices,
+                *mixture_notices(pieces),
+                *unread_notices(account.rejects),
+            ],
             corrections=self.inventory.corrections,
             tables=tables,
             columns=self._columns(tables),

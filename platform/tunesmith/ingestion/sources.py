@@ -22,11 +22,22 @@ from tunesmith.ingestion.locations import (
     walk_remote,
 )
 from tunesmith.ingestion.parameters import ArchiveLimits
+from tunesmith.midi.notation import NOTATION_SUFFIXES
 
-__all__ = ["MIDI_SUFFIXES", "Entry", "Listing", "Reject", "list_sources"]
+__all__ = [
+    "MIDI_SUFFIXES",
+    "MUSIC_SUFFIXES",
+    "Entry",
+    "Listing",
+    "Reject",
+    "list_sources",
+    "suffix_of",
+]
 
 _PLAIN_SUFFIXES = (".mid", ".midi", ".smf", ".kar", ".rmi")
 MIDI_SUFFIXES = (*_PLAIN_SUFFIXES, *(f"{suffix}.gz" for suffix in _PLAIN_SUFFIXES))
+MUSIC_SUFFIXES = (*MIDI_SUFFIXES, *NOTATION_SUFFIXES)
+"""Endings of the files that are read: MIDI and notation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +105,15 @@ class Listing:
     sources: list[SourceSummary] = field(default_factory=list)
 
 
+def suffix_of(path: str) -> str:
+    """Return the ending of a file of music, such as ``.mid.gz``; "other" for any other ending."""
+    name = path.lower()
+    by_length = sorted(MUSIC_SUFFIXES, key=len, reverse=True)
+    return next((suffix for suffix in by_length if name.endswith(suffix)), "other")
+
+
 def list_sources(
-    sources: Iterable[str], limits: ArchiveLimits, suffixes: tuple[str, ...] = MIDI_SUFFIXES
+    sources: Iterable[str], limits: ArchiveLimits, suffixes: tuple[str, ...] = MUSIC_SUFFIXES
 ) -> Listing:
     """List every file of every source.
 

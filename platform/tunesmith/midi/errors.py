@@ -7,9 +7,11 @@ before memory is allocated) or ``"parse"`` (MIDI without usable music)::
     MidiError
     ├── EmptyFile            stage read
     ├── NotMidi              stage read
+    │   └── NotScore         stage read
     ├── TruncatedMidi        stage read
     ├── MidiLimitExceeded    stage limits
     ├── UnreadableMidi       stage parse
+    ├── ScoresNotInstalled   stage setup
     └── NoNotes              stage parse
 """
 
@@ -21,6 +23,8 @@ __all__ = [
     "MidiLimitExceeded",
     "NoNotes",
     "NotMidi",
+    "NotScore",
+    "ScoresNotInstalled",
     "TruncatedMidi",
     "UnreadableMidi",
 ]
@@ -44,6 +48,24 @@ class NotMidi(MidiError):
         super().__init__(
             f"No MThd header: the file starts with {ascii(start[:8])[1:]}, so it is not a standard "
             "MIDI file. Export it again as .mid, or leave it out."
+        )
+
+
+class NotScore(NotMidi):
+    """The file has the form of a score, such as XML, but is none that can be read."""
+
+    def __init__(self, message: str) -> None:
+        MidiError.__init__(self, message)
+
+
+class ScoresNotInstalled(MidiError):
+    """The file is a score, and the extra that reads scores is not installed."""
+
+    stage = "setup"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"This is a score ({name}), which music21 reads: pip install 'tunesmith[scores]'."
         )
 
 

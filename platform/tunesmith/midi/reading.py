@@ -29,8 +29,10 @@ from tunesmith.midi.decoding import (
 )
 from tunesmith.midi.errors import NoNotes
 from tunesmith.midi.events import Events, decode_events
+from tunesmith.midi.notation import is_notation
 from tunesmith.midi.pairing import Paired, pair_notes
 from tunesmith.midi.score import NOTE_DTYPE, Instrument, Score, TempoMap
+from tunesmith.midi.scores import read_notation
 
 __all__ = ["Limits", "read_score"]
 
@@ -66,6 +68,8 @@ def read_score(data: bytes, *, limits: Limits | None = None) -> Score:
         If the file cannot be read; one of the classes of `tunesmith.midi.errors`.
     """
     limits = limits or Limits()
+    if is_notation(data):
+        return read_notation(data, limits)
     layout = open_container(data, limits)
     events = decode_events(layout.data, layout.first, layout.declared_tracks)
     limits.check("max_tracks", events.n_tracks)

@@ -9,7 +9,7 @@ from tunesmith.artifacts.store import Staging, Store
 from tunesmith.datasets.table_files import TABLE_SUFFIXES
 from tunesmith.ingestion.locations import ContentReader
 from tunesmith.ingestion.parameters import ArchiveLimits
-from tunesmith.ingestion.sources import MIDI_SUFFIXES, Entry, Listing, Reject, list_sources
+from tunesmith.ingestion.sources import MUSIC_SUFFIXES, Entry, Listing, Reject, list_sources
 from tunesmith.scoring.blocks import (
     Block,
     Numbers,
@@ -24,7 +24,7 @@ from tunesmith.scoring.tables import row_blocks
 __all__ = ["SUFFIXES", "Items", "list_items", "make_blocks", "plan_key"]
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
-    "midi": MIDI_SUFFIXES,
+    "midi": MUSIC_SUFFIXES,
     "image": (".png", ".jpg", ".jpeg", ".webp"),
     "text": (".txt", *TABLE_SUFFIXES),
     "table": TABLE_SUFFIXES,

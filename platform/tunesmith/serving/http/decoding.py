@@ -41,6 +41,9 @@ MIDI_TYPES = (
     "audio/x-midi",
     "audio/sp-midi",
     "application/x-midi",
+    "application/vnd.recordare.musicxml",
+    "application/vnd.recordare.musicxml+xml",
+    "text/vnd.abc",
     "application/octet-stream",
 )
 MEDIA_TYPES: dict[str, tuple[str, ...]] = {

@@ -79,6 +79,7 @@ async function judge(bytes, name) {
       body: bytes,
       signal,
     });
+    if (!piece?.notes.length) showUndrawn(answer.piece.duration_s, name);
     showAnswer(answer, name);
     await explain(bytes, signal);
   } catch (error) {
@@ -87,6 +88,17 @@ async function judge(bytes, name) {
     if (!piece?.notes.length) $("#result").hidden = true;
     showProblem(error);
   }
+}
+
+/** Shows a piece that the server alone can read, such as a score: without notes to see or hear. */
+function showUndrawn(duration, name) {
+  $("#result").hidden = false;
+  $("#piece-name").textContent = name;
+  player.load([], duration);
+  stage.position = 0;
+  stage.setNotes([], duration);
+  seek.max = String(duration);
+  move(0);
 }
 
 function showAnswer(answer, name) {
