@@ -16,6 +16,7 @@ from tunesmith import plugins
 from tunesmith.artifacts.searches import TrialResult
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, UsageError
+from tunesmith.inference.runs import load_open_set
 from tunesmith.tasks import get_task
 from tunesmith.tuning import SearchRequest, search
 from tunesmith.tuning.optuna_search import StudySearch
@@ -98,6 +99,22 @@ def test_a_search_that_is_extended_judges_by_what_the_first_had_seen(
     assert ends
     assert _Recorded.made[1].at_first == {kind: known(first)[kind]}
     assert len(known(_Recorded.made[1])[kind][0]) == 6
+
+
+def test_the_run_can_tell_items_of_no_class_and_has_limits_of_sets(searched: Any) -> None:
+    _, runs, _ = searched
+    for run in runs:
+        detector = load_open_set(run)
+        assert detector is not None
+        assert run.record.no_detector is None
+        examples = get_task(run.task).load(run.store)
+        rows = np.asarray(examples.view("features").x)
+        odd = np.full_like(rows[:5], rows.max() * 50)
+        answered = np.eye(len(run.classes))[:1].repeat(5, axis=0)
+        assert detector.is_unknown(detector.known(odd, answered)).all()
+        sets = run.record.label_sets
+        assert set(sets.least) == set(run.classes)
+        assert sum(sets.calibrated_on.values()) > 0
 
 
 def test_the_run_says_what_it_is(searched: Any) -> None:
