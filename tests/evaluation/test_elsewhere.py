@@ -147,7 +147,8 @@ def test_pieces_of_no_class_are_counted_apart_and_judged(with_other_labels):
     flags = subject.open_set.is_unknown(subject.open_set.known(rows, p))
     assert 0 < flags[3:11].sum() < 8
     assert other_labels.recognised.value == pytest.approx(flags[3:11].mean())
-    assert other_labels.confidence == pytest.approx(p[3:11][~flags[3:11]].max(axis=1).mean())
+    confidence = p.max(axis=1) * subject.open_set.judge(rows, p).of_a_class
+    assert other_labels.confidence == pytest.approx(confidence[3:11][~flags[3:11]].mean())
     assert row.false_alarms.value == flags[2]
 
 

@@ -95,6 +95,9 @@ def test_a_model_answers_none_of_these_and_names_the_nearest():
     assert (usual.label, usual.none_of_these, usual.labels_90) == ("b", False, ("b",))
     assert (odd.label, odd.none_of_these) == ("a", True)
     assert 0 <= odd.known < 0.05 < usual.known <= 1
+    assert odd.confidence == pytest.approx(odd.probability * odd.of_a_class)
+    assert odd.of_a_class == pytest.approx(1 / (1 + np.exp(10.0)), rel=1e-3)
+    assert usual.of_a_class > 0.9
     assert "none of these" in repr(odd)
     assert "none of these" not in repr(usual)
 
@@ -102,6 +105,7 @@ def test_a_model_answers_none_of_these_and_names_the_nearest():
 def test_a_model_without_a_detector_says_that_it_cannot_tell():
     (answer,) = model(open_set=False).predict([{"x": 5.0}])
     assert (answer.known, answer.none_of_these, answer.labels_90) == (None, None, None)
+    assert answer.confidence == answer.probability
 
 
 def test_a_faulty_item_does_not_shift_the_scores_of_the_others():
@@ -116,12 +120,15 @@ def test_a_faulty_item_does_not_shift_the_scores_of_the_others():
 
 def test_several_models_are_of_one_mind_by_their_weight():
     p = np.array([0.7, 0.3], dtype=np.float32)
-    of_none = Prediction(CLASSES, p, known=0.01, none_of_these=True, labels_90=("a",))
+    of_none = Prediction(
+        CLASSES, p, known=0.01, none_of_these=True, of_a_class=0.2, labels_90=("a",)
+    )
     of_a_class = Prediction(CLASSES, p, known=0.5, none_of_these=False, labels_90=("a", "b"))
     cannot = Prediction(CLASSES, p)
     both = mean([of_none, of_a_class, cannot], [1.0, 3.0, 9.0])
     assert both.none_of_these is False
     assert both.known == pytest.approx((0.01 + 3 * 0.5) / 4)
     assert both.labels_90 == ("a", "b")
+    assert both.of_a_class == 0.2
     assert mean([of_none, of_a_class], [3.0, 1.0]).none_of_these is True
     assert mean([cannot, cannot], [1.0, 1.0]).none_of_these is None

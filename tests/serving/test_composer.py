@@ -35,8 +35,9 @@ def assert_problem(response: Any, status: int, name: str) -> dict[str, Any]:
 
 def check_answer(answer: dict[str, Any]) -> None:
     open_set = {"none_of_these", "known", "labels_90"}
-    members = {"composer", "unsure", "probabilities", "segments", "model", "piece"}
+    members = {"composer", "unsure", "confidence", "probabilities", "segments", "model", "piece"}
     assert set(answer) == members | open_set
+    assert answer["confidence"] == max(answer["probabilities"].values())
     # Bundles of earlier versions have no detector.
     assert all(answer[name] is None for name in open_set)
     assert set(answer["probabilities"]) == set(COMPOSERS)

@@ -65,6 +65,10 @@ def test_an_answer_can_be_none_of_these(
         card = client.get("/v1/models").json()["models"][0]
     assert answer["none_of_these"] is is_none
     assert (answer["known"] < 0.05) is is_none
+    # The graph takes every item for one of no class with a probability of one half.
+    best = max(answer["probabilities"].values())
+    assert answer["confidence"] == pytest.approx(best / 2, abs=1e-5)
+    assert answer["unsure"] is (best / 2 < 0.5)
     # The nearest class is named all the same.
     assert answer["composer"] == "Bach"
     assert answer["labels_90"][0] == "Bach"
@@ -108,10 +112,12 @@ def test_the_client_passes_it_on(store: Store, midi_factory: Callable[..., bytes
     with served(Service(shipped(store=store.uri))) as url, Client(url) as client:
         before = client.predict("composer", midi_factory())
     assert (before.none_of_these, before.known, before.labels_90) == (None, None, None)
+    assert before.confidence == pytest.approx(before.probability, abs=1e-5)
     add_detector(store, 0.9)
     with served(Service(shipped(store=store.uri))) as url, Client(url) as client:
         answer = client.predict("composer", midi_factory())
     assert answer.none_of_these is True
+    assert answer.confidence == pytest.approx(before.confidence / 2, abs=1e-5)
     assert answer.known is not None
     assert answer.labels_90 is not None
     assert answer.labels_90[0] == "Bach"

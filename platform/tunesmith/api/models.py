@@ -48,6 +48,9 @@ class Prediction:
         nearest class. None where the model has no detector.
     known
         How known the item is, 0 to 1; None where the model has no detector.
+    confidence
+        Probability that the label is right: that of the class, times the probability that the item
+        is of a class at all.
     labels_90
         Labels that hold the true one with 90 % probability, if the item is of a class; None where
         the model does not say.
@@ -62,6 +65,7 @@ class Prediction:
     segments: "pd.DataFrame | None" = None
     none_of_these: bool | None = None
     known: float | None = None
+    confidence: float = 0.0
     labels_90: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
@@ -244,6 +248,7 @@ def _prediction(answer: Answer) -> Prediction:
         _segments(answer),
         none_of_these=answer.none_of_these,
         known=answer.known,
+        confidence=answer.confidence,
         labels_90=answer.labels_90,
     )
 

@@ -70,7 +70,9 @@ class Detector(Section):
     columns: tuple[str, ...] = Field(description="Columns of the graph's output.")
     promised: float = Field(description="Share of the items of each class that are false alarms.")
     threshold: float = Field(description="Items with a lower score are of no class.")
-    parts: tuple[DetectorPart, ...]
+    parts: tuple[DetectorPart, ...] = Field(
+        description="The column of the first is the probability that an item is of no class."
+    )
     exposures: tuple[Exposure, ...] = Field(default=(), description="What it learned as unknown.")
     recognised: float | None = Field(
         default=None,
@@ -104,7 +106,7 @@ class OtherLabels(Section):
     labels: int
     recognised: Interval = Field(description="Share that the model tells as of no class.")
     confidence: float | None = Field(
-        default=None, description="Mean highest probability of those that it does not tell."
+        default=None, description="Mean confidence about those that it does not recognise."
     )
 
 

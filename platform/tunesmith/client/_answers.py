@@ -52,7 +52,7 @@ class Answer:
     probabilities
         Probability of every class, most probable first.
     unsure
-        True if no class is probable enough to be relied on.
+        True if the class named cannot be relied on.
     model
         Model that gave the answer.
     segments
@@ -62,6 +62,9 @@ class Answer:
     none_of_these
         True if the item is unlike anything that the model learned from: `label` is then only the
         nearest class. None if the model cannot tell.
+    confidence
+        Probability that `label` is right: that of the class, times the probability that the item is
+        of a class at all.
     known
         How known the item is, 0 to 1; None if the model cannot tell.
     labels_90
@@ -78,6 +81,7 @@ class Answer:
     duration_s: float = 0.0
     notes: int = 0
     none_of_these: bool | None = None
+    confidence: float = 0.0
     known: float | None = None
     labels_90: tuple[str, ...] | None = None
 
@@ -137,6 +141,8 @@ def read_answer(task: str, body: Mapping[str, Any]) -> Answer:
         duration_s=piece.get("duration_s", 0.0),
         notes=piece.get("notes", 0),
         none_of_these=body.get("none_of_these"),
+        # Servers of earlier versions have the probability alone.
+        confidence=body.get("confidence", body["probabilities"][body[task]]),
         known=body.get("known"),
         labels_90=None if labels is None else tuple(labels),
     )

@@ -22,7 +22,7 @@ from tunesmith.errors import DatasetError
 from tunesmith.evaluation.bootstrap import mean
 from tunesmith.evaluation.metrics import score
 from tunesmith.evaluation.music import Notes, Pieces, clusters_of
-from tunesmith.evaluation.open_set import covered, unknown_flags
+from tunesmith.evaluation.open_set import covered, judgement_of, unknown_flags
 from tunesmith.evaluation.predictions import predict
 from tunesmith.evaluation.subject import Subject
 from tunesmith.midi.augmentation import excerpt, mechanical, played, transcribed
@@ -125,10 +125,10 @@ def other_datasets(
     if subject.pieces is None:
         message = "Another dataset can judge models of MIDI pieces only."
         raise DatasetError(message)
-    judged = [_other(subject, subject.pieces, name) for name in names]
+    rows = [_other(subject, subject.pieces, name) for name in names]
     return (
-        tuple(row for row, _ in judged if row is not None),
-        tuple(row for _, row in judged if row is not None),
+        tuple(row for row, _ in rows if row is not None),
+        tuple(row for _, row in rows if row is not None),
     )
 
 
@@ -208,10 +208,11 @@ def _other_labels(
         views=_views(dataset, own, ids, _view_names(subject)),
     )
     probabilities = answers_of(subject, examples)
-    flags = unknown_flags(subject, examples, probabilities)
-    if flags is None:
+    judgement = judgement_of(subject, examples, probabilities)
+    if judgement is None:
         return None
-    answered = probabilities[~flags].max(axis=1)
+    flags = judgement.is_unknown
+    answered = (probabilities.max(axis=1) * judgement.of_a_class)[~flags]
     return OtherLabels(
         data=name,
         items=len(ids),

@@ -10,9 +10,9 @@ from tunesmith.artifacts.reports import Interval, OpenSetScores
 from tunesmith.datasets.examples import Examples
 from tunesmith.evaluation.bootstrap import mean
 from tunesmith.evaluation.subject import Subject
-from tunesmith.inference.open_set import label_set
+from tunesmith.inference.open_set import Judgement, label_set
 
-__all__ = ["covered", "open_set_scores", "unknown_flags"]
+__all__ = ["covered", "judgement_of", "open_set_scores", "unknown_flags"]
 
 Flags = npt.NDArray[np.bool_]
 
@@ -73,11 +73,19 @@ def unknown_flags(
     probabilities
         Calibrated probabilities of each item, ``float64 [items, classes]``.
     """
+    judgement = judgement_of(subject, examples, probabilities)
+    return None if judgement is None else judgement.is_unknown
+
+
+def judgement_of(
+    subject: Subject, examples: Examples, probabilities: npt.NDArray[np.float64]
+) -> Judgement | None:
+    """Return what the detector says of items; the arguments are those of `unknown_flags`."""
     detector = subject.open_set
     if detector is None:
         return None
     rows = np.asarray(examples.view(detector.facts.input).x)
-    return detector.is_unknown(detector.known(rows, probabilities))
+    return detector.judge(rows, probabilities)
 
 
 def _by_class(flags: Flags, examples: Examples) -> dict[str, Interval]:

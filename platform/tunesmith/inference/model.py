@@ -336,31 +336,27 @@ class Model:
         """Say of each answer whether its item is of no class, and which labels it may have."""
         places = [place for place in of_answer if isinstance(answers[place], Prediction)]
         predictions = [of for of in answers if isinstance(of, Prediction)]
-        if not predictions:
-            return
-        scores, flags = self._open_set_scores(predictions, rows, [of_answer[i] for i in places])
-        for place, prediction, score, flag in zip(places, predictions, scores, flags, strict=True):
-            answers[place] = replace(
-                prediction,
-                known=score,
-                none_of_these=flag,
-                labels_90=None
-                if self.label_sets is None
-                else label_set(prediction.probabilities, self.classes, self.label_sets),
+        if self.label_sets is not None:
+            predictions = [
+                replace(of, labels_90=label_set(of.probabilities, self.classes, self.label_sets))
+                for of in predictions
+            ]
+        if self.open_set is not None and rows is not None and predictions:
+            judgement = self.open_set.judge(
+                rows[[of_answer[place] for place in places]],
+                np.stack([of.probabilities for of in predictions]),
             )
-
-    def _open_set_scores(
-        self,
-        predictions: Sequence[Prediction],
-        rows: npt.NDArray[np.float32] | None,
-        of_answer: Sequence[int],
-    ) -> tuple[Sequence[float | None], Sequence[bool | None]]:
-        """Return the score of each answer's item, and whether it is of no class."""
-        if self.open_set is None or rows is None:
-            return [None] * len(predictions), [None] * len(predictions)
-        probabilities = np.stack([prediction.probabilities for prediction in predictions])
-        scores = self.open_set.known(rows[list(of_answer)], probabilities)
-        return scores.tolist(), self.open_set.is_unknown(scores).tolist()
+            predictions = [
+                replace(
+                    of,
+                    known=float(judgement.known[number]),
+                    none_of_these=bool(judgement.is_unknown[number]),
+                    of_a_class=float(judgement.of_a_class[number]),
+                )
+                for number, of in enumerate(predictions)
+            ]
+        for place, prediction in zip(places, predictions, strict=True):
+            answers[place] = prediction
 
     def _of_piece(self, piece: Cut, rows: Probabilities) -> Prediction:
         whole = rows.mean(axis=0) if piece.by_chunks else rows[0]

@@ -5,6 +5,7 @@ get.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,28 @@ from tunesmith.artifacts.open_set import Detector, LabelSets
 from tunesmith.errors import ModelError
 from tunesmith.inference.classifier import Classifier
 
-__all__ = ["OpenSet", "label_set"]
+__all__ = ["Judgement", "OpenSet", "label_set"]
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Detector's judgement of items.
+
+    Attributes
+    ----------
+    known
+        Score of each item, ``float64 [items]`` in 0 to 1.
+    is_unknown
+        Whether the score says that it is of no class, ``bool [items]``.
+    of_a_class
+        Probability that it is of any class, ``float64 [items]``.
+    """
+
+    known: Floats
+    is_unknown: npt.NDArray[np.bool_]
+    of_a_class: Floats
 
 
 class OpenSet:
@@ -59,7 +79,11 @@ class OpenSet:
         ]
 
     def known(self, rows: npt.NDArray[np.float32], probabilities: npt.ArrayLike) -> Floats:
-        """Return the score of each item, ``float64 [items]`` in 0 to 1.
+        """Return the score of each item, ``float64 [items]`` in 0 to 1; see `judge`."""
+        return self.judge(rows, probabilities).known
+
+    def judge(self, rows: npt.NDArray[np.float32], probabilities: npt.ArrayLike) -> Judgement:
+        """Return what the detector says of items.
 
         Parameters
         ----------
@@ -75,7 +99,8 @@ class OpenSet:
         for part, quantiles in zip(self.facts.parts, self._quantiles, strict=True):
             usual = _shares(1.0 - columns[:, part.column].astype(np.float64), quantiles, answered)
             scores = np.minimum(scores, usual / part.share)
-        return scores
+        of_a_class = 1.0 - columns[:, self.facts.parts[0].column].astype(np.float64)
+        return Judgement(scores, self.is_unknown(scores), of_a_class)
 
     def is_unknown(self, scores: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Return whether the score of each item tells that it is of no class."""

@@ -56,6 +56,8 @@ class Prediction:
         where the model has no detector of items of no class.
     none_of_these
         Whether the item is unlike anything that the model learned from; None without a detector.
+    of_a_class
+        Probability that the item is of any class at all; None without a detector.
     labels_90
         Labels that hold the true one with 90 % probability, if it is one of the classes; None where
         the model has no limits for them.
@@ -66,7 +68,13 @@ class Prediction:
     segments: Segments | None = None
     known: float | None = None
     none_of_these: bool | None = None
+    of_a_class: float | None = None
     labels_90: tuple[str, ...] | None = None
+
+    @property
+    def confidence(self) -> float:
+        """Probability that the most probable class is right, and that the item is of a class."""
+        return self.probability * (1.0 if self.of_a_class is None else self.of_a_class)
 
     @property
     def label(self) -> str:
@@ -142,12 +150,14 @@ def mean(predictions: Sequence[Prediction], weights: Sequence[float]) -> Predict
     pairs = list(zip(predictions, weights, strict=True))
     scores = [(of.known, weight) for of, weight in pairs if of.known is not None]
     flags = [(of.none_of_these, weight) for of, weight in pairs if of.none_of_these is not None]
+    certain = [(of.of_a_class, weight) for of, weight in pairs if of.of_a_class is not None]
     sets = [(of.labels_90, weight) for of, weight in pairs if of.labels_90 is not None]
     prediction = Prediction(first.classes, np.asarray(whole), segments)
     return replace(
         prediction,
         known=_share(scores) if scores else None,
         none_of_these=_share(flags) > 0.5 if flags else None,
+        of_a_class=_share(certain) if certain else None,
         labels_90=tuple(
             name
             for name in prediction.by_class()

@@ -91,7 +91,9 @@ class NodeAnswer:
     label
         The most probable class.
     unsure
-        Whether no class is probable enough to be relied on.
+        Whether the class that is named cannot be relied on.
+    confidence
+        Probability that the class named is right, and that the item is of a class at all.
     none_of_these, known
         Whether the item is unlike anything that the model learned from, and how known it is, 0 to
         1; None where the model has no detector.
@@ -111,6 +113,7 @@ class NodeAnswer:
     node: str
     label: str
     unsure: bool
+    confidence: float
     probabilities: dict[str, float]
     model: ModelReference
     segments: Sequence[Segment] | None = None
@@ -126,6 +129,7 @@ class NodeAnswer:
         body: Body = {
             self.node: self.label,
             "unsure": self.unsure,
+            "confidence": round(self.confidence, 6),
             "none_of_these": self.none_of_these,
             "known": None if self.known is None else round(self.known, 4),
             "labels_90": None if self.labels_90 is None else list(self.labels_90),

@@ -1,10 +1,10 @@
-"""Learning to tell items of no class, and the limits of sets of labels, when a search has ended.
+"""Learning to recognise items of no class, and the limits of sets of labels.
 
 The detector has two parts. Boosted trees learn what items of no class are like, from items that the
 data has beside its classes, from background datasets, and from rows whose columns were mixed. The
-distance from the training items finds what is like nothing that was learned from. What they say of
-items that they did not learn from, fold by fold, gives the thresholds: so the promised rate of
-false alarms holds on new items.
+distance from the training items finds items that are like nothing that was learned from. What both
+say of items that they did not learn from, fold by fold, gives the thresholds: so the promised rate
+of false alarms holds on new items.
 
 The sets of labels are split conformal prediction with the score 1 - probability, for each class by
 itself (Sadinle, Lei and Wasserman, 2019). It is ten lines on arrays that the search has anyway;

@@ -64,6 +64,10 @@ class Segment(BaseModel):
 class OpenSetAnswer(BaseModel):
     """Members that say how far the class that is named can be relied on."""
 
+    confidence: float = Field(
+        description="Probability that the class named is right: that of the class, times the "
+        "probability that the item is of a class at all where the model has a detector."
+    )
     none_of_these: bool | None = Field(
         default=None,
         description="Whether the item is unlike anything that the model learned from; the class "
@@ -93,7 +97,7 @@ class ItemAnswer(OpenSetAnswer):
     model_config = ConfigDict(extra="allow")
 
     probabilities: dict[str, float] = Field(description="Of every class, most probable first.")
-    unsure: bool = Field(description="Whether no class is probable enough to be relied on.")
+    unsure: bool = Field(description="Whether the class named cannot be relied on.")
     segments: list[Segment] | None = None
     piece: PieceSummary | None = None
     ensemble: list[ModelReference] | None = Field(
@@ -114,7 +118,7 @@ class PlainAnswer(OpenSetAnswer):
     """Answer of a node; the most probable class is in a member of its name."""
 
     probabilities: dict[str, float] = Field(description="Of every class, most probable first.")
-    unsure: bool = Field(description="Whether no class is probable enough to be relied on.")
+    unsure: bool = Field(description="Whether the class named cannot be relied on.")
     model: ModelReference
     ensemble: list[ModelReference] | None = Field(
         default=None, description="The models whose mean this is, where a node has several."
