@@ -67,8 +67,6 @@ def test_items_of_labels_that_were_not_met_are_recognised(detection):
     other_labels = items(np.array([7, 8])[np.arange(300) % 2], 12)
     answered = np.eye(3)[np.arange(300) % 3]
     assert detector.is_unknown(detector.known(other_labels, answered)).mean() > 0.8
-    far = np.full((3, N_COLUMNS), 40.0, dtype=np.float32)
-    assert detector.is_unknown(detector.known(far, np.eye(3))).all()
 
 
 def test_the_card_says_what_was_learned_and_how_well(detection):
@@ -77,18 +75,17 @@ def test_the_card_says_what_was_learned_and_how_well(detection):
     assert facts.recognised > 0.8
     assert facts.auroc > 0.95
     assert (facts.recognised_of, facts.recognised_labels) == (160, 4)
-    by_trees, by_distance = facts.parts
+    (by_trees,) = facts.parts
     assert by_trees.calibrated_on == {"a": 120, "b": 120, "c": 120}
-    # Of the copies as well: a part of the promise that is too small for one class.
-    assert by_distance.calibrated_on == {"a": 240, "b": 240, "c": 240}
-    assert sum(part.share for part in facts.parts) == pytest.approx(1.0)
+    assert by_trees.share == 1.0
 
 
-def test_the_graph_answers_as_what_was_trained(monkeypatch):
+@pytest.mark.parametrize("with_others", [others(), None], ids=["others", "mixed columns"])
+def test_the_graph_answers_as_what_was_trained(with_others, monkeypatch):
     trained = []
     fit = open_set._fit
     monkeypatch.setattr(open_set, "_fit", lambda *args: trained.append(fit(*args)) or trained[-1])
-    found = learn_detector(trial_data(120), others(), seed=1)
+    found = learn_detector(trial_data(120), with_others, seed=1)
     rows = items(np.arange(90) % 9, 21)
     rows[0, 0] = np.nan
     detector = OpenSet(found.graph, found.facts, CLASSES)
@@ -98,18 +95,25 @@ def test_the_graph_answers_as_what_was_trained(monkeypatch):
 
 
 def test_without_other_items_mixed_columns_and_distance_remain():
-    found = learn_detector(trial_data(), None, seed=0)
+    found = learn_detector(trial_data(copies=True), None, seed=0)
     assert found.facts.recognised is None
+    by_trees, by_distance = found.facts.parts
+    assert by_trees.calibrated_on == {"a": 120, "b": 120, "c": 120}
+    # Of the copies as well: they are farther away.
+    assert by_distance.calibrated_on == {"a": 240, "b": 240, "c": 240}
+    assert by_trees.share + by_distance.share == pytest.approx(1.0)
     detector = OpenSet(found.graph, found.facts, CLASSES)
     other_labels = items(np.arange(300) % 6 + 3, 12)
     flags = detector.is_unknown(detector.known(other_labels, np.eye(3)[np.arange(300) % 3]))
     assert flags.mean() > 0.5
+    far = np.full((3, N_COLUMNS), 40.0, dtype=np.float32)
+    assert detector.is_unknown(detector.known(far, np.eye(3))).all()
 
 
 def test_many_classes_are_one_for_the_trees(monkeypatch):
     monkeypatch.setattr(open_set, "_MOST_SPLIT", 2)
     found = learn_detector(trial_data(120), others(), seed=0)
-    assert len(found.facts.columns) == 4
+    assert len(found.facts.columns) == 2
     detector = OpenSet(found.graph, found.facts, CLASSES)
     y = np.arange(300) % 3
     assert detector.is_unknown(detector.known(items(y, 11), np.eye(3)[y])).mean() < 0.12
@@ -121,9 +125,8 @@ def test_a_class_with_few_items_is_judged_by_all():
     y[y == 2] = 1
     y[:6] = 2
     found = learn_detector(replace(data, ring=replace(data.ring, y=y)), others(), seed=0)
-    by_trees, by_distance = found.facts.parts
+    (by_trees,) = found.facts.parts
     assert by_trees.pooled == ("c",)
-    assert set(by_distance.pooled) == set(CLASSES)
     assert by_trees.calibration["c"] != by_trees.calibration["a"]
 
 

@@ -52,7 +52,7 @@ class Answer:
     probabilities
         Probability of every class, most probable first.
     unsure
-        True if the class named cannot be relied on.
+        True if no class is probable enough to be relied on.
     model
         Model that gave the answer.
     segments
@@ -63,8 +63,8 @@ class Answer:
         True if the item is unlike anything that the model learned from: `label` is then only the
         nearest class. None if the model cannot tell.
     confidence
-        Probability that `label` is right: that of the class, times the probability that the item is
-        of a class at all.
+        Probability that `label` is right where about as many items are of no class as of one: that
+        of the class, times the probability that the item is of a class at all.
     known
         How known the item is, 0 to 1; None if the model cannot tell.
     labels_90

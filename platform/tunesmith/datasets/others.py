@@ -25,9 +25,11 @@ __all__ = ["Others", "other_pieces"]
 MOST_PIECES, MOST_PER_LABEL = 1_000, 40
 """Most pieces of all datasets together, and of one label: enough to learn what others are like."""
 _MADE_UP = {
-    "random notes": 150, "scales": 75, "made-up tunes": 100, "made-up songs": 100,
-    "shuffled pieces": 150,
+    "random notes": 0.25, "scales": 0.08, "made-up tunes": 0.1, "made-up songs": 0.1,
+    "shuffled pieces": 0.12,
 }  # fmt: skip
+"""Number of each kind, as a share of the pieces of the classes."""
+_LEAST_MADE_UP, _MOST_MADE_UP = 20, 400
 
 Notes = npt.NDArray[np.void]
 
@@ -196,8 +198,12 @@ def _made_up(
     dataset: Dataset, piece_ids: Sequence[str], rng: np.random.Generator
 ) -> dict[str, list[Notes]]:
     """Return notes of no piece, by kind."""
-    n_shuffled = min(_MADE_UP["shuffled pieces"], len(piece_ids))
+    numbers = {
+        name: int(np.clip(share * len(piece_ids), _LEAST_MADE_UP, _MOST_MADE_UP))
+        for name, share in _MADE_UP.items()
+    }
+    n_shuffled = min(numbers["shuffled pieces"], len(piece_ids))
     chosen = rng.choice(len(piece_ids), n_shuffled, replace=False)
     pieces = dataset.notes([piece_ids[place] for place in chosen])
-    made_up = {name: [make(rng) for _ in range(_MADE_UP[name])] for name, make in MADE_UP.items()}
+    made_up = {name: [make(rng) for _ in range(numbers[name])] for name, make in MADE_UP.items()}
     return made_up | {"shuffled pieces": [shuffled(notes, rng) for notes in pieces.values()]}

@@ -91,9 +91,9 @@ class NodeAnswer:
     label
         The most probable class.
     unsure
-        Whether the class that is named cannot be relied on.
+        Whether no class is probable enough to be relied on.
     confidence
-        Probability that the class named is right, and that the item is of a class at all.
+        Probability that the class named is right where many items are of no class.
     none_of_these, known
         Whether the item is unlike anything that the model learned from, and how known it is, 0 to
         1; None where the model has no detector.

@@ -90,7 +90,7 @@ def describe(  # noqa: PLR0917  what an answer is made of
     return NodeAnswer(
         name,
         prediction.label,
-        prediction.confidence < node.unsure_below,
+        prediction.probability < node.unsure_below,
         prediction.confidence,
         prediction.by_class(),
         models[0],

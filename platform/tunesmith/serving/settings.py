@@ -145,7 +145,7 @@ class NodeSettings(BaseModel):
         default=0.0,
         ge=0,
         le=1,
-        description="The answer says `unsure` when its confidence is lower than this.",
+        description="The answer says `unsure` when no class is at least this probable.",
     )
     ensemble: dict[str, float] = Field(
         default_factory=dict,

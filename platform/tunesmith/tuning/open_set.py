@@ -1,10 +1,10 @@
 """Learning to recognise items of no class, and the limits of sets of labels.
 
-The detector has two parts. Boosted trees learn what items of no class are like, from items that the
-data has beside its classes, from background datasets, and from rows whose columns were mixed. The
-distance from the training items finds items that are like nothing that was learned from. What both
-say of items that they did not learn from, fold by fold, gives the thresholds: so the promised rate
-of false alarms holds on new items.
+Boosted trees learn what items of no class are like, from items that the data has beside its
+classes, from background datasets, and from rows whose columns were mixed. Where there are mixed
+columns alone, the distance from the training items finds items that are like nothing that was
+learned from. What both say of items that they did not learn from, fold by fold, gives the
+thresholds: so the promised rate of false alarms holds on new items.
 
 The sets of labels are split conformal prediction with the score 1 - probability, for each class by
 itself (Sadinle, Lei and Wasserman, 2019). It is ten lines on arrays that the search has anyway;
@@ -46,8 +46,6 @@ COVERAGE = 0.9
 _FAMILY = "boosting"
 _SETTINGS = {"max_depth": 4, "learning_rate": 0.15}
 _STEPS = 4
-# Share of the false alarms of the distance: more where the trees have met mixed columns alone.
-_OF_DISTANCE, _OF_DISTANCE_ALONE = 0.1, 0.5
 _MOST_SPLIT = 8
 _FOLDS = 3
 # A quantile of 5 % needs 20 items at least.
@@ -115,8 +113,9 @@ def learn_detector(
     data = _data(trial_data, others, seed)
     known, copied = data.known, data.known.as_copied()
     own = _rows(known) if copied is None else np.concatenate([_rows(known), _rows(copied)])
-    scores = np.empty((len(own), 2))
-    other_scores = np.full((len(data.others), 2), np.nan)
+    n_parts = 1 if len(data.others) else 2
+    scores = np.empty((len(own), n_parts))
+    other_scores = np.full((len(data.others), n_parts), np.nan)
     for fold in range(_FOLDS):
         out, others_out = data.fold == fold, data.others_fold == fold
         models = _fit(known.take(np.flatnonzero(~out)), data.others[~others_out], seed, threads)
@@ -125,21 +124,20 @@ def learn_detector(
         scores[of_fold] = _known(models, own[of_fold])
         other_scores[others_out] = _known(models, data.others[others_out])
     models = _fit(known, data.others, seed, threads)
-    columns = (*models[0].classes, *models[1].classes)
+    columns = tuple(name for model in models for name in model.classes)
     n_items = len(known)
-    share = _share_of_distance(len(scores), has_others=len(data.others) > 0)
+    parts = [
+        _part("like items of no class", len(models[0].classes) - 1, scores[:n_items, 0], known)
+    ]
+    if len(models) > 1:
+        # Copies are farther away: a short excerpt must not be an alarm.
+        parts.append(_part("far from every item", len(columns) - 1, scores[:, 1], known))
     facts = Detector(
         input=OPEN_SET_VIEW,
         columns=columns,
         promised=PROMISED,
         threshold=PROMISED,
-        parts=(
-            _part(
-                "like items of no class", len(columns) - 3, 1.0 - share, scores[:n_items, 0], known
-            ),
-            # Copies are farther away: a short excerpt must not be an alarm.
-            _part("far from every item", len(columns) - 1, share, scores[:, 1], known),
-        ),
+        parts=tuple(part.model_copy(update={"share": 1.0 / len(parts)}) for part in parts),
         exposures=(
             *(others.exposures if others is not None else ()),
             Exposure(source="rows with mixed columns", items=_n_mixed(known, data.others)),
@@ -198,8 +196,12 @@ def _rows(examples: Examples) -> Rows:
     return np.asarray(examples.view(OPEN_SET_VIEW).x, dtype=np.float32)
 
 
-def _fit(known: Examples, others: Rows, seed: int, threads: int) -> tuple[Fitted, Fitted]:
-    """Return trees that tell items of the classes from others, and the distance from the items.
+def _fit(known: Examples, others: Rows, seed: int, threads: int) -> tuple[Fitted, ...]:
+    """Return trees that tell items of the classes from others, and perhaps the distance from them.
+
+    The distance is there where the trees meet mixed columns alone. Where they meet others it takes
+    away more than it adds: an étude of one figure is far from every piece, and still of its
+    composer.
 
     Where there are few classes the trees tell them apart, too: what is of a class is then like the
     items of one class, and not like something between several.
@@ -225,6 +227,8 @@ def _fit(known: Examples, others: Rows, seed: int, threads: int) -> tuple[Fitted
     if trees is None:
         message = f"{_FAMILY} ended before its first step"
         raise SearchError(message)
+    if len(others):
+        return (trees,)
     return trees, fit_distance(rows, OPEN_SET_VIEW, (DETECTED[0], DETECTED[1]))
 
 
@@ -254,25 +258,18 @@ def _exported(models: Sequence[Fitted]) -> bytes:
             path = Path(folder) / f"{number}.onnx"
             model.export_onnx(path)
             graphs.append(path.read_bytes())
-    return beside(graphs)
+    return graphs[0] if len(graphs) == 1 else beside(graphs)
 
 
-def _share_of_distance(n_values: int, *, has_others: bool) -> float:
-    """Return the share of the false alarms of the distance; one value must be able to be one."""
-    wanted = _OF_DISTANCE if has_others else _OF_DISTANCE_ALONE
-    return min(max(wanted, 1.0 / (PROMISED * n_values)), _OF_DISTANCE_ALONE)
-
-
-def _part(name: str, column: int, share: float, values: Floats, known: Examples) -> DetectorPart:
+def _part(name: str, column: int, values: Floats, known: Examples) -> DetectorPart:
     """Return a part of the detector, calibrated on values for the items, or for copies as well."""
     y = np.resize(known.y, len(values))
-    least = int(np.ceil(1 / (share * PROMISED)))
-    by_class, counts, pooled = _by_class(values, y, known.classes, least)
+    by_class, counts, pooled = _by_class(values, y, known.classes, _LEAST_ITEMS)
     levels = np.linspace(0, 1, _QUANTILES)
     return DetectorPart(
         name=name,
         column=column,
-        share=share,
+        share=1.0,
         calibration={
             label: tuple(np.quantile(of_class, levels, method="lower").tolist())
             for label, of_class in by_class.items()

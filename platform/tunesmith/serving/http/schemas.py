@@ -65,8 +65,9 @@ class OpenSetAnswer(BaseModel):
     """Members that say how far the class that is named can be relied on."""
 
     confidence: float = Field(
-        description="Probability that the class named is right: that of the class, times the "
-        "probability that the item is of a class at all where the model has a detector."
+        description="Probability that the class named is right where about as many items are of no "
+        "class as of one: that of the class, times the probability that the item is of a class at "
+        "all. Without a detector it is that of the class."
     )
     none_of_these: bool | None = Field(
         default=None,
@@ -97,7 +98,7 @@ class ItemAnswer(OpenSetAnswer):
     model_config = ConfigDict(extra="allow")
 
     probabilities: dict[str, float] = Field(description="Of every class, most probable first.")
-    unsure: bool = Field(description="Whether the class named cannot be relied on.")
+    unsure: bool = Field(description="Whether no class is probable enough to be relied on.")
     segments: list[Segment] | None = None
     piece: PieceSummary | None = None
     ensemble: list[ModelReference] | None = Field(
@@ -118,7 +119,7 @@ class PlainAnswer(OpenSetAnswer):
     """Answer of a node; the most probable class is in a member of its name."""
 
     probabilities: dict[str, float] = Field(description="Of every class, most probable first.")
-    unsure: bool = Field(description="Whether the class named cannot be relied on.")
+    unsure: bool = Field(description="Whether no class is probable enough to be relied on.")
     model: ModelReference
     ensemble: list[ModelReference] | None = Field(
         default=None, description="The models whose mean this is, where a node has several."

@@ -112,7 +112,7 @@ function showAnswer(answer, name) {
   const unsure = answer.segments.filter((segment) => segment.probability < 0.5);
   const disputed = answer.segments.filter((segment) => segment.disputed);
   $("#verdict-more").textContent = [
-    none ? `Unlike anything it learned from; nearest: ${best}.` : clear ? `${percent(answer.confidence)} sure of it.` : `${best} at ${percent(share)}${second ? `, ${second[0]} at ${percent(second[1])}` : ""}.`,
+    none ? `Unlike anything it learned from; nearest: ${best}.` : clear ? `${percent(share)} sure of it.` : `${best} at ${percent(share)}${second ? `, ${second[0]} at ${percent(second[1])}` : ""}.`,
     !none && others.length ? `${others.length} of ${answer.segments.length} segments sound like another class.` : !none && answer.segments.length > 1 ? `All ${answer.segments.length} segments agree.` : "",
     unsure.length ? `In ${unsure.length} no class reaches 50 %.` : "",
     disputed.length ? `In ${disputed.length} the models disagree.` : "",
