@@ -265,9 +265,9 @@ def test_compiled_code_is_warm_before_the_first_midi_file(
     read: list[int] = []
     real = pieces.cut
 
-    def note(piece: pieces.Piece, *others: Any) -> Any:
+    def note(piece: pieces.Piece, *others: Any, **options: Any) -> Any:
         read.append(piece.n_notes)
-        return real(piece, *others)
+        return real(piece, *others, **options)
 
     monkeypatch.setattr("tunesmith.inference.model.cut", note)
     make_service()
