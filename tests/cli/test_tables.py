@@ -191,6 +191,7 @@ HISTORY = {
             EVALUATION,
             (
                 "per piece",
+                "linear",
                 "0.954 [0.928, 1.000]",
                 "champion version 3",
                 "as transcribed",

@@ -15,12 +15,16 @@ _ALARMS = {"leak": "LEAK", "caution": "Caution"}
 def _show(result: dict[str, Any]) -> None:
     unit, n_test = result["unit"], result["n_test"]
     metrics = {f"per {level}": values for level, values in result["metrics"].items()}
+    others = [name for name in metrics if name != f"per {unit}"]
     metrics |= {name: by[unit] for name, by in result["baseline"].items()}
     columns = [Column("metric"), Column(f"per {unit}", right=True)]
-    # The model's own values always stay; what they are compared to goes first in a narrow terminal.
-    ranks = {name: n for n, name in enumerate(metrics) if name != f"per {unit}"}
-    columns += [Column(name, right=True, rank=rank) for name, rank in ranks.items()]
-    names = [f"per {unit}", *ranks]
+    # The model's own values always stay, and beside them as long as possible the baseline that is
+    # hardest to beat, the last one.
+    *easier, hardest = [*result["baseline"]] or [""]
+    ranks = {name: n for n, name in enumerate([hardest, *others, *easier], start=1) if name}
+    compared = [*others, *result["baseline"]]
+    columns += [Column(name, right=True, rank=ranks[name]) for name in compared]
+    names = [f"per {unit}", *compared]
     rows = [
         [metric.replace("_", " "), *(interval(metrics[name][metric]) for name in names)]
         for metric in result["metrics"][unit]
