@@ -67,6 +67,7 @@ JOBS = (
     "promote",
     "reproduce",
     "rollback",
+    "score",
     "tune",
 )
 
