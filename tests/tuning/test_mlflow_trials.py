@@ -86,7 +86,7 @@ def test_a_trial_is_a_run_with_settings_figures_and_environment(session: Any, ur
     tracked.close()
     (run,) = _runs(session, uri)
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == "0000 boosting"
+    assert run.info.run_name == "boosting #0 (r1)"
     assert run.data.params == {"family": "boosting", "depth": "3"}
     assert run.data.metrics == {"score": 0.2, "loss": 1.0, "best_step": 2.0, "fit_s": 0.5}
     assert _scores(run, uri) == [(1, 0.1), (2, 0.2)]

@@ -236,7 +236,8 @@ class _Notebook:
         from mlflow.entities import Param
 
         tags = {**self._tags, _STUDY: self._study, _TRIAL: str(number)}
-        name = f"{number:04d} {news.family}"
+        # As the leaderboard names a trial; an experiment holds those of all searches of a task.
+        name = f"{news.family} #{number} ({self._tags['run']})"
         run = self._client.create_run(self._experiment, tags=tags, run_name=name)
         params = {"family": news.family, **news.params}
         self._client.log_batch(
