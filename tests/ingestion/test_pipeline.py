@@ -3,9 +3,11 @@ import zipfile
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.fs import FileSelector
 
 from tests.in_process import ingest_in_process
-from tunesmith.artifacts.manifest import dataset_versions
+from tunesmith.artifacts.manifest import dataset_versions, remove_version
+from tunesmith.artifacts.locks import only_one
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.ingestion import pipeline
@@ -202,6 +204,33 @@ def test_two_ingests_of_one_name_do_not_run_at_once(store, corpus):
 
     with pytest.raises(DatasetError, match=r"Another ingest of small into .* is running"):
         ingest(store, [str(corpus)], "small", LENIENT, on_progress=again)
+
+
+def _at_work(store):
+    return only_one(store, "datasets", "small", work="ingest of small", error=DatasetError)
+
+
+def test_two_ingests_of_one_name_into_a_bucket_do_not_run_at_once(s3_store, corpus):
+    with _at_work(s3_store), pytest.raises(DatasetError, match="is running: process"):
+        ingest(s3_store, [str(corpus)], "small", LENIENT)
+    ingest(s3_store, [str(corpus)], "small", LENIENT)
+
+
+@pytest.mark.parametrize("kind", ["store", "s3_store"])
+def test_nothing_is_removed_while_an_ingest_runs(kind, request, corpus):
+    place = request.getfixturevalue(kind)
+    version = ingest(place, [str(corpus)], "small", LENIENT).version
+    with _at_work(place):
+        before = sorted(info.path for info in place.fs.get_file_info(
+            FileSelector(place.path("datasets"), recursive=True)))  # fmt: skip
+        with pytest.raises(DatasetError, match="is running"):
+            remove_version(place, "small", version)
+        after = sorted(info.path for info in place.fs.get_file_info(
+            FileSelector(place.path("datasets"), recursive=True)))  # fmt: skip
+        assert after == before
+    assert remove_version(place, "small", version) is None
+    assert dataset_versions(place, "small") == []
+    assert ingest(place, [str(corpus)], "small", LENIENT).version == version
 
 
 def test_rolls_are_readable_without_any_of_this_code(store, corpus):

@@ -14,7 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = [
-    "create_file", "locked", "make_folder", "sync_file", "sync_folder", "sync_tree",
+    "create_file",
+    "held",
+    "lock_name", "locked", "make_folder", "sync_file", "sync_folder", "sync_tree",
     "write_file",
 ]  # fmt: skip
 
@@ -121,13 +123,30 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     BlockingIOError
         When it is taken, and `wait` is false.
     """
-    make_folder(path.parent)
-    lock = path.with_name(f".{path.name}.lock")
+    with held(path.with_name(lock_name(path.name)), wait=wait):
+        yield
+
+
+@contextmanager
+def held(lock: Path, *, wait: bool) -> Iterator[None]:
+    """Hold the lock on a file, which is created; see `locked`.
+
+    Raises
+    ------
+    BlockingIOError
+        When it is taken, and `wait` is false.
+    """
+    make_folder(lock.parent)
     handle = _taken(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield
     finally:
         os.close(handle)
+
+
+def lock_name(name: str) -> str:
+    """Return the name of the file that is locked for the file `name` beside it."""
+    return f".{name}.lock"
 
 
 def _taken(lock: Path, how: int) -> int:

@@ -1,10 +1,15 @@
-"""Locks of folders on a local disk; the system releases them when a process ends in any way."""
+"""One process at a time in a folder of the store.
 
-import fcntl
-import logging
+On a disk a lock keeps others out, which the system releases when a process ends in any way; in a
+bucket a file names the process at work.
+"""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tunesmith.artifacts import layout
+from tunesmith.artifacts.durable import held
+from tunesmith.artifacts.owners import Lease, Owner
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import TunesmithError
 
@@ -12,16 +17,14 @@ __all__ = ["LOCK", "only_one"]
 
 LOCK = ".lock"
 """Name of the file in a folder that is locked."""
-
-_log = logging.getLogger(__name__)
+_OWNER = f".{layout.OWNER}"
 
 
 @contextmanager
 def only_one(store: Store, *parts: str, work: str, error: type[TunesmithError]) -> Iterator[None]:
-    """Hold the lock of a folder, which is created.
+    """Hold a folder, which is created on a disk.
 
-    Object stores and some file systems have no locks. There, two simultaneous jobs both do the
-    work, and one of the equal results stays.
+    Some file systems have no locks; there a warning says so.
 
     Parameters
     ----------
@@ -30,27 +33,26 @@ def only_one(store: Store, *parts: str, work: str, error: type[TunesmithError]) 
     work
         Name of the work, such as ``ingest of NAME``, for messages.
     error
-        Raised where another process holds the lock.
+        Raised where another process holds the folder.
 
     Raises
     ------
     TunesmithError
         `error`, when another process does this work.
     """
-    if not store.is_local:
-        yield
-        return
-    folder = store.local_path(*parts)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as handle:
+    running = f"Another {work} into {store.shown} is running"
+    advice = "Wait until it has finished."
+    if store.is_local:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with held(store.local_path(*parts, LOCK), wait=False):
+                yield
         except BlockingIOError:
-            message = f"Another {work} into {store.shown} is running. Wait until it has finished."
+            message = f"{running}. {advice}"
             raise error(message) from None
-        except OSError as failure:
-            _log.warning(
-                "%s has no locks (%s): start no second %s meanwhile.",
-                store.shown, failure.strerror, work,
-            )  # fmt: skip
+        return
+
+    def refusal(owner: Owner) -> TunesmithError:
+        return error(f"{running}: {owner}. {advice}")
+
+    with Lease(store, (*parts, _OWNER), refusal):
         yield

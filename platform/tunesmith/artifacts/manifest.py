@@ -8,6 +8,7 @@ from tunesmith.artifacts import layout
 from tunesmith.artifacts.corrections import AppliedCorrections
 from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
 from tunesmith.artifacts.gaps import left_out, readable
+from tunesmith.artifacts.locks import only_one
 from tunesmith.artifacts.pointers import point
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import DatasetError, TunesmithError, UsageError, unknown
@@ -236,12 +237,27 @@ def remove_version(store: Store, name: str, version: str) -> str | None:
     ------
     UsageError
         When it does not exist.
+    DatasetError
+        When an ingest of the dataset is running.
     """
+    _require_version(store, name, version)
+    lock = only_one(store, *layout.dataset(name), work=f"ingest of {name}", error=DatasetError)
+    with lock:
+        return _removed(store, name, version)
+
+
+def _require_version(store: Store, name: str, version: str) -> list[str]:
+    """Return all versions of a dataset; refuse one that is not among them."""
     versions = dataset_versions(store, name)
     if version not in versions:
         kind = f"version of dataset {name!r}"
         raise unknown(kind, version, versions)
-    left = [v for v in versions if v != version]
+    return versions
+
+
+def _removed(store: Store, name: str, version: str) -> str | None:
+    """Remove a version, and return the one that is the latest afterwards."""
+    left = [v for v in _require_version(store, name, version) if v != version]
     latest = latest_version(store, name)
     if latest == version and left:
         known = [m.version for m in readable_manifests(store, name) if m.version in left]

@@ -1,13 +1,12 @@
-"""The process that a search belongs to while it runs, so that no second one writes to it."""
+"""The process that a search or a dataset belongs to, so that no second one writes to it."""
 
-import fcntl
 import os
 import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -16,16 +15,16 @@ from pydantic import Field
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.documents import Document
+from tunesmith.artifacts.gaps import left_out
+from tunesmith.artifacts.pointers import forget, move
 from tunesmith.artifacts.store import Store
-from tunesmith.errors import SearchError, StoreError
+from tunesmith.errors import SearchError, StoreError, TunesmithError
 
-__all__ = ["Owner", "Ownership", "owner_of"]
+__all__ = ["Lease", "Owner", "Ownership", "owner_of"]
 
 _BEAT_S = 10.0
 # Another machine's process that wrote nothing for so long is taken for dead.
 _SILENCE_S = 60.0
-# Two processes that claim a run of an object store at once see by then which came last.
-_SETTLE_S = 1.0
 
 
 class Owner(Document):
@@ -45,7 +44,12 @@ class Owner(Document):
         """True if the search runs, as far as can be known from here."""
         if self.place == _place():
             return _started(self.pid) == self.started if self.started else _runs(self.pid)
-        return time.time() - self.heartbeat < _SILENCE_S
+        return self.silent_s < _SILENCE_S
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last sign of life."""
+        return max(time.time() - self.heartbeat, 0.0)
 
     def __str__(self) -> str:
         """Return the owner in words."""
@@ -54,49 +58,58 @@ class Owner(Document):
 
 def owner_of(store: Store, task: str, run_id: str) -> Owner | None:
     """Return the process that an unfinished run belongs to; None where it has ended."""
-    parts = layout.staged_run(task, run_id, layout.OWNER)
-    if not store.exists(*parts):
-        return None
-    owner = Owner.read(store, *parts)
-    return owner if owner.is_alive else None
+    owner = _owner_in(store, layout.staged_run(task, run_id, layout.OWNER))
+    return owner if owner is not None and owner.is_alive else None
 
 
-class Ownership:
-    """Makes a run this process's own for the length of a ``with`` block.
+def _owner_in(store: Store, parts: layout.Parts) -> Owner | None:
+    """Return the owner that a file names, None where there is none or it is damaged."""
+    if store.exists(*parts):
+        with left_out("/".join(parts)):
+            return Owner.read(store, *parts)
+    return None
+
+
+class Lease:
+    """Makes a place in the store this process's own for the length of a ``with`` block.
 
     A thread renews the heartbeat, which other machines judge by; on this machine the process itself
-    is looked for, so that a search that was killed can be resumed at once.
+    is looked for, so that the work of a killed process can be taken over at once.
 
     Parameters
     ----------
-    store, task, run_id
-        The run, which need not be there yet.
+    store, parts
+        The file that names the owner.
+    refusal
+        Returns the error that the owner of a place is told about, when it is taken.
     """
 
-    def __init__(self, store: Store, task: str, run_id: str) -> None:
+    def __init__(
+        self, store: Store, parts: layout.Parts, refusal: Callable[[Owner], TunesmithError]
+    ) -> None:
         self._store = store
-        self._task = task
-        self._run_id = run_id
-        self._parts = layout.staged_run(task, run_id, layout.OWNER)
+        self._parts = parts
+        self._refusal = refusal
         self._nonce = secrets.token_hex(8)
+        self._lost_to: Owner | None = None
         self._ended = threading.Event()
         self._beats = threading.Thread(target=self._beat, name="owner", daemon=True)
 
     def __enter__(self) -> Self:
-        """Take the run over.
+        """Take the place over.
 
         Raises
         ------
-        SearchError
+        TunesmithError
             When another process owns it.
         """
-        with _alone(self._store, self._task, self._run_id):
-            self._require_free()
-            self._write()
-        if not self._store.is_local:
-            # Object stores have no locks: of two that write at once the later one is the owner.
-            time.sleep(_SETTLE_S)
-            self._require_free()
+
+        def taken(present: Owner | None) -> Owner:
+            if present is not None and present.is_alive:
+                raise self._refusal(present)
+            return self._own()
+
+        move(self._store, Owner, self._parts, taken, mends=True)
         self._beats.start()
         return self
 
@@ -106,12 +119,12 @@ class Ownership:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the run up."""
+        """Give the place up."""
         self.stop()
         with suppress(StoreError):
-            owner = owner_of(self._store, self._task, self._run_id)
+            owner = _owner_in(self._store, self._parts)
             if owner is not None and owner.nonce == self._nonce:
-                self._store.remove(*self._parts)
+                forget(self._store, *self._parts)
 
     def stop(self) -> None:
         """Write no more heartbeats."""
@@ -119,52 +132,67 @@ class Ownership:
         if self._beats.ident is not None:
             self._beats.join()
 
-    def _require_free(self) -> None:
-        owner = owner_of(self._store, self._task, self._run_id)
-        if owner is not None and owner.nonce != self._nonce:
-            ago_s = max(time.time() - owner.heartbeat, 0.0)
-            message = (
-                f"The search {self._run_id} of {self._task} belongs to {owner}, whose last sign of "
-                f"life is {ago_s:.0f} s old. Wait for its end, or stop that process first."
-            )
-            raise SearchError(message)
+    def check(self) -> None:
+        """Raise when another process has taken the place: this one was silent for too long.
 
-    def _write(self) -> None:
-        Owner(
+        Raises
+        ------
+        TunesmithError
+            Who owns it now.
+        """
+        if self.is_lost() and self._lost_to is not None:
+            raise self._refusal(self._lost_to)
+
+    def is_lost(self) -> bool:
+        """Return whether another process has taken the place."""
+        owner = _owner_in(self._store, self._parts)
+        if owner is not None and owner.nonce != self._nonce:
+            self._lost_to = owner
+        return self._lost_to is not None
+
+    def _own(self) -> Owner:
+        return Owner(
             host=socket.gethostname(),
             pid=os.getpid(),
             place=_place(),
             started=_started(os.getpid()),
             heartbeat=time.time(),
             nonce=self._nonce,
-        ).write(self._store, *self._parts)
+        )
+
+    def _renewed(self, present: Owner | None) -> Owner | None:
+        if present is None or present.nonce != self._nonce:
+            self._lost_to = present
+            return None
+        return self._own()
 
     def _beat(self) -> None:
-        while not self._ended.wait(_BEAT_S):
-            # A store that is away for a moment must not end the search.
+        while not self._ended.wait(_BEAT_S) and self._lost_to is None:
+            # A store that is away for a moment must not end the work; a folder that was published
+            # or removed meanwhile must not be made again.
             with suppress(StoreError):
-                owner = owner_of(self._store, self._task, self._run_id)
-                if owner is not None and owner.nonce != self._nonce:
-                    return
-                self._write()
+                if self._store.exists(*self._parts):
+                    move(self._store, Owner, self._parts, self._renewed)
 
 
-@contextmanager
-def _alone(store: Store, task: str, run_id: str) -> Iterator[None]:
-    """Keep the other processes of this machine from claiming the same run meanwhile."""
-    if not store.is_local:
-        yield
-        return
-    folder = store.local_path(*layout.staged_run(task, run_id))
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        # Some network file systems have no locks; the heartbeat guards the run there.
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+class Ownership(Lease):
+    """Makes a run this process's own for the length of a ``with`` block.
+
+    Parameters
+    ----------
+    store, task, run_id
+        The run, which need not be there yet.
+    """
+
+    def __init__(self, store: Store, task: str, run_id: str) -> None:
+        def refusal(owner: Owner) -> SearchError:
+            message = (
+                f"The search {run_id} of {task} belongs to {owner}, whose last sign of life is "
+                f"{owner.silent_s:.0f} s old. Wait for its end, or stop that process first."
+            )
+            return SearchError(message)
+
+        super().__init__(store, layout.staged_run(task, run_id, layout.OWNER), refusal)
 
 
 def _place() -> str:

@@ -15,11 +15,11 @@ from pyarrow import fs as pafs
 
 from tunesmith.artifacts.buckets import Bucket
 from tunesmith.artifacts.documents import Document
-from tunesmith.artifacts.durable import create_file, locked
+from tunesmith.artifacts.durable import create_file, lock_name, locked
 from tunesmith.artifacts.store import Store, cannot_write
 from tunesmith.errors import StoreError, TunesmithError
 
-__all__ = ["claim", "create", "move", "point"]
+__all__ = ["claim", "create", "forget", "move", "point"]
 
 D = TypeVar("D", bound=Document)
 _Change = Callable[[bytes | None], bytes | None]
@@ -136,6 +136,13 @@ def create(store: Store, data: bytes, *parts: str) -> bool:
     except OSError as error:
         what = f"{'/'.join(parts)} cannot be written to the store {store.shown}"
         raise cannot_write(what, error) from error
+
+
+def forget(store: Store, *parts: str) -> None:
+    """Remove a pointer and the lock beside it."""
+    store.remove(*parts)
+    if store.is_local:
+        store.remove(*parts[:-1], lock_name(parts[-1]))
 
 
 def claim(store: Store, *folder: str) -> bool:

@@ -95,6 +95,14 @@ def trials_so_far(store: Store, plan: Plan) -> int:
             path = Path(folder) / layout.STUDY
             path.write_bytes(store.read_bytes(*layout.run(plan.task, plan.extends, layout.STUDY)))
             return _ended(path, plan)
+    if not _study(store, plan).is_file():
+        # Another machine began it: the store has a copy.
+        parts = layout.staged_run(plan.task, plan.run_id, layout.STUDY)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / layout.STUDY
+            if store.exists(*parts):
+                path.write_bytes(store.read_bytes(*parts))
+            return _ended(path, plan)
     return _ended(_study(store, plan), plan)
 
 

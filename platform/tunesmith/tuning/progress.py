@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -243,6 +244,9 @@ class Watch(Callback):
         task, latest = trial.config["task"], result_of(trial, result)
         with self._history[task].open("a", encoding="utf-8") as file:
             file.write(json.dumps(latest.row()) + "\n")
+            file.flush()
+            # Optuna syncs its journal: a trial must not have ended there without a result here.
+            os.fsync(file.fileno())
         if ANSWERS in result:
             kept = self._history[task].with_name(layout.ANSWERS)
             kept.mkdir(exist_ok=True)

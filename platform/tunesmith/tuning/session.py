@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.owners import Ownership
+from tunesmith.artifacts.pointers import forget
 from tunesmith.artifacts.runs import name_latest_run
 from tunesmith.artifacts.searches import (
     Plan,
@@ -31,6 +32,7 @@ from tunesmith.tuning.optuna_search import StudySearch
 from tunesmith.tuning.planning import PlannedSearch
 from tunesmith.tuning.progress import Progress
 from tunesmith.tuning.space import Space, starting_points
+from tunesmith.tuning.staged_copy import copied_to_store, fetch_copy
 from tunesmith.tuning.trial_data import TrialData
 
 __all__ = ["Session", "finish_session", "how_to_continue", "open_session"]
@@ -136,6 +138,9 @@ def open_session(
     ownership = stack.enter_context(Ownership(store, task.name, plan.run_id))
     folder = Path(staging.path()) if store.is_local else layout.work_folder(plan.run_id)
     folder.mkdir(parents=True, exist_ok=True)
+    if not store.is_local:
+        fetch_copy(staging, folder)
+        stack.enter_context(copied_to_store(staging, folder, ownership))
     if plan.extends and not (folder / layout.STUDY).exists():
         _copy_run(store, task.name, plan.extends, folder)
     if (folder / layout.HISTORY).exists() and not (folder / layout.STUDY).exists():
@@ -165,6 +170,7 @@ def open_session(
 
 def finish_session(store: Store, session: Session) -> None:
     """Publish what is in the session's folder as the task's latest run."""
+    session.ownership.check()
     session.ownership.stop()
     if not store.is_local:
         for path in (p for p in session.folder.rglob("*") if p.is_file()):
@@ -172,7 +178,7 @@ def finish_session(store: Store, session: Session) -> None:
     name = session.task.name
     name_latest_run(store, name, session.run_id)
     session.staging.publish(*layout.run(name, session.run_id), marker=layout.RECORD)
-    store.remove(*layout.run(name, session.run_id, layout.OWNER))
+    forget(store, *layout.run(name, session.run_id, layout.OWNER))
     if not store.is_local:
         shutil.rmtree(session.folder, ignore_errors=True)
 
