@@ -21,6 +21,13 @@ from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 from tunesmith.errors import TunesmithError
+from tunesmith.ingestion.archive_checks import (
+    CheckedTarInfo,
+    count_zip_entries,
+    overlapping,
+    require_progress,
+    spool_room,
+)
 from tunesmith.ingestion.parameters import ArchiveLimits
 from tunesmith.ingestion.zip_names import zip_names
 
@@ -152,11 +159,12 @@ def _open(handle: IO[bytes], name: str, limits: ArchiveLimits) -> Archive:
 class _Zip:
     def __init__(self, handle: IO[bytes], limits: ArchiveLimits) -> None:
         self._handle = handle
+        _check_entries(count_zip_entries(handle, limits.max_entries), limits)
         self._zip = zipfile.ZipFile(handle)
         self._infos = self._zip.infolist()
         self._names = zip_names(self._infos)
+        self._overlapping = overlapping(self._infos)
         self._limits = limits
-        _check_entries(len(self._infos), limits)
 
     def members(self) -> Iterator[Member]:
         for number, (info, name) in enumerate(zip(self._infos, self._names, strict=True)):
@@ -168,10 +176,13 @@ class _Zip:
                 size=info.file_size,
                 packed_size=info.compress_size,
                 crc=info.CRC,
-                problem=self._problem(info, name),
+                problem=self._problem(number, info, name),
             )
 
-    def _problem(self, info: zipfile.ZipInfo, name: str) -> ArchiveError | None:
+    def _problem(self, number: int, info: zipfile.ZipInfo, name: str) -> ArchiveError | None:
+        if number in self._overlapping:
+            msg = f"{name} shares its bytes with another member. It is probably a zip bomb."
+            return BrokenArchive(msg)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG):
             return _link_problem(name)
@@ -183,6 +194,9 @@ class _Zip:
 
     def read(self, number: int, max_bytes: int) -> bytes:
         info = self._infos[number]
+        if number in self._overlapping:
+            msg = "The member shares its bytes with another one. It is probably a zip bomb."
+            raise BrokenArchive(msg)
         try:
             with self._zip.open(info) as stream:
                 # One byte more than allowed detects a false declared size.
@@ -203,9 +217,12 @@ class _Tar:
         self._infos: list[tarfile.TarInfo] = []
         self._end: str | None = None
         # Reads the headers and skips the content between them.
-        self._tar = tarfile.open(fileobj=handle, mode="r:")  # noqa: SIM115 - closed by close()
+        self._tar = tarfile.open(  # noqa: SIM115 - closed by close()
+            fileobj=handle, mode="r:", tarinfo=CheckedTarInfo
+        )
         try:
             for info in self._tar:
+                require_progress(info, self._tar.offset)
                 _check_entries(len(self._infos) + 1, limits)
                 self._infos.append(info)
         except (tarfile.TarError, EOFError, OSError, ValueError) as error:
@@ -255,9 +272,16 @@ def _checked(data: bytes, max_bytes: int) -> bytes:
 def _spool(stream: IO[bytes], spooled: IO[bytes], packed_size: int, limits: ArchiveLimits) -> None:
     """Unpack a compressed tar into a temporary file, so that members can be read in any order."""
     allowed = int(max(_SMALL_BYTES, packed_size * limits.max_expansion))
+    room, folder = spool_room()
     written = 0
     while block := stream.read(1 << 20):
         written += len(block)
+        if written > room:
+            msg = (
+                f"The archive unpacks to more than {room:,} bytes, the room for it in {folder}. "
+                "Name another folder for temporary files with TMPDIR, or unpack the archive first."
+            )
+            raise ArchiveLimitExceeded(msg)
         if written > allowed:
             msg = (
                 f"The archive unpacks to more than {limits.max_expansion:g} times its size. "

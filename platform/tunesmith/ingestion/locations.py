@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -62,6 +63,8 @@ class SourceFile:
 MAX_WRAPPED_BYTES = 64_000_000
 """Largest RIFF file of MIDI data that is read; its notes obey the limit of other files."""
 
+_LEAST_NESTED_BYTES = 4_000_000_000
+
 
 class ContentReader:
     """Reads files by location and keeps their archives open.
@@ -78,6 +81,8 @@ class ContentReader:
         self._limits = limits
         self._max_bytes = max_bytes
         self._archives: dict[tuple[str, ...], Archive] = {}
+        # Bytes that the archives inside an outermost one unpacked to so far.
+        self._nested_bytes: Counter[str] = Counter()
 
     def read(self, location: Sequence[str]) -> bytes:
         """Return the content of one file.
@@ -135,7 +140,22 @@ class ContentReader:
             msg = f"{name} is nested {depth} archives deep; {self._limits.max_depth} are allowed."
             raise ArchiveLimitExceeded(msg)
         data = self.archive(tuple(outer)).read(int(number), self._limits.max_nested_bytes)
+        self._spend(location[0], len(data))
         return open_archive(io.BytesIO(data), name, self._limits)
+
+    def _spend(self, outermost: str, n_bytes: int) -> None:
+        """Refuse archives inside archives that together unpack to too much of the outermost one."""
+        self._nested_bytes[outermost] += n_bytes
+        with open_location(outermost) as handle:
+            size = handle.seek(0, io.SEEK_END)
+        allowed = max(_LEAST_NESTED_BYTES, size * self._limits.max_expansion)
+        if self._nested_bytes[outermost] > allowed:
+            msg = (
+                f"The archives inside {base_name(outermost)} unpack to more than "
+                f"{self._limits.max_expansion:g} times its size. Raise archives.max_expansion if "
+                "intended."
+            )
+            raise ArchiveLimitExceeded(msg)
 
 
 def expand_source(source: str) -> list[str]:

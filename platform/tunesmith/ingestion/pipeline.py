@@ -206,7 +206,7 @@ def _run(
         on_progress(done, n_files)
     if lost := _unfinished(pending, staging):
         msg = (
-            f"{len(lost)} of {len(pending)} batches wrote nothing to {staging.store.uri}. "
+            f"{len(lost)} of {len(pending)} batches wrote nothing to {staging.store.shown}. "
             "Every node of the cluster must reach the store: use a shared folder, or s3://…"
         )
         raise DatasetError(msg)
