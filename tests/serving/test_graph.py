@@ -22,12 +22,13 @@ from tests.serving.conftest import (
 )
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.summary import summarise
-from tunesmith.errors import ModelError
+from tunesmith.errors import InputError, ModelError
 from tunesmith.inference.pieces import read_piece
 from tunesmith.inference.predictions import Prediction
 from tunesmith.midi import chunk_roll, velocity_roll
 from tunesmith.midi.sequences import note_rows
 from tunesmith.serving.deadlines import Deadline
+from tunesmith.serving.http import decoding
 from tunesmith.serving.predict import judge
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import NodeSettings, Settings
@@ -187,6 +188,44 @@ def test_damaged_and_foreign_pictures(full: TestClient) -> None:
     assert problem_of(full.post("/v1/mnist", content=b"GIF89a..", headers=kind))[0] == 415
     wide = png(np.zeros((1, 4_000_001), dtype=np.uint8))
     assert problem_of(full.post("/v1/mnist", content=wide, headers=kind)) == (413, "too-large")
+
+
+def test_the_pictures_of_one_request_have_a_budget_together(full: TestClient) -> None:
+    bomb = png(np.zeros((2000, 2000), dtype=np.uint8))
+    small = png(np.zeros((28, 28), dtype=np.uint8))
+    files = [("file", (f"{n}.png", bomb)) for n in range(20)]
+    files += [("file", (f"small {n}.png", small)) for n in range(20)]
+    started = time.monotonic()
+    answer = full.post("/v1/mnist", files=files)
+    assert time.monotonic() - started < 5
+    assert answer.status_code == 200
+    kinds = ["problem" if "problem" in item else "answer" for item in answer.json()["answers"]]
+    assert kinds == ["answer"] * 4 + ["problem"] * 36
+
+
+def test_the_deadline_is_looked_at_between_the_items_of_a_request(
+    full: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+
+    def slow(*arguments: object) -> None:
+        decoded.append(arguments)
+        time.sleep(0.2)
+        raise InputError("slow")
+
+    monkeypatch.setattr(decoding, "decode", slow)
+    items = {"items": [{"pixels": [[0]]}] * 50}
+    answer = full.post("/v1/mnist", json=items, headers={"X-Deadline-S": "0.5"})
+    assert problem_of(answer) == (504, "deadline")
+    deadline = time.monotonic() + 10
+    while len(decoded) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    seen = -1
+    while seen != len(decoded):
+        seen = len(decoded)
+        time.sleep(0.5)
+    assert seen < 10
 
 
 @pytest.mark.parametrize(("format_name", "tolerance"), [("JPEG", 0.02), ("WEBP", 0.02)])

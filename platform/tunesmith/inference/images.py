@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tunesmith.artifacts.preparation import ImagePreparation
 from tunesmith.errors import InputError
 
-__all__ = ["Pixels", "image_rows", "read_picture", "read_pixels"]
+__all__ = ["Pixels", "decoding_effort", "image_rows", "read_picture", "read_pixels"]
 
 Pixels = npt.NDArray[np.float32]
 """Grey pixels ``float32 [height, width]``, 0 the background."""
@@ -134,6 +134,23 @@ def read_picture(body: bytes, preparation: ImagePreparation) -> Pixels:
     if edge.mean() > 127:  # drawn dark on light; models are trained light on dark
         pixels = 255 - pixels
     return _fit(pixels, 255.0, preparation)
+
+
+def decoding_effort(body: bytes) -> float:
+    """Return how much work a picture is by its header: 1 for the largest of its format.
+
+    Nothing is decoded. What is no picture is no work.
+    """
+    from PIL import Image
+
+    kind = _format(body)
+    if kind is None:
+        return 0.0
+    try:
+        with Image.open(io.BytesIO(body), formats=[kind]) as opened:
+            return math.prod(opened.size) / _MOST_PIXELS[kind]
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+        return 0.0
 
 
 def _format(body: bytes) -> str | None:

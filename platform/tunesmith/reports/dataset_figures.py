@@ -102,8 +102,7 @@ def boxes(groups: Groups, label: str, *, logarithmic: bool = False) -> "Figure":
         axes.set_yticks(range(len(names)), [f"{name}  ({len(groups[name])})" for name in names])
         axes.set_ylim(len(names) - 0.45, -0.55)
         if logarithmic:
-            axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(_plain_number)
+            _log_scale(axes)
         axes.set_xlabel(label)
         _only_x_grid(axes)
     return figure
@@ -144,8 +143,7 @@ def histogram(
                 xytext=(5, -2), textcoords="offset points", va="top", color=SERIES[1], fontsize=8,
             )  # fmt: skip
         if logarithmic:
-            axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(_plain_number)
+            _log_scale(axes)
         axes.set_xlabel(label)
         axes.set_ylabel("Pieces")
         axes.grid(visible=False, axis="x")
@@ -207,9 +205,8 @@ def class_shares(pieces: "pd.DataFrame") -> "Figure":
                 va="center", fontsize=7.5, color=MUTED,
                 bbox={"facecolor": GROUND, "edgecolor": "none", "pad": 0.8},
             )  # fmt: skip
-        axes.set_xscale("log")
+        _log_scale(axes)
         axes.set_xlim(max(min(*values, 100 * THRESHOLDS[1]) / 2, 1e-3), 190)
-        axes.xaxis.set_major_formatter(_plain_number)
         for threshold in THRESHOLDS[1:]:
             axes.axvline(100 * threshold, color=SERIES[1], linewidth=1.2, linestyle=(0, (4, 2)))
             axes.annotate(
@@ -340,6 +337,15 @@ def _edges(
     if logarithmic and low > 0 and high > low:
         return np.asarray(np.geomspace(low, high, bins + 1))
     return np.linspace(low, high if high > low else low + 1, bins + 1)
+
+
+def _log_scale(axes: "Axes") -> None:
+    """Make the x axis logarithmic, with plain numbers: powers would be drawn as formulas."""
+    from matplotlib.ticker import NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(_plain_number)
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _only_x_grid(axes: "Axes") -> None:

@@ -6,8 +6,10 @@ becomes a CSS variable, so that one drawing follows the reader's colour scheme.
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,6 +58,14 @@ VARIABLES = {
 }
 """Name of the CSS variable for each colour."""
 
+_FONT = "DejaVu Sans"
+# Chinese, Japanese, Korean, and the rest; the first that is installed has its letters drawn.
+_OTHER_LETTERS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK KR", "Noto Sans JP", "Noto Sans SC",
+    "Noto Sans KR", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "IPAexGothic", "NanumGothic",
+    "Droid Sans Fallback", "Noto Sans", "FreeSans", "Arial Unicode MS", "Hiragino Sans",
+)  # fmt: skip
+
 _RC: Any = {
     "axes.edgecolor": MUTED,
     "axes.facecolor": "none",
@@ -71,7 +81,6 @@ _RC: Any = {
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "figure.facecolor": GROUND,
-    "font.family": "DejaVu Sans",
     "font.size": 9,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
@@ -82,6 +91,8 @@ _RC: Any = {
     "savefig.dpi": 160,
     "svg.fonttype": "none",
     "text.color": INK,
+    # Names of classes and columns are no formulas: a dollar is a dollar.
+    "text.parse_math": False,
     "xtick.color": MUTED,
     "xtick.labelcolor": INK,
     "xtick.labelsize": 8,
@@ -96,14 +107,35 @@ def styled() -> Iterator[None]:
     """Draw in the house style inside a ``with`` block."""
     from matplotlib import rc_context
 
-    with rc_context(_RC):
+    with rc_context(_RC | {"font.family": _fonts()}):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _fonts() -> list[str]:
+    """Return the house font, and those of this machine that have the letters which it lacks."""
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return [_FONT, *(name for name in _OTHER_LETTERS if name in installed)]
+
+
+@contextmanager
+def _saving() -> Iterator[None]:
+    """Save in the house style: matplotlib makes the texts of axes only now.
+
+    In an SVG letters stay text, and the reader's machine has fonts for them.
+    """
+    with styled(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         yield
 
 
 def png(figure: "Figure") -> bytes:
     """Return a figure as PNG on white, for cards, papers and slides."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.12)
+    with _saving():
+        figure.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.12)
     return buffer.getvalue()
 
 
@@ -120,7 +152,7 @@ def svg(figure: "Figure", name: str) -> str:
     from matplotlib import rc_context
 
     buffer = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with _saving(), rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(
             buffer,
             format="svg",
@@ -136,7 +168,7 @@ def svg(figure: "Figure", name: str) -> str:
     # Sizes come from the page; the font is the page's own.
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    text = text.replace("'DejaVu Sans'", "inherit")
+    text = re.sub(rf"'{_FONT}'(, '[^']*')*", "inherit", text)
     # Inner names must not meet those of another drawing on the page.
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)

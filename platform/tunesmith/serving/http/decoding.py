@@ -11,8 +11,9 @@ from typing import Any
 
 from starlette.requests import Request
 
-from tunesmith.artifacts.preparation import Preparation
+from tunesmith.artifacts.preparation import ImagePreparation, Preparation
 from tunesmith.errors import InputError
+from tunesmith.inference.images import decoding_effort
 from tunesmith.inference.items import Item, decode, decode_row
 from tunesmith.inference.tables import Row
 from tunesmith.midi.reading import Limits
@@ -53,6 +54,8 @@ MEDIA_TYPES: dict[str, tuple[str, ...]] = {
     "text": (JSON, "text/plain"),
 }
 """Media types of each kind of item; a body without a declared type is taken for the raw one."""
+# Pictures of the largest size that one request may hold; smaller ones count less.
+_MOST_EFFORT = 4.0
 _FORMER_TABLE = "song"
 """Former name of the kind `table`, still read."""
 _UNDECLARED = {"midi": "audio/midi", "table": JSON, "image": "image/png", "text": "text/plain"}
@@ -73,6 +76,8 @@ class Reading:
         The whole header, for the boundary of a form.
     body
         The bytes.
+    deadline
+        The request's; it is looked at before each item.
 
     Attributes
     ----------
@@ -87,8 +92,12 @@ class Reading:
         kind: str,
         content_type: str,
         body: bytes,
+        *,
+        deadline: Deadline,
     ) -> None:
         self._preparation = preparation
+        self._deadline = deadline
+        self._effort = 0.0
         self._limits = limits
         self._kind = kind
         self._content_type = content_type
@@ -121,10 +130,24 @@ class Reading:
         return decode_item(given, self._preparation, self._limits)
 
     def _decode_softly(self, given: Any) -> Item | ProblemError:
+        self._deadline.check()
         try:
+            self._spend(given)
             return self._decode(given)
         except ProblemError as problem:
             return problem
+
+    def _spend(self, given: Any) -> None:
+        """Refuse a picture for which the pictures before it have left too little."""
+        if isinstance(self._preparation, ImagePreparation) and isinstance(given, bytes):
+            effort = decoding_effort(given)
+            if self._effort + effort > _MOST_EFFORT:
+                detail = (
+                    "The pictures of this request have too many pixels together. Send them "
+                    "smaller, or in several requests."
+                )
+                raise ProblemError(problems.TOO_LARGE, detail)
+            self._effort += effort
 
 
 def decode_item(given: Any, preparation: Preparation, limits: LimitSettings) -> Item:
@@ -228,7 +251,8 @@ async def read_request(
         raise ProblemError(problems.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": ", ".join(accepted)})
     charset_of(request.headers.get("content-type", ""))  # refused before anything is received
     body = await receiver.read(request, deadline)
-    return Reading(preparation, limits, kind, request.headers.get("content-type", ""), body)
+    content_type = request.headers.get("content-type", "")
+    return Reading(preparation, limits, kind, content_type, body, deadline=deadline)
 
 
 def _files(content_type: str, body: bytes, limits: LimitSettings) -> list[bytes]:
