@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tunesmith.cli import jobs, submit
 from tunesmith.cluster import submission
 from tunesmith.cluster.connection import ClusterError
-from tunesmith.cluster.submission import Cluster, Order, entrypoint, not_uploaded
+from tunesmith.cluster.submission import SECRETS, Cluster, Order, entrypoint, not_uploaded
 from tunesmith.errors import UsageError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -92,7 +92,7 @@ def test_what_is_sent_is_what_the_documented_command_sends() -> None:
     Cluster(client, LOOPBACK).submit(_order("composer", "--trials", "12"))
     assert client.sent["entrypoint"] == "python jobs/tune.py composer --trials 12"
     assert client.sent["runtime_env"] == {
-        "working_dir": str(ROOT), "env_vars": {"PYTHONPATH": "platform"},
+        "working_dir": str(ROOT), "env_vars": {"PYTHONPATH": "platform"}, "excludes": list(SECRETS),
     }  # fmt: skip
 
 
@@ -102,10 +102,12 @@ def test_the_store_and_what_reaches_it_are_passed_on_but_no_credentials(
     monkeypatch.setenv("TUNESMITH_STORE", "s3://ours/store")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@mlflow.example/x")
     sent = _order(environment={"A": "b"}).runtime_env()["env_vars"]
     assert sent == {
         "PYTHONPATH": "platform", "TUNESMITH_STORE": "s3://ours/store",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9000", "A": "b",
+        "MLFLOW_TRACKING_URI": "https://mlflow.example/x",
     }  # fmt: skip
     chosen = _order(store="s3://other/store").runtime_env()["env_vars"]
     assert chosen["TUNESMITH_STORE"] == "s3://other/store"
@@ -122,7 +124,9 @@ def test_outside_a_checkout_the_installed_package_runs(tmp_path: Path) -> None:
     assert bare.runtime_env() == {"env_vars": {}}
     own = Order("tune", ("composer",), tmp_path)
     assert entrypoint(own) == "python -m tunesmith tune composer"
-    assert own.runtime_env() == {"env_vars": {}, "working_dir": str(tmp_path)}
+    assert own.runtime_env() == {
+        "env_vars": {}, "working_dir": str(tmp_path), "excludes": list(SECRETS)
+    }  # fmt: skip
     assert not_uploaded([str(tmp_path), "x"], None) == [str(tmp_path)]
 
 
@@ -285,6 +289,25 @@ def test_the_upload_is_small_and_holds_what_a_job_needs(tmp_path: Path) -> None:
     top = {name.split("/")[0] for name in names}
     assert not top & {".git", ".venv", "tests", "benchmarks", "docs", ".mypy_cache"}
     assert "ray" in sys.modules
+
+
+def test_secrets_are_never_uploaded(tmp_path: Path) -> None:
+    import zipfile
+
+    from ray._private.runtime_env.packaging import create_package
+
+    folder = tmp_path / "mine"
+    secrets = (".env", ".env.local", "tls/server.key", "tls/chain.pem", ".aws/credentials",
+               ".ssh/id_ed25519", "deep/er/.netrc", "deep/id_rsa")  # fmt: skip
+    for name in ("plugin.py", "keys.csv", *secrets):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("content")
+    sent = Order("tune", ("composer",), folder).runtime_env()
+    create_package(
+        sent["working_dir"], tmp_path / "x.zip", include_gitignore=True, excludes=sent["excludes"]
+    )
+    names = {name for name in zipfile.ZipFile(tmp_path / "x.zip").namelist() if name[-1] != "/"}
+    assert names == {"plugin.py", "keys.csv"}
 
 
 def test_plugins_are_named_as_the_upload_holds_them(

@@ -35,6 +35,7 @@ def _read(store: Store) -> int:
     return len(dataset.pieces())
 
 
+@pytest.mark.slow
 def test_after_a_cut_in_an_ingest_the_former_version_is_read_or_the_new(
     store, corpus, tmp_path, midi_factory
 ):

@@ -65,7 +65,8 @@ class Store:
                 self.fs, self._root = pafs.FileSystem.from_uri(text)
             except (ValueError, OSError) as error:
                 message = (
-                    f"The store {text!r} cannot be opened: {error}. "
+                    f"The store {without_credentials(text)!r} cannot be opened: "
+                    f"{without_credentials(str(error))}. "
                     "Give a folder or a URI such as s3://bucket/prefix."
                 )
                 raise StoreError(message) from error

@@ -155,7 +155,7 @@ def _walk(store: Any, scores: Path, progress: Progress, port: int, trials: int) 
         "n_test": record.n_test,
         "notes": list(record.notes),
         "run_id": run_id,
-        "store": store.uri,
+        "store": store.shown,
         "elapsed_s": progress.elapsed_s,
     }
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tunesmith.artifacts.uris import ENVIRONMENT_VARIABLE
+from tunesmith.artifacts.uris import ENVIRONMENT_VARIABLE, without_userinfo
 from tunesmith.cluster.connection import ClusterError
 from tunesmith.cluster.loopback import LOOPBACK
 from tunesmith.cluster.machine import Machine
@@ -26,6 +26,7 @@ from tunesmith.plugins import ENVIRONMENT_VARIABLE as plugin_variable  # noqa: N
 __all__ = [
     "DEFAULT_ADDRESS",
     "JOBS",
+    "SECRETS",
     "Cluster",
     "Order",
     "entrypoint",
@@ -35,15 +36,22 @@ __all__ = [
 ]
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
+_TRACKING = "MLFLOW_TRACKING_URI"
 # Of the caller's environment; credentials are not among them, for the dashboard shows what a job
 # was given: nodes have a role, or a secret of their own.
 PASSED_ON = (
     ENVIRONMENT_VARIABLE,
-    "MLFLOW_TRACKING_URI",
+    _TRACKING,
     "AWS_ENDPOINT_URL",
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
 )
+# Never uploaded, whatever the folder: every job of the cluster can read what was.
+SECRETS = (
+    ".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "id_rsa*", "id_ecdsa*",
+    "id_ed25519*", ".netrc", ".pgpass", ".git-credentials", ".aws/", ".ssh/", ".gnupg/", ".kube/",
+    ".ray/auth_token",
+)  # fmt: skip
 _ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 _TALKATIVE = (
     "ray._private.runtime_env",
@@ -111,6 +119,8 @@ class Order:
         """Return what the job's processes need to find the code and the store."""
         variables = {"PYTHONPATH": "platform"} if self.brings_code else {}
         variables |= {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
+        if tracking := variables.get(_TRACKING):
+            variables[_TRACKING] = without_userinfo(tracking)
         if plugins := os.environ.get(plugin_variable):
             variables[plugin_variable] = self._uploaded(plugins)
         if self.store:
@@ -118,6 +128,7 @@ class Order:
         environment: dict[str, Any] = {"env_vars": variables | dict(self.environment or {})}
         if self.working_dir is not None:
             environment["working_dir"] = str(self.working_dir)
+            environment["excludes"] = list(SECRETS)
         return environment
 
     def _uploaded(self, plugins: str) -> str:

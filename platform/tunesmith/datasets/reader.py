@@ -224,7 +224,7 @@ class Dataset:
                     yield pq.ParquetFile(handle)
             except (FileNotFoundError, pa.ArrowInvalid) as error:
                 msg = (
-                    f"{entry.path} of dataset {self.name} {self.version} in {self.store.uri} is "
+                    f"{entry.path} of dataset {self.name} {self.version} in {self.store.shown} is "
                     f"missing or damaged: {error}. Remove the version and ingest again."
                 )
                 raise DatasetError(msg) from error

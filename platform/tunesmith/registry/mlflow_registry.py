@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tunesmith.artifacts.cards import ChampionRecord
 from tunesmith.artifacts.store import Store
 from tunesmith.artifacts.tracking import open_client, tracking_uri
+from tunesmith.artifacts.uris import without_credentials
 from tunesmith.errors import PromotionError
 from tunesmith.registry.bundles import Bundle, bundles, read_aliases, versions
 from tunesmith.registry.history import history
@@ -63,7 +64,7 @@ class Catalogued:
     def as_dict(self) -> dict[str, object]:
         """Return the same as JSON holds it."""
         return {
-            "uri": self.uri,
+            "uri": without_credentials(self.uri),
             "name": self.name,
             "versions": {str(number): name for number, name in self.versions.items()},
             "added": list(self.added),
@@ -105,7 +106,8 @@ def catalogue(store: Store, task: str, uri: str | None = None) -> Catalogued:
             return _brought_up_to_date(open_client(uri), store, task, uri)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         message = (
-            f"MLflow's registry at {uri} was not told: {error}. The store is right and servers "
+            f"MLflow's registry at {without_credentials(uri)} was not told: "
+            f"{without_credentials(str(error))}. The store is right and servers "
             "follow it; the next promote, rollback or history brings the registry up to date."
         )
         raise CatalogueError(message) from error
@@ -180,7 +182,7 @@ def _held(client: "MlflowClient", name: str, task: str) -> tuple[dict[str, str],
 
 def _place(bundle: Bundle, registry_uri: str) -> str:
     """Return where a bundle is, as the registry's readers can understand it."""
-    path = "/".join((bundle.store.uri, *bundle.parts))
+    path = "/".join((bundle.store.shown, *bundle.parts))
     if bundle.store.is_local and registry_uri.startswith("http"):
         # A server refuses paths of a disk, its own or another's; this one is for people to read.
         return f"tunesmith://{socket.gethostname()}{path}"
