@@ -2,8 +2,8 @@
 
 python kuberay/generate.py
 
-The three files beside this one are its output; a test says so when they no longer agree. Fields are
-those of KubeRay 1.6's API (ray.io/v1).
+The four files beside this one are its output, and serve/container-config.yaml; a test says so when
+they no longer agree. Fields are those of KubeRay 1.6's API (ray.io/v1).
 """
 
 import tomllib
@@ -23,6 +23,19 @@ SHARE = 0.85
 # The head runs drivers and Serve's proxy, though Ray schedules nothing on it.
 HEAD_CPUS = 4
 STORE = "s3://bucket/prefix"
+# Optional secret of the namespace whose entries become variables of the pods, such as
+# AWS_ACCESS_KEY_ID; a cloud's own role for pods needs SERVICE_ACCOUNT instead.
+STORE_SECRET = "tunesmith-store"  # noqa: S105 - its name
+SERVICE_ACCOUNT: str | None = None
+# Address of a Redis server, such as redis:6379, that outlives the head: GCS fault tolerance.
+REDIS: str | None = None
+# The user and the group of Ray's image; Kubernetes compares numbers, not names.
+USER, GROUP = 1000, 100
+# On every pod that KubeRay makes.
+RAY_PODS = {"ray.io/is-ray-node": "yes"}
+OPERATOR = {"app.kubernetes.io/name": "kuberay-operator"}
+CLIENTS = {"tunesmith.io/client": "yes"}
+SERVE_PORT, DASHBOARD_PORT = 8000, 8265
 HEADER = (
     "# Made by kuberay/generate.py from cluster.yaml and serve/cluster-config.yaml: change those.\n"
 )
@@ -53,7 +66,9 @@ def grows_to(cluster: dict[str, Any]) -> str:
     return ",".join(f"{name}={amount}" for name, amount in total.items())
 
 
-def _pod(node: dict[str, Any], cpus: int, variables: dict[str, str]) -> dict[str, Any]:
+def _pod(
+    node: dict[str, Any], cpus: int, variables: dict[str, str], *, is_head: bool = False
+) -> dict[str, Any]:
     """Return the pod of a node type: its container, and memory for Ray's object store."""
     memory_gib = int(MEMORY_GIB[node["node_config"]["InstanceType"]] * SHARE)
     gpus = int(node["resources"].get("GPU", 0))
@@ -65,17 +80,31 @@ def _pod(node: dict[str, Any], cpus: int, variables: dict[str, str]) -> dict[str
         "name": "ray",
         "image": f"tunesmith:{_version()}-{build}",
         "env": [{"name": name, "value": value} for name, value in variables.items()],
+        "envFrom": [{"secretRef": {"name": STORE_SECRET, "optional": True}}],
         # Ray counts the limit as what the node has.
         "resources": {"requests": resources, "limits": resources},
-        "securityContext": {"allowPrivilegeEscalation": False, "runAsNonRoot": True},
+        # Ray writes to its home and to /tmp, so the root file system is not read-only.
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": GROUP,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}],  # noqa: S108
     }
     # A third of the memory, as Ray takes by default; Kubernetes' own 64 MB would break its start.
     shared = {"medium": "Memory", "sizeLimit": f"{memory_gib // 3}Gi"}
     spec: dict[str, Any] = {
+        # The autoscaler beside the head asks Kubernetes for pods; nothing else needs an account.
+        "automountServiceAccountToken": is_head,
+        "securityContext": {"fsGroup": GROUP},
         "containers": [container],
         "volumes": [{"name": "shared-memory", "emptyDir": shared}],
     }
+    if SERVICE_ACCOUNT is not None:
+        spec["serviceAccountName"] = SERVICE_ACCOUNT
     if gpus:
         spec["tolerations"] = [
             {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
@@ -89,8 +118,10 @@ def cluster_spec(cluster: dict[str, Any]) -> dict[str, Any]:
     head = types.pop(cluster["head_node_type"])
     variables = {"TUNESMITH_STORE": STORE, "TUNESMITH_GROWS_TO": grows_to(cluster)}
     idle_s = int(cluster["idle_timeout_minutes"] * 60)
+    fault_tolerance = {"gcsFaultToleranceOptions": {"redisAddress": REDIS}} if REDIS else {}
     return {
         "rayVersion": _ray_version(),
+        **fault_tolerance,
         "authOptions": {"mode": "token"},
         "enableInTreeAutoscaling": True,
         "autoscalerOptions": {"idleTimeoutSeconds": idle_s, "upscalingMode": "Default"},
@@ -98,7 +129,7 @@ def cluster_spec(cluster: dict[str, Any]) -> dict[str, Any]:
             # Reached through `kubectl port-forward` alone.
             "serviceType": "ClusterIP",
             "rayStartParams": {"num-cpus": str(head["resources"]["CPU"])},
-            "template": _pod(head, HEAD_CPUS, variables),
+            "template": _pod(head, HEAD_CPUS, variables, is_head=True),
         },
         "workerGroupSpecs": [
             {
@@ -134,7 +165,54 @@ def _serve_config() -> str:
         variables = application.setdefault("runtime_env", {}).setdefault("env_vars", {})
         variables["PYTHONPATH"] = f"{HOME}:{HOME}/platform"
         application["args"]["store"] = STORE
+        # Proxies and sidecars of a pod connect from its own addresses.
+        application["args"].setdefault("access", {})["keys"] = "always"
     return yaml.safe_dump(config, sort_keys=False)
+
+
+def container_config() -> dict[str, Any]:
+    """Return serve/config.yaml as the image runs it by itself: open, and with a key for each."""
+    config = _load("serve/config.yaml")
+    config["http_options"]["host"] = "0.0.0.0"  # noqa: S104
+    for application in config["applications"]:
+        arguments = application["args"]
+        arguments["listen"]["host"] = "0.0.0.0"  # noqa: S104
+        arguments.setdefault("access", {})["keys"] = "always"
+    return config
+
+
+def policies(name: str) -> list[dict[str, Any]]:
+    """Return who may reach the pods, and how many of them may be moved at a time."""
+    to_operator = {"namespaceSelector": {}, "podSelector": {"matchLabels": OPERATOR}}
+    return [
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": name},
+            "spec": {
+                "podSelector": {"matchLabels": RAY_PODS},
+                "policyTypes": ["Ingress"],
+                "ingress": [
+                    {"from": [{"podSelector": {"matchLabels": RAY_PODS}}]},
+                    {
+                        "from": [to_operator],
+                        "ports": [{"protocol": "TCP", "port": DASHBOARD_PORT},
+                                  {"protocol": "TCP", "port": SERVE_PORT}],
+                    },
+                    {
+                        "from": [{"podSelector": {"matchLabels": CLIENTS}}],
+                        "ports": [{"protocol": "TCP", "port": SERVE_PORT}],
+                    },
+                ],
+            },
+        },
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": {"name": name},
+            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": RAY_PODS}},
+        },
+    ]  # fmt: skip
 
 
 def manifests() -> dict[str, dict[str, Any]]:
@@ -179,14 +257,25 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
+def _dumped(*documents: dict[str, Any]) -> str:
+    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=100)
+
+
 def rendered() -> dict[str, str]:
-    """Return what the files shall hold."""
-    return {
-        name: HEADER + yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=100)
-        for name, manifest in manifests().items()
-    }
+    """Return what the files in this folder shall hold."""
+    texts = {name: HEADER + _dumped(manifest) for name, manifest in manifests().items()}
+    rules = policies(_load("cluster.yaml")["cluster_name"])
+    return {**texts, "policies.yaml": HEADER + _dumped(*rules)}
+
+
+def rendered_container_config() -> str:
+    """Return what serve/container-config.yaml shall hold."""
+    return "# Made by kuberay/generate.py from config.yaml: change that.\n" + _dumped(
+        container_config()
+    )
 
 
 if __name__ == "__main__":
     for name, text in rendered().items():
         (HERE / name).write_text(text)
+    (ROOT / "serve" / "container-config.yaml").write_text(rendered_container_config())

@@ -41,6 +41,15 @@ def test_tokens_are_asked_for_and_the_dashboard_is_not_open(cluster: dict[str, A
     assert "--dashboard-host=127.0.0.1" in starts[0]
 
 
+def test_roles_are_not_given_to_forged_requests_and_disks_are_encrypted(
+    cluster: dict[str, Any],
+) -> None:
+    for node in cluster["available_node_types"].values():
+        config = node["node_config"]
+        assert config["MetadataOptions"]["HttpTokens"] == "required"
+        assert all(disk["Ebs"]["Encrypted"] for disk in config["BlockDeviceMappings"])
+
+
 def test_every_node_gets_the_token(cluster: dict[str, Any]) -> None:
     mounted = "~/.ray/auth_token"
     assert cluster["file_mounts"]["/home/ray/.ray/auth_token"] == mounted

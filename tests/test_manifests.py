@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).parent.parent
 GENERATE = runpy.run_path(str(ROOT / "kuberay" / "generate.py"), run_name="not main")
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
 KINDS = {"cluster.yaml": "RayCluster", "job.yaml": "RayJob", "service.yaml": "RayService"}
 SCHEMAS = sorted((Path(__file__).parent / "schemas").glob("kuberay-*.json.xz"))
 
@@ -37,7 +38,7 @@ def _cluster_spec(name: str) -> dict[str, Any]:
     return spec[inner] if inner else spec
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [*KINDS, "policies.yaml"])
 def test_the_written_files_are_what_the_numbers_give(name: str) -> None:
     text = (ROOT / "kuberay" / name).read_text()
     assert text == GENERATE["rendered"]()[name], "run python kuberay/generate.py"
@@ -114,10 +115,53 @@ def test_tokens_are_asked_for_nothing_is_public_and_nobody_is_root(name: str) ->
     assert spec["headGroupSpec"]["serviceType"] == "ClusterIP"
     for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
         (container,) = group["template"]["spec"]["containers"]
-        assert container["securityContext"]["runAsNonRoot"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "runAsGroup": 100,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        is_head = group is spec["headGroupSpec"]
+        assert group["template"]["spec"]["automountServiceAccountToken"] is is_head
+        assert container["envFrom"] == [
+            {"secretRef": {"name": "tunesmith-store", "optional": True}}
+        ]
         assert "/dev/shm" in {  # noqa: S108 - Ray's store
             mount["mountPath"] for mount in container["volumeMounts"]
         }
+
+
+def test_only_the_cluster_its_operator_and_named_clients_reach_the_pods() -> None:
+    text = (ROOT / "kuberay" / "policies.yaml").read_text()
+    network, budget = yaml.safe_load_all(text)
+    assert (network["apiVersion"], network["kind"]) == ("networking.k8s.io/v1", "NetworkPolicy")
+    assert (budget["apiVersion"], budget["kind"]) == ("policy/v1", "PodDisruptionBudget")
+    for policy in (network["spec"]["podSelector"], budget["spec"]["selector"]):
+        assert policy == {"matchLabels": {"ray.io/is-ray-node": "yes"}}
+    own, operator, clients = network["spec"]["ingress"]
+    assert own == {"from": [{"podSelector": {"matchLabels": {"ray.io/is-ray-node": "yes"}}}]}
+    assert {port["port"] for port in operator["ports"]} == {8265, 8000}
+    assert [port["port"] for port in clients["ports"]] == [8000]
+    assert all(rule["from"] for rule in network["spec"]["ingress"])
+
+
+def test_servers_in_pods_and_containers_ask_everyone_for_a_key() -> None:
+    written = (ROOT / "serve" / "container-config.yaml").read_text()
+    assert written == GENERATE["rendered_container_config"](), "run python kuberay/generate.py"
+    alone = yaml.safe_load(written)
+    in_pods = yaml.safe_load(_written("service.yaml")["spec"]["serveConfigV2"])
+    for config in (alone, in_pods):
+        assert config["http_options"]["host"] == EVERYWHERE
+        for application in config["applications"]:
+            assert application["args"]["access"]["keys"] == "always"
+            assert application["args"].get("listen", {}).get("host") in {None, EVERYWHERE}
+    from tunesmith.serving.settings import Settings
+
+    for application in alone["applications"]:
+        assert Settings.model_validate(application["args"]).access.keys == "always"
+    assert '"serve/container-config.yaml"' in dict(_instructions())["CMD"]
 
 
 def test_the_server_starts_no_machine_with_a_gpu() -> None:
@@ -145,7 +189,8 @@ def test_the_image_is_rays_of_the_pinned_version_and_not_roots(cluster: dict[str
     given = dict(_instructions())
     tag = given["FROM"].split("/")[-1].replace("${BUILD}", "cpu")
     assert cluster["docker"]["image"].endswith(tag)
-    assert given["USER"] == "ray"
+    # A name would keep every pod from starting: `runAsNonRoot` is checked on the number.
+    assert given["USER"] == "1000:100"
 
 
 def test_the_image_installs_what_the_lock_pins_from_nowhere_in_particular() -> None:
