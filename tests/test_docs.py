@@ -136,6 +136,14 @@ def _code_commands(text: str) -> Iterator[tuple[str, str]]:
             yield match[1], match[2]
 
 
+def test_every_test_that_the_page_of_security_names_exists() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+    assert len(named) >= 40
+    for path, name in named:
+        assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE), name
+
+
 def test_every_drill_stands_on_the_page_of_promises() -> None:
     source = (ROOT / "benchmarks" / "drills.py").read_text()
     drills = re.findall(r'^    "([a-z-]+)": Drill\(', source, re.MULTILINE)

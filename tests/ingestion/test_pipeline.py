@@ -6,8 +6,8 @@ import pytest
 from pyarrow.fs import FileSelector
 
 from tests.in_process import ingest_in_process
-from tunesmith.artifacts.manifest import dataset_versions, remove_version
 from tunesmith.artifacts.locks import only_one
+from tunesmith.artifacts.manifest import dataset_versions, remove_version
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.ingestion import pipeline
