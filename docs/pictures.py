@@ -99,8 +99,11 @@ def terminal(name: str, title: str, session: list[tuple[str, str]]) -> None:
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     for command, output in session:
         console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
-        console.print(Text.from_ansi(output.rstrip()))
-    console.save_svg(str(PICTURES / f"{name}.svg"), title=title)
+        console.print(Text.from_ansi(output.rstrip().replace(str(ROOT), "~/tunesmith")))
+    drawing = console.export_svg(title=title)
+    # Rich's drawings load a font from elsewhere; the reader's own will do.
+    drawing = re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL)
+    (PICTURES / f"{name}.svg").write_text(drawing, encoding="utf-8")
 
 
 @contextlib.contextmanager
