@@ -108,17 +108,16 @@ def terminal(name: str, title: str, session: list[tuple[str, str]]) -> None:
 
 @contextlib.contextmanager
 def browser() -> Iterator[Callable[..., Page]]:
-    """Start Chromium; the function opens a page of a size and a colour scheme."""
+    """Start Chromium; the function opens a page of a size."""
     path = next((path for path in CHROMIUM if Path(path).exists()), None)
     if path is None:
         sys.exit("No Chromium here: apt-get install chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=["--disable-gpu"])
 
-        def page(width: int, height: int, *, dark: bool = False, phone: bool = False) -> Page:
+        def page(width: int, height: int, *, phone: bool = False) -> Page:
             return chromium.new_page(
                 viewport={"width": width, "height": height},
-                color_scheme="dark" if dark else "light",
                 device_scale_factor=2 if phone else 1.5,
                 is_mobile=phone,
                 has_touch=phone,
@@ -141,12 +140,8 @@ def picture_of_the_page(open_page: Callable[..., Page], piece: Path) -> None:
     address = f"http://127.0.0.1:{port}"
     with running(WORK / "serve.log", "serve", "--port", str(port)):
         wait_for(lambda: answers(f"{address}/readyz"), "the server")
-        for name, size in (
-            ("page", (1280, 860)),
-            ("page-dark", (1280, 860)),
-            ("phone", (390, 844)),
-        ):
-            page = open_page(*size, dark="dark" in name, phone=name == "phone")
+        for name, size in {"page": (1280, 860), "phone": (390, 844)}.items():
+            page = open_page(*size, phone=name == "phone")
             page.goto(address)
             page.locator("#file").set_input_files(piece)
             page.locator("#why").wait_for(timeout=READY_S * 1000)
