@@ -15,7 +15,7 @@ import click
 from tunesmith.cli.command import command, echo
 from tunesmith.cli.progress import counting
 from tunesmith.cli.serve import require_free, wait_for_signal
-from tunesmith.cli.tables import Column, console, print_table
+from tunesmith.cli.tables import Column, console, print_table, wrapped
 
 if TYPE_CHECKING:
     from tunesmith.artifacts.runs import Run
@@ -176,7 +176,7 @@ def _finished_run(store: Any, version: str) -> "Run | None":
 
 
 def _indent(line: str) -> None:
-    echo(f"      {line}")
+    echo(wrapped(f"      {line}", " " * 6))
 
 
 def _held_out(store: Any, run_id: str, folder: Path) -> list[tuple[str, Path, str]]:
