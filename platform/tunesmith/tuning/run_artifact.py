@@ -4,6 +4,7 @@ import io
 import json
 import platform
 import secrets
+import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -56,17 +57,20 @@ def versions() -> dict[str, str]:
 
 
 def code_commit() -> str | None:
-    """Return the commit of the working copy this code runs from, None where there is none."""
-    for folder in Path(__file__).resolve().parents:
-        head = folder / ".git" / "HEAD"
-        if not head.is_file():
-            continue
-        text = head.read_text(encoding="utf-8").strip()
-        if not text.startswith("ref: "):
-            return text
-        reference = folder / ".git" / text.removeprefix("ref: ")
-        return reference.read_text(encoding="utf-8").strip() if reference.is_file() else None
-    return None
+    """Return the commit of the checkout this code runs from, None where it runs from none."""
+    # An installed package may lie inside a checkout of its user's own: that commit says nothing.
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parents[1]
+    if package.parent.name != "platform" or not (checkout / ".git").exists():
+        return None
+    command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program, no shell
+            command, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
 
 
 def trial_table(
