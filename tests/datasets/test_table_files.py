@@ -1,5 +1,6 @@
 """Tables read in parts hold the same cells as tables read whole."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,3 +71,15 @@ def test_what_is_no_table_is_named(tmp_path: Path) -> None:
     for name in ("t.parquet", "t.jsonl", "nowhere.csv"):
         with pytest.raises(DatasetError, match=name):
             list(table_batches(tmp_path / name, 9))
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.jsonl"])
+def test_json_keeps_texts_and_every_digit(tmp_path: Path, name: str) -> None:
+    rows = [
+        {"date": "2020-01-02", "played_at": "1577923200", "gain": 0.1234567890123456},
+        {"date": "2021-03-04", "played_at": "1614816000", "gain": 1e-300},
+    ]
+    lines = [json.dumps(row) for row in rows]
+    text = "\n".join(lines) if name == "t.jsonl" else f"[{','.join(lines)}]"
+    (tmp_path / name).write_text(text)
+    assert read_table(tmp_path / name).to_dict("records") == rows

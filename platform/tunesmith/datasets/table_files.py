@@ -274,11 +274,19 @@ def _excel(path: Path) -> TableFile:
 
 
 def _json(path: Path, *, lines: bool) -> pd.DataFrame:
-    frame: pd.DataFrame = pd.read_json(path, lines=lines, orient="records", dtype=False)
-    nested = [name for name in frame if frame[name].map(lambda c: isinstance(c, dict | list)).any()]
-    for name in nested:
-        frame[name] = frame[name].map(json.dumps)
-    return frame
+    # pandas would turn texts of columns called `date` or `…_at` into times, and round numbers.
+    rows = list(_json_lines(path) if lines else _json_rows(path))
+    names = dict.fromkeys(key for row in rows for key in row)
+    return pd.DataFrame({name: [_flat(row.get(name)) for row in rows] for name in names})
+
+
+def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
+    with _opened(path) as file:
+        rows = json.loads(file.read().decode("utf-8-sig"))
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        message = "it is no list of JSON objects, one a row"
+        raise ValueError(message)
+    yield from ({str(key): cell for key, cell in row.items()} for row in rows)
 
 
 def _delimited(path: Path, separator: str | None) -> TableFile:
