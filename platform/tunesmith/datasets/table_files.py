@@ -232,7 +232,7 @@ def _read(path: Path) -> TableFile:
     if path.is_dir() or last in _PARQUET:
         return TableFile(_with_index(_parquet(path)))
     if last in _ARROW:
-        return TableFile(_with_index(pd.read_feather(path)))
+        return TableFile(_with_index(_whole(feather.read_table(path))))
     if last in _EXCEL:
         return _excel(path)
     if inner in _JSON_LINES or inner == ".json":
@@ -253,7 +253,12 @@ def _parquet(path: Path) -> pd.DataFrame:
         if not files:
             message = "the folder holds no Parquet file"
             raise ValueError(message)
-    frame: pd.DataFrame = pd.read_parquet(path)
+    return _whole(pq.read_table(path))
+
+
+def _whole(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a frame; a class 1 is no 1.0 where another row has none."""
+    frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
     return frame
 
 
@@ -277,7 +282,14 @@ def _json(path: Path, *, lines: bool) -> pd.DataFrame:
     # pandas would turn texts of columns called `date` or `…_at` into times, and round numbers.
     rows = list(_json_lines(path) if lines else _json_rows(path))
     names = dict.fromkeys(key for row in rows for key in row)
-    return pd.DataFrame({name: [_flat(row.get(name)) for row in rows] for name in names})
+    return pd.DataFrame({name: _column([_flat(row.get(name)) for row in rows]) for name in names})
+
+
+def _column(cells: list[object]) -> pd.Series:
+    """Return a column; whole numbers stay whole beside missing ones."""
+    present = [cell for cell in cells if cell is not None]
+    stays = len(present) < len(cells) and all(type(cell) is int for cell in present)
+    return pd.Series(cells, dtype=object if stays else None)
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
