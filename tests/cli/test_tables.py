@@ -63,6 +63,11 @@ def test_a_column_without_text_is_left_out_and_brackets_are_text(
     assert "empty" not in lines[0]
 
 
+def test_in_a_pipe_no_line_ends_with_spaces(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table((Column("name"), Column("text", folds=True)), [["a", "short"], ["b", "long " * 99]])
+    assert all(line == line.rstrip() for line in capsys.readouterr().out.splitlines())
+
+
 def test_wide_shows_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     @command(show=lambda result: print_table(COLUMNS, result["rows"]), uses_store=False, table=True)
     def main() -> dict[str, Any]:

@@ -116,7 +116,13 @@ def print_table(
     out = console(max(width, _NARROWEST), err=err)
     if title:
         out.print(title, style="bold")
-    out.print(table)
+    if out.is_terminal:
+        out.print(table)
+    else:
+        # Whoever reads lines from a pipe has no use for cells filled up to the longest one's width.
+        with out.capture() as text:
+            out.print(table)
+        click.echo("\n".join(line.rstrip() for line in text.get().splitlines()), err=err)
     out.print()
     if dropped:
         names = ", ".join(columns[n].name for n in sorted(dropped))
