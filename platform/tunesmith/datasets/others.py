@@ -107,8 +107,9 @@ def other_pieces(
     label: list[str] = []
     is_copy: list[bool] = []
     exposures = []
+    n_sources = max(1, sum(bool(source.ids) for source in sources))
     for source in sources:
-        places = _chosen(source.labels, MOST_PIECES // len(sources), rng)
+        places = _chosen(source.labels, MOST_PIECES // n_sources, rng)
         pieces = source.dataset.notes([source.ids[place] for place in places])
         for number, place in enumerate(places):
             whole = pieces[source.ids[place]]

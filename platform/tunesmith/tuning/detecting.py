@@ -68,6 +68,13 @@ class Detecting:
             reason = str(cause) if isinstance(cause, TunesmithError) else cause_of(str(error))
         else:
             with_it = {**files, f"{MODEL_FOLDER}/known.onnx": detection.graph}
+            sources = ", ".join(
+                f"{exposure.items:,} of {exposure.source}"
+                + (f" ({exposure.labels} labels)" if exposure.labels else "")
+                for exposure in detection.facts.exposures
+                if exposure.items
+            )
+            say(f"{record.task}: learned what is of no class from {sources}")
             return record.model_copy(update={"detector": detection.facts}), with_it
         reason = reason.removesuffix(".")
         say(f"{record.task}: no detector of {record.unit}s of no class: {reason}")
