@@ -14,7 +14,7 @@ PREFIX = "tunesmith.tuning."
 FLOORS: tuple[dict[str, set[str]], ...] = (
     {"adapters": set(), "scoring": set(), "space": set(), "studies": set(), "trial_data": set(),
      "requests": set(), "dashboards": set(), "leaderboard": set(), "display": set(),
-     "failures": set()},
+     "failures": set(), "staged_copy": set()},
     {"capacity": {"adapters"}, "run_artifact": {"space"}, "sampler": {"space"},
      "ensemble": {"scoring"}, "trial": {"scoring", "trial_data"}, "open_set": {"trial_data"}},
     {"optuna_search": {"adapters", "sampler", "space", "studies", "trial"},
@@ -24,7 +24,8 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
      "continuation": {"requests", "run_artifact", "studies"}},
     {"baseline": {"open_set", "planning", "refit", "run_artifact", "trial", "trial_data"},
      "detecting": {"failures", "open_set", "progress", "refit"},
-     "session": {"capacity", "optuna_search", "planning", "progress", "space", "trial_data"},
+     "session": {"capacity", "optuna_search", "planning", "progress", "space", "staged_copy",
+                 "trial_data"},
      "dry_run": {"capacity", "continuation", "planning", "requests", "space"},
      "prometheus": {"progress"}, "waiting": {"capacity", "optuna_search", "progress"}},
     {"refitting": {"ensemble", "progress", "refit", "waiting"},
