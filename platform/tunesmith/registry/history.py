@@ -28,9 +28,10 @@ def history(store: Store, task: str) -> list[ChampionRecord]:
     alone knew: the history goes on with the next lower number.
     """
     number = read_aliases(store, task).record
+    numbers = record_numbers(store, task)
     records: list[ChampionRecord] = []
     while number > 0:
-        parent = max((n for n in record_numbers(store, task) if n < number), default=0)
+        parent = max((n for n in numbers if n < number), default=0)
         with left_out(f"Record {number} of the history of {task}"):
             record = ChampionRecord.read(store, *layout.champion_record(task, number))
             records.append(record)
