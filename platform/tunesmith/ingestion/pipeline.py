@@ -12,7 +12,6 @@ Workers write the large tables; the driver holds only one small row per file.
 import hashlib
 import logging
 import uuid
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -38,6 +37,7 @@ from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.planning import Batch, plan_batches, plan_key
 from tunesmith.ingestion.processing import process_rows
 from tunesmith.ingestion.publishing import Version, file_rows
+from tunesmith.ingestion.ray_data import results_of
 from tunesmith.ingestion.sources import Entry, Reject
 
 __all__ = ["Progress", "ingest"]
@@ -233,29 +233,14 @@ def _map_batches(
     StoreError
         If a worker cannot write to the store.
     """
-    import ray.data
-
-    with warnings.catch_warnings():
-        # Ray's defaults set fields that Ray has deprecated.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context = ray.data.DataContext.get_current()
-    # The command prints its own progress; Ray's notices would interrupt it.
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
     items = [{"batch": batch.to_json()} for batch in batches]
-    dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
-        process_rows,  # type: ignore[arg-type]  # Ray's type leaves out fn_kwargs
-        batch_size=None,
-        fn_kwargs={
-            "parameters": parameters.model_dump_json(),
-            "store": staging.store.uri,
-            "staging": list(staging.parts),
-            "run": uuid.uuid4().hex,
-        },
-        num_cpus=1,
-    )
-    for row in dataset.iter_rows():
+    arguments = {
+        "parameters": parameters.model_dump_json(),
+        "store": staging.store.uri,
+        "staging": list(staging.parts),
+        "run": uuid.uuid4().hex,
+    }
+    for row in results_of(process_rows, items, arguments):
         if row["error"]:
             raise StoreError(row["error"])
         yield int(row["n_files"])

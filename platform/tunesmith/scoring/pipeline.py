@@ -11,10 +11,8 @@ blocks and counts alone.
 """
 
 import json
-import logging
 import threading
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +27,7 @@ from tunesmith.artifacts.locks import only_one
 from tunesmith.artifacts.store import Staging
 from tunesmith.artifacts.uris import without_credentials
 from tunesmith.errors import ModelError, StoreError, UsageError
+from tunesmith.ingestion.ray_data import results_of
 from tunesmith.scoring.blocks import Block, block_to_json
 from tunesmith.scoring.choice import Choice
 from tunesmith.scoring.columns import Counts
@@ -217,25 +216,9 @@ def _map_blocks(
     ModelError, StoreError
         If a worker cannot run the model or write its file.
     """
-    import ray.data
-
-    with warnings.catch_warnings():
-        # Ray's defaults set fields that Ray has deprecated.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context = ray.data.DataContext.get_current()
-    # The command prints its own progress; Ray's notices would interrupt it.
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    rows = [{"block": block_to_json(block)} for block in blocks]
-    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        score_rows,  # type: ignore[arg-type]  # Ray's type leaves out fn_kwargs
-        batch_size=None,
-        fn_kwargs={"job": job.to_json()},
-        num_cpus=1,
-    )
+    items = [{"block": block_to_json(block)} for block in blocks]
     with _waiting(say) as began:
-        for row in dataset.iter_rows():
+        for row in results_of(score_rows, items, {"job": job.to_json()}):
             began.set()
             outcome = json.loads(row["outcome"])
             if "error" in outcome:
