@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 import onnx.compose
 import pandas as pd
-import pyarrow as pa
 from onnx import TensorProto, helper, numpy_helper
 
 from tunesmith.artifacts.open_set import Detector, DetectorPart, Exposure, LabelSets
@@ -427,10 +426,6 @@ class FakeDataset:
             }
         )
 
-    def table(self, name: str) -> pa.Table:
-        """Return the table of fingerprints."""
-        assert name == "fingerprints"
-        prints = [fingerprint(notes).tolist() for notes in self._notes.values()]
-        return pa.table(
-            {"piece_id": self.names, "fingerprint": pa.array(prints, pa.list_(pa.uint64()))}
-        )
+    def fingerprints(self) -> dict[str, np.ndarray]:
+        """Return the fingerprint of every piece by its id."""
+        return {name: fingerprint(notes) for name, notes in self._notes.items()}

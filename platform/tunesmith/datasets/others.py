@@ -177,9 +177,8 @@ def _source(
 
 def _fingerprints(dataset: Dataset, piece_ids: Sequence[str]) -> list[npt.NDArray[np.uint64]]:
     """Return the fingerprints of pieces; one without is like no other."""
-    table = dataset.table("fingerprints", ["piece_id", "fingerprint"])
-    prints = dict(zip(table["piece_id"].to_pylist(), table["fingerprint"].to_pylist(), strict=True))
-    return [np.array(prints.get(piece_id, ()), dtype=np.uint64) for piece_id in piece_ids]
+    prints, none = dataset.fingerprints(), np.empty(0, dtype=np.uint64)
+    return [prints.get(piece_id, none) for piece_id in piece_ids]
 
 
 def _chosen(labels: Sequence[str], most: int, rng: np.random.Generator) -> list[int]:

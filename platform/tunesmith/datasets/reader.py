@@ -120,6 +120,12 @@ class Dataset:
         frame: pd.DataFrame = self.table("duplicates").to_pandas()
         return frame
 
+    def fingerprints(self) -> dict[str, npt.NDArray[np.uint64]]:
+        """Return the fingerprint of every piece by its id."""
+        table = self.table("fingerprints", ["piece_id", "fingerprint"])
+        names, values = (table[name].to_pylist() for name in ("piece_id", "fingerprint"))
+        return {n: np.array(v, dtype=np.uint64) for n, v in zip(names, values, strict=True)}
+
     def features(self, piece_ids: Sequence[str] | None = None) -> npt.NDArray[np.float32]:
         """Return the musical features, float32 ``[pieces, len(manifest.feature_names)]``.
 

@@ -10,7 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -273,7 +273,8 @@ def diagnose(
         )
         raise DatasetError(message)
     say("Comparing pieces with the same music")
-    matches, votes = _matches(dataset, pieces)
+    copies = dataset.duplicates()
+    matches, votes = _matches(dataset, pieces, copies)
     ids = pieces["piece_id"].tolist()
     labelling = Labelling(
         pieces["label"].tolist(), pieces["cluster"].to_numpy(), dataset.features(ids), votes
@@ -282,7 +283,7 @@ def diagnose(
     judgement = judge(labelling, family=family, seed=seed)
     suspected = find_suspicions(labelling, judgement)
     by_cluster = pieces.groupby("cluster")["label"].nunique()
-    own_copies = _copies_of_one_label(dataset)
+    own_copies = _copies_of_one_label(copies)
     judged_labels = {labelling.labels[i] for i in np.flatnonzero(judgement.is_judged).tolist()}
     return Diagnosis(
         dataset=dataset.name,
@@ -323,22 +324,26 @@ def _opinions(judgement: Judgement, piece: int) -> list[Opinion]:
     return [Opinion(label=judgement.classes[n], probability=float(row[n])) for n in shown]
 
 
-def _matches(dataset: Dataset, pieces: "pd.DataFrame") -> tuple[list[list[Match]], list[list[str]]]:
+def _matches(
+    dataset: Dataset, pieces: "pd.DataFrame", copies: "pd.DataFrame"
+) -> tuple[list[list[Match]], list[list[str]]]:
     """Return the matches with other labels of each piece, and the labels of all its matches."""
     every: list[list[Match]] = [[] for _ in range(len(pieces))]
     number_of = {piece_id: number for number, piece_id in enumerate(pieces["piece_id"])}
-    for copy in dataset.duplicates().to_dict("records"):
+    for copy in copies.to_dict("records"):
         # Piece ids stand for bytes, so a copy has its piece's id.
         number = number_of.get(copy["piece_id"])
         if number is not None and copy["label"]:
             facts = {name: copy[name] for name in ("path", "label", "piece_id")}
             every[number].append(Match(**facts, kind="same bytes", shared=1.0))
-    sketches = dataset.table("fingerprints").to_pandas().set_index("piece_id")["fingerprint"]
+    sketches = dataset.fingerprints()
     for _, group in pieces.groupby("cluster"):
-        for first, second in itertools.permutations(group.index, 2):
-            match = _match(pieces, sketches, first, second)
-            if match is not None:
-                every[first].append(match)
+        for first, second in itertools.combinations(group.index, 2):
+            if (likeness := _likeness(pieces, sketches, first, second)) is not None:
+                kind, shared = likeness
+                for piece, other in ((first, second), (second, first)):
+                    facts = {name: pieces[name][other] for name in ("path", "label", "piece_id")}
+                    every[piece].append(Match(**facts, kind=kind, shared=shared))
     votes = [[match.label for match in of_piece] for of_piece in every]
     matches = [
         sorted(
@@ -350,26 +355,22 @@ def _matches(dataset: Dataset, pieces: "pd.DataFrame") -> tuple[list[list[Match]
     return matches, votes
 
 
-def _match(
-    pieces: "pd.DataFrame", sketches: "pd.Series[Any]", first: int, second: int
-) -> Match | None:
-    """Return the second piece as a match of the first; None where their music differs."""
+def _likeness(
+    pieces: "pd.DataFrame",
+    sketches: Mapping[str, npt.NDArray[np.uint64]],
+    first: int,
+    second: int,
+) -> tuple[Literal["same notes", "same music"], float] | None:
+    """Return the kind of a match and the share that is common; None where the music differs."""
+    if pieces["note_hash"][first] == pieces["note_hash"][second]:
+        return "same notes", 1.0
     a, b = (sketches[pieces["piece_id"][number]] for number in (first, second))
-    has_same_notes = pieces["note_hash"][first] == pieces["note_hash"][second]
-    if not has_same_notes and not same_music(a, b):
-        return None
-    return Match(
-        path=pieces["path"][second],
-        label=pieces["label"][second],
-        piece_id=pieces["piece_id"][second],
-        kind="same notes" if has_same_notes else "same music",
-        shared=1.0 if has_same_notes else shared_share(a, b),
-    )
+    return ("same music", shared_share(a, b)) if same_music(a, b) else None
 
 
-def _copies_of_one_label(dataset: Dataset) -> dict[tuple[str, str], list[str]]:
+def _copies_of_one_label(copies: "pd.DataFrame") -> dict[tuple[str, str], list[str]]:
     """Return the paths of byte-identical copies by piece and label."""
-    copies: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for copy in dataset.duplicates().to_dict("records"):
-        copies[copy["piece_id"], copy["label"]].append(copy["path"])
-    return copies
+    paths: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for copy in copies.to_dict("records"):
+        paths[copy["piece_id"], copy["label"]].append(copy["path"])
+    return paths

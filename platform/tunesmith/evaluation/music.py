@@ -79,10 +79,7 @@ class Pieces:
     @cached_property
     def fingerprints(self) -> Mapping[str, npt.NDArray[np.uint64]]:
         """Fingerprint of every piece of the dataset by id."""
-        table = self.dataset.table("fingerprints")
-        names = table["piece_id"].to_pylist()
-        values = table["fingerprint"].to_pylist()
-        return {n: np.array(v, dtype=np.uint64) for n, v in zip(names, values, strict=True)}
+        return self.dataset.fingerprints()
 
     def windows(self) -> tuple[View, npt.NDArray[np.float64]]:
         """Return the features of the notes of each chunk, as on a server, and the starts."""
