@@ -18,7 +18,7 @@ from tunesmith.errors import InputError, ModelError, StoreError
 from tunesmith.inference.batches import predict_each
 from tunesmith.inference.model import Model
 from tunesmith.inference.predictions import Prediction
-from tunesmith.inference.runs import load_open_set, load_run
+from tunesmith.inference.runs import load_model
 from tunesmith.inference.tables import Row, text_of
 from tunesmith.ingestion.archives import ArchiveError
 from tunesmith.ingestion.isolation import MAX_CRASHES, CrashLog
@@ -97,18 +97,7 @@ class Scorer:
         if job.version is not None:
             model = open_bundle(store, job.task, job.version).model()
         else:
-            run = open_run(store, job.task, job.run_id)
-            preparation = run.record.preparation
-            if preparation is None:
-                message = f"Run {job.run_id} does not say how raw items become inputs. Tune again."
-                raise StoreError(message)
-            model = Model(
-                load_run(run),
-                preparation,
-                job.task,
-                open_set=load_open_set(run),
-                label_sets=run.record.label_sets,
-            )
+            model = load_model(open_run(store, job.task, job.run_id))
         # A model that cannot answer a plain item at all must not fail on each item alone.
         model.warm()
         return model
