@@ -60,15 +60,11 @@ class Plan(Document):
     id_column: str | None = None
 
 
-class Summary(Document):
+class Summary(Plan):
     """`_summary.json`: what was scored, by which model, and what became of each item."""
 
     REMEDY: ClassVar[str] = "Score again, with --discard."
 
-    key: str = Field(description="Digest of all that the scores depend on.")
-    model: Model
-    sources: tuple[str, ...]
-    id_column: str | None = None
     classes: tuple[str, ...] = Field(description="Each has a column p_CLASS.")
     found: int = Field(description="Items: files, or rows of tables. Each is a row of the scores.")
     scored: int

@@ -88,7 +88,7 @@ class Target:
         self.store.remove(self.name)
         return None
 
-    def unfinished(self) -> Plan | Summary | None:
+    def unfinished(self) -> Plan | None:
         """Return the plan, or already the summary, of scores that are not published yet."""
         if self.store.exists(self.staging, SUMMARY):
             return Summary.read(self.store, self.staging, SUMMARY)
@@ -121,7 +121,7 @@ class Target:
 
     def refuse_other(
         self,
-        found: Plan | Summary,
+        found: Plan,
         key: str,
         model: Model,
         sources: Sequence[str],
