@@ -16,9 +16,10 @@ def ids(dataset):
 
 
 def test_the_first_copy_has_every_view_and_others_the_cheap_ones(dataset, ids):
-    first, second = copies_of_pieces(dataset, ids, PIECE_VIEWS, seed=3)
+    first, second, *more = copies_of_pieces(dataset, ids, PIECE_VIEWS, seed=3)
     assert set(first) == set(PIECE_VIEWS) == set(COPIES)
-    assert set(second) == {"features"}
+    assert set(second) == {"features", "ngrams"}
+    assert [set(views) for views in more] == [{"features", "ngrams"}, {"ngrams"}]
     assert first["features"].x.shape == (len(ids), len(FEATURE_NAMES))
     # Every piece has at least one chunk, and as many rows of notes as chunks.
     assert set(first["chunks"].item) == set(range(len(ids)))
@@ -36,8 +37,8 @@ def test_copies_differ_from_the_pieces_and_from_each_other_and_repeat(dataset, i
 
 
 def test_a_copy_depends_on_its_piece_and_not_on_the_others(dataset, ids):
-    (every, _) = copies_of_pieces(dataset, ids, ["features"], seed=3)
-    (few, _) = copies_of_pieces(dataset, ids[:2], ["features"], seed=3)
+    every, *_ = copies_of_pieces(dataset, ids, ["features"], seed=3)
+    few, *_ = copies_of_pieces(dataset, ids[:2], ["features"], seed=3)
     np.testing.assert_array_equal(every["features"].x[:2], few["features"].x)
 
 
@@ -46,7 +47,7 @@ def test_views_of_unchanged_notes_are_those_of_the_dataset(dataset, ids):
     found = views_of_notes([notes[name] for name in ids], PIECE_VIEWS, preparation_of(dataset))
     stored = views_of_pieces(dataset, ids)
     np.testing.assert_allclose(found["features"].x, stored["features"].x, rtol=1e-5, atol=1e-6)
-    for name in ("chunks", "notes"):
+    for name in ("chunks", "ngrams", "notes"):
         # These files end with their last note, and have neither pedal nor bends.
         np.testing.assert_array_equal(found[name].x, stored[name].x)
         np.testing.assert_array_equal(found[name].item, stored[name].item)

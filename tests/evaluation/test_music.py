@@ -8,10 +8,11 @@ from tunesmith.evaluation.music import (
     on_grid,
     rechunk,
     whole_rolls,
-    window_features,
+    windows_of,
 )
 from tunesmith.inference.pieces import window_notes
 from tunesmith.midi.features import musical_features
+from tunesmith.midi.ngrams import ngram_counts
 
 
 @given(
@@ -52,7 +53,10 @@ def test_windows_take_the_notes_that_begin_inside():
 def test_features_of_windows_equal_those_of_their_notes_and_silence_is_left_out():
     notes = make_notes(0, n=40)
     quiet = notes[(notes["onset_s"] < 2.5) | (notes["onset_s"] >= 5)]
-    view, starts = window_features([notes, quiet], [4, 4], 2.5, 2.5)
+    views, starts = windows_of([notes, quiet], [4, 4], 2.5, 2.5, ("features", "ngrams"))
+    view = views["features"]
+    np.testing.assert_array_equal(views["ngrams"].item, view.item)
+    np.testing.assert_array_equal(views["ngrams"].x[4], ngram_counts(window_notes(quiet, 0, 2.5)))
     assert view.item.tolist() == [0, 0, 0, 0, 1, 1, 1]
     assert starts.tolist() == [0, 2.5, 5, 7.5, 0, 5, 7.5]
     np.testing.assert_array_equal(view.x[4], musical_features(window_notes(quiet, 0, 2.5)))

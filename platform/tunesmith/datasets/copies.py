@@ -17,12 +17,13 @@ from tunesmith.datasets.reader import Dataset
 from tunesmith.midi import rolls
 from tunesmith.midi.augmentation import KINDS, copy_of
 from tunesmith.midi.features import FEATURE_NAMES, musical_features
+from tunesmith.midi.ngrams import ngram_rows
 from tunesmith.midi.sequences import note_rows
 
 __all__ = ["COPIES", "copies_of_pieces", "views_of_notes"]
 
-COPIES: Mapping[str, int] = {"features": 2, "notes": 1, "chunks": 1}
-"""Copies of a piece by view: rolls take much memory."""
+COPIES: Mapping[str, int] = {"features": 3, "ngrams": 4, "notes": 1, "chunks": 1}
+"""Copies of a piece by view: rolls take much memory, and n-grams gain most by more."""
 
 
 def copies_of_pieces(
@@ -76,7 +77,7 @@ def views_of_notes(
     notes
         `tunesmith.midi.NOTE_DTYPE` arrays by onset, an item each.
     names
-        ``"features"``, ``"chunks"`` or ``"notes"``.
+        ``"features"``, ``"ngrams"``, ``"chunks"`` or ``"notes"``.
     preparation
         Frame rate and length of the chunks. They are cut from rolls of the notes alone: a pedal
         or a bend has no effect.
@@ -86,6 +87,8 @@ def views_of_notes(
         vectors = [musical_features(of_item) for of_item in notes]
         empty = np.zeros((0, len(FEATURE_NAMES)), dtype=np.float32)
         views["features"] = View.one_row_each(np.stack(vectors) if vectors else empty)
+    if "ngrams" in names:
+        views["ngrams"] = View.one_row_each(ngram_rows(notes))
     if {"chunks", "notes"} & set(names):
         rate, length = preparation.frames_per_second, preparation.chunk_frames
         hop = preparation.hop_frames

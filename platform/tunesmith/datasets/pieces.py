@@ -6,10 +6,11 @@ from tunesmith.artifacts.preparation import MidiPreparation
 from tunesmith.datasets.examples import View
 from tunesmith.datasets.reader import Dataset
 from tunesmith.datasets.sequences import note_rows_of
+from tunesmith.midi.ngrams import ngram_rows
 
 __all__ = ["PIECE_VIEWS", "preparation_of", "views_of_pieces"]
 
-PIECE_VIEWS = ("chunks", "notes", "features")
+PIECE_VIEWS = ("chunks", "notes", "features", "ngrams")
 """Views of pieces."""
 
 
@@ -35,6 +36,9 @@ def views_of_pieces(
             views["notes"] = View(note_rows_of(dataset, piece_ids, chunks), chunks.piece_index)
     if "features" in names:
         views["features"] = View.one_row_each(dataset.features(piece_ids))
+    if "ngrams" in names:
+        notes = dataset.notes(piece_ids)
+        views["ngrams"] = View.one_row_each(ngram_rows(notes[name] for name in piece_ids))
     return {name: view for name, view in views.items() if name in names}
 
 

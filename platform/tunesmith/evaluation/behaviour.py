@@ -18,13 +18,16 @@ from tunesmith.errors import ModelError
 from tunesmith.evaluation.bootstrap import mean
 from tunesmith.evaluation.music import Notes, Pieces, Rolls, rechunk
 from tunesmith.evaluation.predictions import Predictions, predict
+from tunesmith.inference.pieces import OF_WHOLE_PIECES
 from tunesmith.midi.transforms import scale_tempo_notes, transpose_chunks, transpose_notes
 
 if TYPE_CHECKING:
     from tunesmith.inference.classifier import Classifier
 
-__all__ = ["CHANGES", "Change", "behaviour"]
+__all__ = ["CHANGEABLE", "CHANGES", "Change", "behaviour"]
 
+CHANGEABLE = OF_WHOLE_PIECES | {"chunks"}
+"""Views of pieces that can be changed."""
 _FLAT_VELOCITY = 64
 NEAR_KEYS = (-3, -2, -1, 1, 2, 3)
 """Transpositions, in semitones, within which a prediction should not change."""
@@ -175,10 +178,11 @@ def _changed(examples: Examples, pieces: Pieces, change: Change, wanted: set[str
     if "chunks" in wanted:
         rolls = [change.of_roll(roll, pieces.frames_per_second) for roll in pieces.rolls]
         views["chunks"] = rechunk(rolls, pieces.chunk_frames, pieces.hop_frames)
-    if "features" in wanted:
+    if whole := sorted(wanted & OF_WHOLE_PIECES):
         changed = [change.of_notes(notes) for notes in pieces.notes]
-        views |= views_of_notes(changed, ["features"], pieces.preparation)
+        views |= views_of_notes(changed, whole, pieces.preparation)
     if missing := wanted - views.keys():
-        message = f"Pieces can be changed as chunks and features, not as {', '.join(missing)}."
+        kinds = ", ".join(sorted(CHANGEABLE))
+        message = f"Pieces can be changed as {kinds}, not as {', '.join(sorted(missing))}."
         raise ModelError(message)
     return Examples(examples.y, examples.classes, examples.groups, examples.ids, views)

@@ -34,7 +34,7 @@ from tunesmith.datasets.examples import Examples
 from tunesmith.datasets.summary import summarise
 from tunesmith.evaluation.audit import METADATA, audit
 from tunesmith.evaluation.baseline import baseline_predictions
-from tunesmith.evaluation.behaviour import behaviour
+from tunesmith.evaluation.behaviour import CHANGEABLE, behaviour
 from tunesmith.evaluation.calibration import calibration
 from tunesmith.evaluation.classwise import class_scores, confusion
 from tunesmith.evaluation.comparison import against_champion
@@ -52,6 +52,7 @@ from tunesmith.evaluation.subject import Subject
 from tunesmith.evaluation.table_audit import near_perfect
 from tunesmith.evaluation.variants import variants
 from tunesmith.evaluation.words import word_effects
+from tunesmith.inference.pieces import OF_WHOLE_PIECES
 from tunesmith.registry.bundles import sha256
 
 if TYPE_CHECKING:
@@ -267,13 +268,13 @@ def _metrics(subject: Subject) -> tuple[dict[str, Metrics], str | None]:
     rows = by_chunk.item
     metrics["chunk"] = score(test.y[rows], by_chunk.by_row, test.groups[rows])
     if by_chunk is subject.predictions:
-        beside = ", given the features of the whole piece too" * ("features" in subject.inputs)
+        beside = ", given the whole piece too" * bool(subject.inputs & OF_WHOLE_PIECES)
         return metrics, (
             f"The model classifies each chunk{beside}. The prediction for a {subject.unit} is the "
             "mean over its chunks."
         )
     return metrics, (
-        f"The model reads the musical features of a whole {subject.unit}. Per-chunk metrics are "
+        f"The model reads a whole {subject.unit}. Per-chunk metrics are "
         "for the notes that begin inside each chunk, as in the server's predictions for segments. "
         "Chunks in which no note begins are left out."
     )
@@ -324,7 +325,7 @@ def _slices(subject: Subject, task: "Task | None") -> tuple[SliceScores, ...]:
 
 
 def _behaviour(subject: Subject) -> Behaviour | None:
-    if subject.pieces is None or not subject.inputs <= {"chunks", "features"}:
+    if subject.pieces is None or not subject.inputs <= CHANGEABLE:
         return None
     subject.say("Predicting the pieces in other keys and tempos, cut, and equally loud")
     return behaviour(subject.classifier, subject.pieces, subject.uncalibrated, subject.calibrate)

@@ -71,7 +71,7 @@ def importance(
     most = _MOST_PICTURES if has_pictures else _MOST_ITEMS
     few = examples.take(range(min(len(examples), most)))
     views = {name: few.view(name) for name in classifier.inputs}
-    parts = {name: _parts(view, columns) for name, view in views.items()}
+    parts = {name: _parts(name, view, columns) for name, view in views.items()}
     if not all(parts.values()):
         return None
 
@@ -163,10 +163,13 @@ def _masked(view: View, parts: Parts, loss: Loss, seed: int) -> list[float]:
     return rises
 
 
-def _parts(view: View, columns: Sequence[str]) -> Parts:
+def _parts(name: str, view: View, columns: Sequence[str]) -> Parts:
     """Return the indices of each part of a view; none of a view of another kind."""
     if not isinstance(view.x, np.ndarray):
         return {}
+    if name == "ngrams":
+        # A slot is shared by many n-grams, and says nothing by itself.
+        return {name: list(range(view.x.shape[1]))}
     if view.x.ndim == 2 and view.x.dtype.kind == "f":
         return _columns(columns, view.x.shape[1])
     if _is_rolls(view):

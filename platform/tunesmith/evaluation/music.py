@@ -1,6 +1,6 @@
 """Pieces of music as evaluation needs them: notes, rolls, windows, facts about the files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -13,17 +13,19 @@ from tunesmith.datasets.examples import View
 from tunesmith.datasets.reader import Dataset
 from tunesmith.inference import pieces
 from tunesmith.inference.pieces import window_notes
-from tunesmith.midi.features import FEATURE_NAMES
 from tunesmith.midi.fingerprints import duplicate_clusters
+from tunesmith.midi.score import NOTE_DTYPE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Pieces", "clusters_of", "on_grid", "rechunk", "whole_rolls", "window_features"]
+__all__ = ["Pieces", "clusters_of", "on_grid", "rechunk", "whole_rolls", "windows_of"]
 
 _GRID = 12
 # One tick of a file of 96 ticks a quarter note.
 _NEAR_QUARTERS = 0.0105
+
+_NO_NOTES = np.zeros(0, dtype=NOTE_DTYPE)
 
 Notes = npt.NDArray[np.void]
 Rolls = npt.NDArray[np.uint8]
@@ -81,11 +83,12 @@ class Pieces:
         """Fingerprint of every piece of the dataset by id."""
         return self.dataset.fingerprints()
 
-    def windows(self) -> tuple[View, npt.NDArray[np.float64]]:
-        """Return the features of the notes of each chunk, as on a server, and the starts."""
+    def windows(self, names: Collection[str]) -> tuple[dict[str, View], npt.NDArray[np.float64]]:
+        """Return views of the notes of each chunk, as on a server, and the starts of the chunks."""
         rate = self.frames_per_second
         counts = self.facts["n_chunks"].to_numpy()
-        return window_features(self.notes, counts, self.hop_frames / rate, self.chunk_frames / rate)
+        hop_s, length_s = self.hop_frames / rate, self.chunk_frames / rate
+        return windows_of(self.notes, counts, hop_s, length_s, names)
 
 
 def clusters_of(
@@ -171,10 +174,14 @@ def rechunk(rolls: Sequence[Rolls], chunk_frames: int, hop_frames: int) -> View:
     return View(np.stack(parts), np.asarray(item, dtype=np.int64))
 
 
-def window_features(
-    notes: Sequence[Notes], counts: Sequence[int] | npt.NDArray[Any], hop_s: float, length_s: float
-) -> tuple[View, npt.NDArray[np.float64]]:
-    """Return the musical features of the notes of each window.
+def windows_of(
+    notes: Sequence[Notes],
+    counts: Sequence[int] | npt.NDArray[Any],
+    hop_s: float,
+    length_s: float,
+    names: Collection[str],
+) -> tuple[dict[str, View], npt.NDArray[np.float64]]:
+    """Return views of the notes of each window.
 
     Parameters
     ----------
@@ -184,22 +191,28 @@ def window_features(
         Windows of each item.
     hop_s, length_s
         From a window's start to the next, and its length.
+    names
+        Names of the views, of `tunesmith.inference.pieces.OF_WHOLE_PIECES`.
 
     Returns
     -------
-    View
-        ``float32 [windows, features]``. Windows in which no note begins are left out.
+    dict of View
+        A row a window. Windows in which no note begins are left out.
     numpy.ndarray
         Start of each window in its item, in seconds.
     """
-    rows: list[npt.NDArray[np.float32]] = []
+    rows: dict[str, list[npt.NDArray[Any]]] = {
+        name: [pieces.window_rows(name, _NO_NOTES, np.zeros(0), length_s)] for name in names
+    }
     item: list[int] = []
     starts_s: list[float] = []
     for index, (whole, count) in enumerate(zip(notes, counts, strict=True)):
         every = np.arange(int(count)) * hop_s
         sounding = [start for start in every if len(window_notes(whole, start, length_s))]
-        rows.append(pieces.window_features(whole, np.asarray(sounding), length_s))
+        for name, of_name in rows.items():
+            of_name.append(pieces.window_rows(name, whole, np.asarray(sounding), length_s))
         item += [index] * len(sounding)
         starts_s += sounding
-    x = np.concatenate(rows) if rows else np.zeros((0, len(FEATURE_NAMES)), dtype=np.float32)
-    return View(x, np.asarray(item, dtype=np.int64)), np.asarray(starts_s)
+    of_row = np.asarray(item, dtype=np.int64)
+    views = {name: View(np.concatenate(of_name), of_row) for name, of_name in rows.items()}
+    return views, np.asarray(starts_s)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tunesmith.artifacts.runs import Run
 from tunesmith.evaluation.parts import Parts
 from tunesmith.evaluation.predictions import Predictions, Rows, predict, predict_rows
+from tunesmith.inference.pieces import OF_WHOLE_PIECES
 from tunesmith.inference.runs import load_open_set, load_run
 
 if TYPE_CHECKING:
@@ -83,13 +84,16 @@ class Subject:
     def by_chunk(self) -> Predictions | None:
         """Predictions for the chunks of the pieces, None where the model cannot give any.
 
-        A model of whole pieces is given the features of the notes that begin inside each chunk.
+        A model of whole pieces is given the notes that begin inside each chunk as a piece.
         """
         if self.predictions.has_many_rows:
             return self.predictions
-        if self.pieces is None or self.inputs != {"features"}:
+        if self.pieces is None or not self.inputs <= OF_WHOLE_PIECES:
             return None
-        view, starts_s = self.pieces.windows()
-        rows = predict_rows(self.classifier, Rows({"features": view.x}, view.item))
+        views, starts_s = self.pieces.windows(self.inputs)
+        item = next(iter(views.values())).item
+        rows = predict_rows(
+            self.classifier, Rows({name: view.x for name, view in views.items()}, item)
+        )
         means = np.zeros((0, rows.shape[1]))
-        return self._calibrated(Predictions(self.parts.test, view.item, rows, means, starts_s))
+        return self._calibrated(Predictions(self.parts.test, item, rows, means, starts_s))

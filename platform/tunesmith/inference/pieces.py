@@ -1,4 +1,4 @@
-"""MIDI files to what models read of them: chunks of a piano roll, notes, musical features."""
+"""MIDI files to what models read of them: chunks of a roll, notes, musical features, n-grams."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,26 @@ from tunesmith.inference.classifier import InputSchema
 from tunesmith.midi import errors as midi_errors
 from tunesmith.midi import rolls
 from tunesmith.midi.features import FEATURE_NAMES, musical_features
+from tunesmith.midi.ngrams import ngram_counts, ngram_rows
 from tunesmith.midi.reading import Limits, read_score
 from tunesmith.midi.score import Score
 from tunesmith.midi.sequences import MAX_NOTES, note_rows
 
 __all__ = [
     "INPUTS",
+    "OF_WHOLE_PIECES",
     "Cut",
     "Piece",
     "cut",
     "read_piece",
     "whole_features",
-    "window_features",
     "window_notes",
+    "window_rows",
 ]
 
-INPUTS = frozenset({"chunks", "notes", "features"})
+OF_WHOLE_PIECES = frozenset({"features", "ngrams"})
+"""Inputs that are one row of the whole piece, or of any of its notes."""
+INPUTS = OF_WHOLE_PIECES | {"chunks", "notes"}
 """Inputs of a model that a piece can give."""
 
 Notes = npt.NDArray[np.void]
@@ -56,6 +60,11 @@ class Piece:
     def features(self) -> Features:
         """Musical features of the whole piece, ``float32 [features]``."""
         return musical_features(self.score.notes)
+
+    @cached_property
+    def ngrams(self) -> npt.NDArray[np.uint8]:
+        """Counts of the n-grams of the whole piece, ``uint8 [slots]``."""
+        return ngram_counts(self.score.notes)
 
 
 def read_piece(data: bytes, limits: Limits | None = None) -> Piece:
@@ -97,10 +106,15 @@ def window_notes(notes: Notes, start_s: float, length_s: float) -> Notes:
     return window
 
 
-def window_features(notes: Notes, starts_s: npt.NDArray[np.float64], length_s: float) -> Features:
-    """Return the musical features of the notes of each window, ``float32 [windows, features]``."""
-    windows = [musical_features(window_notes(notes, start, length_s)) for start in starts_s]
-    return np.stack(windows) if windows else np.zeros((0, len(FEATURE_NAMES)), dtype=np.float32)
+def window_rows(
+    name: str, notes: Notes, starts_s: npt.NDArray[np.float64], length_s: float
+) -> npt.NDArray[Any]:
+    """Return the rows of one of `OF_WHOLE_PIECES` for the notes of each window."""
+    windows = [window_notes(notes, start, length_s) for start in starts_s]
+    if name == "ngrams":
+        return ngram_rows(windows)
+    rows = [musical_features(window) for window in windows]
+    return np.stack(rows) if rows else np.zeros((0, len(FEATURE_NAMES)), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -111,7 +125,7 @@ class Cut:
     ----------
     inputs
         Rows of each input. A model of chunks or of the notes in them has a row per chunk; a model
-        of features alone has one of the whole piece and then one per chunk.
+        of `OF_WHOLE_PIECES` alone has one of the whole piece and then one per chunk.
     starts_s, length_s
         Start of each chunk, ``float64 [chunks]``, and their length, in seconds.
     sounding
@@ -141,7 +155,7 @@ def cut(
 ) -> Cut:
     """Return a piece as the model with the inputs `wanted` reads it.
 
-    Without `segments` a model of features alone gets the row of the whole piece and no others.
+    Without `segments` a model of `OF_WHOLE_PIECES` alone gets the row of the piece and no others.
 
     Raises
     ------
@@ -156,29 +170,38 @@ def cut(
         )
         raise ModelError(message)
     rate, length_s = preparation.frames_per_second, preparation.chunk_s
-    if not segments and wanted.keys() == {"features"}:
-        row = piece.features[None][:, _columns(preparation.features)]
-        return Cut(
-            {"features": row}, np.zeros(0), length_s, np.zeros(0, dtype=np.bool_), by_chunks=False
-        )
+    by_chunks = not wanted.keys() <= OF_WHOLE_PIECES
+    whole = {name: getattr(piece, name)[None] for name in sorted(wanted.keys() & OF_WHOLE_PIECES)}
+    if not segments and not by_chunks:
+        rows = _read(whole, preparation)
+        return Cut(rows, np.zeros(0), length_s, np.zeros(0, dtype=np.bool_), by_chunks=False)
     roll = rolls.velocity_roll(piece.score, rate)
     chunks, _, starts = rolls.chunk_roll(roll, preparation.chunk_frames, preparation.hop_frames)
     starts_s = np.asarray(starts) / rate
-    by_chunks = wanted.keys() != {"features"}
     inputs: dict[str, npt.NDArray[Any]] = {}
     if "chunks" in wanted:
         inputs["chunks"] = chunks
     if "notes" in wanted:
         most = wanted["notes"].shape[1] or MAX_NOTES
         inputs["notes"] = note_rows(piece.score.notes, starts_s, length_s, most)
-    if "features" in wanted:
+    for name, row in whole.items():
         if by_chunks:
-            rows = np.repeat(piece.features[None], len(starts_s), axis=0)
+            inputs[name] = np.repeat(row, len(starts_s), axis=0)
         else:
-            by_window = window_features(piece.score.notes, starts_s, length_s)
-            rows = np.concatenate([piece.features[None], by_window])
-        inputs["features"] = rows[:, _columns(preparation.features)]
+            by_window = window_rows(name, piece.score.notes, starts_s, length_s)
+            inputs[name] = np.concatenate([row, by_window])
+    inputs = _read(inputs, preparation)
     return Cut(inputs, starts_s, length_s, np.asarray(chunks.any(axis=(1, 2))), by_chunks)
+
+
+def _read(
+    rows: Mapping[str, npt.NDArray[Any]], preparation: MidiPreparation
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the rows with those of all features that the model reads."""
+    return {
+        name: of[:, _columns(preparation.features)] if name == "features" else of
+        for name, of in rows.items()
+    }
 
 
 def whole_features(piece: Piece, preparation: MidiPreparation) -> Features:

@@ -60,6 +60,15 @@ def _notes(rng: np.random.Generator, y: _Labels) -> View:
     return View(rows, item)
 
 
+def _ngrams(rng: np.random.Generator, y: _Labels) -> View:
+    """Return counts in 16,384 slots, most of them 0; each class has slots of its own."""
+    x = np.zeros((len(y), 16_384), dtype=np.uint8)
+    for row, label in enumerate(y):
+        x[row, rng.integers(0, x.shape[1], 300)] = rng.integers(1, 9, 300)
+        x[row, 100 * label + rng.integers(0, 20, 30)] = rng.integers(1, 256, 30)
+    return View.one_row_each(x)
+
+
 def _windows(rng: np.random.Generator, y: _Labels) -> View:
     """Return windows of six steps of two numbers; the class is their level."""
     return View.one_row_each((rng.normal(size=(len(y), 6, 2)) + 3 * y[:, None, None]).astype("f4"))
@@ -69,6 +78,7 @@ _VIEWS: Mapping[str, Callable[[np.random.Generator, _Labels], View]] = {
     "chunks": _chunks,
     "features": _features,
     "image": _image,
+    "ngrams": _ngrams,
     "notes": _notes,
     "tokens": _tokens,
     "windows": _windows,
@@ -78,7 +88,8 @@ _VIEWS: Mapping[str, Callable[[np.random.Generator, _Labels], View]] = {
 def small_examples(n_items: int = 60, seed: int = 7) -> Examples:
     """Return a few items of three classes that can be told apart in every view.
 
-    Its views are ``chunks``, ``features``, ``image``, ``notes``, ``tokens`` and ``windows``.
+    Its views are ``chunks``, ``features``, ``image``, ``ngrams``, ``notes``, ``tokens`` and
+    ``windows``.
 
     Parameters
     ----------

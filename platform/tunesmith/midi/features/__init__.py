@@ -2,9 +2,10 @@
 
 In the spirit of jSymbolic (McKay, Cumming and Fujinaga, ISMIR 2018): pitch, melody, harmony,
 rhythm, texture and dynamics, both as written and relative to an estimated tonic. No feature
-depends on how a file was made (tracks, programs, resolution, names), so that a classifier learns
-composers and not transcribers. Every value is finite for any slice of notes, an empty one
-included.
+depends on tracks, programs, resolution or names. Those of loudness and of places in a quarter note
+do depend on how a file was made: in most collections they tell who entered the notes, so models
+also learn from the copies of `tunesmith.midi.augmentation`. Every value is finite for any slice of
+notes, an empty one included.
 
 Modules
 -------

@@ -34,7 +34,7 @@ class Graph:
         Type of the input's values.
     """
 
-    FLOAT, INT32, INT64 = 1, 6, 7
+    FLOAT, UINT8, INT32, INT64 = 1, 2, 6, 7
     """Types of values, as `onnx.TensorProto` numbers them."""
 
     def __init__(self, view: str, n_features: int, n_classes: int, view_type: int = FLOAT) -> None:

@@ -30,7 +30,7 @@ from tunesmith.yaml_files import read_yaml
 __all__ = ["DeclaredTask", "Source", "task_from_yaml"]
 
 _TABLE_FAMILIES = ("boosting", "linear", "svm", "mlp")
-_PIECE_FAMILIES = ("boosting", "svm", "cnn1d", "linear")
+_PIECE_FAMILIES = ("boosting", "ngrams_linear", "svm", "cnn1d", "linear")
 _PATH = "path"
 
 
