@@ -13,7 +13,7 @@ from tunesmith.datasets.others import Others
 from tunesmith.errors import SearchError
 from tunesmith.inference.open_set import OpenSet, label_set
 from tunesmith.tuning import open_set
-from tunesmith.tuning.open_set import label_sets, learn_detector
+from tunesmith.tuning.open_set import drawn_evenly, label_sets, learn_detector
 from tunesmith.tuning.trial_data import TrialData
 
 CLASSES = ("a", "b", "c")
@@ -60,6 +60,12 @@ def test_false_alarms_are_as_promised_in_every_class(detection):
         flags = detector.is_unknown(detector.known(items(y, 11), np.eye(3)[y]))
         # 5 % are promised; 120 calibration items of a class know a quantile to about 2 %.
         assert flags.mean() < 0.1
+
+
+def test_a_frequent_label_is_drawn_no_more_often_than_a_rare_one():
+    label = np.repeat(["often", "rare"], [950, 50])
+    drawn = drawn_evenly(label, 1000, np.random.default_rng(0))
+    assert 450 < (label[drawn] == "rare").sum() < 550
 
 
 def test_items_of_labels_that_were_not_met_are_recognised(detection):

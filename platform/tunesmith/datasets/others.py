@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Others", "other_pieces"]
 
-MOST_PIECES, MOST_PER_LABEL = 1_000, 40
+MOST_PIECES, MOST_PER_LABEL = 2_000, 100
 """Most pieces of all datasets together, and of one label: enough to learn what others are like."""
 _MADE_UP = {
     "random notes": 0.25, "scales": 0.08, "made-up tunes": 0.1, "made-up songs": 0.1,
@@ -30,6 +30,7 @@ _MADE_UP = {
 }  # fmt: skip
 """Number of each kind, as a share of the pieces of the classes."""
 _LEAST_MADE_UP, _MOST_MADE_UP = 20, 400
+_COPIES = 2
 
 Notes = npt.NDArray[np.void]
 
@@ -113,10 +114,16 @@ def other_pieces(
         pieces = source.dataset.notes([source.ids[place] for place in places])
         for number, place in enumerate(places):
             whole = pieces[source.ids[place]]
-            key = [seed, 0, zlib.crc32(source.ids[place].encode())]
-            notes += [whole, copy_of(whole, KINDS[number % len(KINDS)], key)]
-            label += [source.labels[place]] * 2
-            is_copy += [False, True]
+            own = zlib.crc32(source.ids[place].encode())
+            notes += [
+                whole,
+                *(
+                    copy_of(whole, KINDS[(number + copy) % len(KINDS)], [seed, copy, own])
+                    for copy in range(_COPIES)
+                ),
+            ]
+            label += [source.labels[place]] * (1 + _COPIES)
+            is_copy += [False] + [True] * _COPIES
         if source is not sources[0] or places:
             n_labels = len({source.labels[place] for place in places})
             counts = {"items": len(places), "labels": n_labels}

@@ -37,7 +37,7 @@ from tunesmith.errors import DatasetError, SearchError
 from tunesmith.models import Fitted, beside, fit_distance, get_family
 from tunesmith.tuning.trial_data import TrialData
 
-__all__ = ["PROMISED", "Detection", "label_sets", "learn_detector"]
+__all__ = ["PROMISED", "Detection", "drawn_evenly", "label_sets", "learn_detector"]
 
 PROMISED = 0.05
 """Share of the items of each class that are recognised as of no class by mistake."""
@@ -52,6 +52,9 @@ _FOLDS = 3
 _LEAST_ITEMS = 20
 _MOST_ITEMS = 6_000
 _QUANTILES = 201
+# Rows of others against those of the classes. As many of each label are drawn: what is of no class
+# is of labels that nobody has seen, not of the most frequent one.
+_OTHERS = 0.5
 _MIXED = 0.2  # rows with mixed columns, as a share of the items of the classes
 _MIXED_ALONE = 1.0  # and where there is nothing else of no class
 
@@ -79,6 +82,8 @@ class _Data:
         Fold of each, ``int [items]``.
     others
         Rows of items of no class.
+    others_label
+        What each of these rows is of, "" where it was made up.
     others_fold
         Fold of each of these rows, whole labels at a time; -1 for rows that every fold learns.
     """
@@ -86,7 +91,31 @@ class _Data:
     known: Examples
     fold: npt.NDArray[np.int64]
     others: Rows
+    others_label: npt.NDArray[np.str_]
     others_fold: npt.NDArray[np.int64]
+
+    def others_but(self, fold: int | None, n_known: int, rng: np.random.Generator) -> Rows:
+        """Return rows to learn from, drawn evenly from the labels that are not of a fold.
+
+        Parameters
+        ----------
+        fold
+            The fold, None for none.
+        n_known
+            Rows of the classes that are learned from beside them.
+        rng
+            Draws them.
+        """
+        is_kept = np.ones(len(self.others), np.bool_) if fold is None else self.others_fold != fold
+        kept = np.flatnonzero(is_kept)
+        label = self.others_label[kept]
+        made_up, of_label = kept[label == ""], kept[label != ""]
+        places = made_up
+        if len(of_label):
+            drawn = drawn_evenly(label[label != ""], int(_OTHERS * n_known), rng)
+            places = np.concatenate([made_up, of_label[drawn]])
+        rows: Rows = self.others[places]
+        return rows
 
 
 def learn_detector(
@@ -118,12 +147,12 @@ def learn_detector(
     other_scores = np.full((len(data.others), n_parts), np.nan)
     for fold in range(_FOLDS):
         out, others_out = data.fold == fold, data.others_fold == fold
-        models = _fit(known.take(np.flatnonzero(~out)), data.others[~others_out], seed, threads)
+        models = _fit(data, fold, seed, threads)
         # A copy is in the fold of its item.
         of_fold = np.resize(out, len(own))
         scores[of_fold] = _known(models, own[of_fold])
         other_scores[others_out] = _known(models, data.others[others_out])
-    models = _fit(known, data.others, seed, threads)
+    models = _fit(data, None, seed, threads)
     columns = tuple(name for model in models for name in model.classes)
     n_items = len(known)
     parts = [
@@ -182,13 +211,23 @@ def _data(trial_data: TrialData, others: Others | None, seed: int) -> _Data:
         raise SearchError(message)
     if others is None:
         none = np.zeros((0, np.asarray(development.view(OPEN_SET_VIEW).x).shape[1]), np.float32)
-        return _Data(development, fold, none, np.zeros(0, dtype=np.int64))
+        no_label = np.zeros(0, dtype=np.str_)
+        return _Data(development, fold, none, no_label, np.zeros(0, dtype=np.int64))
     names = [name for name in np.unique(others.label) if name]
     turn = {name: place % _FOLDS for place, name in enumerate(rng.permutation(names))}
     # With fewer labels than folds some folds would have none of another kind to learn from.
     fold_of = turn if len(names) >= _FOLDS else {}
     others_fold = np.array([fold_of.get(name, -1) for name in others.label], dtype=np.int64)
-    return _Data(development, fold, others.x, others_fold)
+    return _Data(development, fold, others.x, others.label, others_fold)
+
+
+def drawn_evenly(
+    label: npt.NDArray[np.str_], n: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Return `n` places, drawn with replacement, so that every label is as likely as another."""
+    _, number, size = np.unique(label, return_inverse=True, return_counts=True)
+    share = 1 / size[number]
+    return rng.choice(len(label), n, p=share / share.sum())
 
 
 def _rows(examples: Examples) -> Rows:
@@ -196,8 +235,10 @@ def _rows(examples: Examples) -> Rows:
     return np.asarray(examples.view(OPEN_SET_VIEW).x, dtype=np.float32)
 
 
-def _fit(known: Examples, others: Rows, seed: int, threads: int) -> tuple[Fitted, ...]:
+def _fit(data: _Data, fold: int | None, seed: int, threads: int) -> tuple[Fitted, ...]:
     """Return trees that tell items of the classes from others, and perhaps the distance from them.
+
+    They learn from all items but those of a fold.
 
     The distance is there where the trees meet mixed columns alone. Where they meet others it takes
     away more than it adds: an étude of one figure is far from every piece, and still of its
@@ -206,8 +247,11 @@ def _fit(known: Examples, others: Rows, seed: int, threads: int) -> tuple[Fitted
     Where there are few classes the trees tell them apart, too: what is of a class is then like the
     items of one class, and not like something between several.
     """
+    is_kept = np.ones(len(data.known), dtype=np.bool_) if fold is None else data.fold != fold
+    known = data.known.take(np.flatnonzero(is_kept))
     view = known.with_copies(OPEN_SET_VIEW).view(OPEN_SET_VIEW)
     rows = np.asarray(view.x, dtype=np.float32)
+    others = data.others_but(fold, len(rows), np.random.default_rng([seed, 17]))
     mixed = _mixed(rows, _n_mixed(known, others), np.random.default_rng([seed, 13]))
     x = np.concatenate([rows, others, mixed])
     is_split = len(known.classes) <= _MOST_SPLIT
