@@ -19,14 +19,16 @@ BASE = {"errors", "extras", "plugins", "registries", "yaml_files"}
 # room: (rooms it may import, third-party packages that only some rooms may import)
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "midi": (set(), {"symusic", "pretty_midi", "numba", "music21"}),
+    "audio": ({"midi"}, {"onnxruntime", "av", "soxr", "numba"}),
     "artifacts": (set(), {"pandas", "pyarrow", "mlflow"}),
     "datasets": ({"artifacts", "midi"}, {"pandas", "pyarrow", "sklearn"}),
-    "ingestion": ({"artifacts", "midi", "datasets"}, {"ray", "pyarrow", "pandas", "music21"}),
+    "ingestion": ({"artifacts", "audio", "midi", "datasets"},
+                  {"ray", "pyarrow", "pandas", "music21"}),
     "models": ({"datasets"}, {"keras", "tensorflow", "sklearn", "xgboost", "onnx", "onnxmltools",
                               "onnxruntime", "optuna", "tf2onnx", "skl2onnx"}),
     "tasks": ({"artifacts", "datasets", "inference", "models"}, {"pandas", "sklearn", "pyarrow"}),
     "replications": ({"artifacts", "tasks", "models", "datasets"}, {"optuna", "sklearn"}),
-    "inference": ({"artifacts", "midi", "datasets"}, {"onnxruntime", "onnx", "pandas"}),
+    "inference": ({"artifacts", "audio", "midi", "datasets"}, {"onnxruntime", "onnx", "pandas"}),
     "tuning": ({"artifacts", "tasks", "models", "datasets"},
                {"ray", "optuna", "pandas", "pyarrow", "sklearn", "tensorboardX", "mlflow"}),
     "evaluation": ({"artifacts", "midi", "datasets", "models", "tasks", "inference", "registry"},
@@ -34,7 +36,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "reports": ({"artifacts", "midi", "datasets", "evaluation"},
                 {"matplotlib", "pandas", "pyarrow", "sklearn"}),
     "registry": ({"artifacts", "datasets", "inference"}, {"mlflow", "pandas", "pyarrow"}),
-    "serving": ({"artifacts", "midi", "datasets", "inference", "registry"},
+    "serving": ({"artifacts", "audio", "midi", "datasets", "inference", "registry"},
                 {"ray", "fastapi", "starlette"}),
     "scoring": ({"artifacts", "datasets", "inference", "ingestion", "registry"},
                 {"ray", "pandas", "pyarrow"}),
@@ -49,7 +51,8 @@ GUARDED = {
     "ray", "keras", "tensorflow", "torch", "jax", "sklearn", "xgboost", "optuna", "matplotlib",
     "numba", "pandas", "pyarrow", "symusic", "pretty_midi", "onnx", "onnxruntime", "onnxmltools",
     "skl2onnx", "tf2onnx",
-    "mlflow", "tensorboardX", "httpx2", "fastapi", "starlette", "music21", "click", "rich",
+    "mlflow", "tensorboardX", "httpx2", "fastapi", "starlette", "music21", "click", "rich", "av",
+    "soxr",
 }  # fmt: skip
 UNSAFE = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
 
@@ -176,6 +179,8 @@ ORDINARY_WORDS = {
     ("artifacts/manifest.py", "digits"): "the characters 0 to 9 of a name",
     ("artifacts/runs.py", "noise"): "data without structure, in the description of a field",
     ("cli/ingest.py", "composer"): "the table of people's names",
+    ("audio/reading.py", "noise"): "a sound that is no music",
+    ("serving/http/problems.py", "noise"): "a sound that is no music",
     ("cli/leaderboard.py", "noise"): "a column: the random error of a score",
     ("cli/promote.py", "noise"): "a rule of the gate",
     ("ingestion/label_tables.py", "composer"): "a usual name of a column",

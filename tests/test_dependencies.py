@@ -15,7 +15,7 @@ PACKAGE = ROOT / "platform" / "tunesmith"
 # The code that each extra is for, as folders and files; "" is the core, which is always there.
 # Rooms of the core may import a package of an extra, but only inside a function.
 SERVED: dict[str, tuple[str, ...]] = {
-    "": ("api", "artifacts", "cli", "client", "datasets", "midi", "errors.py"),
+    "": ("api", "artifacts", "audio", "cli", "client", "datasets", "midi", "errors.py"),
     "search": (
         "api", "artifacts", "cluster", "datasets", "evaluation", "inference", "ingestion", "models",
         "registry", "replications", "reports", "scoring", "tasks", "testing", "tuning",
@@ -23,6 +23,7 @@ SERVED: dict[str, tuple[str, ...]] = {
     "serve": ("artifacts/buckets.py", "cluster", "inference", "serving"),
     "demo": ("ingestion/corpus.py",),
     "scores": ("midi/scores.py",),
+    "audio": ("audio",),
     "testing": ("testing",),
 }  # fmt: skip
 # Extras that are another's names plus one build of TensorFlow and XGBoost.

@@ -8,7 +8,7 @@ from tunesmith.cli.predict import _show
 
 ANSWER = {
     "file": "a.mid", "label": "Bach", "probability": 0.62, "unsure": False,
-    "none_of_these": False, "labels_90": ["Bach"],
+    "none_of_these": False, "labels_90": ["Bach"], "transcription": None,
 }  # fmt: skip
 
 
@@ -25,6 +25,10 @@ ANSWER = {
         ({"none_of_these": True}, "a.mid: none of these (the nearest is Bach, 62%)"),
         ({"none_of_these": None, "labels_90": None}, "a.mid: Bach 62%"),
         ({"labels_90": []}, "a.mid: Bach 62%"),
+        (
+            {"transcription": {"certainty": 0.571, "heard_s": 44.9}},
+            "a.mid: Bach 62%; transcribed from 45 s of the recording, certainty 0.57",
+        ),
     ],
 )
 def test_an_answer_is_a_line(

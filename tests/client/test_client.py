@@ -36,6 +36,7 @@ def test_the_exported_names() -> None:
         "RequestRefused",
         "Segment",
         "ServerUnavailable",
+        "Transcription",
     ]
 
 

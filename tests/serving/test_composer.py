@@ -109,7 +109,7 @@ def test_models_of_other_inputs_answer(
     [
         (b"", MIDI, 400, "empty-body"),
         (b"Dear Sir, this is no music.", MIDI, 422, "not-midi"),
-        (b"RIFF....WAVEfmt ", {}, 422, "not-midi"),
+        (b"RIFF....WAVEfmt ", {}, 422, "unreadable-recording"),
         (b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\x01", MIDI, 422, "unreadable-midi"),
         (b"{}", {"Content-Type": "application/json"}, 415, "unsupported-media-type"),
         (b"x", {"Content-Type": "multipart/form-data"}, 400, "malformed-body"),

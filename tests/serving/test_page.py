@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.audio.sounds import encoded, speech, wav
 from tests.midi.test_scores import MUSICXML
 from tests.serving.browser import Tab, find_chromium, open_tab
 from tests.serving.conftest import TASKS, served, write_bundle
@@ -149,13 +150,36 @@ def test_a_score_that_the_server_alone_reads_is_answered(page: Page, tmp_path: P
     assert "piece.musicxml" in page.inner_text("#piece-name")
 
 
+def test_a_recording_is_heard_drawn_and_answered(page: Page, tmp_path: Path) -> None:
+    recording = tmp_path / "piece.mp3"
+    recording.write_bytes(encoded("mp3"))
+    page.locator("#file").set_input_files(recording)
+    expect(page.locator("#transcribed")).to_be_visible(timeout=60_000)
+    expect_answer(page)
+    assert page.locator("#problem").is_hidden()
+    assert "transcribed from the first 0:1" in page.inner_text("#transcribed")
+    assert " sure of a note" in page.inner_text("#transcribed")
+    page.locator("#pieces button").first.click()
+    expect_answer(page)
+    assert page.locator("#transcribed").is_hidden()
+
+
+def test_a_recording_without_music_gets_the_reason(tab: Tab, tmp_path: Path) -> None:
+    recording = tmp_path / "speech.wav"
+    recording.write_bytes(wav(speech(4)))
+    tab.page.locator("#file").set_input_files(recording)
+    expect(tab.page.locator("#problem")).to_be_visible(timeout=60_000)
+    assert "No music was heard" in tab.page.inner_text("#problem")
+    tab.errors.clear()
+
+
 def test_a_wrong_file_gets_the_reason_and_the_page_goes_on(tab: Tab, tmp_path: Path) -> None:
     page = tab.page
     wrong = tmp_path / "letter.txt"
     wrong.write_text("Dear Sir, this is no music.")
     page.locator("#file").set_input_files(wrong)
     expect(page.locator("#problem")).to_be_visible()
-    assert "not a MIDI file" in page.inner_text("#problem")
+    assert "neither MIDI, nor a score, nor a recording" in page.inner_text("#problem")
     assert page.locator("#result").is_hidden()
     tab.errors.clear()  # Chromium reports the 422 as an error of its own
     page.locator("#pieces button").first.click()

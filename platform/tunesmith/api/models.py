@@ -15,11 +15,11 @@ from tunesmith.api.html import facts_html
 from tunesmith.api.stores import AnyStore, open_store
 from tunesmith.artifacts.cards import Card
 from tunesmith.artifacts.reports import Interval, Metrics
+from tunesmith.audio import read_music
 from tunesmith.errors import InputError, MidiError, ModelError, UsageError
 from tunesmith.inference import Prediction as Answer
 from tunesmith.inference.items import Item
 from tunesmith.inference.pieces import Piece
-from tunesmith.midi.reading import read_score
 from tunesmith.registry import Bundle, aliases, find_bundle
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ class Model:
         Parameters
         ----------
         items
-            One item: the path or the bytes of a MIDI file, a row of a table as a mapping, an image
+            One item: the path or the bytes of a MIDI file, a
+            written score or a recording, a row of a table as a mapping, an image
             as an array ``[height, width]``, or a text; as the task of the model has it. Or many: a
             list of such items, an array of images ``[images, height, width]``, or a DataFrame with
             a row an item, whose columns are those that the model learned from. Other columns are
@@ -328,14 +329,14 @@ def _plain(value: Any) -> Any:
 
 def _piece(source: str | Path | bytes) -> Piece:
     if isinstance(source, bytes):
-        return Piece(read_score(source))
+        return Piece(read_music(source))
     try:
         content = Path(source).expanduser().read_bytes()
     except OSError as error:
         message = f"{source} cannot be read: {error.strerror}."
         raise UsageError(message) from error
     try:
-        return Piece(read_score(content))
+        return Piece(read_music(content))
     except MidiError as error:
         message = f"{source}: {error}"
         raise MidiError(message) from error

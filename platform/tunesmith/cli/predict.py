@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tunesmith.audio import RECORDING_SUFFIXES
 from tunesmith.cli.command import command, echo
 from tunesmith.errors import UsageError
 from tunesmith.midi.notation import NOTATION_SUFFIXES
@@ -18,14 +19,14 @@ __all__ = ["main"]
 
 # Kind of item by the ending of a file; all others are texts.
 _KINDS = {
-    **dict.fromkeys((".mid", ".midi", *NOTATION_SUFFIXES), "midi"),
+    **dict.fromkeys((".mid", ".midi", *NOTATION_SUFFIXES, *RECORDING_SUFFIXES), "midi"),
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), "image"),
 }
 
 
 def _show(result: dict[str, Any]) -> None:
     for answer in result["answers"]:
-        click.echo(f"{answer['file']}: {_words(answer)}")
+        click.echo(f"{answer['file']}: {_words(answer)}{_heard(answer['transcription'])}")
         for reason in answer.get("why", [])[:5]:
             side = "for it" if reason["effect"] > 0 else "against it"
             without = reason["probability_without"]
@@ -41,6 +42,14 @@ def _words(answer: dict[str, Any]) -> str:
     hints = ["unsure"] if answer["unsure"] else []
     hints += [f"or {', '.join(others)}"] if others else []
     return f"{label} {probability}" + (f" ({'; '.join(hints)})" if hints else "")
+
+
+def _heard(transcription: dict[str, Any] | None) -> str:
+    """Return what to say of the notes of a recording."""
+    if transcription is None:
+        return ""
+    certainty, heard_s = transcription["certainty"], transcription["heard_s"]
+    return f"; transcribed from {heard_s:.0f} s of the recording, certainty {certainty:.2f}"
 
 
 def _task_for(client: "Client", file: Path) -> str:
@@ -78,11 +87,12 @@ def _task_for(client: "Client", file: Path) -> str:
 def main(
     *, files: tuple[Path, ...], task: str | None, url: str | None, key: str | None, why: bool
 ) -> dict[str, Any]:
-    """Classify FILEs (MIDI, PNG, JPEG, WebP or text) with a running server.
+    """Classify FILEs (MIDI, scores, recordings, pictures or text) with a running server.
 
     \b
     Examples:
       tunesmith predict piece.mid --why
+      tunesmith predict recording.mp3
       tunesmith predict --task digits three.png
     """
     from tunesmith.client import Client, ClientError

@@ -12,6 +12,7 @@ __all__ = [
     "Model",
     "Reason",
     "Segment",
+    "Transcription",
     "fault",
     "read_answer",
     "read_mixture",
@@ -40,6 +41,22 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Transcription:
+    """Facts about the notes of a recording.
+
+    Attributes
+    ----------
+    certainty
+        Mean probability of the notes by the model that heard them, 0 to 1.
+    heard_s
+        Seconds of the recording that were transcribed, from its beginning.
+    """
+
+    certainty: float
+    heard_s: float
+
+
+@dataclass(frozen=True)
 class Answer:
     """Prediction of a task for one item.
 
@@ -59,6 +76,8 @@ class Answer:
         Segments of a piece of music, in order, without silent ones.
     duration_s, notes
         Of a piece of music; 0 for other items.
+    transcription
+        Of a recording, whose notes were heard by a model; None for other items.
     none_of_these
         True if the item is unlike anything that the model learned from: `label` is then only the
         nearest class. None if the model cannot tell.
@@ -84,6 +103,7 @@ class Answer:
     confidence: float = 0.0
     known: float | None = None
     labels_90: tuple[str, ...] | None = None
+    transcription: Transcription | None = None
 
     @property
     def probability(self) -> float:
@@ -121,7 +141,7 @@ class Mixture:
 def read_answer(task: str, body: Mapping[str, Any]) -> Answer:
     """Return the prediction in a response body."""
     piece = body.get("piece") or {}
-    labels = body.get("labels_90")
+    labels, heard = body.get("labels_90"), piece.get("transcription")
     return Answer(
         task=task,
         label=body[task],
@@ -145,6 +165,7 @@ def read_answer(task: str, body: Mapping[str, Any]) -> Answer:
         confidence=body.get("confidence", body["probabilities"][body[task]]),
         known=body.get("known"),
         labels_90=None if labels is None else tuple(labels),
+        transcription=None if heard is None else Transcription(**heard),
     )
 
 

@@ -14,7 +14,7 @@ __all__ = ["Item", "Patience", "Request", "classify_request", "list_request", "r
 Item = Path | bytes | str | Mapping[str, Any]
 """A file by path or content, a text, or a table's row or an image as a mapping.
 
-A file is MIDI, PNG, JPEG or WebP.
+A file is MIDI, a score, a recording, PNG, JPEG or WebP.
 """
 
 _PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
@@ -56,7 +56,8 @@ def request(task: str, item: Item, detail: bool = False, more: str = "") -> Requ
     if isinstance(item, Path):
         item = item.read_bytes()
     if isinstance(item, bytes):
-        # A MIDI file may be in RIFF, too; then the form of the RIFF file is another one.
+        # MIDI files and recordings may be in RIFF, too; then the form of the RIFF file is another
+        # one. The server tells them apart by their content.
         kind = next((of for start, of in _PICTURES.items() if item.startswith(start)), "")
         if not kind or (kind == "image/webp" and item[8:12] != b"WEBP"):
             kind = "audio/midi"

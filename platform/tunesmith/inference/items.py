@@ -1,6 +1,6 @@
 """Raw items of every kind decoded by a model's preparation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,19 +26,26 @@ Item = Piece | Row | npt.NDArray[np.float32] | str
 _MOST_CELLS = 10_000
 
 
-def decode(raw: Any, preparation: Preparation, limits: Limits | None = None) -> Item:
+def decode(
+    raw: Any,
+    preparation: Preparation,
+    limits: Limits | None = None,
+    between: Callable[[], None] | None = None,
+) -> Item:
     """Return an item from what a client or a program gives.
 
     Parameters
     ----------
     raw
-        MIDI: the bytes of a file. Table: a mapping of cells by column. Image: the bytes of a PNG,
-        JPEG or WebP file, an array, or ``{"pixels": rows, "largest": number}``. Text: a string, or
-        ``{"text": string}``.
+        Music: the bytes of a MIDI file, a written score or a recording. Table: a mapping of cells
+        by column. Image: the bytes of a PNG, JPEG or WebP file, an array, or
+        ``{"pixels": rows, "largest": number}``. Text: a string, or ``{"text": string}``.
     preparation
         How the model's items are prepared.
     limits
-        Of a MIDI file.
+        Of a file of music.
+    between
+        Called from time to time while a recording is transcribed; may raise to stop.
 
     Raises
     ------
@@ -47,9 +54,9 @@ def decode(raw: Any, preparation: Preparation, limits: Limits | None = None) -> 
     """
     if isinstance(preparation, MidiPreparation):
         if not isinstance(raw, bytes | bytearray | memoryview):
-            message = "A piece is given as the bytes of a MIDI file."
+            message = "A piece is given as the bytes of a file."
             raise InputError(message, "not-midi")
-        return read_piece(bytes(raw), limits)
+        return read_piece(bytes(raw), limits, between)
     if isinstance(preparation, TablePreparation):
         return decode_row(raw)
     if isinstance(preparation, ImagePreparation):

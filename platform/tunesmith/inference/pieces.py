@@ -1,6 +1,6 @@
-"""MIDI files to what models read of them: chunks of a roll, notes, musical features, n-grams."""
+"""Files of music to what models read of them: chunks of a roll, notes, features, n-grams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.artifacts.preparation import MidiPreparation
+from tunesmith.audio import errors as audio_errors
+from tunesmith.audio import read_music
 from tunesmith.errors import InputError, MidiError, ModelError
 from tunesmith.inference.classifier import InputSchema
 from tunesmith.midi import errors as midi_errors
 from tunesmith.midi import rolls
 from tunesmith.midi.features import FEATURE_NAMES, musical_features
 from tunesmith.midi.ngrams import ngram_counts, ngram_rows
-from tunesmith.midi.reading import Limits, read_score
+from tunesmith.midi.reading import Limits
 from tunesmith.midi.score import Score
 from tunesmith.midi.sequences import MAX_NOTES, note_rows
 
@@ -42,7 +44,7 @@ Features = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Piece:
-    """A decoded MIDI file."""
+    """A decoded file of music."""
 
     score: Score
 
@@ -67,16 +69,30 @@ class Piece:
         return ngram_counts(self.score.notes)
 
 
-def read_piece(data: bytes, limits: Limits | None = None) -> Piece:
-    """Read a MIDI file.
+def read_piece(
+    data: bytes, limits: Limits | None = None, between: Callable[[], None] | None = None
+) -> Piece:
+    """Read a MIDI file, a written score or a recording.
+
+    Parameters
+    ----------
+    data
+        Bytes of the file.
+    limits
+        Limits on the size.
+    between
+        Called for every two seconds of a recording; may raise to stop.
 
     Raises
     ------
     InputError
-        ``empty``, ``not-midi``, ``no-notes``, ``midi-limit`` or ``damaged-midi``.
+        ``empty``, ``not-midi``, ``no-notes``, ``no-music``, ``midi-limit``, ``damaged-midi``,
+        ``damaged-recording`` or ``not-installed``.
     """
     try:
-        score = read_score(data, limits=limits or Limits())
+        score = read_music(data, limits=limits, between=between)
+    except audio_errors.RecordingLimitExceeded as error:
+        raise InputError(str(error), "midi-limit", limit=error.what) from error
     except midi_errors.MidiLimitExceeded as error:
         message = (
             f"The file has {error.value:g} where at most {error.limit:g} are read ({error.what})."
@@ -94,7 +110,11 @@ def _reason(error: MidiError) -> str:
     reasons = {
         midi_errors.EmptyFile: "empty",
         midi_errors.NotMidi: "not-midi",
+        audio_errors.NoMusicHeard: "no-music",
         midi_errors.NoNotes: "no-notes",
+        audio_errors.UnreadableRecording: "damaged-recording",
+        audio_errors.AudioNotInstalled: "not-installed",
+        midi_errors.ScoresNotInstalled: "not-installed",
     }
     return next((name for kind, name in reasons.items() if isinstance(error, kind)), "damaged-midi")
 

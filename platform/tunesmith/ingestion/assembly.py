@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from tunesmith.artifacts.corrections import AppliedCorrections
 from tunesmith.artifacts.manifest import Counts, LeakReport
+from tunesmith.audio.errors import AudioNotInstalled, NoMusicHeard
 from tunesmith.datasets.schema import DUPLICATES, FINGERPRINTS, REJECTS, piece_schema
 from tunesmith.datasets.splits import leaked, split_pieces
 from tunesmith.errors import DatasetError
@@ -36,7 +37,9 @@ __all__ = [
     "small_tables",
 ]
 
-NOT_LOST = frozenset({NotScore.__name__, ScoresNotInstalled.__name__})
+NOT_LOST = frozenset(
+    error.__name__ for error in (NotScore, NoMusicHeard, ScoresNotInstalled, AudioNotInstalled)
+)
 """Errors of files that the loss budget does not count: no music, or in need of an extra."""
 _HELD_OUT = {"train": 0.8, "test": 0.2}
 

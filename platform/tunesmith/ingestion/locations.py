@@ -13,10 +13,12 @@ from typing import IO, Any
 from pyarrow import fs as pafs
 
 from tunesmith.artifacts.uris import without_credentials
+from tunesmith.audio import is_recording
 from tunesmith.errors import UsageError
 from tunesmith.ingestion.archives import Archive, ArchiveLimitExceeded, open_archive
-from tunesmith.ingestion.parameters import ArchiveLimits
+from tunesmith.ingestion.parameters import ArchiveLimits, IngestParameters
 from tunesmith.midi.container import is_wrapped
+from tunesmith.midi.reading import Limits
 
 __all__ = [
     "ContentReader",
@@ -75,14 +77,28 @@ class ContentReader:
         Limits of nested archives.
     max_bytes
         Largest file that is read.
+    max_recording_bytes
+        Largest recording that is read.
     """
 
-    def __init__(self, limits: ArchiveLimits, max_bytes: int) -> None:
+    def __init__(
+        self,
+        limits: ArchiveLimits,
+        max_bytes: int,
+        max_recording_bytes: int = Limits().max_recording_bytes,
+    ) -> None:
         self._limits = limits
         self._max_bytes = max_bytes
+        self._max_recording_bytes = max_recording_bytes
         self._archives: dict[tuple[str, ...], Archive] = {}
         # Bytes that the archives inside an outermost one unpacked to so far.
         self._nested_bytes: Counter[str] = Counter()
+
+    @classmethod
+    def of(cls, parameters: IngestParameters) -> "ContentReader":
+        """Return the reader with the limits of an ingest."""
+        limits = parameters.limits
+        return cls(parameters.archives, limits.max_bytes, limits.max_recording_bytes)
 
     def read(self, location: Sequence[str]) -> bytes:
         """Return the content of one file.
@@ -97,8 +113,9 @@ class ContentReader:
         if len(location) == 1:
             with open_location(location[0]) as handle:
                 data = handle.read(self._max_bytes + 1)
-                if len(data) > self._max_bytes and is_wrapped(data):
-                    data += handle.read(MAX_WRAPPED_BYTES - len(data))
+                # One byte above a limit is enough for the reader to refuse the file.
+                if len(data) > self._max_bytes and (largest := self._largest(data)):
+                    data += handle.read(largest + 1 - len(data))
                 return data
         *archive, number = location
         opened = self.archive(tuple(archive))
@@ -106,10 +123,16 @@ class ContentReader:
             return opened.read(int(number), self._max_bytes)
         except ArchiveLimitExceeded:
             # A bank of sounds may be around the notes; other files are as large as they look.
-            data = opened.read(int(number), MAX_WRAPPED_BYTES)
-            if not is_wrapped(data):
+            data = opened.read(int(number), self._limits.max_nested_bytes)
+            if len(data) > self._largest(data):
                 raise
             return data
+
+    def _largest(self, data: bytes) -> int:
+        """Return the size of the largest file of a kind that may exceed the limit; 0 for others."""
+        if is_recording(data):
+            return self._max_recording_bytes
+        return MAX_WRAPPED_BYTES if is_wrapped(data) else 0
 
     def archive(self, location: tuple[str, ...]) -> Archive:
         """Return the opened archive at a location that ends in the name of an archive.

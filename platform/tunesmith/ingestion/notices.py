@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
+from tunesmith.audio.errors import AudioNotInstalled, NoMusicHeard
 from tunesmith.ingestion.labels import Labelled, file_words
 from tunesmith.ingestion.sources import Reject
 from tunesmith.midi.composers import ComposerTable, fold
-from tunesmith.midi.errors import NotScore, ScoresNotInstalled
+from tunesmith.midi.errors import MidiError, NotScore, ScoresNotInstalled
 
 __all__ = ["label_notices", "mixture_notices", "unread_notices"]
 
@@ -74,7 +75,13 @@ def unread_notices(rejects: Sequence[Reject]) -> list[str]:
         All files that were not kept.
     """
     sentences = []
-    for error, verb in ((ScoresNotInstalled, "could not be read"), (NotScore, "left out")):
+    kinds: tuple[tuple[type[MidiError], str], ...] = (
+        (ScoresNotInstalled, "could not be read"),
+        (AudioNotInstalled, "could not be read"),
+        (NotScore, "left out"),
+        (NoMusicHeard, "left out"),
+    )
+    for error, verb in kinds:
         files = [reject for reject in rejects if reject.error == error.__name__]
         if files:
             noun = "file" if len(files) == 1 else "files"

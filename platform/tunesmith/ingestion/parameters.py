@@ -31,13 +31,14 @@ class _Parameters(BaseModel):
 
 
 class ReadLimits(_Parameters):
-    """Limits of one MIDI file, checked before memory is allocated."""
+    """Limits of one file of music, checked before memory is allocated."""
 
     max_bytes: _Positive = Limits().max_bytes
     max_ticks: _Positive = Limits().max_ticks
     max_duration_s: float = Field(default=Limits().max_duration_s, gt=0)
     max_notes: _Positive = Limits().max_notes
     max_tracks: _Positive = Limits().max_tracks
+    max_recording_bytes: _Positive = Limits().max_recording_bytes
     max_frames: _Positive = Field(default=400_000, description="Frames of a roll, 512 bytes each.")
 
     def as_limits(self) -> Limits:

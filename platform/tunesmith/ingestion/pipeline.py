@@ -164,7 +164,7 @@ def _digests(inventory: Inventory, parameters: IngestParameters) -> dict[str, Fi
     entries = [file.entry for file in inventory.labelled]
 
     def digest(entries: Sequence[Entry]) -> dict[str, FileRow]:
-        reader = ContentReader(parameters.archives, parameters.limits.max_bytes)
+        reader = ContentReader.of(parameters)
         rows = {}
         try:
             for entry in entries:

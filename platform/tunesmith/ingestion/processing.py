@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tunesmith.artifacts.store import Store, cannot_write
+from tunesmith.audio import read_music
 from tunesmith.datasets.schema import result_schema
 from tunesmith.errors import MidiError, StoreError
 from tunesmith.ingestion.archives import ArchiveError
@@ -27,7 +28,7 @@ from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.planning import Batch
 from tunesmith.ingestion.shards import ChunkWriter, NoteWriter, Shard, list_column
 from tunesmith.ingestion.sources import Reject
-from tunesmith.midi import Score, chunk_roll, read_score, velocity_roll
+from tunesmith.midi import Score, chunk_roll, velocity_roll
 from tunesmith.midi.errors import MidiLimitExceeded
 from tunesmith.midi.features import musical_features
 from tunesmith.midi.fingerprints import fingerprint, note_hash
@@ -75,7 +76,7 @@ def process_batch(
         Number of files; each has a row now.
     """
     if reader is None:
-        reader = ContentReader(parameters.archives, parameters.limits.max_bytes)
+        reader = ContentReader.of(parameters)
         on_end = reader.close
     else:
         on_end = partial(reader.close, keep_outermost=True)
@@ -144,7 +145,7 @@ def _shared_reader(parameters: IngestParameters, run: str) -> ContentReader:
     Another run opens the archives again, because they may have changed.
     """
     del run
-    return ContentReader(parameters.archives, parameters.limits.max_bytes)
+    return ContentReader.of(parameters)
 
 
 @dataclass(slots=True)
@@ -208,7 +209,7 @@ class _BatchOutput:
 
     def _process(self, path: str, data: bytes, sha256: str) -> Reject | None:
         try:
-            score = read_score(data, limits=self._limits)
+            score = read_music(data, limits=self._limits)
             self._write(score, sha256)
         except MidiError as error:
             return Reject.of(path, error, sha256)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tunesmith.artifacts.manifest import SourceSummary
 from tunesmith.artifacts.uris import without_credentials
+from tunesmith.audio import RECORDING_SUFFIXES
 from tunesmith.errors import UsageError
 from tunesmith.ingestion.archives import ArchiveError, is_archive
 from tunesmith.ingestion.locations import (
@@ -36,8 +37,8 @@ __all__ = [
 
 _PLAIN_SUFFIXES = (".mid", ".midi", ".smf", ".kar", ".rmi")
 MIDI_SUFFIXES = (*_PLAIN_SUFFIXES, *(f"{suffix}.gz" for suffix in _PLAIN_SUFFIXES))
-MUSIC_SUFFIXES = (*MIDI_SUFFIXES, *NOTATION_SUFFIXES)
-"""Endings of the files that are read: MIDI and notation."""
+MUSIC_SUFFIXES = (*MIDI_SUFFIXES, *NOTATION_SUFFIXES, *RECORDING_SUFFIXES)
+"""Endings of the files that are read: MIDI, notation and recordings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,11 +264,25 @@ class _SourceLister:
             stamp = file.stamp if member.crc is None else f"{member.crc:08x}"
             self._add(SourceFile(inside, (*file.location, *tail), member.size, stamp))
 
+    def _leave_out_recordings_of_files(self) -> None:
+        """Leave out recordings beside a file of notes of the same name: those are exact."""
+        names = [file.name for file in self._files if file.location != (self._root,)]
+        of_notes = {_stem(name) for name in names if not name.lower().endswith(RECORDING_SUFFIXES)}
+        kept = []
+        for file in self._files:
+            is_recording = file.name.lower().endswith(RECORDING_SUFFIXES)
+            if is_recording and file.location != (self._root,) and _stem(file.name) in of_notes:
+                self._ignored["recording beside its notes"] += 1
+            else:
+                kept.append(file)
+        self._files = kept
+
     def _reject(self, name: str, error: Exception, stage: str) -> None:
         path = _printable("/".join(part for part in (self._prefix, name) if part not in ("", ".")))
         self._rejects.append(Reject(path, stage, type(error).__name__, _printable(str(error))))
 
     def _publish(self) -> None:
+        self._leave_out_recordings_of_files()
         strip = _wrapper_length([file.name for file in self._files], self._prefix)
         seen: Counter[str] = Counter()
         single = len(self._files) == 1 and self._files[0].location == (self._root,)
@@ -289,6 +304,12 @@ class _SourceLister:
                 ignored=self._ignored.total(),
             )
         )
+
+
+def _stem(name: str) -> str:
+    """Return a path without the ending of a file of music."""
+    suffix = suffix_of(name)
+    return name[: -len(suffix)] if suffix != "other" else name
 
 
 def _is_hidden(name: str) -> bool:

@@ -47,6 +47,10 @@ class Limits:
         Number of notes.
     max_tracks
         Number of tracks; a header cannot declare more than 65,535.
+    max_recording_bytes
+        Size of a recording, which `tunesmith.audio` reads, in bytes.
+    max_heard_s
+        Seconds of a recording that are transcribed; a longer one gets a warning.
     """
 
     max_bytes: int = 4_000_000
@@ -54,6 +58,8 @@ class Limits:
     max_duration_s: float = 3 * 3600.0
     max_notes: int = 200_000
     max_tracks: int = 65_535
+    max_recording_bytes: int = 512_000_000
+    max_heard_s: float = float("inf")
 
     def check(self, name: str, value: float) -> None:
         """Compare a value with the limit `name`.

@@ -46,8 +46,9 @@ class NotMidi(MidiError):
 
     def __init__(self, start: bytes) -> None:
         super().__init__(
-            f"No MThd header: the file starts with {ascii(start[:8])[1:]}, so it is not a standard "
-            "MIDI file. Export it again as .mid, or leave it out."
+            f"No MThd header: the file starts with {ascii(start[:8])[1:]}, so it is neither a "
+            "standard MIDI file nor a score or a recording. Export it again as .mid, or leave it "
+            "out."
         )
 
 

@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 
 from tunesmith.midi.damage import Damage
 
-__all__ = ["DEFAULT_BEND_SEMITONES", "NOTE_DTYPE", "Instrument", "Score", "TempoMap"]
+__all__ = [
+    "DEFAULT_BEND_SEMITONES",
+    "NOTE_DTYPE",
+    "Instrument",
+    "Score",
+    "TempoMap",
+    "Transcription",
+]
 
 NOTE_DTYPE = np.dtype(
     [
@@ -137,8 +144,24 @@ class Instrument:
 
 
 @dataclass(frozen=True, slots=True)
+class Transcription:
+    """Facts about notes that a model heard in a recording.
+
+    Attributes
+    ----------
+    certainty
+        Mean probability of the notes by the model that heard them, 0 to 1.
+    heard_s
+        Seconds of the recording that were transcribed.
+    """
+
+    certainty: float
+    heard_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
-    """A decoded MIDI file.
+    """A decoded file of music: MIDI, a written score, or a recording.
 
     Attributes
     ----------
@@ -165,6 +188,8 @@ class Score:
         Counts of what was wrong with the file.
     warnings
         Messages about repaired or ignored parts.
+    transcription
+        Facts about the transcription of a recording; None for other files.
     """
 
     notes: NDArray[np.void]
@@ -178,3 +203,4 @@ class Score:
     reader: str = "midi"
     damage: Damage = field(default_factory=Damage)
     warnings: tuple[str, ...] = ()
+    transcription: Transcription | None = None

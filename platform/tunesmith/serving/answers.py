@@ -7,6 +7,8 @@ dataclasses, because one is made for every segment of every piece.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tunesmith.midi.score import Transcription
+
 __all__ = [
     "Body",
     "Explanation",
@@ -36,10 +38,32 @@ class ModelReference:
 
 @dataclass(frozen=True, slots=True)
 class PieceSummary:
-    """Length in seconds and number of notes of a MIDI file."""
+    """Facts about a file of music.
+
+    Attributes
+    ----------
+    duration_s
+        Length in seconds.
+    notes
+        Number of notes.
+    transcription
+        How its notes were heard, where it is a recording.
+    """
 
     duration_s: float
     notes: int
+    transcription: Transcription | None = None
+
+    def body(self) -> Body:
+        """Return the facts as JSON holds them."""
+        heard = self.transcription
+        return {
+            "duration_s": self.duration_s,
+            "notes": self.notes,
+            "transcription": None
+            if heard is None
+            else {"certainty": heard.certainty, "heard_s": heard.heard_s},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +162,7 @@ class NodeAnswer:
         if self.segments is not None:
             body["segments"] = [segment.body(self.node) for segment in self.segments]
         if self.piece is not None:
-            body["piece"] = {"duration_s": self.piece.duration_s, "notes": self.piece.notes}
+            body["piece"] = self.piece.body()
         if with_model:
             body["model"] = self.model.body()
         if self.ensemble is not None:

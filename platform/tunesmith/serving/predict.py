@@ -16,7 +16,7 @@ from tunesmith.serving.drift import Drift
 from tunesmith.serving.http.problems import ProblemError, problem_of
 from tunesmith.serving.settings import NodeSettings
 
-__all__ = ["describe", "judge"]
+__all__ = ["describe", "judge", "summary"]
 
 
 def judge(
@@ -86,7 +86,7 @@ def describe(  # noqa: PLR0917  what an answer is made of
     segments, piece = None, None
     if prediction.segments is not None and isinstance(item, Piece):
         segments = _segments(prediction.segments, prediction.classes, item, detail)
-        piece = PieceSummary(round(item.duration_s, 3), item.n_notes)
+        piece = summary(item)
     return NodeAnswer(
         name,
         prediction.label,
@@ -102,6 +102,11 @@ def describe(  # noqa: PLR0917  what an answer is made of
         prediction.known,
         prediction.labels_90,
     )
+
+
+def summary(piece: Piece) -> PieceSummary:
+    """Return facts about a piece for an answer."""
+    return PieceSummary(round(piece.duration_s, 3), piece.n_notes, piece.score.transcription)
 
 
 def _segments(

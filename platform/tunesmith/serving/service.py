@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from tunesmith.artifacts.store import Store
 from tunesmith.serving.champions import Champions
+from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.graph import Graph, Remote
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.auth import Access
@@ -23,6 +24,9 @@ from tunesmith.serving.settings import Settings
 from tunesmith.serving.worker import Worker
 
 __all__ = ["Admission", "Service"]
+
+_LISTENERS = 1
+"""Recordings that a replica transcribes at the same time."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,6 +74,8 @@ class Service:
             challenged=settings.challenged(),
         )
         self._pool = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="model")
+        # Beside the others, so that recordings, which take seconds, hold up no other request.
+        self._listeners = ThreadPoolExecutor(_LISTENERS, thread_name_prefix="audio")
         self.nodes = Nodes(settings, self.champions)
         self.graph = Graph(
             self.nodes,
@@ -92,11 +98,28 @@ class Service:
         """End the threads."""
         self.champions.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._listeners.shutdown(wait=False, cancel_futures=True)
 
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking work in a worker thread, off the event loop, in the request's context."""
         work = functools.partial(contextvars.copy_context().run, call, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def listen(self, call: Callable[[], T], deadline: Deadline) -> T:
+        """Transcribe a recording in a thread for that alone, in the request's context.
+
+        Raises
+        ------
+        ProblemError
+            ``deadline`` when the time is over, waiting included.
+        """
+        work = functools.partial(contextvars.copy_context().run, call)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(max(deadline.left_s, 0)):
+                return await loop.run_in_executor(self._listeners, work)
+        except TimeoutError:
+            raise deadline.missed() from None
 
     def check(self) -> None:
         """Raise when the replica cannot answer any more; Serve then replaces it."""

@@ -32,7 +32,7 @@ IMPORT_PATH = "tunesmith.serving.app:build"
 # Python runs one thread at a time; only what numpy and ONNX Runtime do runs beside it.
 _MOST_THREADS = 4
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.\-\[\]:]+")
-RESERVED = frozenset({"classify", "models", "limits", "graph"})
+RESERVED = frozenset({"classify", "models", "limits", "graph", "notes"})
 """Names of routes, which no node can have."""
 
 
@@ -46,11 +46,25 @@ class LimitSettings(BaseModel):
         ge=1024,
         description="Largest request body. A larger one is refused while it is being received.",
     )
+    recording_bytes: int = Field(
+        default=33_554_432,
+        ge=1024,
+        description="Largest request body where recordings are read; of it a MIDI file or a score "
+        "may have `body_bytes`.",
+    )
+    recording_s: float = Field(
+        default=180.0,
+        gt=0,
+        description="Seconds of a recording that are transcribed, from its beginning; the answer "
+        "says how many. A second takes about 0.04 s of a core.",
+    )
     midi_notes: int = Field(
         default=200_000, ge=1, description="Most notes of one MIDI file; more are a 422."
     )
     midi_duration_s: float = Field(
-        default=2 * 3600.0, gt=0, description="Longest MIDI file in seconds; longer is a 422."
+        default=2 * 3600.0,
+        gt=0,
+        description="Longest MIDI file or recording in seconds; longer is a 422.",
     )
     items: int = Field(default=1000, ge=1, description="Most rows, images or texts in one request.")
     text_characters: int = Field(

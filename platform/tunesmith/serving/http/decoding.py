@@ -1,54 +1,47 @@
 """Request bodies to items: the media types of each kind, and how they are decoded."""
 
-import base64
-import binascii
 import csv
 import io
 import json
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
 
 from tunesmith.artifacts.preparation import ImagePreparation, Preparation
+from tunesmith.audio import is_recording
 from tunesmith.errors import InputError
 from tunesmith.inference.images import decoding_effort
 from tunesmith.inference.items import Item, decode, decode_row
 from tunesmith.inference.tables import Row
-from tunesmith.midi.reading import Limits
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems
-from tunesmith.serving.http.bodies import Part, media_type, parse_multipart
+from tunesmith.serving.http.bodies import media_type, parse_multipart
+from tunesmith.serving.http.music import (
+    MUSIC_TYPES,
+    check_size,
+    largest_file,
+    largest_form,
+    music_limits,
+)
 from tunesmith.serving.http.problems import ProblemError, problem_of
 from tunesmith.serving.http.receiving import UTF_8, Receiver, charset_of
 from tunesmith.serving.settings import LimitSettings
 
 __all__ = [
+    "FORM",
     "MEDIA_TYPES",
-    "MIDI_TYPES",
     "Reading",
     "decode_item",
-    "decode_mixture",
+    "decode_text",
     "parse_json",
     "read_request",
 ]
 
 FORM = "multipart/form-data"
 JSON = "application/json"
-MIDI_TYPES = (
-    "audio/midi",
-    "audio/mid",
-    "audio/x-midi",
-    "audio/sp-midi",
-    "application/x-midi",
-    "application/vnd.recordare.musicxml",
-    "application/vnd.recordare.musicxml+xml",
-    "text/vnd.abc",
-    "application/octet-stream",
-)
 MEDIA_TYPES: dict[str, tuple[str, ...]] = {
-    "midi": (FORM, *MIDI_TYPES),
+    "midi": (FORM, *MUSIC_TYPES),
     "table": (JSON, "text/csv"),
     "image": (JSON, "image/png", "image/jpeg", "image/webp", FORM),
     "text": (JSON, "text/plain"),
@@ -56,8 +49,6 @@ MEDIA_TYPES: dict[str, tuple[str, ...]] = {
 """Media types of each kind of item; a body without a declared type is taken for the raw one."""
 # Pictures of the largest size that one request may hold; smaller ones count less.
 _MOST_EFFORT = 4.0
-_FORMER_TABLE = "song"
-"""Former name of the kind `table`, still read."""
 _UNDECLARED = {"midi": "audio/midi", "table": JSON, "image": "image/png", "text": "text/plain"}
 
 
@@ -97,6 +88,7 @@ class Reading:
     ) -> None:
         self._preparation = preparation
         self._deadline = deadline
+        self._forms: list[bytes] | None = None
         self._effort = 0.0
         self._limits = limits
         self._kind = kind
@@ -104,21 +96,43 @@ class Reading:
         self._body = body
         self.is_list = False
 
+    @property
+    def takes_long(self) -> bool:
+        """True if a recording is among the items, which is transcribed for seconds.
+
+        Of a form the parts have to be found first, which belongs in a worker thread.
+        """
+        if self._preparation.kind != "midi":
+            return False
+        if self._kind == FORM:
+            return any(map(is_recording, self._files()))
+        return is_recording(self._body)
+
+    @property
+    def is_form(self) -> bool:
+        """True if the items are files of a form."""
+        return self._kind == FORM
+
+    def _files(self) -> list[bytes]:
+        if self._forms is None:
+            self._forms = _files(self._content_type, self._body, self._limits)
+        return self._forms
+
     def __call__(self) -> Sequence[Item | ProblemError]:
         """Decode. In a list a faulty item stays in its place as its problem."""
         given: Sequence[Any] | None
         if self._kind == FORM:
-            files = _files(self._content_type, self._body, self._limits)
+            files = self._files()
             given = files if len(files) > 1 else None
             single: Any = files[0]
         elif self._kind == JSON:
             single = parse_json(self._body, self._content_type)
             given = as_list(single, self._limits)
         elif self._kind == "text/csv":
-            given = decode_csv(_text(self._body, self._content_type, "CSV"), self._limits)
+            given = decode_csv(decode_text(self._body, self._content_type, "CSV"), self._limits)
             single = None
         elif self._kind == "text/plain":
-            single, given = _text(self._body, self._content_type), None
+            single, given = decode_text(self._body, self._content_type), None
         else:
             single, given = self._body, None
         if given is None:
@@ -127,7 +141,7 @@ class Reading:
         return [self._decode_softly(item) for item in given]
 
     def _decode(self, given: Any) -> Item:
-        return decode_item(given, self._preparation, self._limits)
+        return decode_item(given, self._preparation, self._limits, self._deadline)
 
     def _decode_softly(self, given: Any) -> Item | ProblemError:
         self._deadline.check()
@@ -150,31 +164,24 @@ class Reading:
             self._effort += effort
 
 
-def decode_item(given: Any, preparation: Preparation, limits: LimitSettings) -> Item:
+def decode_item(
+    given: Any, preparation: Preparation, limits: LimitSettings, deadline: Deadline
+) -> Item:
     """Decode one item by the preparation of the model that will judge it.
 
     Raises
     ------
     ProblemError
-        Saying what is wrong with it.
+        Saying what is wrong with it, or ``deadline``.
     """
     try:
-        item = decode(given, preparation, midi_limits(limits))
+        item = decode(given, preparation, music_limits(limits), deadline.check)
     except InputError as error:
         raise problem_of(error) from error
     if isinstance(item, str) and len(item) > limits.text_characters:
         detail = f"The text has more than {limits.text_characters:,} characters."
         raise ProblemError(problems.TOO_LARGE, detail, limit_characters=limits.text_characters)
     return item
-
-
-def midi_limits(limits: LimitSettings) -> Limits:
-    """Return the limits of a MIDI file."""
-    return Limits(
-        max_bytes=limits.body_bytes,
-        max_notes=limits.midi_notes,
-        max_duration_s=limits.midi_duration_s,
-    )
 
 
 def decode_csv(text: str, limits: LimitSettings) -> list[Row]:
@@ -250,7 +257,10 @@ async def read_request(
         detail = f"The body is declared as {kind[:100]!r}; this route reads {', '.join(accepted)}."
         raise ProblemError(problems.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": ", ".join(accepted)})
     charset_of(request.headers.get("content-type", ""))  # refused before anything is received
-    body = await receiver.read(request, deadline)
+    largest = None
+    if preparation.kind == "midi":
+        largest = largest_form(limits) if kind == FORM else largest_file(limits)
+    body = await receiver.read(request, deadline, largest)
     content_type = request.headers.get("content-type", "")
     return Reading(preparation, limits, kind, content_type, body, deadline=deadline)
 
@@ -266,6 +276,8 @@ def _files(content_type: str, body: bytes, limits: LimitSettings) -> list[bytes]
         raise too_many(limits)
     if not files[0].data and len(files) == 1:
         raise ProblemError(problems.EMPTY_BODY, "The file in the form is empty (0 bytes).")
+    for part in files:
+        check_size(bytes(part.data[: limits.body_bytes + 1]), limits)
     return [bytes(part.data) for part in files]
 
 
@@ -279,7 +291,7 @@ def parse_json(body: bytes, content_type: str = "") -> Any:
     """
     try:
         declares = charset_of(content_type) != UTF_8
-        text = _text(body, content_type, "JSON") if declares else body
+        text = decode_text(body, content_type, "JSON") if declares else body
         return json.loads(text, parse_constant=_no_constant)
     except RecursionError:
         detail = "The JSON is nested too deeply."
@@ -294,7 +306,7 @@ def _no_constant(name: str) -> None:
     raise ValueError(message)
 
 
-def _text(body: bytes, content_type: str, noun: str = "text") -> str:
+def decode_text(body: bytes, content_type: str, noun: str = "text") -> str:
     """Return a text in the character set that its media type declares, UTF-8 without one."""
     charset = charset_of(content_type)
     try:
@@ -302,68 +314,3 @@ def _text(body: bytes, content_type: str, noun: str = "text") -> str:
     except UnicodeError:
         name = charset.removesuffix("-sig").upper()
         raise ProblemError(problems.MALFORMED_BODY, f"The {noun} is not {name}.") from None
-
-
-def decode_mixture(
-    kind: str, content_type: str, body: bytes, limits: LimitSettings
-) -> dict[str, Callable[[Preparation], Item]]:
-    """Split the body of /v1/classify: for each kind of item sent, how a node decodes it.
-
-    Raises
-    ------
-    ProblemError
-        When the body is neither a form nor a JSON object of known members.
-    """
-    given: dict[str, object]
-    if kind == FORM:
-        given = {part.name: _value(part) for part in parse_multipart(content_type, body)}
-        if "file" in given:
-            given["midi"] = given.pop("file")
-    else:
-        parsed = parse_json(body, content_type)
-        if not isinstance(parsed, dict):
-            raise ProblemError(problems.INVALID_INPUT, "The body is not a JSON object.")
-        given = parsed
-        if "midi" in given:
-            given["midi"] = _base64(given["midi"])
-    if _FORMER_TABLE in given:
-        given["table"] = given.pop(_FORMER_TABLE)
-    if unknown := given.keys() - MEDIA_TYPES.keys():
-        detail = f"Unknown: {', '.join(sorted(unknown))[:200]}; known: {', '.join(MEDIA_TYPES)}."
-        raise ProblemError(problems.INVALID_INPUT, detail)
-    if not given:
-        raise ProblemError(problems.EMPTY_BODY, f"Send at least one of {', '.join(MEDIA_TYPES)}.")
-    return {name: _decoder(value, limits) for name, value in given.items()}
-
-
-def _decoder(given: Any, limits: LimitSettings) -> Callable[[Preparation], Item]:
-    """Return what decodes an item for a model: a MIDI file once, however many models judge it."""
-    lock = threading.Lock()
-    pieces: list[Item] = []
-
-    def decode_for(preparation: Preparation) -> Item:
-        if preparation.kind != "midi":
-            return decode_item(given, preparation, limits)
-        with lock:
-            if not pieces:
-                pieces.append(decode_item(given, preparation, limits))
-        return pieces[0]
-
-    return decode_for
-
-
-def _value(part: Part) -> Any:
-    data = bytes(part.data)
-    if part.name in {"table", _FORMER_TABLE}:
-        return parse_json(data, part.content_type)
-    if part.name == "text":
-        return _text(data, part.content_type)
-    return data
-
-
-def _base64(given: Any) -> bytes:
-    try:
-        return base64.b64decode(given, validate=True)
-    except (TypeError, ValueError, binascii.Error):
-        detail = "`midi` is not the Base64 of a file."
-        raise ProblemError(problems.INVALID_INPUT, detail) from None

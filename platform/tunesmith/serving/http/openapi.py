@@ -25,6 +25,7 @@ from tunesmith.artifacts.preparation import Preparation, TablePreparation
 from tunesmith.serving.answers import Body
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.decoding import MEDIA_TYPES
+from tunesmith.serving.http.music import MUSIC_TYPES
 from tunesmith.serving.http.problems import MEDIA_TYPE, Kind
 from tunesmith.serving.nodes import Node
 
@@ -33,6 +34,8 @@ __all__ = [
     "CLASSIFY_PROBLEMS",
     "CLASSIFY_TYPES",
     "EXPLAINED",
+    "MUSIC_PROBLEMS",
+    "NOTES_BODY",
     "answer_model",
     "complete",
     "describe_problems",
@@ -125,8 +128,18 @@ _ALWAYS = (
     problems.OVERLOADED,
     problems.DEADLINE,
 )
-_MIDI = (problems.NOT_MIDI, problems.UNREADABLE_MIDI, problems.NO_NOTES, problems.MIDI_LIMIT)
+_MIDI = (
+    problems.NOT_MIDI,
+    problems.UNREADABLE_MIDI,
+    problems.NO_NOTES,
+    problems.MIDI_LIMIT,
+    problems.NO_MUSIC,
+    problems.UNREADABLE_RECORDING,
+    problems.NOT_INSTALLED,
+)
 CLASSIFY_PROBLEMS = describe_problems(*_ALWAYS, *_MIDI)
+_OF_MODELS = (problems.NO_CHAMPION, problems.STORE_UNREACHABLE, problems.NODE_FAILED)
+MUSIC_PROBLEMS = describe_problems(*(set(_ALWAYS) - set(_OF_MODELS)), *_MIDI)
 
 
 def node_body(preparation: Preparation, one: bool = False) -> RequestBody:
@@ -153,7 +166,7 @@ def node_body(preparation: Preparation, one: bool = False) -> RequestBody:
         else:
             content[media] = MediaType(schema=BINARY)
     description = {
-        "midi": "A Standard MIDI File; several as files of one form.",
+        "midi": "A MIDI file, a score or a recording; several as files of one form.",
         "table": "A row of a table, or a list of rows.",
         "image": "A picture as numbers or as a file, or a list.",
         "text": "A text, or a list of texts.",
@@ -199,6 +212,12 @@ _CLASSIFY_BODY = RequestBody(
         "multipart/form-data": MediaType(schema=_FORM),
     },
 )
+_NOTES_BODY = RequestBody(
+    required=True,
+    description="A MIDI file, a score or a recording.",
+    content={media: MediaType(schema=BINARY) for media in MUSIC_TYPES},
+)
+NOTES_BODY = {"requestBody": dump(_NOTES_BODY)}
 CLASSIFY_BODY = {"requestBody": dump(_CLASSIFY_BODY)}
 CLASSIFY_TYPES = tuple(_CLASSIFY_BODY.content)
 

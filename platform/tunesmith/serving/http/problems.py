@@ -22,8 +22,10 @@ __all__ = [
     "METHOD_NOT_ALLOWED",
     "MIDI_LIMIT",
     "NODE_FAILED",
+    "NOT_INSTALLED",
     "NOT_MIDI",
     "NO_CHAMPION",
+    "NO_MUSIC",
     "NO_NOTES",
     "OVERLOADED",
     "RATE_LIMITED",
@@ -33,6 +35,7 @@ __all__ = [
     "UNKNOWN_MODEL",
     "UNKNOWN_ROUTE",
     "UNREADABLE_MIDI",
+    "UNREADABLE_RECORDING",
     "UNSUPPORTED_MEDIA_TYPE",
     "Kind",
     "ProblemError",
@@ -110,8 +113,8 @@ UNSUPPORTED_MEDIA_TYPE = Kind(
 NOT_MIDI = Kind(
     "not-midi",
     422,
-    "The file is not a MIDI file",
-    "Send a Standard MIDI File; it begins with the letters MThd.",
+    "The file is neither MIDI, nor a score, nor a recording",
+    "Send a MIDI file, MusicXML, or a recording such as MP3, WAV, FLAC, OGG or M4A.",
 )
 UNREADABLE_MIDI = Kind(
     "unreadable-midi",
@@ -122,14 +125,32 @@ UNREADABLE_MIDI = Kind(
 NO_NOTES = Kind(
     "no-notes",
     422,
-    "The MIDI file holds no notes to judge",
+    "The file holds no notes to judge",
     "Send a file with pitched notes; drums alone do not count.",
 )
 MIDI_LIMIT = Kind(
     "midi-limit",
     422,
-    "The MIDI file asks for more than this server grants",
+    "The piece asks for more than this server grants",
     "Send a shorter piece, or part of it; the limits are listed at /v1/limits.",
+)
+NO_MUSIC = Kind(
+    "no-music",
+    422,
+    "No music was heard in the recording",
+    "Send a recording of music; speech, silence and noise have no notes.",
+)
+UNREADABLE_RECORDING = Kind(
+    "unreadable-recording",
+    422,
+    "The recording is damaged",
+    "Export it again, or send it in another format, such as MP3 or WAV.",
+)
+NOT_INSTALLED = Kind(
+    "not-installed",
+    501,
+    "This server does not read such files",
+    "Send a MIDI file. Whoever runs the server: install the extra that the detail names.",
 )
 INVALID_INPUT = Kind(
     "invalid-input",
@@ -194,6 +215,9 @@ KINDS: Mapping[str, Kind] = {
         UNREADABLE_MIDI,
         NO_NOTES,
         MIDI_LIMIT,
+        NO_MUSIC,
+        UNREADABLE_RECORDING,
+        NOT_INSTALLED,
         INVALID_INPUT,
         INTERNAL,
         NO_CHAMPION,
@@ -234,6 +258,10 @@ class ProblemError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         return _again, (self.kind, self.detail, self.headers, self.more)
 
+    def copy(self) -> "ProblemError":
+        """Return an equal problem, which another thread may raise."""
+        return _again(self.kind, self.detail, self.headers, dict(self.more))
+
     def body(self, instance: str | None = None, prefix: str = "") -> Body:
         """Return the problem details.
 
@@ -261,6 +289,9 @@ _OF_INPUTS = {
     "no-notes": NO_NOTES,
     "midi-limit": MIDI_LIMIT,
     "damaged-midi": UNREADABLE_MIDI,
+    "no-music": NO_MUSIC,
+    "damaged-recording": UNREADABLE_RECORDING,
+    "not-installed": NOT_INSTALLED,
     "damaged": MALFORMED_BODY,
     "not-picture": UNSUPPORTED_MEDIA_TYPE,
     "too-large": TOO_LARGE,

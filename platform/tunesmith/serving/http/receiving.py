@@ -7,7 +7,7 @@ bound, the one that has taken longest gives way, so that slow clients cannot loc
 import asyncio
 import codecs
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -16,11 +16,12 @@ from tunesmith.serving.http import problems
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.settings import LimitSettings
 
-__all__ = ["UTF_8", "Receiver", "charset_of"]
+__all__ = ["UTF_8", "Receiver", "charset_of", "too_large"]
 
 UTF_8 = "utf-8-sig"
 """Python's name of UTF-8 that leaves out a byte order mark."""
 _NO_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+_START_BYTES = 64
 _GZIP = {"gzip", "x-gzip"}
 _GZIP_WINDOW = 31  # zlib's way to say: with the header of gzip
 
@@ -50,8 +51,23 @@ class Receiver:
         self._uploads: dict[_Upload, None] = {}  # in the order of their beginning
         self._held = 0
 
-    async def read(self, request: Request, deadline: Deadline) -> bytes:
+    async def read(
+        self,
+        request: Request,
+        deadline: Deadline,
+        largest: Callable[[bytes], int] | None = None,
+    ) -> bytes:
         """Return the body of a request, decompressed where it came as gzip.
+
+        Parameters
+        ----------
+        request
+            The request.
+        deadline
+            Its deadline.
+        largest
+            Size of the largest body that begins with such bytes, where some may be larger than
+            others; of no bytes it is that of any.
 
         Raises
         ------
@@ -60,17 +76,17 @@ class Receiver:
             of receiving, ``deadline`` at the request's own, ``overloaded`` when it has to give way,
             ``empty-body``, ``malformed-body``, or ``unsupported-media-type`` for another encoding.
         """
-        limit = self._limits.body_bytes
+        limit = self._limits.body_bytes if largest is None else largest(b"")
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         unpacker = _unpacker(request, limit)
         upload = _Upload()
         self._uploads[upload] = None
         try:
             async with asyncio.timeout(min(self._limits.receive_s, deadline.left_s)) as timeout:
                 upload.timeout = timeout
-                return await self._receive(request, upload, unpacker)
+                return await self._receive(request, upload, unpacker, largest)
         except TimeoutError:
             raise self._late(upload, deadline) from None
         except ClientDisconnect:
@@ -81,7 +97,11 @@ class Receiver:
             self._held -= upload.size
 
     async def _receive(
-        self, request: Request, upload: _Upload, unpacker: "_Gunzip | None"
+        self,
+        request: Request,
+        upload: _Upload,
+        unpacker: "_Gunzip | None",
+        largest: Callable[[bytes], int] | None,
     ) -> bytes:
         limit = self._limits.body_bytes
         chunks: list[bytes] = []
@@ -89,7 +109,11 @@ class Receiver:
         async for received in request.stream():
             chunk = unpacker.feed(received) if unpacker is not None else received
             if upload.size + len(chunk) > limit:
-                raise _too_large(limit)
+                if largest is not None:
+                    limit = largest(b"".join((*chunks, chunk))[:_START_BYTES])
+                if upload.size + len(chunk) > limit:
+                    raise too_large(limit)
+                largest = None
             upload.size += len(chunk)
             self._held += len(chunk)
             chunks.append(chunk)
@@ -126,7 +150,8 @@ class Receiver:
         return ProblemError(problems.SLOW_UPLOAD, detail, limit_s=self._limits.receive_s)
 
 
-def _too_large(limit_bytes: int) -> ProblemError:
+def too_large(limit_bytes: int) -> ProblemError:
+    """Return the problem of a body that is too large."""
     return ProblemError(
         problems.TOO_LARGE,
         f"The body is larger than {limit_bytes:,} bytes, the most this server reads.",
@@ -150,7 +175,7 @@ class _Gunzip:
             raise _damaged_gzip() from None
         self._size += len(chunk)
         if self._size > self._limit:
-            raise _too_large(self._limit)
+            raise too_large(self._limit)
         if self._stream.unused_data:
             raise _damaged_gzip()
         return chunk

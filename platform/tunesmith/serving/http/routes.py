@@ -15,9 +15,13 @@ from tunesmith.serving.answers import Body, NodeAnswer
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.bodies import media_type
-from tunesmith.serving.http.decoding import decode_mixture, read_request
+from tunesmith.serving.http.decoding import Reading, read_request
 from tunesmith.serving.http.errors import handle_errors
 from tunesmith.serving.http.middleware import Envelope, compressed, with_cors
+from tunesmith.serving.http.mixtures import decode_mixture
+from tunesmith.serving.http.models import add_models
+from tunesmith.serving.http.music import largest_form
+from tunesmith.serving.http.notes import add_notes
 from tunesmith.serving.http.openapi import (
     CLASSIFY_BODY,
     CLASSIFY_PROBLEMS,
@@ -113,7 +117,8 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
         reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
             client = _client(request, x_sticky_key)
-            answers = await service.graph.ask(name, reading, deadline, detail, client)
+            decode = await _heard(service, reading, deadline)
+            answers = await service.graph.ask(name, decode, deadline, detail, client)
         if reading.is_list:
             return JsonResponse(_list_answer(answers, prefix_of(request.scope)))
         (answer,) = answers
@@ -133,8 +138,24 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
         reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
             client = _client(request, x_sticky_key)
-            explanation = await service.graph.explain(name, reading, deadline, client)
+            decode = await _heard(service, reading, deadline)
+            explanation = await service.graph.explain(name, decode, deadline, client)
         return JsonResponse(explanation.body())
+
+
+async def _heard(
+    service: Service, reading: Reading, deadline: Deadline
+) -> Callable[[], Sequence[Item | ProblemError]]:
+    """Return what decodes the items; recordings are transcribed now, beside the worker threads."""
+    is_long = (
+        await service.in_thread(lambda: reading.takes_long)
+        if reading.is_form
+        else reading.takes_long
+    )
+    if not is_long:
+        return reading
+    items = await service.listen(reading, deadline)
+    return lambda: items
 
 
 def _client(request: Request, sticky_key: str | None) -> str:
@@ -171,9 +192,14 @@ def _add_classify(api: FastAPI, service: Service) -> None:
             detail = f"The body is declared as {kind[:100]!r}; send {' or '.join(CLASSIFY_TYPES)}."
             raise ProblemError(problems.UNSUPPORTED_MEDIA_TYPE, detail)
         content_type = request.headers.get("content-type", "")
-        body = await service.receiver.read(request, deadline)
+        body = await service.receiver.read(request, deadline, largest_form(limits))
         with service.admission.enter():
-            decoders = await service.in_thread(decode_mixture, kind, content_type, body, limits)
+            decoders = await service.in_thread(
+                decode_mixture, kind, content_type, body, limits, deadline
+            )
+            music = decoders.get("midi")
+            if music is not None and music.takes_long:
+                await service.listen(music.piece, deadline)
 
             def reading(node: Node) -> Callable[[], list[Item | ProblemError]]:
                 def read() -> list[Item | ProblemError]:
@@ -197,78 +223,6 @@ def _add_classify(api: FastAPI, service: Service) -> None:
                 "gaps": {name: gap.body(prefix=prefix) for name, gap in gaps.items()},
             }
         )
-
-
-def _describe(service: Service, node: Node) -> schemas.NodeDescription:
-    settings = node.settings
-    challenger = None
-    if settings.challenger is not None:
-        versions = {
-            task: standby.version
-            for task in settings.ensemble or (node.name,)
-            if (standby := service.champions.challenger(task)) is not None
-        }
-        challenger = schemas.ChallengerDescription(
-            share=settings.challenger.share, shadow=settings.challenger.shadow, versions=versions
-        )
-    return schemas.NodeDescription(
-        name=node.name,
-        title=node.title,
-        reads=node.reads,
-        placement=settings.placement,
-        failure=settings.failure,
-        ready=bool(node.champions),
-        preparation=node.public_preparation,
-        challenger=challenger,
-    )
-
-
-def _add_models(api: FastAPI, service: Service) -> None:
-    """Add what tells about models, the graph and the limits."""
-
-    @api.get(
-        "/v1/models",
-        summary="The champions that answer, with their cards",
-        tags=["models"],
-        response_model=schemas.ModelList,
-    )
-    async def models() -> Response:
-        loaded = service.champions.loaded()
-        return JsonResponse({"models": [loaded[task].public_card() for task in sorted(loaded)]})
-
-    @api.get(
-        "/v1/models/{task}",
-        summary="One champion's card",
-        tags=["models"],
-        response_model=schemas.ModelCard,
-        responses=describe_problems(problems.UNKNOWN_MODEL),
-    )
-    async def model(task: str) -> Response:
-        champion = service.champions.loaded().get(task)
-        if champion is None:
-            known = ", ".join(sorted(service.champions.loaded())) or "none yet"
-            detail = f"No champion is loaded for {task[:100]!r}; loaded: {known}."
-            raise ProblemError(problems.UNKNOWN_MODEL, detail)
-        return JsonResponse(champion.public_card())
-
-    @api.get(
-        "/v1/graph",
-        summary="The classifiers of this server",
-        tags=["models"],
-        response_model=schemas.GraphAnswer,
-    )
-    async def graph() -> Response:
-        nodes = [_describe(service, node) for node in service.nodes.all().values()]
-        return JsonResponse(schemas.GraphAnswer(nodes=nodes))
-
-    @api.get(
-        "/v1/limits",
-        summary="What one request may ask for",
-        tags=["models"],
-        response_model=LimitSettings,
-    )
-    async def limits() -> Response:
-        return JsonResponse(service.settings.limits)
 
 
 def _add_operations(api: FastAPI, service: Service) -> None:
@@ -353,7 +307,8 @@ def make_api(service: Service) -> FastAPI:
     )
     handle_errors(api, service)
     _add_classify(api, service)
-    _add_models(api, service)
+    add_notes(api, service)
+    add_models(api, service)
     _add_nodes(api, service)
     _add_operations(api, service)
     _describe_api(api, service)

@@ -19,6 +19,7 @@ __all__ = [
     "ModelList",
     "ModelReference",
     "NodeDescription",
+    "NotesAnswer",
     "OpenSetAnswer",
     "PieceAnswer",
     "PlainAnswer",
@@ -35,11 +36,39 @@ class ModelReference(BaseModel):
     dataset: str = Field(description="Dataset version it was trained on, as name@version.")
 
 
-class PieceSummary(BaseModel):
-    """Facts about the MIDI file."""
+class TranscriptionSummary(BaseModel):
+    """Facts about the notes that were heard in a recording."""
 
-    duration_s: float = Field(description="Length in seconds.")
+    certainty: float = Field(
+        ge=0,
+        le=1,
+        description="How sure the transcription is: mean probability of its notes, by the model "
+        "that heard them.",
+    )
+    heard_s: float = Field(
+        description="Seconds of the recording that were transcribed, from its beginning."
+    )
+
+
+class PieceSummary(BaseModel):
+    """Facts about the file of music."""
+
+    duration_s: float = Field(description="Length in seconds, to the end of the last note.")
     notes: int = Field(description="Number of notes.")
+    transcription: TranscriptionSummary | None = Field(
+        default=None, description="How its notes were heard; null where the file holds notes."
+    )
+
+
+class NotesAnswer(PieceSummary):
+    """The notes of a file of music, as the models read them."""
+
+    reader: str = Field(description="What the file is: `midi`, or a format of scores or sound.")
+    warnings: list[str] = Field(description="What was repaired or left out.")
+    played: list[tuple[float, float, int, int, bool]] = Field(
+        description="Of each note its onset and end in seconds, MIDI pitch, velocity, and whether "
+        "it is a drum; by onset. A transcription does not hear how loud a note is played."
+    )
 
 
 class Segment(BaseModel):
@@ -247,11 +276,11 @@ class ProblemAnswer(BaseModel):
             "examples": [
                 {
                     "type": "/problems/not-midi",
-                    "title": "The file is not a MIDI file",
+                    "title": "The file is neither MIDI, nor a score, nor a recording",
                     "status": 422,
                     "detail": "The file begins with 'Dear', not with 'MThd'.",
                     "instance": "/v1/classify",
-                    "advice": "Send a Standard MIDI File; it begins with the letters MThd.",
+                    "advice": "Send a MIDI file, MusicXML, or a recording such as MP3 or WAV.",
                     "request_id": "5d0e3b1c6f0a4c3d9d8f1f7f6a3b2c10",
                 }
             ]

@@ -10,7 +10,7 @@ import { clock, COLOURS, Stage } from "./stage.js";
 
 const graph = ask("v1/graph").then(({ nodes }) => nodes.filter((node) => node.ready));
 let node = null; // judges pieces
-let last = null; // the piece that was judged last
+let last = null; // the piece that was judged last, and how it was heard
 const player = new Player();
 const stage = new Stage($("#roll"), $("#ribbon"));
 const seek = $("#seek");
@@ -43,8 +43,11 @@ function describeNode() {
   $("#chunk").textContent = String(Math.round((10 * node.preparation.chunk_frames) / node.preparation.frames_per_second) / 10);
 }
 
-/** Judges a file: draws what can be read here at once and asks the server for the rest. */
-async function judge(bytes, name) {
+/**
+ * Judges a file: draws its notes at once and asks the server for the rest. A recording is heard by the
+ * server first, and its notes are then judged as a file of MIDI.
+ */
+async function judge(bytes, name, heard = null) {
   asking?.abort();
   asking = new AbortController();
   const { signal } = asking;
@@ -57,8 +60,17 @@ async function judge(bytes, name) {
     piece = readMidi(bytes);
   } catch (error) {
     if (!(error instanceof MidiFault)) throw error;
+    try {
+      [piece, heard] = await readElsewhere(bytes, name, signal);
+      if (heard) bytes = writeMidi(piece.notes);
+    } catch (problem) {
+      if (problem.name === "AbortError") return;
+      showProblem(problem);
+      return;
+    }
   }
-  if (piece?.notes.length) {
+  describeHearing(heard);
+  if (piece.notes.length) {
     $("#result").hidden = false;
     for (const place of ["#bars", "#legend", "#segments", "#about-model", "#verdict-more", "#here"]) $(place).replaceChildren();
     $("#piece-name").textContent = name;
@@ -72,25 +84,44 @@ async function judge(bytes, name) {
   say(`Classifying ${name}…`);
   try {
     node ??= await firstNode();
-    last = [bytes, name];
+    last = [bytes, name, heard];
     const answer = await ask(`v1/${node.name}?detail=true`, {
       method: "POST",
       headers: { "Content-Type": "audio/midi" },
       body: bytes,
       signal,
     });
-    if (!piece?.notes.length) showUndrawn(answer.piece.duration_s, name);
+    if (!piece.notes.length) showUndrawn(answer.piece.duration_s, name);
     showAnswer(answer, name);
     await explain(bytes, signal);
   } catch (error) {
     if (error.name === "AbortError") return;
-    $("#verdict").textContent = piece ? "No answer" : "";
-    if (!piece?.notes.length) $("#result").hidden = true;
+    $("#verdict").textContent = "No answer";
+    if (!piece.notes.length) $("#result").hidden = true;
     showProblem(error);
   }
 }
 
-/** Shows a piece that the server alone can read, such as a score: without notes to see or hear. */
+/** Lets the server read a file that is no MIDI: a recording or a score. */
+async function readElsewhere(bytes, name, signal) {
+  say(`Reading ${name}. A recording is listened to first, which takes some seconds…`);
+  const headers = { "Content-Type": "application/octet-stream" };
+  const answer = await ask("v1/notes", { method: "POST", headers, body: bytes, signal });
+  const notes = answer.played
+    .filter(([, , , , drum]) => !drum)
+    .map(([onset, offset, pitch, velocity]) => ({ onset, offset, end: offset, pitch, velocity, drum: false }));
+  return [{ notes, duration: answer.duration_s }, answer.transcription];
+}
+
+/** Says that the notes were heard in a recording, and how sure they are. */
+function describeHearing(heard) {
+  $("#transcribed").hidden = !heard;
+  $("#transcribed").textContent = heard
+    ? `The notes were transcribed from the first ${clock(heard.heard_s)} of the recording; on average the transcription is ${percent(heard.certainty)} sure of a note. Loudness and pedal are not heard.`
+    : "";
+}
+
+/** Shows a piece whose notes cannot be drawn. */
 function showUndrawn(duration, name) {
   $("#result").hidden = false;
   $("#piece-name").textContent = name;
