@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import tunesmith
+from tests.audio.sounds import MELODY, encoded, wav
 from tests.serving.conftest import COMPOSERS, write_bundle
 from tunesmith.errors import MidiError, ModelError, StoreError, UsageError
 
@@ -51,6 +52,26 @@ def test_many_pieces_get_a_row_each_in_their_order(store, piece):
     column = model.predict(pd.Series([piece], index=["a"]))
     assert list(column.index) == ["a"]
     assert model.predict([]).empty
+
+
+def test_a_recording_is_transcribed_and_says_so(store, piece, tmp_path):
+    recording = tmp_path / "piece.flac"
+    recording.write_bytes(encoded("flac", MELODY))
+    model = load(store)
+    answer = model.predict(recording)
+    assert answer.label == "Beethoven"
+    assert 0.4 < answer.transcription.certainty < 1
+    assert answer.transcription.heard_s == pytest.approx(4.25, abs=0.1)
+    assert model.predict(piece).transcription is None
+    frame = model.predict([recording, piece])
+    assert frame["certainty"].tolist() == [
+        answer.transcription.certainty,
+        pytest.approx(np.nan, nan_ok=True),
+    ]
+    silent = tmp_path / "silent.wav"
+    silent.write_bytes(wav(np.zeros(50_000)))
+    with pytest.raises(MidiError, match=r"silent\.wav: No music heard"):
+        model.predict(silent)
 
 
 def test_a_table_gets_a_row_each_and_keeps_its_index(store):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tunesmith.inference.predictions import Prediction
+from tunesmith.midi.score import Transcription
 from tunesmith.scoring.columns import Counts, Fault, Scored, score_table
 
 CLASSES = ("Bach", "Chopin")
@@ -11,8 +12,9 @@ SHARES = np.array([0.25, 0.75], np.float32)
 
 def test_answers_of_models_with_and_without_a_detector_share_their_columns() -> None:
     detected = Prediction(
-        CLASSES, SHARES, known=0.5, none_of_these=True, labels_90=("Bach", "Chopin")
-    )
+        CLASSES, SHARES, known=0.5, none_of_these=True, labels_90=("Bach", "Chopin"),
+        transcription=Transcription(certainty=0.5, heard_s=30),
+    )  # fmt: skip
     items = [
         Scored("a.mid", detected, sha256="aa"),
         Scored("b.mid", Prediction(CLASSES, SHARES)),
@@ -23,17 +25,19 @@ def test_answers_of_models_with_and_without_a_detector_share_their_columns() -> 
         {
             "path": "a.mid", "row": None, "id": None, "label": "Chopin", "probability": 0.75,
             "none_of_these": True, "known": 0.5, "labels_90": ["Bach", "Chopin"],
-            "p_Bach": 0.25, "p_Chopin": 0.75, "reason": None, "error": None, "sha256": "aa",
+            "certainty": 0.5, "p_Bach": 0.25, "p_Chopin": 0.75,
+            "reason": None, "error": None, "sha256": "aa",
         },
         {
             "path": "b.mid", "row": None, "id": None, "label": "Chopin", "probability": 0.75,
-            "none_of_these": None, "known": None, "labels_90": None,
+            "none_of_these": None, "known": None, "labels_90": None, "certainty": None,
             "p_Bach": 0.25, "p_Chopin": 0.75, "reason": None, "error": None, "sha256": None,
         },
         {
             "path": "t.csv", "row": 3, "id": "seven", "label": None, "probability": None,
-            "none_of_these": None, "known": None, "labels_90": None, "p_Bach": None,
-            "p_Chopin": None, "reason": "invalid", "error": "The row lacks x.", "sha256": None,
+            "none_of_these": None, "known": None, "labels_90": None, "certainty": None,
+            "p_Bach": None, "p_Chopin": None,
+            "reason": "invalid", "error": "The row lacks x.", "sha256": None,
         },
     ]  # fmt: skip
     alone = score_table(items[2:], CLASSES, has_ids=True)

@@ -20,6 +20,7 @@ from tunesmith.errors import InputError, MidiError, ModelError, UsageError
 from tunesmith.inference import Prediction as Answer
 from tunesmith.inference.items import Item
 from tunesmith.inference.pieces import Piece
+from tunesmith.midi.score import Transcription
 from tunesmith.registry import Bundle, aliases, find_bundle
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class Prediction:
     labels_90
         Labels that hold the true one with 90 % probability, if the item is of a class; None where
         the model does not say.
+    transcription
+        Of a recording: how sure its transcription is (``certainty``, the mean probability of its
+        notes), and how many seconds were heard (``heard_s``); None for other items.
     segments
         Of a piece: a row a segment of it, with ``start_s``, ``label`` and ``probability``; None for
         other items.
@@ -67,6 +71,7 @@ class Prediction:
     known: float | None = None
     confidence: float = 0.0
     labels_90: tuple[str, ...] | None = None
+    transcription: Transcription | None = None
 
     def __repr__(self) -> str:
         none = ", none_of_these=True" if self.none_of_these else ""
@@ -136,8 +141,8 @@ class Model:
         pandas.DataFrame
             For many: a row an item, with the same index as a DataFrame that was given, else the
             paths where paths were given. Columns are ``label``, ``probability``,
-            ``none_of_these`` where the model has a detector, and one for the probability of each
-            class.
+            ``none_of_these`` where the model has a detector, ``certainty`` of the transcription
+            where there are recordings, and one for the probability of each class.
 
         Raises
         ------
@@ -200,6 +205,9 @@ class Model:
         }
         if any(answer.none_of_these is not None for answer in judged):
             columns["none_of_these"] = np.array([answer.none_of_these for answer in judged])
+        if any(answer.transcription is not None for answer in judged):
+            heard = [answer.transcription for answer in judged]
+            columns["certainty"] = np.array([of.certainty if of else np.nan for of in heard])
         columns |= {f"p_{label}": rows[:, place] for place, label in enumerate(self.classes)}
         return pd.DataFrame(columns, index=index)
 
@@ -251,6 +259,7 @@ def _prediction(answer: Answer) -> Prediction:
         known=answer.known,
         confidence=answer.confidence,
         labels_90=answer.labels_90,
+        transcription=answer.transcription,
     )
 
 

@@ -5,7 +5,7 @@ windows overlap by 30 frames, of which 15 are cut at each side, because a note a
 window is heard badly.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,12 +52,27 @@ class Posteriors:
     notes, onsets
         float32 [frames, 88], from the lowest key of a piano.
     contours
-        float32 [frames, 264], three pitches a key.
+        float16 [frames, 264], three pitches a key.
     """
 
     notes: NDArray[np.float32]
     onsets: NDArray[np.float32]
-    contours: NDArray[np.float32]
+    contours: NDArray[np.float16]
+
+    @classmethod
+    def join(cls, parts: Sequence["Posteriors"]) -> "Posteriors":
+        """Return the frames of all parts."""
+        return cls(
+            np.concatenate([part.notes for part in parts]),
+            np.concatenate([part.onsets for part in parts]),
+            np.concatenate([part.contours for part in parts]),
+        )
+
+    def after(self, frames: int) -> "Posteriors":
+        """Return a copy without the first frames."""
+        return Posteriors(
+            self.notes[frames:].copy(), self.onsets[frames:].copy(), self.contours[frames:].copy()
+        )
 
 
 def posteriors(blocks: Iterable[Samples]) -> Iterator[Posteriors]:
@@ -71,7 +86,8 @@ def posteriors(blocks: Iterable[Samples]) -> Iterator[Posteriors]:
     session = _session()
     for window in _windows(blocks):
         outputs = session.run(_OUTPUTS, {_INPUT: window[None, :, None]})
-        yield Posteriors(*(output[0, EDGE_FRAMES:-EDGE_FRAMES] for output in outputs))
+        notes, onsets, contours = (output[0, EDGE_FRAMES:-EDGE_FRAMES] for output in outputs)
+        yield Posteriors(notes, onsets, contours.astype(np.float16))
 
 
 def frame_times(frames: NDArray[np.int64]) -> NDArray[np.float64]:

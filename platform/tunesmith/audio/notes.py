@@ -1,12 +1,12 @@
 """Notes from the probabilities of notes and onsets.
 
-The rules are those of Bittner et al. (ICASSP 2022), section 2.3, with the values of the authors'
-implementation. A note begins at a peak of the onsets, and lasts until its key has been below the
+The rules are those of Bittner et al. (ICASSP 2022), with the values of the authors' implementation
+but one. A note begins at a peak of the onsets, and lasts until its key has been below the
 threshold for a while. What is left of a sounding key after that becomes notes, too, from its most
 probable frame on in both directions. A note takes the two neighbouring keys with it, in which it
 is heard as well. Short notes are left out.
 
-Sound of any length takes the same memory: notes are made of two minutes at a time, with ten
+Sound of any length takes the same memory: notes are made of one minute at a time, with some
 seconds before and behind, so that a note at a seam is seen whole.
 """
 
@@ -30,16 +30,17 @@ ONSET_THRESHOLD = 0.5
 NOTE_THRESHOLD = 0.3
 QUIET_FRAMES = 11
 """Frames below the threshold after which a note has ended."""
-LEAST_FRAMES = 11
-"""A note is longer than this; 128 ms."""
+LEAST_FRAMES = (5, 11)
+"""A note with an onset, and one without, is longer than this: 58 and 128 ms. The authors have 128
+ms for both, which loses the fast notes of a piano."""
 INFERENCE_FRAMES = 2
 """A key that grows louder over this many frames counts as an onset as well."""
 
 GLIDE_PITCHES = 4
 """Pitches on each side of a key, a third of a semitone apart, between which a note may glide."""
 
-BLOCK_FRAMES = 120 * FRAMES_PER_SECOND
-CONTEXT_FRAMES = 10 * FRAMES_PER_SECOND
+BLOCK_FRAMES = 60 * FRAMES_PER_SECOND
+CONTEXT_FRAMES = 8 * FRAMES_PER_SECOND
 
 HEARD_DTYPE = np.dtype(
     [
@@ -60,7 +61,7 @@ Floats = NDArray[np.float32]
 
 
 def heard_notes(parts: Iterable[Posteriors]) -> Iterator[Heard]:
-    """Yield the notes of two minutes at a time, in order of their start.
+    """Yield the notes of one minute at a time, in order of their start.
 
     Parameters
     ----------
@@ -95,11 +96,7 @@ class _Buffer:
 
     def take(self, frames: int) -> Heard:
         """Return the notes that start in the next frames, and forget frames of no more use."""
-        held = Posteriors(
-            np.concatenate([part.notes for part in self._parts]),
-            np.concatenate([part.onsets for part in self._parts]),
-            np.concatenate([part.contours for part in self._parts]),
-        )
+        held = Posteriors.join(self._parts)
         heard = notes_between(held.notes, held.onsets)
         is_here = (heard["start"] >= self._before) & (heard["start"] < self._before + frames)
         heard = heard[is_here]
@@ -108,29 +105,32 @@ class _Buffer:
         heard["end"] += self._first
         passed = self._before + frames
         drop = max(0, passed - CONTEXT_FRAMES)
-        kept = (held.notes, held.onsets, held.contours)
-        self._parts = [Posteriors(*(array[drop:].copy() for array in kept))]
+        self._parts = [held.after(drop)]
         self._first += drop
         self._before = passed - drop
         self.size -= frames
         return heard
 
 
-def notes_between(notes: Floats, onsets: Floats) -> Heard:
+def notes_between(
+    notes: Floats, onsets: Floats, least_frames: tuple[int, int] = LEAST_FRAMES
+) -> Heard:
     """Return the notes of a stretch of sound, by start and pitch; their `glide` is 0.
 
     Parameters
     ----------
     notes, onsets
         float32 [frames, 88], as in `Posteriors`.
+    least_frames
+        Frames that a note with an onset, and one without, must exceed.
     """
     starts, keys = _peaks(_with_rises(onsets, notes))
     energy = notes.astype(np.float32, copy=True)
     heard = np.empty((0, 3), dtype=np.int64)
     if len(notes) > 2:
-        at_onsets = _from_onsets(energy, starts[::-1].copy(), keys[::-1].copy())
+        at_onsets = _from_onsets(energy, starts[::-1].copy(), keys[::-1].copy(), least_frames[0])
         order = _by_probability(energy)
-        heard = np.concatenate([at_onsets, _from_rest(energy, order)])
+        heard = np.concatenate([at_onsets, _from_rest(energy, order, least_frames[1])])
     heard = heard[np.lexsort((heard[:, 2], heard[:, 0]))]
     result = np.zeros(len(heard), dtype=HEARD_DTYPE)
     result["start"], result["end"] = heard[:, 0], heard[:, 1]
@@ -140,11 +140,12 @@ def notes_between(notes: Floats, onsets: Floats) -> Heard:
     return result
 
 
-def _glide(contours: Floats, note: np.void) -> float:
+def _glide(contours: NDArray[np.float16], note: np.void) -> float:
     """Return the standard deviation of a note's pitch in semitones."""
     middle = (int(note["pitch"]) - LOWEST_PITCH) * PITCHES_PER_KEY + 1
     low = max(middle - GLIDE_PITCHES, 0)
-    weights = contours[note["start"] : note["end"], low : middle + GLIDE_PITCHES + 1] ** 2
+    pitches = slice(low, middle + GLIDE_PITCHES + 1)
+    weights = contours[note["start"] : note["end"], pitches].astype(np.float32) ** 2
     centres = weights @ np.arange(weights.shape[1]) / (weights.sum(axis=1) + 1e-9)
     return float(centres.std()) / PITCHES_PER_KEY
 
@@ -181,7 +182,7 @@ def _by_probability(energy: Floats) -> NDArray[np.int64]:
 
 @compiled
 def _from_onsets(
-    energy: Floats, starts: NDArray[np.int64], keys: NDArray[np.int64]
+    energy: Floats, starts: NDArray[np.int64], keys: NDArray[np.int64], least_frames: int
 ) -> NDArray[np.int64]:
     """Return start, end and key of the notes at onsets; their energy is taken out.
 
@@ -196,7 +197,7 @@ def _from_onsets(
             quiet = quiet + 1 if energy[end, key] < NOTE_THRESHOLD else 0
             end += 1
         end -= quiet
-        if start < last and end - start > LEAST_FRAMES:
+        if start < last and end - start > least_frames:
             energy[start:end, max(key - 1, 0) : min(key + 2, N_KEYS)] = 0
             heard[n_heard, 0], heard[n_heard, 1], heard[n_heard, 2] = start, end, key
             n_heard += 1
@@ -204,7 +205,7 @@ def _from_onsets(
 
 
 @compiled
-def _from_rest(energy: Floats, order: NDArray[np.int64]) -> NDArray[np.int64]:
+def _from_rest(energy: Floats, order: NDArray[np.int64], least_frames: int) -> NDArray[np.int64]:
     """Return start, end and key of the notes in what the notes at onsets left."""
     heard = np.empty((order.size, 3), dtype=np.int64)
     n_heard, last = 0, energy.shape[0] - 1
@@ -226,7 +227,7 @@ def _from_rest(energy: Floats, order: NDArray[np.int64]) -> NDArray[np.int64]:
             energy[start, low:high] = 0
             start -= 1
         start += 1 + quiet
-        if end - start > LEAST_FRAMES:
+        if end - start > least_frames:
             heard[n_heard, 0], heard[n_heard, 1], heard[n_heard, 2] = start, end, key
             n_heard += 1
     return heard[:n_heard]

@@ -10,7 +10,7 @@ from tunesmith.audio.decoding import Sound
 from tunesmith.audio.errors import AudioNotInstalled, NoMusicHeard, RecordingLimitExceeded
 from tunesmith.audio.formats import recording_format
 from tunesmith.audio.model import Posteriors, frame_times, posteriors
-from tunesmith.audio.notes import Heard, heard_notes
+from tunesmith.audio.notes import LEAST_FRAMES, Heard, heard_notes
 from tunesmith.midi.augmentation import RECORDED_QUARTERS_PER_S
 from tunesmith.midi.reading import Limits, read_score
 from tunesmith.midi.score import NOTE_DTYPE, Instrument, Score, Transcription
@@ -108,22 +108,25 @@ def _watched(
 
 
 def _check_music(heard: Heard, seconds: float) -> None:
-    n_sure = int(((heard["probability"] > SURE_NOTE) & (heard["onset"] > SURE_ONSET)).sum())
-    if n_sure >= max(LEAST_SURE_NOTES, LEAST_SURE_SHARE * heard.size):
-        length_s = np.median(frame_times(heard["end"]) - frame_times(heard["start"]))
-        if np.median(heard["glide"]) <= SPEECH_GLIDE or length_s >= SPEECH_NOTE_S:
-            return
+    """Refuse a recording of silence, noise or speech."""
+    # The shortest notes say little: neither whether they are sure nor how they glide.
+    clear = heard[heard["end"] - heard["start"] > LEAST_FRAMES[1]]
+    is_sure = (clear["probability"] > SURE_NOTE) & (clear["onset"] > SURE_ONSET)
+    n_sure = int(is_sure.sum())
+    if n_sure < max(LEAST_SURE_NOTES, LEAST_SURE_SHARE * clear.size):
+        notes = {0: "no clear note", 1: "1 clear note"}.get(n_sure, f"{n_sure} clear notes")
+        message = (
+            f"No music heard: {notes} in {seconds:.0f} s. Send a recording of music: silence, "
+            "speech and noise have no notes."
+        )
+        raise NoMusicHeard(message)
+    length_s = np.median(frame_times(clear["end"]) - frame_times(clear["start"]))
+    if np.median(clear["glide"]) > SPEECH_GLIDE and length_s < SPEECH_NOTE_S:
         message = (
             f"No music heard: what sounds in {seconds:.0f} s glides like speech. Send a recording "
             "of music."
         )
         raise NoMusicHeard(message)
-    notes = {0: "no clear note", 1: "1 clear note"}.get(n_sure, f"{n_sure} clear notes")
-    message = (
-        f"No music heard: {notes} in {seconds:.0f} s. Send a recording of music: silence, speech "
-        "and noise have no notes."
-    )
-    raise NoMusicHeard(message)
 
 
 def _score(heard: Heard, sound: Sound, name: str) -> Score:

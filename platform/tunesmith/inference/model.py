@@ -362,7 +362,7 @@ class Model:
         whole = rows.mean(axis=0) if piece.by_chunks else rows[0]
         by_segment = rows if piece.by_chunks else rows[1:]
         segments = Segments(piece.starts_s, piece.length_s, piece.sounding, by_segment)
-        return Prediction(self.classes, whole, segments)
+        return Prediction(self.classes, whole, segments, transcription=piece.transcription)
 
     def warm(self) -> None:
         """Predict once, so that the first request does not pay for memory and compiled code."""

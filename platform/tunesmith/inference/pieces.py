@@ -18,7 +18,7 @@ from tunesmith.midi import rolls
 from tunesmith.midi.features import FEATURE_NAMES, musical_features
 from tunesmith.midi.ngrams import ngram_counts, ngram_rows
 from tunesmith.midi.reading import Limits
-from tunesmith.midi.score import Score
+from tunesmith.midi.score import Score, Transcription
 from tunesmith.midi.sequences import MAX_NOTES, note_rows
 
 __all__ = [
@@ -152,6 +152,8 @@ class Cut:
         Whether anything sounds in a chunk, ``bool [chunks]``.
     by_chunks
         Whether every row is a chunk.
+    transcription
+        Facts about its transcription, where it is a recording.
     """
 
     inputs: Mapping[str, npt.NDArray[Any]]
@@ -159,6 +161,7 @@ class Cut:
     length_s: float
     sounding: npt.NDArray[np.bool_]
     by_chunks: bool
+    transcription: Transcription | None = None
 
     @property
     def rows(self) -> int:
@@ -192,9 +195,11 @@ def cut(
     rate, length_s = preparation.frames_per_second, preparation.chunk_s
     by_chunks = not wanted.keys() <= OF_WHOLE_PIECES
     whole = {name: getattr(piece, name)[None] for name in sorted(wanted.keys() & OF_WHOLE_PIECES)}
+    heard = piece.score.transcription
     if not segments and not by_chunks:
         rows = _read(whole, preparation)
-        return Cut(rows, np.zeros(0), length_s, np.zeros(0, dtype=np.bool_), by_chunks=False)
+        nothing = np.zeros(0, dtype=np.bool_)
+        return Cut(rows, np.zeros(0), length_s, nothing, by_chunks=False, transcription=heard)
     roll = rolls.velocity_roll(piece.score, rate)
     chunks, _, starts = rolls.chunk_roll(roll, preparation.chunk_frames, preparation.hop_frames)
     starts_s = np.asarray(starts) / rate
@@ -211,7 +216,8 @@ def cut(
             by_window = window_rows(name, piece.score.notes, starts_s, length_s)
             inputs[name] = np.concatenate([row, by_window])
     inputs = _read(inputs, preparation)
-    return Cut(inputs, starts_s, length_s, np.asarray(chunks.any(axis=(1, 2))), by_chunks)
+    sounding = np.asarray(chunks.any(axis=(1, 2)))
+    return Cut(inputs, starts_s, length_s, sounding, by_chunks, heard)
 
 
 def _read(

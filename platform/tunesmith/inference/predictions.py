@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.errors import ModelError
+from tunesmith.midi.score import Transcription
 
 __all__ = ["Prediction", "Probabilities", "Segments", "by_class", "mean"]
 
@@ -61,6 +62,8 @@ class Prediction:
     labels_90
         Labels that hold the true one with 90 % probability, if it is one of the classes; None where
         the model has no limits for them.
+    transcription
+        Facts about the notes of a recording; None for other items.
     """
 
     classes: tuple[str, ...]
@@ -70,6 +73,7 @@ class Prediction:
     none_of_these: bool | None = None
     of_a_class: float | None = None
     labels_90: tuple[str, ...] | None = None
+    transcription: Transcription | None = None
 
     @property
     def confidence(self) -> float:
@@ -152,7 +156,9 @@ def mean(predictions: Sequence[Prediction], weights: Sequence[float]) -> Predict
     flags = [(of.none_of_these, weight) for of, weight in pairs if of.none_of_these is not None]
     certain = [(of.of_a_class, weight) for of, weight in pairs if of.of_a_class is not None]
     sets = [(of.labels_90, weight) for of, weight in pairs if of.labels_90 is not None]
-    prediction = Prediction(first.classes, np.asarray(whole), segments)
+    prediction = Prediction(
+        first.classes, np.asarray(whole), segments, transcription=first.transcription
+    )
     return replace(
         prediction,
         known=_share(scores) if scores else None,

@@ -42,6 +42,11 @@ ANSWER_FIELDS: tuple[AnswerField, ...] = (
     AnswerField("none_of_these", pa.bool_(), lambda answer: answer.none_of_these),
     AnswerField("known", pa.float32(), lambda answer: answer.known),
     AnswerField("labels_90", pa.list_(pa.string()), lambda answer: answer.labels_90),
+    AnswerField(
+        "certainty",
+        pa.float32(),
+        lambda answer: answer.transcription and answer.transcription.certainty,
+    ),
 )
 
 

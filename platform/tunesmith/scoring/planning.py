@@ -33,7 +33,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
 
 _BLOCKS = "work/blocks.json"
 # Raise it when the same items give another file: former scores are then not continued.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
