@@ -10,6 +10,7 @@ from tunesmith.artifacts.store import Store
 from tunesmith.datasets.reader import Dataset
 from tunesmith.errors import DatasetError
 from tunesmith.ingestion import pipeline
+from tunesmith.ingestion.inventory import take_inventory
 from tunesmith.ingestion.parameters import ArchiveLimits, IngestParameters, ReadLimits
 from tunesmith.ingestion.sources import list_sources
 
@@ -62,7 +63,7 @@ def test_without_the_extra_recordings_are_told_and_read_once_it_is_there(
     assert pipeline.ingest(store, [str(corpus)], "d").counts.kept == 2
 
 
-def test_a_recording_beside_its_notes_is_left_out_unless_it_is_named(tmp_path):
+def test_a_recording_beside_its_notes_is_left_out_unless_it_is_named(tmp_path, midi_factory):
     for name in ("a/1.mid", "a/1.wav", "a/2.wav", "a/3.mp3", "a/3.MIDI", "b/1.wav", "1.mid.mp3"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -70,6 +71,9 @@ def test_a_recording_beside_its_notes_is_left_out_unless_it_is_named(tmp_path):
     paths = [entry.relative for entry in listing.entries]
     assert paths == ["1.mid.mp3", "a/1.mid", "a/2.wav", "a/3.MIDI", "b/1.wav"]
     assert listing.ignored["recording beside its notes"] == 2
+    (tmp_path / "a" / "1.mid").write_bytes(midi_factory(seed=1))
+    notices = take_inventory([str(tmp_path / "a")], IngestParameters()).notices
+    assert any(text.startswith("2 recordings were left out, because") for text in notices)
     named = list_sources([str(tmp_path / "a" / "1.wav")], ArchiveLimits())
     assert [entry.path for entry in named.entries] == ["1.wav"]
 

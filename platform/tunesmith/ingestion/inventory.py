@@ -7,9 +7,9 @@ from pathlib import Path
 from tunesmith.artifacts.corrections import AppliedCorrections
 from tunesmith.ingestion.corrections import apply_corrections, read_corrections
 from tunesmith.ingestion.labels import Labelled, label_files
-from tunesmith.ingestion.notices import label_notices
+from tunesmith.ingestion.notices import beside_notices, label_notices
 from tunesmith.ingestion.parameters import IngestParameters
-from tunesmith.ingestion.sources import Listing, Reject, list_sources
+from tunesmith.ingestion.sources import BESIDE_NOTES, Listing, Reject, list_sources
 from tunesmith.midi.composers import ComposerTable
 
 __all__ = ["Inventory", "take_inventory"]
@@ -64,7 +64,8 @@ def take_inventory(sources: Sequence[str], parameters: IngestParameters) -> Inve
     if parameters.corrections is not None:
         path = Path(parameters.corrections)
         labelled, corrections = apply_corrections(labelled, read_corrections(path), path.name)
-    notices = [*labels.notices, *label_notices(labelled, table)]
+    beside = beside_notices(listing.ignored[BESIDE_NOTES])
+    notices = [*labels.notices, *label_notices(labelled, table), *beside]
     if not parameters.composers:
         return Inventory(labelled, listing.rejects, listing, 0, notices, corrections)
     present = {file.label for file in labelled if file.label is not None}

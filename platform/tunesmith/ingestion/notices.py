@@ -13,7 +13,7 @@ from tunesmith.ingestion.sources import Reject
 from tunesmith.midi.composers import ComposerTable, fold
 from tunesmith.midi.errors import MidiError, NotScore, ScoresNotInstalled
 
-__all__ = ["label_notices", "mixture_notices", "unread_notices"]
+__all__ = ["beside_notices", "label_notices", "mixture_notices", "unread_notices"]
 
 SHOWN_FILES = 3
 SHORTEST_ALIKE = 5
@@ -64,6 +64,18 @@ def mixture_notices(pieces: pa.Table) -> list[str]:
     )
     shown = "; ".join(mixed[:SHOWN_FILES])
     return [f"{len(mixed):,} {verb} more than one label: {shown}. The data card lists all."]
+
+
+def beside_notices(number: int) -> list[str]:
+    """Return a sentence about recordings that lie beside their notes, where there are any."""
+    if not number:
+        return []
+    recordings = "1 recording was" if number == 1 else f"{number:,} recordings were"
+    sentence = (
+        f"{recordings} left out, because a MIDI file or score of the same name lies beside: its "
+        "notes are exact."
+    )
+    return [sentence]
 
 
 def unread_notices(rejects: Sequence[Reject]) -> list[str]:

@@ -26,6 +26,7 @@ from tunesmith.ingestion.parameters import ArchiveLimits
 from tunesmith.midi.notation import NOTATION_SUFFIXES
 
 __all__ = [
+    "BESIDE_NOTES",
     "MIDI_SUFFIXES",
     "MUSIC_SUFFIXES",
     "Entry",
@@ -39,6 +40,8 @@ _PLAIN_SUFFIXES = (".mid", ".midi", ".smf", ".kar", ".rmi")
 MIDI_SUFFIXES = (*_PLAIN_SUFFIXES, *(f"{suffix}.gz" for suffix in _PLAIN_SUFFIXES))
 MUSIC_SUFFIXES = (*MIDI_SUFFIXES, *NOTATION_SUFFIXES, *RECORDING_SUFFIXES)
 """Endings of the files that are read: MIDI, notation and recordings."""
+BESIDE_NOTES = "recording beside its notes"
+"""Kind of ignored files: recordings with a MIDI file or score of the same name beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +275,7 @@ class _SourceLister:
         for file in self._files:
             is_recording = file.name.lower().endswith(RECORDING_SUFFIXES)
             if is_recording and file.location != (self._root,) and _stem(file.name) in of_notes:
-                self._ignored["recording beside its notes"] += 1
+                self._ignored[BESIDE_NOTES] += 1
             else:
                 kept.append(file)
         self._files = kept

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 EXAMPLES = int(os.environ.get("TUNESMITH_SCHEMA_EXAMPLES", "25"))
 MODES = {mode.name.lower(): mode for mode in schemathesis.GenerationMode}
 ROUTES = {
-    *(f"POST /v1/{name}" for name in ("composer", "composer_all", *TASKS, "classify")),
+    *(f"POST /v1/{name}" for name in ("composer", "composer_all", *TASKS, "classify", "notes")),
     *(f"POST /v1/{name}/why" for name in ("composer", "composer_all", "genre", "emotion")),
     *(f"GET /v1/{name}" for name in ("models", "models/{task}", "graph", "limits")),
     *(f"GET /{name}" for name in ("healthz", "readyz", "problems/{name}")),

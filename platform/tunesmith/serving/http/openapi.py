@@ -139,7 +139,7 @@ _MIDI = (
 )
 CLASSIFY_PROBLEMS = describe_problems(*_ALWAYS, *_MIDI)
 _OF_MODELS = (problems.NO_CHAMPION, problems.STORE_UNREACHABLE, problems.NODE_FAILED)
-MUSIC_PROBLEMS = describe_problems(*(set(_ALWAYS) - set(_OF_MODELS)), *_MIDI)
+MUSIC_PROBLEMS = describe_problems(*(of for of in _ALWAYS if of not in _OF_MODELS), *_MIDI)
 
 
 def node_body(preparation: Preparation, one: bool = False) -> RequestBody:
