@@ -88,7 +88,7 @@ def duplicates(n: int) -> Callable[[], Any]:
     """Find which of `n` pieces are the same music; one in fifty is a near-copy of another."""
     import pyarrow as pa
 
-    from tunesmith.ingestion.assembly import clusters_of
+    from tunesmith.ingestion.assembly import find_duplicates
 
     rng = np.random.default_rng(0)
     sketches = rng.integers(0, 2**62, (n, HASHES), dtype=np.uint64)
@@ -98,8 +98,8 @@ def duplicates(n: int) -> Callable[[], Any]:
     offsets = pa.array(np.arange(n + 1, dtype=np.int64) * HASHES)
     lists = pa.LargeListArray.from_arrays(offsets, pa.array(sketches.ravel()))
     hashes = [f"{i:032x}" for i in range(n)]
-    table = pa.table({"note_hash": hashes, "fingerprint": lists})
-    return lambda: clusters_of(table)
+    table = pa.table({"piece_id": hashes, "note_hash": hashes, "fingerprint": lists})
+    return lambda: find_duplicates(table)
 
 
 def manifest(n: int) -> Callable[[], Any]:

@@ -1,8 +1,12 @@
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from tunesmith.artifacts.manifest import TableFile
+from tunesmith.datasets.reader import Dataset
 from tunesmith.datasets.schema import STATISTICS, TABLES, note_schema, piece_schema
 from tunesmith.errors import DatasetError
 from tunesmith.midi import NOTE_DTYPE, read_score
@@ -41,6 +45,33 @@ def test_the_same_music_at_another_tempo_shares_a_cluster(dataset):
     cluster = pieces.set_index("path")["cluster"]
     assert cluster["pieces/Bach/0.mid"] == cluster["pieces/Bach/faster <0>.mid"]
     assert pieces["cluster"].nunique() == 11
+
+
+def test_a_link_names_both_pieces_and_its_evidence(dataset):
+    path = dataset.pieces().set_index("piece_id")["path"]
+    (link,) = dataset.links().to_dict("records")
+    assert {path[link["piece_id"]], path[link["other_id"]]} == {
+        "pieces/Bach/0.mid", "pieces/Bach/faster <0>.mid",
+    }  # fmt: skip
+    assert link["kind"] == "same music"
+    assert link["in_order"] == link["onsets"] > 0
+    assert link["strength"] > 1
+
+
+def test_versions_of_before_links_are_read_and_their_fingerprints_made_again(dataset):
+    prints = dataset.fingerprints()
+    path = dataset.path("fingerprints", "hashes-alone.parquet")
+    hashes = pa.array([[1, 2**63]] * len(prints), pa.list_(pa.uint64()))
+    pq.write_table(pa.table({"piece_id": list(prints), "fingerprint": hashes}), path)
+    file = TableFile(path="fingerprints/hashes-alone.parquet", rows=len(prints), bytes=1)
+    tables = {**dataset.manifest.tables, "fingerprints": [file]}
+    del tables["links"]
+    old = Dataset(dataset.store, dataset.manifest.model_copy(update={"tables": tables}))
+    assert old.links().empty
+    made = old.fingerprints()
+    assert made.keys() == prints.keys()
+    for name, sketch in made.items():
+        np.testing.assert_array_equal(sketch, prints[name])
 
 
 def test_pieces_can_be_chosen(dataset):

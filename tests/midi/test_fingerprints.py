@@ -1,7 +1,5 @@
 """Fingerprints: blind to key and tempo, robust to cuts and jitter, and not to different music."""
 
-import time
-
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +7,13 @@ from numpy.typing import NDArray
 
 from tests.midi.material import event, melodies, midi_file, note_arrays, scale_notes, tempo
 from tunesmith.midi import read_score
-from tunesmith.midi.fingerprints import DuplicateRule, duplicate_clusters, fingerprint, note_hash
+from tunesmith.midi.fingerprints import (
+    LINE_NGRAM,
+    PLACE_BITS,
+    fingerprint,
+    ngram_entries,
+    note_hash,
+)
 from tunesmith.midi.transforms import scale_tempo_notes, transpose_notes
 
 
@@ -39,54 +43,15 @@ def test_it_is_sorted_and_distinct_for_any_notes(notes: NDArray[np.void]) -> Non
     assert (sketch[1:] > sketch[:-1]).all()
 
 
-def random_piece(seed: int, n: int = 300) -> NDArray[np.void]:
-    return read_score(midi_file(scale_notes(n, seed=seed))).notes
-
-
-def test_a_part_of_a_piece_joins_it_and_other_music_does_not() -> None:
-    pieces = [random_piece(seed) for seed in range(30)]
-    halves = [p[: p.size // 2] for p in pieces]
-    quarters = [p[p.size // 2 : 3 * p.size // 4] for p in pieces]
-    labels = duplicate_clusters([fingerprint(p) for p in pieces + halves + quarters])
-    np.testing.assert_array_equal(labels, np.tile(np.arange(30), 3))
-
-
-def test_a_short_piece_and_its_copy_meet() -> None:
-    short = random_piece(1, n=12)
-    labels = duplicate_clusters([fingerprint(random_piece(2)), fingerprint(short)] * 2)
-    assert labels.tolist() == [0, 1, 0, 1]
-
-
-def test_pieces_without_a_fingerprint_stay_alone() -> None:
-    empty = np.empty(0, dtype=np.uint64)
-    assert duplicate_clusters([]).tolist() == []
-    assert duplicate_clusters([empty, empty]).tolist() == [0, 1]
-
-
-def test_the_rule_can_be_made_stricter() -> None:
-    whole = fingerprint(random_piece(5))
-    part = fingerprint(np.concatenate([random_piece(5)[:60], random_piece(6)[:240]]))
-    assert duplicate_clusters([whole, part]).tolist() == [0, 0]
-    assert duplicate_clusters([whole, part], DuplicateRule(min_containment=0.9)).tolist() == [0, 1]
-
-
-def test_a_hundred_copies_are_one_cluster() -> None:
-    sketch = fingerprint(random_piece(7))
-    assert set(duplicate_clusters([sketch] * 100)) == {0}
-
-
-def test_cost_does_not_grow_with_the_number_of_pairs() -> None:
-    random = np.random.default_rng(0)
-
-    def cost_s(n: int) -> float:
-        sketches = [np.unique(random.integers(0, 2**62, 200).astype(np.uint64)) for _ in range(n)]
-        start = time.process_time()
-        assert duplicate_clusters(sketches).max() == n - 1
-        return time.process_time() - start
-
-    cost_s(100)
-    small_s, large_s = (min(cost_s(n) for _ in range(3)) for n in (800, 8000))
-    assert large_s < 40 * max(small_s, 0.01)  # all pairs: 100 times
+def test_an_entry_tells_where_its_ngram_begins_first() -> None:
+    notes = read_score(midi_file(scale_notes(60, seed=3))).notes
+    later = np.concatenate([notes[:20], notes])
+    later["onset_s"] = np.arange(later.size) / 2
+    places = ngram_entries(later) & np.uint64(2**PLACE_BITS - 1)
+    # The first 20 notes come again: they are entered where they come first.
+    assert places.max() < later.size - LINE_NGRAM
+    begin = ngram_entries(later[:20])
+    np.testing.assert_array_equal(np.intersect1d(ngram_entries(later), begin), begin)
 
 
 class TestNoteHash:

@@ -19,9 +19,10 @@ from tunesmith.errors import MidiError
 from tunesmith.midi import Limits, Score, chunk_roll, piano_roll, read_score, velocity_roll
 from tunesmith.midi.container import open_container
 from tunesmith.midi.decoding import TEMPO, TRACK
+from tunesmith.midi.duplicates import duplicate_clusters
 from tunesmith.midi.events import decode_events
 from tunesmith.midi.features import musical_features
-from tunesmith.midi.fingerprints import duplicate_clusters, fingerprint, note_hash
+from tunesmith.midi.fingerprints import fingerprint, note_hash
 from tunesmith.midi.score import DEFAULT_BEND_SEMITONES
 from tunesmith.midi.statistics import piece_statistics
 from tunesmith.midi.transforms import scale_tempo_notes, transpose_notes

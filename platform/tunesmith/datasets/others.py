@@ -14,7 +14,7 @@ from tunesmith.datasets.copies import views_of_notes
 from tunesmith.datasets.pieces import preparation_of
 from tunesmith.datasets.reader import Dataset, open_dataset
 from tunesmith.midi.augmentation import KINDS, copy_of
-from tunesmith.midi.fingerprints import duplicate_clusters
+from tunesmith.midi.duplicates import duplicate_clusters
 from tunesmith.midi.made_up import MADE_UP, shuffled
 
 if TYPE_CHECKING:

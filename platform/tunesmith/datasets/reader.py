@@ -13,14 +13,15 @@ import pyarrow.parquet as pq
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.manifest import Manifest, read_manifest
 from tunesmith.artifacts.store import Store
-from tunesmith.datasets.schema import N_PITCHES
+from tunesmith.datasets.schema import LINKS, N_PITCHES
 from tunesmith.errors import DatasetError
+from tunesmith.midi.fingerprints import ENTRY_FORMAT, fingerprint
 from tunesmith.midi.score import NOTE_DTYPE
 
 if TYPE_CHECKING:  # Arrow imports pandas when a frame is asked for.
     import pandas as pd
 
-__all__ = ["Chunks", "Dataset", "fixed_binary_to_array", "open_dataset"]
+__all__ = ["Chunks", "Dataset", "fixed_binary_to_array", "note_arrays", "open_dataset"]
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,23 @@ class Dataset:
         frame: pd.DataFrame = self.table("duplicates").to_pandas()
         return frame
 
+    def links(self) -> "pd.DataFrame":
+        """Return `links`, a row per pair of pieces that were found to be the same music.
+
+        A version of before links were kept has no rows.
+        """
+        tables = [self.table("links")] if "links" in self.manifest.tables else []
+        frame: pd.DataFrame = pa.concat_tables([LINKS.empty_table(), *tables]).to_pandas()
+        return frame
+
     def fingerprints(self) -> dict[str, npt.NDArray[np.uint64]]:
-        """Return the fingerprint of every piece by its id."""
+        """Return the fingerprint of every piece by its id.
+
+        Versions of before fingerprints had places are read too: theirs are made from the notes.
+        """
         table = self.table("fingerprints", ["piece_id", "fingerprint"])
+        if not _has_places(table.schema.field("fingerprint")):
+            return {name: fingerprint(notes) for name, notes in self.notes().items()}
         names, values = (table[name].to_pylist() for name in ("piece_id", "fingerprint"))
         return {n: np.array(v, dtype=np.uint64) for n, v in zip(names, values, strict=True)}
 
@@ -206,9 +221,9 @@ class Dataset:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group)
                 mask = np.asarray(_positions(table["piece_id"], wanted)) >= 0
-                table = table.filter(pa.array(mask)).combine_chunks()
+                table = table.filter(pa.array(mask))
                 if table.num_rows:
-                    notes |= _note_arrays(table)
+                    notes |= note_arrays(table)
         return {piece_id: notes[piece_id] for piece_id in wanted}
 
     def _index(self, piece_ids: Sequence[str] | None) -> dict[str, int]:
@@ -276,13 +291,21 @@ def fixed_binary_to_array(column: Any, shape: tuple[int, ...]) -> npt.NDArray[np
     return data[first : first + len(column) * width].reshape(len(column), *shape)
 
 
+def _has_places(field: pa.Field) -> bool:
+    """Return whether a column of fingerprints has the format of `fingerprint`."""
+    wanted = {key.encode(): value.encode() for key, value in ENTRY_FORMAT.items()}
+    return wanted.items() <= (field.metadata or {}).items()
+
+
 def _positions(column: Any, wanted: dict[str, int]) -> pa.Array:
     """Return each value's position in `wanted`, -1 where it is not there."""
     known = pa.array(list(wanted), pa.string())
     return pc.fill_null(pc.index_in(column, value_set=known), -1).combine_chunks()
 
 
-def _note_arrays(table: pa.Table) -> dict[str, npt.NDArray[np.void]]:
+def note_arrays(table: pa.Table) -> dict[str, npt.NDArray[np.void]]:
+    """Return the notes of a table of `notes` by piece id."""
+    table = table.combine_chunks()
     names = NOTE_DTYPE.names or ()
     first_column = table[names[0]].chunk(0)
     bounds = np.asarray(first_column.offsets)

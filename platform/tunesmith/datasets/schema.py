@@ -9,11 +9,13 @@ from dataclasses import fields
 import pyarrow as pa
 
 from tunesmith.midi.damage import Damage
+from tunesmith.midi.fingerprints import ENTRY_FORMAT
 from tunesmith.midi.score import NOTE_DTYPE
 
 __all__ = [
     "DUPLICATES",
     "FINGERPRINTS",
+    "LINKS",
     "N_PITCHES",
     "PIECE_KEYS",
     "REJECTS",
@@ -25,7 +27,7 @@ __all__ = [
     "result_schema",
 ]
 
-TABLES = ("pieces", "chunks", "notes", "rejects", "duplicates", "fingerprints")
+TABLES = ("pieces", "chunks", "notes", "rejects", "duplicates", "links", "fingerprints")
 N_PITCHES = 128
 
 _DAMAGE = pa.struct([pa.field(field.name, pa.int64()) for field in fields(Damage)])
@@ -107,9 +109,22 @@ DUPLICATES = pa.schema(
 FINGERPRINTS = pa.schema(
     [
         pa.field("piece_id", pa.string(), nullable=False),
-        pa.field("fingerprint", pa.list_(pa.uint64()), nullable=False),
+        pa.field("fingerprint", pa.list_(pa.uint64()), nullable=False, metadata=ENTRY_FORMAT),
     ]
 )
+
+LINKS = pa.schema(
+    [
+        pa.field("piece_id", pa.string(), nullable=False),
+        pa.field("other_id", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),  # same notes, or same music
+        pa.field("shared", pa.float32(), nullable=False),
+        pa.field("in_order", pa.float32()),
+        pa.field("onsets", pa.int32()),
+        pa.field("strength", pa.float32()),
+    ]
+)
+"""Pairs of pieces that are the same music, with the evidence (`tunesmith.midi.matching`)."""
 
 
 def piece_schema() -> pa.Schema:

@@ -16,7 +16,7 @@ from tunesmith.evaluation.classwise import prior
 from tunesmith.evaluation.metrics import score
 from tunesmith.evaluation.table_audit import audit_table
 from tunesmith.evaluation.table_rows import TableSides
-from tunesmith.midi.fingerprints import duplicate_clusters
+from tunesmith.midi.duplicates import duplicate_clusters
 
 if TYPE_CHECKING:
     import pandas as pd

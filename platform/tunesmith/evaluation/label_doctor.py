@@ -21,7 +21,7 @@ from tunesmith.datasets.reader import Dataset
 from tunesmith.datasets.splits import folds
 from tunesmith.errors import DatasetError
 from tunesmith.evaluation.label_errors import confident_labels, estimated_errors
-from tunesmith.midi.fingerprints import same_music, shared_share
+from tunesmith.midi.matching import compare
 from tunesmith.models.registry import get_family
 
 if TYPE_CHECKING:
@@ -365,7 +365,8 @@ def _likeness(
     if pieces["note_hash"][first] == pieces["note_hash"][second]:
         return "same notes", 1.0
     a, b = (sketches[pieces["piece_id"][number]] for number in (first, second))
-    return ("same music", shared_share(a, b)) if same_music(a, b) else None
+    likeness = compare(a, b)
+    return ("same music", likeness.shared) if likeness.is_same_music else None
 
 
 def _copies_of_one_label(copies: "pd.DataFrame") -> dict[tuple[str, str], list[str]]:

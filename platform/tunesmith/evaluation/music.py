@@ -13,7 +13,7 @@ from tunesmith.datasets.examples import View
 from tunesmith.datasets.reader import Dataset
 from tunesmith.inference import pieces
 from tunesmith.inference.pieces import window_notes
-from tunesmith.midi.fingerprints import duplicate_clusters
+from tunesmith.midi.duplicates import duplicate_clusters
 from tunesmith.midi.score import NOTE_DTYPE
 
 if TYPE_CHECKING:

@@ -1,12 +1,10 @@
 """Decide for each file whether it is kept, a duplicate or rejected, and build the tables."""
 
 import hashlib
-import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,22 +13,23 @@ import pyarrow as pa
 from tunesmith.artifacts.corrections import AppliedCorrections
 from tunesmith.artifacts.manifest import Counts, LeakReport
 from tunesmith.audio.errors import AudioNotInstalled, NoMusicHeard
-from tunesmith.datasets.schema import DUPLICATES, FINGERPRINTS, REJECTS, piece_schema
+from tunesmith.datasets.schema import DUPLICATES, FINGERPRINTS, LINKS, REJECTS, piece_schema
 from tunesmith.datasets.splits import leaked, split_pieces
 from tunesmith.errors import DatasetError
 from tunesmith.ingestion.labels import Labelled
 from tunesmith.ingestion.sources import Reject
+from tunesmith.midi.duplicates import Sketches, clusters_by_links, duplicate_links
 from tunesmith.midi.errors import NotScore, ScoresNotInstalled
-from tunesmith.midi.fingerprints import duplicate_clusters
 
 __all__ = [
     "Account",
+    "Duplicates",
     "FileRow",
     "account_for",
     "check_losses",
-    "clusters_of",
     "content_hash",
     "count",
+    "find_duplicates",
     "inputs_hash",
     "leak_report",
     "piece_table",
@@ -143,60 +142,71 @@ def check_losses(account: Account, loss_budget: float) -> None:
         raise DatasetError(msg)
 
 
-def clusters_of(results: pa.Table) -> npt.NDArray[np.int64]:
-    """Group the pieces that are the same music.
+@dataclass(frozen=True)
+class Duplicates:
+    """Pieces that are the same music.
+
+    Attributes
+    ----------
+    clusters
+        Cluster of each piece, numbered from 0 in order of first appearance, ``int [pieces]``.
+    links
+        The table `links`.
+    """
+
+    clusters: npt.NDArray[np.int64]
+    links: pa.Table
+
+
+def find_duplicates(results: pa.Table) -> Duplicates:
+    """Find the pieces that are the same music.
+
+    Note-identical pieces share a cluster. Of copies with the same notes and the same fingerprint
+    one is compared with the others: ten copies would add 45 pairs.
 
     Parameters
     ----------
     results
-        Rows of the kept pieces, with ``note_hash`` and ``fingerprint``.
-
-    Returns
-    -------
-    numpy.ndarray
-        Cluster of each row, numbered from 0 in order of first appearance. Note-identical pieces
-        and near-duplicates share a cluster.
+        Rows of the kept pieces, with ``piece_id``, ``note_hash`` and ``fingerprint``.
     """
-    hashes = results["note_hash"].to_pylist()
-    near = _near(hashes, _arrays(results["fingerprint"]))
-    parent = list(range(len(near)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    first: dict[Any, int] = {}
-    for i, keys in enumerate(zip(near.tolist(), hashes, strict=True)):
-        for key in keys:
-            parent[root(i)] = root(first.setdefault(key, i))
-    numbers: dict[int, int] = {}
-    return np.array(
-        [numbers.setdefault(root(i), len(numbers)) for i in range(len(parent))], dtype=np.int64
-    )
-
-
-def _near(
-    note_hashes: Sequence[str], fingerprints: Sequence[npt.NDArray[np.uint64]]
-) -> npt.NDArray[np.int64]:
-    """Return the near-duplicate cluster of each piece.
-
-    Note-identical copies are compared as one piece: ten copies would add 45 pairs per hash.
-    """
+    ids, hashes = results["piece_id"].to_pylist(), results["note_hash"].to_pylist()
+    sketches = _sketches(results["fingerprint"])
+    pairs = zip(sketches.starts.tolist(), sketches.sizes.tolist(), strict=True)
     number_of: dict[tuple[str, bytes], int] = {}
-    distinct: list[npt.NDArray[np.uint64]] = []
-    rows = []
-    for note_hash, sketch in zip(note_hashes, fingerprints, strict=True):
-        key = note_hash, hashlib.blake2b(sketch.tobytes(), digest_size=16).digest()
+    compared: list[int] = []
+    distinct = []
+    for row, (note_hash, (start, size)) in enumerate(zip(hashes, pairs, strict=True)):
+        own = sketches.entries[start : start + size].tobytes()
+        key = note_hash, hashlib.blake2b(own, digest_size=16).digest()
         if key not in number_of:
-            number_of[key] = len(distinct)
-            distinct.append(sketch)
-        rows.append(number_of[key])
-    numbers = np.array(rows, dtype=np.int64)
-    near = duplicate_clusters(distinct, copies=np.bincount(numbers))
-    clusters: npt.NDArray[np.int64] = near[numbers]
-    return clusters
+            number_of[key] = len(compared)
+            compared.append(row)
+        distinct.append(number_of[key])
+    links = duplicate_links(
+        Sketches(sketches.entries, sketches.starts[compared], sketches.sizes[compared])
+    )
+    first_of: dict[str, int] = {}
+    same_notes = [(first_of.setdefault(name, row), row) for row, name in enumerate(hashes)]
+    note_numbers = np.array([first_of[hashes[row]] for row in compared], dtype=np.int64)
+    clusters = clusters_by_links(links, len(compared), note_numbers)
+    table = pa.table(
+        {
+            "piece_id": [ids[compared[i]] for i in links["first"].tolist()],
+            "other_id": [ids[compared[i]] for i in links["second"].tolist()],
+            "kind": ["same music"] * len(links),
+            **{name: links[name] for name in ("shared", "in_order", "onsets", "strength")},
+        },
+        schema=LINKS,
+    )
+    copies = [
+        {"piece_id": ids[first], "other_id": ids[row], "kind": "same notes", "shared": 1.0}
+        for first, row in same_notes
+        if first != row
+    ]
+    return Duplicates(
+        clusters[np.array(distinct, dtype=np.int64)],
+        pa.concat_tables([pa.Table.from_pylist(copies, LINKS), table]),
+    )
 
 
 def leak_report(labels: Sequence[str | None], clusters: npt.NDArray[np.int64]) -> LeakReport:
@@ -233,8 +243,8 @@ def piece_table(account: Account, results: pa.Table, clusters: npt.NDArray[np.in
     return table.select(schema.names).cast(schema)
 
 
-def small_tables(account: Account, results: pa.Table) -> dict[str, pa.Table]:
-    """Return the tables `rejects`, `duplicates` and `fingerprints`."""
+def small_tables(account: Account, results: pa.Table, links: pa.Table) -> dict[str, pa.Table]:
+    """Return the tables `rejects`, `duplicates`, `links` and `fingerprints`."""
     duplicates = [
         {"path": f.entry.path, "sha256": sha256, "piece_id": sha256[:16], "label": f.label}
         for f, sha256 in account.duplicates
@@ -242,6 +252,7 @@ def small_tables(account: Account, results: pa.Table) -> dict[str, pa.Table]:
     return {
         "rejects": pa.Table.from_pylist([asdict(r) for r in account.rejects], REJECTS),
         "duplicates": pa.Table.from_pylist(duplicates, DUPLICATES),
+        "links": links,
         "fingerprints": results.select(FINGERPRINTS.names).cast(FINGERPRINTS),
     }
 
@@ -309,11 +320,10 @@ def inputs_hash(
     return digest.hexdigest()
 
 
-def _arrays(column: pa.ChunkedArray) -> list[npt.NDArray[np.uint64]]:
-    """Return the lists of a column as arrays."""
+def _sketches(column: pa.ChunkedArray) -> Sketches:
+    """Return the fingerprints of a column, without a copy where it has one chunk."""
     lists = column.combine_chunks()
     if isinstance(lists, pa.ChunkedArray):
         lists = pa.concat_arrays(lists.chunks)
-    values = lists.flatten().to_numpy()
-    bounds = np.concatenate([[0], np.cumsum(lists.value_lengths().to_numpy())])
-    return [values[start:end] for start, end in itertools.pairwise(bounds)]
+    sizes = lists.value_lengths().to_numpy().astype(np.int64)
+    return Sketches(lists.flatten().to_numpy(), np.cumsum(sizes) - sizes, sizes)

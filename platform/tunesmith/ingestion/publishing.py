@@ -68,14 +68,12 @@ class Version:
         account = assembly.account_for(self.inventory.labelled, self.rows, self.inventory.unlisted)
         assembly.check_losses(account, self.parameters.loss_budget)
         results = self._results(account)
-        clusters = assembly.clusters_of(results)
-        pieces = assembly.piece_table(account, results, clusters)
+        duplicates = assembly.find_duplicates(results)
+        pieces = assembly.piece_table(account, results, duplicates.clusters)
+        small = assembly.small_tables(account, results, duplicates.links)
         tables = {
             "pieces": [self._write("pieces", pieces)],
-            **{
-                table: [self._write(table, content)]
-                for table, content in assembly.small_tables(account, results).items()
-            },
+            **{table: [self._write(table, content)] for table, content in small.items()},
             **self._shards(account),
         }
         n_notes = sum(pieces["n_notes"].to_pylist())
