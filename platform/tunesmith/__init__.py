@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tunesmith.api.promotion import promote
     from tunesmith.api.scoring import score
     from tunesmith.api.search import tune
+    from tunesmith.api.similar import similar
     from tunesmith.api.stores import open_store
     from tunesmith.errors import TunesmithError
     from tunesmith.models.contract import Family
@@ -46,6 +47,7 @@ __all__ = [
     "open_store",
     "promote",
     "score",
+    "similar",
     "tune",
 ]
 
@@ -61,6 +63,7 @@ _HOMES = {
     "open_store": "tunesmith.api.stores",
     "promote": "tunesmith.api.promotion",
     "score": "tunesmith.api.scoring",
+    "similar": "tunesmith.api.similar",
     "tune": "tunesmith.api.search",
 }
 

@@ -33,7 +33,7 @@ def command_of(name):
     return import_module(f"tunesmith.cli.{name}").main
 
 
-@pytest.mark.parametrize("name", ["ingest", "tune", "evaluate", "promote", "score"])
+@pytest.mark.parametrize("name", ["ingest", "tune", "evaluate", "promote", "score", "similar"])
 def test_options_have_the_same_names_and_defaults(name):
     parameters = inspect.signature(getattr(tunesmith, name)).parameters
     command = command_of(name)

@@ -25,6 +25,7 @@ PUBLIC = [
     "open_store",
     "promote",
     "score",
+    "similar",
     "tune",
 ]
 FUNCTIONS = [name for name in PUBLIC if inspect.isfunction(getattr(tunesmith, name))]

@@ -14,6 +14,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Data": {
         "ingest": "Read MIDI files into a dataset version.",
         "datasets": "List, show, draw, check and remove dataset versions.",
+        "similar": "Find the piece of a dataset that a file or an excerpt is.",
     },
     "Models": {
         "tune": "Search model families and settings for one task or many.",

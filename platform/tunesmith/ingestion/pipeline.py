@@ -25,6 +25,7 @@ from tunesmith.artifacts.manifest import (
     readable_manifests,
 )
 from tunesmith.artifacts.store import Staging, Store
+from tunesmith.datasets.index import FOLDER
 from tunesmith.datasets.reader import Dataset
 from tunesmith.datasets.schema import REJECTS
 from tunesmith.errors import DatasetError, StoreError
@@ -215,12 +216,12 @@ def _run(
 def _unfinished(batches: Sequence[Batch], staging: Staging) -> list[Batch]:
     """Return the batches that are not finished."""
     # Rows are written last, but a worker that outlived its job may have written rows alone.
-    names = [
-        set(staging.store.list(*staging.parts, *folder.split("/")))
-        for folder in ("chunks", "notes", "work/results", "work/files")
-    ]
-    finished = set.intersection(*names)
-    return [batch for batch in batches if f"{batch.key}.parquet" not in finished]
+    keys = []
+    for folder in ("chunks", "notes", FOLDER, "work/results", "work/files"):
+        names = staging.store.list(*staging.parts, *folder.split("/"))
+        keys.append({name.rsplit(".", 1)[0] for name in names})
+    finished = set.intersection(*keys)
+    return [batch for batch in batches if batch.key not in finished]
 
 
 def _map_batches(

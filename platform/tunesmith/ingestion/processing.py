@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from tunesmith.artifacts.store import Store, cannot_write
 from tunesmith.audio import read_music
+from tunesmith.datasets.index import FOLDER, IndexPart, index_file
 from tunesmith.datasets.schema import result_schema
 from tunesmith.errors import MidiError, StoreError
 from tunesmith.ingestion.archives import ArchiveError
@@ -31,7 +32,7 @@ from tunesmith.ingestion.sources import Reject
 from tunesmith.midi import Score, chunk_roll, velocity_roll
 from tunesmith.midi.errors import MidiLimitExceeded
 from tunesmith.midi.features import musical_features
-from tunesmith.midi.fingerprints import fingerprint, note_hash
+from tunesmith.midi.fingerprints import fingerprint_of, ngram_entries, note_hash
 from tunesmith.midi.statistics import piece_statistics
 
 __all__ = ["DECODING_FAILURES", "batch_file", "process_batch", "process_rows"]
@@ -64,7 +65,8 @@ def process_batch(
     parameters
         Settings of the ingest.
     store, staging
-        Folder for the results: ``chunks/KEY.parquet``, ``notes/KEY.parquet``, and last
+        Folder for the results: ``chunks/KEY.parquet``, ``notes/KEY.parquet``,
+        ``index/KEY.arrow``, and last
         ``work/results/KEY.parquet`` (one row per distinct content) and ``work/files/KEY.parquet``
         (one row per file).
     reader
@@ -184,6 +186,8 @@ class _BatchOutput:
         frames = parameters.chunk_frames
         self._chunks = ChunkWriter(self._shard("chunks", attempt), frames)
         self._notes = NoteWriter(self._shard("notes", attempt))
+        self._index = self._shard(FOLDER, attempt)
+        self._entries: dict[str, npt.NDArray[np.uint64]] = {}
 
     def add(self, path: str, reader: ContentReader, location: Sequence[str]) -> None:
         """Read and process a file, and add its row; a file that fails gets a reject row."""
@@ -239,10 +243,11 @@ class _BatchOutput:
             "damage": asdict(score.damage) if score.damage else None,
             **piece_statistics(score),
         }
-        features, sketch = musical_features(score.notes), fingerprint(score.notes)
+        features, entries = musical_features(score.notes), ngram_entries(score.notes)
         self._results.rows.append(row)
         self._results.features.append(features)
-        self._results.fingerprints.append(sketch)
+        self._results.fingerprints.append(fingerprint_of(entries))
+        self._entries[sha256[:16]] = entries
         self._chunks.add(sha256[:16], chunks, padded, starts / p.frames_per_second)
         self._notes.add(sha256[:16], score.notes)
 
@@ -250,14 +255,16 @@ class _BatchOutput:
         """Close and publish all files, the rows last."""
         self._chunks.close()
         self._notes.close()
-        for shard in (self._chunks.shard, self._notes.shard):
+        part = IndexPart.of(list(self._entries), list(self._entries.values()))
+        part.write(self._store.fs, self._index.path)
+        for shard in (self._chunks.shard, self._notes.shard, self._index):
             shard.publish()
         self._write_rows("work/results", self._results.table())
         self._write_rows("work/files", pa.Table.from_pylist(self._files, _FILE_ROWS))
 
     def discard(self) -> None:
         """Delete the unfinished files of a failed attempt."""
-        for shard in (self._chunks.shard, self._notes.shard):
+        for shard in (self._chunks.shard, self._notes.shard, self._index):
             shard.discard()
 
     def _write_rows(self, folder: str, table: pa.Table) -> None:
@@ -267,7 +274,8 @@ class _BatchOutput:
         self._store.write_bytes(data, *self._staging, batch_file(folder, self._key))
 
     def _shard(self, table: str, attempt: str) -> Shard:
-        final = self._store.path(*self._staging, batch_file(table, self._key))
+        file = batch_file(table, self._key)
+        final = self._store.path(*self._staging, index_file(file) if table == FOLDER else file)
         return Shard(self._store, final, attempt)
 
 

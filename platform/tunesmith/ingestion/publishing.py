@@ -13,7 +13,8 @@ from pyarrow.fs import FileSelector
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.manifest import Manifest, TableFile, point_latest, read_manifest
 from tunesmith.artifacts.store import Staging, Store
-from tunesmith.datasets.reader import Dataset
+from tunesmith.datasets.index import FOLDER, index_file, part_of_notes
+from tunesmith.datasets.reader import Dataset, note_arrays
 from tunesmith.datasets.schema import result_schema
 from tunesmith.ingestion import assembly
 from tunesmith.ingestion.assembly import Account, FileRow
@@ -83,6 +84,8 @@ class Version:
         self.store.remove(*self.staging.parts, "work")
         for table in ("chunks", "notes"):
             self._keep_only(table, {file.path for file in tables[table]})
+        notes_files = [file.path.rsplit("/", 1)[1] for file in tables["notes"]]
+        self._keep_only(FOLDER, {f"{FOLDER}/{index_file(name)}" for name in notes_files})
         place = layout.dataset_version(self.name, manifest.version)
         self.staging.publish(*place, marker=layout.MANIFEST)
         point_latest(self.store, self.name, manifest.version)
@@ -124,7 +127,21 @@ class Version:
                 target = self.staging.path(table, name)
                 place_shard(self.store, [(part.path(table), part) for part in members], target)
                 files.append(_describe(self.staging, f"{table}/{name}"))
+            self._place_index(name, members)
         return placed
+
+    def _place_index(self, name: str, members: Sequence[Part]) -> None:
+        """Write the index beside a file of `notes`."""
+        fs, target = self.store.fs, self.staging.path(FOLDER, index_file(name))
+        fs.create_dir(self.staging.path(FOLDER), recursive=True)
+        only = members[0]
+        if len(members) > 1 or only.wanted != only.pieces:
+            notes = note_arrays(read_table(self.store, self.staging.path("notes", name)))
+            part_of_notes(notes).write(fs, target)
+            return
+        source = f"{only.folder}/{FOLDER}/{index_file(only.name)}"
+        if source != target:
+            fs.copy_file(source, target)
 
     def _sources(self) -> Iterator[Part]:
         """Yield all existing shards, those of the prior version first."""
