@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tunesmith.api.ingestion import ingest
     from tunesmith.api.models import load_model
     from tunesmith.api.promotion import promote
+    from tunesmith.api.reading import read_midi
     from tunesmith.api.scoring import score
     from tunesmith.api.search import tune
     from tunesmith.api.similar import similar
@@ -46,6 +47,7 @@ __all__ = [
     "load_model",
     "open_store",
     "promote",
+    "read_midi",
     "score",
     "similar",
     "tune",
@@ -62,6 +64,7 @@ _HOMES = {
     "load_model": "tunesmith.api.models",
     "open_store": "tunesmith.api.stores",
     "promote": "tunesmith.api.promotion",
+    "read_midi": "tunesmith.api.reading",
     "score": "tunesmith.api.scoring",
     "similar": "tunesmith.api.similar",
     "tune": "tunesmith.api.search",

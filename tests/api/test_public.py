@@ -24,6 +24,7 @@ PUBLIC = [
     "load_model",
     "open_store",
     "promote",
+    "read_midi",
     "score",
     "similar",
     "tune",

@@ -29,13 +29,13 @@ from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.planning import Batch
 from tunesmith.ingestion.shards import ChunkWriter, NoteWriter, Shard, list_column
 from tunesmith.ingestion.sources import Reject
-from tunesmith.midi import Score, chunk_roll, velocity_roll
+from tunesmith.midi import Limits, Score, chunk_roll, velocity_roll
 from tunesmith.midi.errors import MidiLimitExceeded
 from tunesmith.midi.features import musical_features
 from tunesmith.midi.fingerprints import fingerprint_of, ngram_entries, note_hash
 from tunesmith.midi.statistics import piece_statistics
 
-__all__ = ["DECODING_FAILURES", "batch_file", "process_batch", "process_rows"]
+__all__ = ["DECODING_FAILURES", "batch_file", "process_batch", "process_rows", "score_or_reject"]
 
 # Exceptions that decoding a malformed file can raise besides a MidiError. Not Exception: a bug
 # elsewhere must stop the job.
@@ -140,6 +140,31 @@ def process_rows(rows: Any, parameters: str, store: str, staging: Sequence[str],
     return {"n_files": np.array(counts, dtype=np.int64), "error": np.array(errors, dtype=object)}
 
 
+def score_or_reject(path: str, data: bytes, sha256: str, limits: Limits) -> Score | Reject:
+    """Return the notes of a file, or the reject of one that cannot be read.
+
+    Parameters
+    ----------
+    path, sha256
+        Path shown to people, and digest of the content.
+    data
+        Content of the file.
+    limits
+        Limits of one file.
+    """
+    try:
+        return read_music(data, limits=limits)
+    except (MidiError, *DECODING_FAILURES) as error:
+        return _reject_of(path, error, sha256)
+
+
+def _reject_of(path: str, error: Exception, sha256: str) -> Reject:
+    if isinstance(error, MidiError):
+        return Reject.of(path, error, sha256)
+    name = type(error).__name__
+    return Reject(path, "process", name, f"{name}: {error}", sha256)
+
+
 @lru_cache(maxsize=1)
 def _shared_reader(parameters: IngestParameters, run: str) -> ContentReader:
     """Return the reader that all batches of a run share: listing a large archive takes long.
@@ -212,14 +237,13 @@ class _BatchOutput:
         self._files.append(asdict(Reject(path, "crash", "ReaderCrash", message)))
 
     def _process(self, path: str, data: bytes, sha256: str) -> Reject | None:
+        score = score_or_reject(path, data, sha256, self._limits)
+        if isinstance(score, Reject):
+            return score
         try:
-            score = read_music(data, limits=self._limits)
             self._write(score, sha256)
-        except MidiError as error:
-            return Reject.of(path, error, sha256)
-        except DECODING_FAILURES as error:
-            message = f"{type(error).__name__}: {error}"
-            return Reject(path, "process", type(error).__name__, message, sha256)
+        except (MidiError, *DECODING_FAILURES) as error:
+            return _reject_of(path, error, sha256)
         return None
 
     def _write(self, score: Score, sha256: str) -> None:
