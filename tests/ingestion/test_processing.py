@@ -37,9 +37,9 @@ def test_identical_contents_are_decoded_once_and_both_files_have_a_row(
     for name in ("a.mid", "b.mid"):
         (folder / name).write_bytes(midi_factory(seed=3))
     calls = []
-    inner = processing.read_score
+    inner = processing.read_music
     monkeypatch.setattr(
-        processing, "read_score", lambda *a, **k: (calls.append(1), inner(*a, **k))[1]
+        processing, "read_music", lambda *a, **k: (calls.append(1), inner(*a, **k))[1]
     )
     tables = run(store, folder)
     assert len(calls) == 1
@@ -53,7 +53,7 @@ def test_identical_contents_are_decoded_once_and_both_files_have_a_row(
     [
         (b"", "EmptyFile", "read"),
         (b"MThd", "TruncatedMidi", "read"),
-        (b"ID3 this is music, but not MIDI", "NotMidi", "read"),
+        (b"this is music, but not MIDI", "NotMidi", "read"),
     ],
 )
 def test_what_cannot_be_decoded_has_a_row_with_the_reason(store, tmp_path, data, error, stage):
