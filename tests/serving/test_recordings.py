@@ -159,8 +159,9 @@ def test_other_requests_are_answered_while_a_recording_is_heard(
         assert answers[0].status_code == 200
 
 
+@pytest.mark.parametrize("route", ["/v1/composer", "/v1/notes"])
 def test_a_recording_keeps_to_the_deadline_and_its_work_ends(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, route: str
 ) -> None:
     ended = threading.Event()
 
@@ -174,7 +175,7 @@ def test_a_recording_keeps_to_the_deadline_and_its_work_ends(
 
     monkeypatch.setattr("tunesmith.audio.reading.posteriors", endless)
     headers = {"Content-Type": "audio/flac", "X-Deadline-S": "0.5"}
-    late = client.post("/v1/composer", content=encoded("flac", MELODY), headers=headers)
+    late = client.post(route, content=encoded("flac", MELODY), headers=headers)
     assert late.status_code == 504
     assert late.json()["type"] == "/problems/deadline"
     assert ended.wait(20)

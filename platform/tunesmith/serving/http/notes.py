@@ -9,9 +9,9 @@ from fastapi import FastAPI, Request, Response
 from tunesmith.audio import is_recording
 from tunesmith.inference.pieces import Piece
 from tunesmith.serving.answers import Body
-from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.bodies import media_type
+from tunesmith.serving.http.headers import DeadlineHeader, deadline_of
 from tunesmith.serving.http.music import MUSIC_TYPES, largest_file, read_music_file
 from tunesmith.serving.http.openapi import MUSIC_PROBLEMS, NOTES_BODY
 from tunesmith.serving.http.problems import ProblemError
@@ -35,8 +35,8 @@ def add_notes(api: FastAPI, service: Service) -> None:
         responses=MUSIC_PROBLEMS,
         openapi_extra=NOTES_BODY,
     )
-    async def notes(request: Request) -> Response:
-        deadline = Deadline.after(limits.deadline_s)
+    async def notes(request: Request, x_deadline_s: DeadlineHeader = None) -> Response:
+        deadline = deadline_of(limits, x_deadline_s)
         kind = media_type(request) or MUSIC_TYPES[0]
         if kind not in MUSIC_TYPES:
             accepted = ", ".join(MUSIC_TYPES)

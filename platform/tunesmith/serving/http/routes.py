@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import FastAPI, Header, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -17,6 +17,7 @@ from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.bodies import media_type
 from tunesmith.serving.http.decoding import Reading, read_request
 from tunesmith.serving.http.errors import handle_errors
+from tunesmith.serving.http.headers import DeadlineHeader, StickyKey, deadline_of
 from tunesmith.serving.http.middleware import Envelope, compressed, with_cors
 from tunesmith.serving.http.mixtures import decode_mixture
 from tunesmith.serving.http.models import add_models
@@ -36,30 +37,13 @@ from tunesmith.serving.http.problems import KINDS, ProblemError
 from tunesmith.serving.http.responses import JsonResponse
 from tunesmith.serving.nodes import Node
 from tunesmith.serving.service import Service
-from tunesmith.serving.settings import RESERVED, LimitSettings
+from tunesmith.serving.settings import RESERVED
 from tunesmith.serving.worker import Answer
 
 __all__ = ["make_api", "make_app"]
 
 PAGE = Path(__file__).parent.parent / "page"
 
-DeadlineHeader = Annotated[
-    float | None,
-    Header(
-        alias="X-Deadline-S",
-        gt=0,
-        le=3600,
-        description="Seconds that the client will wait.",
-    ),
-]
-StickyKey = Annotated[
-    str | None,
-    Header(
-        alias="X-Sticky-Key",
-        max_length=200,
-        description="Requests with the same key are answered by the same side of a trial.",
-    ),
-]
 Detail = Annotated[
     bool, Query(description="Whether each segment carries the probability of every class.")
 ]
@@ -112,7 +96,7 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
         x_deadline_s: DeadlineHeader = None,
         x_sticky_key: StickyKey = None,
     ) -> Response:
-        deadline = _deadline(limits, x_deadline_s)
+        deadline = deadline_of(limits, x_deadline_s)
         preparation = _node(request, service, name)
         reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
@@ -133,7 +117,7 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
         x_deadline_s: DeadlineHeader = None,
         x_sticky_key: StickyKey = None,
     ) -> Response:
-        deadline = _deadline(limits, x_deadline_s)
+        deadline = deadline_of(limits, x_deadline_s)
         preparation = _node(request, service, name, why=True)
         reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
@@ -164,10 +148,6 @@ def _client(request: Request, sticky_key: str | None) -> str:
     return sticky_key or getattr(request.state, "client", "") or address
 
 
-def _deadline(limits: LimitSettings, asked_s: float | None) -> Deadline:
-    return Deadline.after(min(limits.deadline_s, asked_s or limits.deadline_s))
-
-
 def _add_classify(api: FastAPI, service: Service) -> None:
     """Add POST /v1/classify."""
     limits = service.settings.limits
@@ -186,7 +166,7 @@ def _add_classify(api: FastAPI, service: Service) -> None:
         x_deadline_s: DeadlineHeader = None,
         x_sticky_key: StickyKey = None,
     ) -> Response:
-        deadline = _deadline(limits, x_deadline_s)
+        deadline = deadline_of(limits, x_deadline_s)
         kind = media_type(request) or "application/json"
         if kind not in CLASSIFY_TYPES:
             detail = f"The body is declared as {kind[:100]!r}; send {' or '.join(CLASSIFY_TYPES)}."
