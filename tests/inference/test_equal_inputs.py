@@ -236,17 +236,18 @@ def test_images(
     data = get_task(task).read(store, Request())
     preparation = data.preparation
     assert isinstance(preparation, ImagePreparation)
-    name, view = next(iter(data.examples.views.items()))
-    x = view.x[:ROWS]
-    shape = {name: (str(x.dtype), list(x.shape[1:]))}
+    views = {name: view.x[:ROWS] for name, view in data.examples.views.items()}
+    shape = {name: (str(x.dtype), list(x.shape[1:])) for name, x in views.items()}
+    x = views["image"]
     with serving(tmp_path, preparation, shape) as server:
-        pictures = x.reshape(len(x), preparation.height, preparation.width).tolist()
+        pictures = x.tolist()
         inputs = server.inputs(json=[{"pixels": picture} for picture in pictures])
-        same(inputs[name], x)
+        for name, rows in views.items():
+            same(inputs[name], rows)
         flat = server.inputs(
             json=[{"pixels": np.ravel(picture).tolist()} for picture in pictures[:9]]
         )
-        same(flat[name], x[:9])
+        same(flat["image"], x[:9])
         random = np.random.default_rng(0)
         odd = [random.integers(0, 2, random.integers(1, 40, 2)).tolist() for _ in range(60)]
         bodies = [{"pixels": picture, "largest": 1} for picture in odd]
@@ -254,7 +255,9 @@ def test_images(
             image_rows(np.asarray(server.model.decode(body))[None], preparation)[0]
             for body in bodies
         ]
-        same(server.inputs(json=bodies)[name], np.stack(expected))
+        for name, rows in server.inputs(json=bodies).items():
+            shaped = np.stack(expected).reshape(len(bodies), *views[name].shape[1:])
+            same(rows, shaped.astype(views[name].dtype))
 
 
 def test_texts(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,11 @@ def test_a_setting_of_two_kinds_is_text() -> None:
     assert all(isinstance(value, bool | int | float | str) for value in settings.values())
 
 
+def test_a_setting_may_have_other_choices_in_each_family() -> None:
+    settings = settings_of_all(["svm", "ann"])
+    assert settings["scaling"] in {"standard", "minmax"}
+
+
 def _listed(path: Path) -> set[str]:
     """Return the names of settings that an event file lists for all trials."""
     names: set[str] = set()

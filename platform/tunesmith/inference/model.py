@@ -17,7 +17,7 @@ from tunesmith.artifacts.preparation import (
     TextPreparation,
 )
 from tunesmith.errors import InputError, ModelError
-from tunesmith.inference.classifier import Classifier
+from tunesmith.inference.classifier import Classifier, InputSchema
 from tunesmith.inference.images import image_rows
 from tunesmith.inference.items import Item, decode
 from tunesmith.inference.open_set import OpenSet, label_set
@@ -194,11 +194,6 @@ class Model:
         """
         if isinstance(self.preparation, MidiPreparation):
             return self._prepare_pieces(items, self.preparation, segments)
-        names = list(self.classifier.inputs)
-        if len(names) != 1:
-            message = f"The model {self.task} has {len(names)} inputs; such items give one."
-            raise ModelError(message)
-        schema = self.classifier.inputs[names[0]]
         rows: list[npt.NDArray[Any]] = []
         faults: list[InputError | None] = []
         for item in items:
@@ -210,18 +205,29 @@ class Model:
         if not rows:
             return Prepared({}, faults)
         stacked = np.stack(rows)
+        inputs = {
+            name: self._shaped(stacked, schema) for name, schema in self.classifier.inputs.items()
+        }
+        known = None
+        if self.open_set is not None:
+            # The detector reads rows of numbers, whatever the model reads of the same items.
+            known = inputs.get(self.open_set.facts.input)
+            if known is None:
+                known = stacked.reshape(len(stacked), -1).astype(np.float32)
+        return Prepared(inputs, faults, known)
+
+    def _shaped(self, rows: npt.NDArray[Any], schema: InputSchema) -> npt.NDArray[Any]:
+        """Return prepared rows in the shape and the type of one of the model's inputs."""
         sizes = [size for size in schema.shape[1:] if size is not None]
-        if len(sizes) == len(schema.shape) - 1 and stacked.shape[1:] != tuple(sizes):
-            if stacked[0].size != int(np.prod(sizes)):
+        if len(sizes) == len(schema.shape) - 1 and rows.shape[1:] != tuple(sizes):
+            if rows[0].size != int(np.prod(sizes)):
                 message = (
                     f"The model {self.task} reads {sizes} numbers of an item; its preparation "
-                    f"gives {list(stacked.shape[1:])}. Search and promote again."
+                    f"gives {list(rows.shape[1:])}. Search and promote again."
                 )
                 raise ModelError(message)
-            stacked = stacked.reshape(len(stacked), *sizes)
-        inputs = {names[0]: stacked.astype(schema.dtype, copy=False)}
-        known = None if self.open_set is None else inputs.get(self.open_set.facts.input)
-        return Prepared(inputs, faults, known)
+            rows = rows.reshape(len(rows), *sizes)
+        return rows.astype(schema.dtype, copy=False)
 
     def _row(self, item: Item) -> npt.NDArray[Any]:
         preparation = self.preparation

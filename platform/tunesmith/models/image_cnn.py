@@ -11,7 +11,7 @@ from tunesmith.models.support.networks import NetworkFamily, Recipe, adamw
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["FAMILY", "ImageCnn", "Jitter"]
+__all__ = ["FAMILY", "ImageCnn", "Jitter", "moved"]
 
 _ROWS_PER_STEP = 20_000
 
@@ -37,23 +37,41 @@ class Jitter:
         """Return changed copies of ``uint8 [rows, height, width]``, bilinear, black outside."""
         if not self.shift_pixels and not self.turn_degrees:
             return images
-        rows, height, width = images.shape
+        rows = len(images)
         turn = np.deg2rad(rng.uniform(-self.turn_degrees, self.turn_degrees, (rows, 1, 1)))
         shift = rng.uniform(-self.shift_pixels, self.shift_pixels, (2, rows, 1, 1))
-        down, right = np.meshgrid(
-            np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2, indexing="ij"
-        )
-        # Where each pixel of the new image comes from in the old one.
-        y = np.cos(turn) * down - np.sin(turn) * right + shift[0] + (height - 1) / 2
-        x = np.sin(turn) * down + np.cos(turn) * right + shift[1] + (width - 1) / 2
-        padded = np.pad(images, ((0, 0), (1, 1), (1, 1))).astype(np.float32)
-        y, x = np.clip(y + 1, 0, height), np.clip(x + 1, 0, width)
-        top, left = y.astype(np.intp), x.astype(np.intp)
-        below, beside = (y - top).astype(np.float32), (x - left).astype(np.float32)
-        row = np.arange(rows)[:, None, None]
-        upper = padded[row, top, left] * (1 - beside) + padded[row, top, left + 1] * beside
-        lower = padded[row, top + 1, left] * (1 - beside) + padded[row, top + 1, left + 1] * beside
-        return np.asarray(np.rint(upper * (1 - below) + lower * below), dtype=np.uint8)
+        return np.asarray(np.rint(moved(images, turn, *shift)), dtype=np.uint8)
+
+
+def moved(
+    images: npt.NDArray[Any], turn: npt.ArrayLike, up: npt.ArrayLike, left: npt.ArrayLike
+) -> npt.NDArray[np.float32]:
+    """Return images turned about their middle and shifted, bilinear, black outside.
+
+    Parameters
+    ----------
+    images
+        ``[rows, height, width]``.
+    turn
+        Angle in radians, one number or ``[rows, 1, 1]``.
+    up, left
+        Shift in pixels, likewise.
+    """
+    rows, height, width = images.shape
+    down, right = np.meshgrid(
+        np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2, indexing="ij"
+    )
+    # Where each pixel of the new image comes from in the old one.
+    y = np.cos(turn) * down - np.sin(turn) * right + up + (height - 1) / 2
+    x = np.sin(turn) * down + np.cos(turn) * right + left + (width - 1) / 2
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1))).astype(np.float32)
+    y, x = np.clip(y + 1, 0, height), np.clip(x + 1, 0, width)
+    top, first = y.astype(np.intp), x.astype(np.intp)
+    below, beside = (y - top).astype(np.float32), (x - first).astype(np.float32)
+    row = np.arange(rows)[:, None, None]
+    upper = padded[row, top, first] * (1 - beside) + padded[row, top, first + 1] * beside
+    lower = padded[row, top + 1, first] * (1 - beside) + padded[row, top + 1, first + 1] * beside
+    return np.asarray(upper * (1 - below) + lower * below, dtype=np.float32)
 
 
 class ImageCnn(NetworkFamily):
@@ -104,7 +122,8 @@ class ImageCnn(NetworkFamily):
         """Return the network for images ``uint8 [rows, height, width]``."""
         layers = keras.layers
         inputs = keras.Input(x.shape[1:], dtype="uint8", name=self.view)
-        h = layers.Reshape((*x.shape[1:], 1))(layers.Rescaling(1 / 255)(inputs))
+        scaled = layers.Rescaling(1 / max(float(x.max()), 1.0))(inputs)
+        h = layers.Reshape((*x.shape[1:], 1))(scaled)
         for block in range(params["blocks"]):
             for _ in range(params["convolutions"]):
                 h = layers.Conv2D(params["width"] << block, 3, padding="same")(h)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.models.contract import Params, Resources, SingleStepFamily, class_weights
+from tunesmith.models.support.kernels import gaussian_kernel, kernel_graph
 from tunesmith.models.support.numeric import Graph, GraphModel, at_most, softmax_regression
 from tunesmith.models.support.scaling import min_max_scale, standard_scale, standardise
 
@@ -32,19 +33,14 @@ class FittedSvm(GraphModel):
     def logits(self, x: Any) -> npt.NDArray[Any]:
         """Return the kernel between rows and support vectors, times the weights."""
         a = self.arrays
-        kernel = _kernel(standardise(x, a["mean"], a["scale"]), a["support"], a["gamma"])
+        rows = standardise(x, a["mean"], a["scale"])
+        kernel = gaussian_kernel(rows, a["support"], a["gamma"])
         return kernel @ a["weight"] + a["bias"]
 
     def logits_graph(self, graph: Graph) -> str:
         """Add the kernel and the product."""
-        a = self.arrays
-        rows = graph.standardised(a["mean"], a["scale"])
-        own = graph.add("ReduceSumSquare", rows, axes=[1], keepdims=1)
-        products = graph.add("MatMul", rows, graph.constant(-2 * a["support"].T))
-        theirs = graph.constant((a["support"] ** 2).sum(axis=1))
-        squared = graph.add("Relu", graph.add("Add", graph.add("Add", own, products), theirs))
-        kernel = graph.add("Exp", graph.add("Mul", squared, graph.constant(-a["gamma"])))
-        return graph.add("Gemm", kernel, graph.constant(a["weight"]), graph.constant(a["bias"]))
+        rows = graph.standardised(self.arrays["mean"], self.arrays["scale"])
+        return kernel_graph(graph, rows, self.arrays)
 
 
 class Svm(SingleStepFamily):
@@ -114,14 +110,6 @@ def _scale(
     return mean, (spread * np.sqrt(max(mean_variance, 1e-12))).astype(np.float32)
 
 
-def _kernel(
-    rows: npt.NDArray[np.float32], support: npt.NDArray[np.float32], gamma: Any
-) -> npt.NDArray[np.float32]:
-    """Return ``exp(-gamma * squared distance)``, ``[rows, support vectors]``."""
-    squared = (rows**2).sum(axis=1, keepdims=True) + (support**2).sum(axis=1)
-    return np.asarray(np.exp(-gamma * np.maximum(squared - 2 * rows @ support.T, 0)))
-
-
 @dataclass(frozen=True)
 class _Machines:
     """One-against-rest machines that share their rows."""
@@ -160,7 +148,7 @@ class _Machines:
         for number in range(_THIRDS):
             support, weight, bias = self.fitted(fold != number)
             held_out = fold == number
-            kernel = _kernel(self.rows[held_out], support, self.gamma)
+            kernel = gaussian_kernel(self.rows[held_out], support, self.gamma)
             decisions[held_out] = kernel @ weight + bias
         return softmax_regression(decisions, self.y, self.n_classes)
 

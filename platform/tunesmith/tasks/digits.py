@@ -13,7 +13,7 @@ __all__ = ["TASK"]
 
 _BLOCKS = 13
 _TEST_BLOCKS = 3
-_PREPARATION = ImagePreparation(height=8, width=8, largest=16, flat=True)
+_PREPARATION = ImagePreparation(height=8, width=8, largest=16, flat=True, whole_numbers=True)
 
 
 def _read(store: Store, request: Request) -> TaskData:
@@ -33,7 +33,10 @@ def _read(store: Store, request: Request) -> TaskData:
         classes=tuple(str(digit) for digit in range(10)),
         groups=block,
         ids=[f"digit-{index:04d}" for index in range(len(y))],
-        views={"features": View.one_row_each(image_rows(data.images, _PREPARATION))},
+        views={
+            "image": View.one_row_each(data.images.astype(np.uint8)),
+            "features": View.one_row_each(image_rows(data.images, _PREPARATION).astype(np.float32)),
+        },
     )
     parts = np.where(block >= _BLOCKS - _TEST_BLOCKS, "test", "train")
     held_out = np.random.default_rng(request.seed).choice(_BLOCKS - _TEST_BLOCKS, 2, replace=False)
@@ -53,7 +56,7 @@ TASK = Task(
     name="digits",
     title="Handwritten digits, 8 x 8 pixels",
     kind="image",
-    families=("svm", "ann", "mlp", "boosting", "linear"),
+    families=("image_svm", "svm", "ann", "mlp", "boosting", "linear"),
     metric="accuracy",
     unit="image",
     licence="CC BY 4.0: Optical Recognition of Handwritten Digits, UCI Machine Learning Repository",

@@ -116,10 +116,11 @@ def settings_of_all(families: Iterable[str]) -> dict[str, Plain]:
     The spaces are define-by-run, so each is drawn from often enough to meet every branch.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     together: dict[str, Plain] = {"family": ""}
     for name in families:
         family = get_family(name)
+        # Each in a study of its own: settings of one name may have other choices in each family.
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         for _ in range(_DRAWS):
             for setting, value in family.space(study.ask()).items():
                 plain = _plain(value)

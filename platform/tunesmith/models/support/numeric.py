@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -27,9 +27,11 @@ class Graph:
     Parameters
     ----------
     view
-        Name of the input, ``[rows, features]``.
-    n_features, n_classes
-        Columns of the input and of the output.
+        Name of the input, ``[rows, *row_shape]``.
+    row_shape
+        Sizes of one row of the input: ``(features,)``, or height and width of a picture.
+    n_classes
+        Columns of the output.
     view_type
         Type of the input's values.
     """
@@ -37,10 +39,12 @@ class Graph:
     FLOAT, UINT8, INT32, INT64 = 1, 2, 6, 7
     """Types of values, as `onnx.TensorProto` numbers them."""
 
-    def __init__(self, view: str, n_features: int, n_classes: int, view_type: int = FLOAT) -> None:
+    def __init__(
+        self, view: str, row_shape: Sequence[int], n_classes: int, view_type: int = FLOAT
+    ) -> None:
         self.view = view
         self._view_type = view_type
-        self._n_features = n_features
+        self._shape: list[str | int | None] = ["rows", *row_shape]
         self._n_classes = n_classes
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
@@ -80,7 +84,7 @@ class Graph:
         graph = helper.make_graph(
             self._nodes,
             "tunesmith",
-            [helper.make_tensor_value_info(self.view, self._view_type, ["rows", self._n_features])],
+            [helper.make_tensor_value_info(self.view, self._view_type, self._shape)],
             [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["rows", self._n_classes])],
             self._constants,
         )
@@ -131,6 +135,11 @@ class GraphModel(ArrayModel):
 
     view_type = Graph.FLOAT
 
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Sizes of one row of the view."""
+        return (self.n_features,)
+
     @abstractmethod
     def logits_graph(self, graph: Graph) -> str:
         """Add the computation of `logits` to `graph` and return the name of its result."""
@@ -138,7 +147,7 @@ class GraphModel(ArrayModel):
     def export_onnx(self, path: Path) -> None:
         """Write the arithmetic as a graph."""
         view, n_classes = self.views[0], len(self.classes)
-        graph = Graph(view, self.n_features, n_classes, self.view_type)
+        graph = Graph(view, self.row_shape, n_classes, self.view_type)
         model = graph.finish(self.logits_graph(graph))
         finish(model, path, inputs={view: view}, output=OUTPUT, n_classes=n_classes)
 
