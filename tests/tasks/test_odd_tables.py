@@ -159,6 +159,49 @@ def test_long_texts_are_read_by_their_words() -> None:
     assert RowReader(items.preparation).row({"title": "FAST, but not slow!"}).tolist() == [1, 1]
 
 
+def _songs() -> pd.DataFrame:
+    """Return ten songs each of twelve artists; each has a word of its own, all share others."""
+    rows = [
+        {"artist": f"Artist {number}", "title": title, "bpm": float(tempo), "kind": "ab"[tempo % 2]}
+        for number in range(12)
+        for tempo, title in enumerate(
+            [f"own{number}", "Remix", "Ночь", "夜"] * 2 + [f"own{number} remix", "Intro"]
+        )
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_names_that_group_rows_may_be_read_by_words_that_several_share() -> None:
+    plain = table_examples(_songs(), Table("kind", groups=("artist", "title")))
+    table = Table("kind", groups=("artist", "title"), read_as={"title": "words"})
+    items = table_examples(_songs(), table)
+    title, bpm = items.preparation.columns
+    assert isinstance(title, WordsColumn)
+    assert title.words == ("[cjk]", "[cyrillic]", "intro", "remix", "ночь", "夜")
+    assert bpm.name == "bpm"
+    # The split is the one without the words.
+    np.testing.assert_array_equal(items.examples.groups, plain.examples.groups)
+    assert [column.name for column in plain.preparation.columns] == ["bpm"]
+    row = RowReader(items.preparation).row({"title": "День (REMIX)", "bpm": 1.0})
+    assert row.tolist() == [0, 1, 0, 1, 0, 0, 1]
+
+
+def test_names_without_a_shared_word_are_left_out() -> None:
+    frame = _songs().drop(columns="title")
+    frame["title"] = [f"only{number}" for number in range(len(frame))]
+    items = table_examples(frame, Table("kind", groups=("artist",), read_as={"title": "words"}))
+    assert [column.name for column in items.preparation.columns] == ["bpm"]
+    assert any("without a word in common" in note for note in items.notes)
+
+
+def test_a_column_of_names_that_is_left_out_tells_how_to_read_it() -> None:
+    frame = _songs().drop(columns="artist")
+    frame["title"] = [f"only{number}" for number in range(len(frame))]
+    assert any(
+        "--read-as title=words" in note for note in table_examples(frame, Table("kind")).notes
+    )
+
+
 @pytest.mark.parametrize("name", ["None", "NA", "n/a", "null", "nan", "N/A", "?"])
 def test_a_class_may_be_called_like_nothing(name: str) -> None:
     frame = pd.DataFrame({"x": range(N), "kind": [name, "b"] * (N // 2)})
@@ -257,7 +300,9 @@ def test_a_heading_that_stands_twice_is_told_and_both_columns_are_read(tmp_path:
 
 
 def test_an_unknown_way_to_read_a_column_lists_the_known() -> None:
-    with pytest.raises(UsageError, match="Known: comma, point, day-first, month-first, text"):
+    with pytest.raises(
+        UsageError, match="Known: comma, point, day-first, month-first, text, words"
+    ):
         _items(["1", "2"], read_as={"odd": "commas"})
     with pytest.raises(UsageError, match="Did you mean odd"):
         _items(["1", "2"], read_as={"od": "comma"})

@@ -46,7 +46,10 @@ def test_numbers_text_and_names_are_told_apart() -> None:
     kinds = [column.kind for column in preparation.columns]
     assert kinds == ["number", "number", "category"]
     assert "tempo is not a number in 1 rows; they count as missing." in notes
-    assert "title has 60 different texts and is left out." in notes
+    assert (
+        "title has 60 different texts and is left out. To learn from their words: "
+        "--read-as title=words."
+    ) in notes
     assert examples.classes == ("pop", "rap", "rock")
 
 

@@ -225,8 +225,8 @@ def _discarded(
     "--read-as",
     multiple=True,
     metavar="COLUMN=HOW",
-    help="How texts of a column are read: comma (1.234,5), point (1,234.5), day-first, month-first "
-    "or text; may be repeated.",
+    help="How texts of a column are read: comma (1.234,5), point (1,234.5), day-first, "
+    "month-first, text (kinds) or words, which a column of --group may be too; may be repeated.",
 )
 @click.option(
     "--trials",

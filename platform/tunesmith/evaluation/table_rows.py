@@ -59,8 +59,8 @@ class TableSides:
         return self._columns[name]
 
     def columns(self) -> list[SourceColumn]:
-        """Return every column but the target and those that make the groups."""
-        apart = {self.source.target, *self.source.groups}
+        """Return every column but the target and those that only make the groups."""
+        apart = {self.source.target, *self.source.groups} - set(self.source.features)
         return [self.column(name) for name in self.source.frame.columns if name not in apart]
 
     @property

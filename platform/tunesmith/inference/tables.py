@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from numbers import Real
@@ -106,8 +107,18 @@ def cells_of(column: "pd.Series[Any]") -> list[Cell]:
 
 
 def words_of(text: str) -> frozenset[str]:
-    """Return the words of a text in lower case; digits count as letters."""
-    return frozenset(_WORD.findall(text.casefold()))
+    """Return the words of a text in lower case; digits count as letters.
+
+    Each script but the Latin one is a word too, such as ``[hiragana]``: some write no spaces.
+    """
+    words = _WORD.findall(text.casefold())
+    return frozenset(words if text.isascii() else [*words, *_scripts(text)])
+
+
+def _scripts(text: str) -> set[str]:
+    """Return the scripts of the letters of a text, by the first word of their names."""
+    names = {unicodedata.name(letter, "").split(" ")[0] for letter in set(text) if letter.isalpha()}
+    return {f"[{name.lower()}]" for name in names - {"", "LATIN", "FEMININE", "MASCULINE"}}
 
 
 def _plain(value: object) -> Cell:

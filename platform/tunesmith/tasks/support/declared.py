@@ -84,11 +84,13 @@ class DeclaredTask(BaseModel):
     missing: dict[str, float] = Field(
         default_factory=dict, description="By column, a number that stands for a missing value."
     )
-    read_as: dict[str, Literal["comma", "point", "day-first", "month-first", "text"]] = Field(
-        default_factory=dict,
-        description="By column, how its texts are read where that is not plain: numbers such as "
-        "1.234,5 (`comma`) or 1,234.5 (`point`), dates with the day or the month first, or no "
-        "numbers (`text`).",
+    read_as: dict[str, Literal["comma", "point", "day-first", "month-first", "text", "words"]] = (
+        Field(
+            default_factory=dict,
+            description="By column, how its texts are read where that is not plain: numbers such "
+            "as 1.234,5 (`comma`) or 1,234.5 (`point`), dates with the day or the month first, "
+            "kinds (`text`), or by their words (`words`), as a column of `groups` may be too.",
+        )
     )
     class_names: dict[str, str] = Field(
         default_factory=dict, description="Names of the classes by the value in `target`."

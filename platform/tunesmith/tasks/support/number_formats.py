@@ -11,12 +11,14 @@ from tunesmith.artifacts.preparation import NumberFormat
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.inference.numbers import DATE_FORMATS, read_formatted
 
-__all__ = ["FORMATS", "TEXT", "described", "format_of", "named_format"]
+__all__ = ["FORMATS", "TEXT", "WORDS", "described", "format_of", "named_format"]
 
 TEXT = "text"
 """Choice of a user for a column whose texts are kinds."""
-FORMATS = ("comma", "point", "day-first", "month-first", TEXT)
-"""Choices of a user for a column: 1.234,5 or 1,234.5, 31/12/2020 or 12/31/2020, or kinds."""
+WORDS = "words"
+"""Choice of a user for a column that is read by the words of its texts, such as a title."""
+FORMATS = ("comma", "point", "day-first", "month-first", TEXT, WORDS)
+"""Choices of a user for a column: 1.234,5 or 1,234.5, 31/12/2020 or 12/31/2020, kinds or words."""
 
 Separator = Literal["", ".", ",", " ", "'"]
 # Share of the texts that a format has to read.

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,32 @@ from tunesmith.artifacts.preparation import (
     WordsColumn,
 )
 from tunesmith.inference.tables import Cell, cells_of, number_of, text_of, words_of
-from tunesmith.tasks.support.number_formats import TEXT, described, format_of, named_format
+from tunesmith.tasks.support.number_formats import (
+    TEXT,
+    WORDS,
+    described,
+    format_of,
+    named_format,
+)
 
 __all__ = ["ColumnReader", "spelled_alike", "summary"]
 
 _MOST_CATEGORIES = 40
 _LEAST_NUMBERS = 0.5
 # A column of texts is read by its words if they are sentences rather than names.
-_LEAST_WORDS, _MOST_WORDS = 3, 100
-_LEAST_SHARE_OF_WORD, _LEAST_ROWS_OF_WORD = 0.01, 5
+_LEAST_WORDS = 3
+_LEAST_OWNERS_OF_WORD = 5
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Limits of the words that are read: the most of them, and the least share of texts of one."""
+
+    most: int
+    least_share: float
+
+
+_USUAL, _CHOSEN = _Limits(100, 0.01), _Limits(300, 0.0005)
 _EXACT_32, _EXACT_64 = 2.0**24, 2.0**53
 _LISTED = 6
 
@@ -42,6 +60,9 @@ class ColumnReader:
         By column, what the user says its texts are; see `number_formats.FORMATS`.
     prefers_comma
         As in `format_of`.
+    owners
+        The group of each row, such as its artist: a word is read if it stands in the texts of
+        several. By default each row is one.
     """
 
     def __init__(
@@ -51,11 +72,13 @@ class ColumnReader:
         formats: Mapping[str, str],
         *,
         prefers_comma: bool = False,
+        owners: Sequence[object] | None = None,
     ) -> None:
         self._missing = missing
         self._stand_ins = stand_ins
         self._formats = formats
         self._prefers_comma = prefers_comma
+        self._owners = owners
         self.notes: list[str] = []
 
     def column(self, name: str, values: "pd.Series[Any]") -> Column | None:
@@ -74,8 +97,8 @@ class ColumnReader:
         numbers = np.array([number_of(cell, self._missing) for cell in cells])
         plain = float(np.isfinite(numbers).sum() / len(texts))
         chosen = self._formats.get(name)
-        if chosen == TEXT:
-            return self._texts(name, texts)
+        if chosen in {TEXT, WORDS}:
+            return self._texts(name, cells, by_words=chosen == WORDS)
         own = [cell.strip() for cell in cells if isinstance(cell, str)]
         own = [text for text in own if text and text not in self._missing]
         if chosen is not None:
@@ -85,7 +108,7 @@ class ColumnReader:
             if form is not None and (form != NumberFormat() or plain < _LEAST_NUMBERS):
                 return self._formatted(name, cells, form)
         if plain < _LEAST_NUMBERS:
-            return self._texts(name, texts)
+            return self._texts(name, cells)
         if own:
             unread = int(np.isnan(numbers).sum())
             if unread:
@@ -156,26 +179,52 @@ class ColumnReader:
         )
         return offset, has_rest
 
-    def _texts(self, name: str, texts: Sequence[str]) -> Column | None:
+    def _texts(self, name: str, cells: Sequence[Cell], *, by_words: bool = False) -> Column | None:
+        if by_words:
+            return self._words(name, cells, _CHOSEN)
+        texts = [text for cell in cells if (text := text_of(cell, self._missing)) is not None]
         count = Counter(texts)
         self._tell_spellings(name, texts)
         if len(count) <= _MOST_CATEGORIES:
             usual = count.most_common(1)[0][0]
             return CategoryColumn(name=name, categories=tuple(sorted(count)), usual=usual)
-        words = [words_of(text) for text in texts]
-        if np.mean([len(own) for own in words]) >= _LEAST_WORDS:
-            times = Counter(word for own in words for word in own)
-            least = max(_LEAST_ROWS_OF_WORD, _LEAST_SHARE_OF_WORD * len(texts))
-            frequent = [word for word, n in times.most_common(_MOST_WORDS) if n >= least]
-            frequent = [word for word in frequent if times[word] < len(texts)]
-            if frequent:
-                self.notes.append(
-                    f"{name} has {len(count)} different texts; the model reads which of its "
-                    f"{len(frequent)} most frequent words a text holds."
-                )
-                return WordsColumn(name=name, words=tuple(sorted(frequent)), usual=texts[0])
-        self.notes.append(f"{name} has {len(count)} different texts and is left out.")
+        if np.mean([len(words_of(text)) for text in texts]) >= _LEAST_WORDS:
+            return self._words(name, cells, _USUAL)
+        self.notes.append(
+            f"{name} has {len(count)} different texts and is left out. To learn from their words: "
+            f"--read-as {name}={WORDS}."
+        )
         return None
+
+    def _words(self, name: str, cells: Sequence[Cell], limits: _Limits) -> Column | None:
+        """Return a column of the words that stand in the texts of the most owners.
+
+        A word that one owner alone uses says nothing about the texts of others.
+        """
+        texts = [text_of(cell, self._missing) for cell in cells]
+        words = [words_of(text or "") for text in texts]
+        owners = range(len(cells)) if self._owners is None else self._owners
+        pairs = zip(owners, words, strict=True)
+        owned = Counter(word for _, word in {(owner, word) for owner, own in pairs for word in own})
+        times = Counter(word for own in words for word in own)
+        known = [text for text in texts if text is not None]
+        least = limits.least_share * len(known)
+        frequent = [
+            word
+            for word, n in sorted(owned.items(), key=lambda pair: (-pair[1], pair[0]))
+            if n >= _LEAST_OWNERS_OF_WORD and least <= times[word] < len(known)
+        ][: limits.most]
+        n_texts = len(set(known))
+        if not frequent:
+            self.notes.append(
+                f"{name} has {n_texts} different texts without a word in common and is left out."
+            )
+            return None
+        self.notes.append(
+            f"{name} has {n_texts} different texts; the model reads which of its "
+            f"{len(frequent)} most frequent words a text holds."
+        )
+        return WordsColumn(name=name, words=tuple(sorted(frequent)), usual=known[0])
 
     def _tell_spellings(self, name: str, texts: Iterable[str]) -> None:
         alike = spelled_alike(texts)

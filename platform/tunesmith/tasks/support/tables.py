@@ -25,6 +25,7 @@ from tunesmith.datasets.table_files import read_table
 from tunesmith.errors import DatasetError, unknown
 from tunesmith.inference.tables import cells_of, matrix, text_of
 from tunesmith.tasks.contract import SourceTable
+from tunesmith.tasks.support.number_formats import WORDS
 from tunesmith.tasks.support.splitting import content_version, groups_of
 from tunesmith.tasks.support.table_columns import ColumnReader, spelled_alike, summary
 
@@ -152,10 +153,14 @@ def table_examples(frame: pd.DataFrame, table: Table) -> TableItems:
     unnamed = [c for c in frame.columns if str(c).startswith("Unnamed:")]
     if unnamed:
         notes.append(f"{len(unnamed)} columns without a heading are left out.")
-    given = [c for c in frame.columns if c not in other and c not in unnamed]
+    # A name keeps the rows of its owner together, and its words may tell something besides.
+    by_words = {name for name in table.groups if table.read_as.get(name) == WORDS}
+    by_words -= {table.target, *table.leave_out}
+    given = [c for c in frame.columns if c in by_words or c not in {*other, *unnamed}]
     preparation = _preparation(frame, given, table, notes)
     x = matrix(lambda name: cells_of(frame[name]), preparation)
-    groups = _groups(frame, table.groups, x)
+    names_only = [c.name in by_words for c in preparation.columns for _ in c.features]
+    groups = _groups(frame, table.groups, x[:, ~np.array(names_only)])
     repeats = len(groups) - len(np.unique(groups))
     if repeats:
         notes.append(f"{repeats} rows share a group with another and stay on its side of a split.")
@@ -257,6 +262,7 @@ def _preparation(
         table.stands_for_missing,
         table.read_as,
         prefers_comma=table.prefers_comma,
+        owners=_named(frame, table.groups).tolist() if table.groups else None,
     )
     read = [reader.column(str(name), frame[name]) for name in given]
     columns = tuple(column for column in read if column is not None)
