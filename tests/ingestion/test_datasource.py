@@ -1,6 +1,7 @@
 """Files of music as Ray Data reads them: every file a row, archives in place, blocks by size."""
 
 import zipfile
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -84,10 +85,14 @@ def test_sources_that_do_not_exist_are_refused_at_once(corpus):
 @pytest.mark.cluster
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_pipeline_of_ray_data_reads_them(corpus):
-    pieces = tunesmith.read_midi([corpus / "Bach", corpus / "Chopin"], override_num_blocks=2)
-    readable = pieces.filter(lambda row: row["error"] is None)
+    from ray.data.expressions import col
+
+    pieces = tunesmith.read_midi(corpus, override_num_blocks=2)
+    readable = pieces.filter(expr=col("error").is_null())
     counted = readable.map(lambda row: {"label": row["label"], "n": len(row["pitch"])})
-    totals = counted.groupby("label").sum("n").to_pandas().set_index("label")["sum(n)"]
-    assert set(totals.index) == {"Bach", "Chopin"}
-    assert (totals > 100).all()
+    totals: Counter[str] = Counter()
+    for row in counted.take_all():
+        totals[row["label"]] += row["n"]
+    assert totals.keys() >= {"Bach", "Chopin"}
+    assert min(totals.values()) > 100
     assert pieces.count() == 9

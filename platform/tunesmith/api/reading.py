@@ -54,16 +54,19 @@ def read_midi(
     Examples
     --------
     >>> import tunesmith
+    >>> from ray.data.expressions import col
     >>> pieces = tunesmith.read_midi("lakh.tar.gz")  # doctest: +SKIP
-    >>> pieces.filter(expr="error is None").select_columns(["path", "pitch"])  # doctest: +SKIP
+    >>> readable = pieces.filter(expr=col("error").is_null())  # doctest: +SKIP
     """
     import ray.data
 
     from tunesmith.ingestion.datasource import MidiDatasource
+    from tunesmith.ingestion.ray_data import data_context
 
     named = [sources] if isinstance(sources, str | Path) else sources
     settings = load_parameters(parameters, {} if label is None else {"label": label})
     source = MidiDatasource([str(path) for path in named], settings)
+    data_context()
     pieces: ray.data.Dataset = ray.data.read_datasource(
         source, override_num_blocks=override_num_blocks, concurrency=concurrency
     )

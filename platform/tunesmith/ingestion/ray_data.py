@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["results_of"]
+__all__ = ["data_context", "results_of"]
 
 
 def results_of(
@@ -24,10 +24,7 @@ def results_of(
     """
     import ray.data
 
-    with warnings.catch_warnings():
-        # Ray's defaults set fields that Ray has deprecated.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context = ray.data.DataContext.get_current()
+    context = data_context()
     # The command prints its own progress; Ray's notices would interrupt it.
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context.enable_progress_bars = False
@@ -36,3 +33,13 @@ def results_of(
         work, batch_size=None, fn_kwargs=dict(arguments), num_cpus=1
     )
     yield from dataset.iter_rows()
+
+
+def data_context() -> Any:
+    """Return the settings of Ray Data, a `ray.data.DataContext`."""
+    import ray.data
+
+    with warnings.catch_warnings():
+        # Ray's defaults set fields that Ray has deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return ray.data.DataContext.get_current()
