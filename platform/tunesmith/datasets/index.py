@@ -70,12 +70,15 @@ class IndexPart:
     @classmethod
     def of(cls, piece_ids: Sequence[str], each: Sequence[npt.NDArray[np.uint64]]) -> "IndexPart":
         """Index the entries of pieces (`tunesmith.midi.fingerprints.ngram_entries`)."""
-        entries = np.concatenate([*each, np.empty(0, dtype=np.uint64)]).astype(np.uint64)
-        pieces = np.repeat(np.arange(len(each), dtype=np.uint32), [part.size for part in each])
-        order = np.argsort(entries, kind="stable")
         covered = [covered_onsets(read_only(part)) if part.size else 0 for part in each]
-        onsets = np.array(covered, dtype=np.int64)
-        return cls(entries[order], pieces[order], list(piece_ids), onsets)
+        sizes = [part.size for part in each]
+        entries = np.concatenate([*each, np.empty(0, dtype=np.uint64)])
+        # A batch of ingest has millions of entries: the list must not be held beside them.
+        del each
+        pieces = np.repeat(np.arange(len(sizes), dtype=np.uint32), sizes)
+        pieces = pieces[np.argsort(entries)]
+        entries.sort()
+        return cls(entries, pieces, list(piece_ids), np.array(covered, dtype=np.int64))
 
     def write(self, fs: FileSystem, path: str) -> None:
         """Write the part as an Arrow file."""

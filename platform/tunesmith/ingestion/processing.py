@@ -279,7 +279,10 @@ class _BatchOutput:
         """Close and publish all files, the rows last."""
         self._chunks.close()
         self._notes.close()
-        part = IndexPart.of(list(self._entries), list(self._entries.values()))
+        # The index is sorted in memory; what the writers held must not add to it.
+        pa.default_memory_pool().release_unused()
+        ids = list(self._entries)
+        part = IndexPart.of(ids, [self._entries.pop(name) for name in ids])
         part.write(self._store.fs, self._index.path)
         for shard in (self._chunks.shard, self._notes.shard, self._index):
             shard.publish()
