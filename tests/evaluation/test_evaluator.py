@@ -169,7 +169,7 @@ def test_a_model_of_both_sees_the_whole_piece_beside_each_chunk(store, monkeypat
     weights = np.random.default_rng(0).normal(size=(len(FEATURE_NAMES), 3))
     model = artefacts.mixed_model(artefacts.register_weights(), weights)
     report = pieces_run(store, monkeypatch, model)
-    assert "the features of the whole piece too" in report.record.chunk_note
+    assert "the whole piece too" in report.record.chunk_note
     assert report.record.metrics.keys() == {"piece", "chunk"}
     assert report.record.behaviour.pieces == report.record.n_test
     assert promote(store, "composer", force="a test").card.inputs.keys() == {

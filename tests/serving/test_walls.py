@@ -33,20 +33,40 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.schemas": set(),
     "http.bodies": {"http.problems"},
     "http.receiving": {"deadlines", "http.problems", "settings"},
-    "http.decoding": {"deadlines", "http.bodies", "http.problems", "http.receiving", "settings"},
-    "http.openapi": {"answers", "http.decoding", "http.problems", "http.schemas", "nodes"},
+    "http.headers": {"deadlines", "settings"},
+    "http.music": {"deadlines", "http.problems", "http.receiving", "settings"},
+    "http.decoding": {
+        "deadlines", "http.bodies", "http.music", "http.problems", "http.receiving", "settings",
+    },
+    "http.mixtures": {
+        "deadlines", "http.bodies", "http.decoding", "http.music", "http.problems", "settings",
+    },
+    "http.openapi": {
+        "answers", "http.decoding", "http.music", "http.problems", "http.schemas", "nodes",
+    },
     "http.locality": set(),
     "http.auth": {"http.locality", "http.paths", "http.problems", "settings"},
     "http.lingering": set(),
     "http.listener": {"http.lingering", "settings", "tracing"},
     # A replica: its state, then the routes over it, then the application.
-    "service": BASE | {"champions", "graph", "nodes", "worker", "http.auth", "http.receiving"},
+    "service": BASE | {
+        "champions", "deadlines", "graph", "nodes", "worker", "http.auth", "http.receiving",
+    },
     "http.errors": {"http.paths", "http.problems", "service", "settings"},
     "http.middleware": {"http.paths", "http.problems", "service", "settings"},
+    # Routes of one kind each, and those of the tasks.
+    "http.models": {
+        "nodes", "service", "settings", "http.openapi", "http.problems", "http.responses",
+        "http.schemas",
+    },
+    "http.notes": {
+        "answers", "predict", "service", "http.bodies", "http.headers", "http.music",
+        "http.openapi", "http.problems", "http.responses", "http.schemas",
+    },
     "http.routes": {
         "answers", "deadlines", "nodes", "service", "settings", "worker", "http.bodies",
-        "http.decoding",
-        "http.errors", "http.middleware", "http.openapi", "http.paths", "http.problems",
+        "http.decoding", "http.errors", "http.headers", "http.middleware", "http.mixtures",
+        "http.models", "http.music", "http.notes", "http.openapi", "http.paths", "http.problems",
         "http.responses", "http.schemas",
     },
     "app": BASE | {"champions", "deadlines", "service", "worker", "http.listener", "http.routes"},

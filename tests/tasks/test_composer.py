@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tunesmith.artifacts.store import Store
+from tunesmith.datasets.pieces import PIECE_VIEWS
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.datasets.splits import leaked
 from tunesmith.errors import DatasetError, UsageError
@@ -40,7 +41,7 @@ def test_notes_stand_beside_their_chunks(music_store: Store) -> None:
 
 def test_views_are_read_as_they_are_asked_for(music_store: Store) -> None:
     task = get_task("composer")
-    assert set(task.read(music_store, Request()).examples.views) == {"chunks", "notes", "features"}
+    assert set(task.read(music_store, Request()).examples.views) == set(PIECE_VIEWS)
     for wanted in (("features",), ("chunks", "features"), ("notes",)):
         assert set(task.read(music_store, Request(views=wanted)).examples.views) == set(wanted)
 
@@ -89,5 +90,5 @@ def test_copies_are_read_on_demand_and_named_in_the_protocol(
     assert plain.examples.copies == ()
     assert "played" not in task.protocol(plain)
     copied = task.read(music_store, Request(views=("features",), copies=True))
-    assert [set(views) for views in copied.examples.copies] == [{"features"}] * 2
+    assert [set(views) for views in copied.examples.copies] == [{"features"}] * 3
     assert "as they are and played, transcribed" in task.protocol(copied)

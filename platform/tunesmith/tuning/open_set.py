@@ -95,16 +95,9 @@ class _Data:
     others_fold: npt.NDArray[np.int64]
 
     def others_but(self, fold: int | None, n_known: int, rng: np.random.Generator) -> Rows:
-        """Return rows to learn from, drawn evenly from the labels that are not of a fold.
+        """Return rows to learn from beside `n_known` rows of the classes.
 
-        Parameters
-        ----------
-        fold
-            The fold, None for none.
-        n_known
-            Rows of the classes that are learned from beside them.
-        rng
-            Draws them.
+        They are drawn evenly from the labels that are not of the fold; None is no fold.
         """
         is_kept = np.ones(len(self.others), np.bool_) if fold is None else self.others_fold != fold
         kept = np.flatnonzero(is_kept)
