@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.midi.compiled import compiled
-from tunesmith.midi.fingerprints import CHORD_SPREAD_S
+from tunesmith.midi.features.chords import group_onsets
 
 __all__ = ["NGRAM_SLOTS", "ngram_counts", "ngram_rows"]
 
@@ -38,7 +38,7 @@ _SEED = 14_695_981_039_346_656_037
 def ngram_counts(notes: NDArray[np.void]) -> NDArray[np.uint8]:
     """Return how often n-grams of each slot occur in notes.
 
-    Notes that begin within `tunesmith.midi.fingerprints.CHORD_SPREAD_S` of the one before are a
+    Notes that begin within `tunesmith.midi.features.chords.CHORD_SPREAD_S` of the one before are a
     chord. Its highest note is in the upper line, its lowest in the bass.
 
     Parameters
@@ -54,11 +54,11 @@ def ngram_counts(notes: NDArray[np.void]) -> NDArray[np.uint8]:
     """
     pitched = notes[~notes["is_drum"]]
     counts = np.zeros(NGRAM_SLOTS, dtype=np.uint8)
-    chords, start_s = _chords(
-        pitched["onset_s"].astype(np.float64), pitched["pitch"].astype(np.int64)
-    )
-    if len(chords) > 1:
-        _count(counts, chords, _steps(chords, start_s))
+    onset_s, pitch = pitched["onset_s"].astype(np.float64), pitched["pitch"].astype(np.int64)
+    chord, starts, extremes = group_onsets(onset_s, pitch, pitched["velocity"].astype(np.int64))
+    if len(starts) > 1:
+        chords = _chords(pitch, chord, extremes)
+        _count(counts, chords, _steps(chords, onset_s[starts]))
     return counts
 
 
@@ -70,28 +70,20 @@ def ngram_rows(pieces: Iterable[NDArray[np.void]]) -> NDArray[np.uint8]:
 
 @compiled
 def _chords(
-    onset_s: NDArray[np.float64], pitch: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the chords of notes, and when they begin.
+    pitch: NDArray[np.int64], chord: NDArray[np.int64], extremes: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the chords of notes, ``int64 [chords, 4]``.
 
-    Of each chord the highest and the lowest pitch, the pitch classes over the lowest as bits, and
-    the number of notes, ``int64 [chords, 4]``.
+    Of each the highest and the lowest pitch, the pitch classes over the lowest as bits, and the
+    number of notes.
     """
-    n = len(pitch)
-    chords, start_s = np.zeros((n, 4), np.int64), np.empty(n, np.float64)
-    n_chords = first = 0
-    for end in range(1, n + 1):
-        if end < n and onset_s[end] - onset_s[end - 1] <= CHORD_SPREAD_S:
-            continue
-        own = pitch[first:end]
-        highest, lowest, classes = own.max(), own.min(), 0
-        for each in own:
-            classes |= 1 << ((each - lowest) % 12)
-        chords[n_chords] = highest, lowest, classes, min(end - first, _MOST_NOTES)
-        start_s[n_chords] = onset_s[first]
-        n_chords += 1
-        first = end
-    return chords[:n_chords], start_s[:n_chords]
+    chords = np.zeros((extremes.shape[1], 4), np.int64)
+    chords[:, 0], chords[:, 1] = extremes[0], extremes[1]
+    for i in range(pitch.size):
+        own = chords[chord[i]]
+        own[2] |= 1 << ((pitch[i] - own[1]) % 12)
+        own[3] = min(own[3] + 1, _MOST_NOTES)
+    return chords
 
 
 @compiled
