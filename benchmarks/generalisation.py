@@ -23,7 +23,7 @@ from tunesmith.datasets.reader import open_dataset
 from tunesmith.evaluation.elsewhere import SIMULATED
 from tunesmith.evaluation.music import Pieces, clusters_of
 from tunesmith.midi.augmentation import KINDS, copy_of
-from tunesmith.midi.features import FEATURE_NAMES, musical_features
+from tunesmith.midi.features import FEATURE_NAMES, feature_rows
 from tunesmith.models import get_family
 from tunesmith.tasks import Request, get_task, split
 from tunesmith.tuning.scoring import scores
@@ -64,11 +64,6 @@ JUDGED: Mapping[str, Callable[[Notes, np.random.Generator], Notes]] = {
 }
 
 
-def features_of(notes: Sequence[Notes]) -> Rows:
-    """Return the musical features of pieces, ``float32 [pieces, features]``."""
-    return np.stack([musical_features(each) for each in notes])
-
-
 class Comparison:
     """The pieces of both datasets, and their copies, made once."""
 
@@ -91,7 +86,7 @@ class Comparison:
         self.seeds = [zlib.crc32(name.encode()) for name in examples.ids]
         self._copies: dict[tuple[str, ...], Rows] = {}
         self.judged = {
-            kind: features_of(
+            kind: feature_rows(
                 [
                     make(notes, np.random.default_rng([1, seed]))
                     for notes, seed in zip(self.notes, self.seeds, strict=True)
@@ -103,7 +98,7 @@ class Comparison:
     def copies(self, kinds: tuple[str, ...]) -> Rows:
         """Return the features of one copy of each piece, of the kinds by turns."""
         if kinds not in self._copies:
-            self._copies[kinds] = features_of(
+            self._copies[kinds] = feature_rows(
                 [
                     copy_of(notes, kinds[item % len(kinds)], [0, seed])
                     for item, (notes, seed) in enumerate(zip(self.notes, self.seeds, strict=True))

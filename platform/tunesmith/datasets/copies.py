@@ -16,7 +16,7 @@ from tunesmith.datasets.pieces import preparation_of
 from tunesmith.datasets.reader import Dataset
 from tunesmith.midi import rolls
 from tunesmith.midi.augmentation import KINDS, copy_of
-from tunesmith.midi.features import FEATURE_NAMES, musical_features
+from tunesmith.midi.features import feature_rows
 from tunesmith.midi.ngrams import ngram_rows
 from tunesmith.midi.sequences import note_rows
 
@@ -84,9 +84,7 @@ def views_of_notes(
     """
     views = {}
     if "features" in names:
-        vectors = [musical_features(of_item) for of_item in notes]
-        empty = np.zeros((0, len(FEATURE_NAMES)), dtype=np.float32)
-        views["features"] = View.one_row_each(np.stack(vectors) if vectors else empty)
+        views["features"] = View.one_row_each(feature_rows(notes))
     if "ngrams" in names:
         views["ngrams"] = View.one_row_each(ngram_rows(notes))
     if {"chunks", "notes"} & set(names):

@@ -15,7 +15,7 @@ from tunesmith.errors import InputError, MidiError, ModelError
 from tunesmith.inference.classifier import InputSchema
 from tunesmith.midi import errors as midi_errors
 from tunesmith.midi import rolls
-from tunesmith.midi.features import FEATURE_NAMES, musical_features
+from tunesmith.midi.features import FEATURE_NAMES, feature_rows, musical_features
 from tunesmith.midi.ngrams import ngram_counts, ngram_rows
 from tunesmith.midi.reading import Limits
 from tunesmith.midi.score import Score, Transcription
@@ -131,10 +131,7 @@ def window_rows(
 ) -> npt.NDArray[Any]:
     """Return the rows of one of `OF_WHOLE_PIECES` for the notes of each window."""
     windows = [window_notes(notes, start, length_s) for start in starts_s]
-    if name == "ngrams":
-        return ngram_rows(windows)
-    rows = [musical_features(window) for window in windows]
-    return np.stack(rows) if rows else np.zeros((0, len(FEATURE_NAMES)), dtype=np.float32)
+    return ngram_rows(windows) if name == "ngrams" else feature_rows(windows)
 
 
 @dataclass(frozen=True)

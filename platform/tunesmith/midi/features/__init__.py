@@ -13,6 +13,6 @@ Modules
 and ``rhythm`` compute them; ``histograms`` holds the arithmetic they share.
 """
 
-from tunesmith.midi.features.vector import FEATURE_NAMES, musical_features
+from tunesmith.midi.features.vector import FEATURE_NAMES, feature_rows, musical_features
 
-__all__ = ["FEATURE_NAMES", "musical_features"]
+__all__ = ["FEATURE_NAMES", "feature_rows", "musical_features"]

@@ -1,6 +1,6 @@
 """The feature vector of a piece: the blocks of every theme, concatenated."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from tunesmith.midi.features.pitch import estimate_key, pitch_blocks
 from tunesmith.midi.features.rhythm import rhythm_blocks
 from tunesmith.midi.features.texture import dynamics_blocks, texture_blocks
 
-__all__ = ["BLOCK_SIZES", "FEATURE_NAMES", "feature_blocks", "musical_features"]
+__all__ = ["BLOCK_SIZES", "FEATURE_NAMES", "feature_blocks", "feature_rows", "musical_features"]
 
 BLOCK_SIZES: dict[str, int] = {
     "pitch_class": 12,
@@ -90,6 +90,12 @@ def musical_features(notes: NDArray[np.void]) -> NDArray[np.float32]:
     if pitched.size == 0:
         return np.zeros(len(FEATURE_NAMES), dtype=np.float32)
     return np.concatenate([values for _, values in feature_blocks(pitched)]).astype(np.float32)
+
+
+def feature_rows(pieces: Iterable[NDArray[np.void]]) -> NDArray[np.float32]:
+    """Return the vectors of several pieces, ``float32 [pieces, features]``."""
+    rows = [musical_features(notes) for notes in pieces]
+    return np.stack(rows) if rows else np.zeros((0, len(FEATURE_NAMES)), dtype=np.float32)
 
 
 def feature_blocks(notes: NDArray[np.void]) -> Iterator[Block]:
