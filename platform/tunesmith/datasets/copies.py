@@ -20,7 +20,7 @@ from tunesmith.midi.features import feature_rows
 from tunesmith.midi.ngrams import ngram_rows
 from tunesmith.midi.sequences import note_rows
 
-__all__ = ["COPIES", "copies_of_pieces", "views_of_notes"]
+__all__ = ["COPIES", "copies_of_pieces", "copy_in_turn", "views_of_notes"]
 
 COPIES: Mapping[str, int] = {"features": 3, "ngrams": 4, "notes": 1, "chunks": 1}
 """Copies of a piece by view: rolls take much memory, and n-grams gain most by more."""
@@ -56,15 +56,29 @@ def copies_of_pieces(
     for number in numbers:
         wanted = [name for name in names if number < COPIES.get(name, 0)]
         notes = [
-            copy_of(
-                pieces[piece_id],
-                KINDS[(item + number) % len(KINDS)],
-                [seed, number, zlib.crc32(piece_id.encode())],
-            )
+            copy_in_turn(pieces[piece_id], piece_id, item, number, seed)
             for item, piece_id in enumerate(piece_ids)
         ]
         copies.append(views_of_notes(notes, wanted, preparation))
     return tuple(copies)
+
+
+def copy_in_turn(
+    notes: npt.NDArray[np.void], piece_id: str, item: int, number: int, seed: int
+) -> npt.NDArray[np.void]:
+    """Return a copy of a piece, of a kind by turns; see `copies_of_pieces`.
+
+    Parameters
+    ----------
+    notes, piece_id
+        The piece.
+    item, number
+        Its place among the pieces, and the number of the copy.
+    seed
+        Seed of all copies.
+    """
+    kind = KINDS[(item + number) % len(KINDS)]
+    return copy_of(notes, kind, [seed, number, zlib.crc32(piece_id.encode())])
 
 
 def views_of_notes(

@@ -1,6 +1,5 @@
 """Items of no class: what a detector of such items learns from beside the items of the classes."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,10 +9,9 @@ import numpy.typing as npt
 
 from tunesmith.artifacts.open_set import Exposure
 from tunesmith.artifacts.store import Store
-from tunesmith.datasets.copies import views_of_notes
+from tunesmith.datasets.copies import copy_in_turn, views_of_notes
 from tunesmith.datasets.pieces import preparation_of
 from tunesmith.datasets.reader import Dataset, open_dataset
-from tunesmith.midi.augmentation import KINDS, copy_of
 from tunesmith.midi.duplicates import duplicate_clusters
 from tunesmith.midi.made_up import MADE_UP, shuffled
 
@@ -113,15 +111,10 @@ def other_pieces(
         places = _chosen(source.labels, MOST_PIECES // n_sources, rng)
         pieces = source.dataset.notes([source.ids[place] for place in places])
         for number, place in enumerate(places):
-            whole = pieces[source.ids[place]]
-            own = zlib.crc32(source.ids[place].encode())
-            notes += [
-                whole,
-                *(
-                    copy_of(whole, KINDS[(number + copy) % len(KINDS)], [seed, copy, own])
-                    for copy in range(_COPIES)
-                ),
-            ]
+            piece_id = source.ids[place]
+            whole = pieces[piece_id]
+            copies = (copy_in_turn(whole, piece_id, number, copy, seed) for copy in range(_COPIES))
+            notes += [whole, *copies]
             label += [source.labels[place]] * (1 + _COPIES)
             is_copy += [False] + [True] * _COPIES
         if source is not sources[0] or places:
