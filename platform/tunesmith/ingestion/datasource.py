@@ -146,7 +146,7 @@ class _Row:
 
 def _rows_of(files: Sequence[Labelled], parameters: IngestParameters) -> Iterator[pa.Table]:
     """Read files, and yield blocks of their rows."""
-    reader = ContentReader(parameters.archives, parameters.limits.max_bytes)
+    reader = ContentReader.of(parameters)
     rows: list[_Row] = []
     n_notes = 0
     try:
@@ -168,11 +168,11 @@ def _row_of(file: Labelled, reader: ContentReader, parameters: IngestParameters)
     try:
         data = reader.read(file.entry.location)
     except (ArchiveError, OSError) as error:
-        return _Row(columns | _facts(Reject.of(file.entry.path, error)), _NO_NOTES)
+        return _Row(columns | asdict(Reject.of(file.entry.path, error)), _NO_NOTES)
     sha256 = hashlib.sha256(data).hexdigest()
     score = score_or_reject(file.entry.path, data, sha256, parameters.limits.as_limits())
     if isinstance(score, Reject):
-        return _Row(columns | _facts(score), _NO_NOTES)
+        return _Row(columns | asdict(score), _NO_NOTES)
     columns |= {
         "sha256": sha256,
         "reader": score.reader,
@@ -182,14 +182,9 @@ def _row_of(file: Labelled, reader: ContentReader, parameters: IngestParameters)
     return _Row(columns, score.notes)
 
 
-def _facts(reject: Reject) -> dict[str, Any]:
-    """Return the columns of a file that could not be read."""
-    return asdict(reject)
-
-
 def _rejected(rejects: Sequence[Reject]) -> Iterable[pa.Table]:
     """Return a block of the files that could not be listed."""
-    return [_block([_Row(_facts(reject), _NO_NOTES) for reject in rejects])]
+    return [_block([_Row(asdict(reject), _NO_NOTES) for reject in rejects])]
 
 
 def _block(rows: Sequence[_Row]) -> pa.Table:
