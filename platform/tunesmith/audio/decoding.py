@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunesmith.audio.errors import (
-    AudioNotInstalled,
-    RecordingLimitExceeded,
-    UnreadableRecording,
-)
+from tunesmith.audio.errors import RecordingLimitExceeded, UnreadableRecording
 
 __all__ = ["SAMPLE_RATE", "Sound"]
 
@@ -69,18 +65,14 @@ class Sound:
 
         Raises
         ------
-        AudioNotInstalled
-            If the packages of the extra `audio` are not there.
         UnreadableRecording
             If no sound can be decoded.
         RecordingLimitExceeded
             If the recording is too long.
         """
-        try:
-            import av
-            import soxr
-        except ModuleNotFoundError as error:
-            raise AudioNotInstalled(self.format) from error
+        import av
+        import soxr
+
         try:
             container = av.open(io.BytesIO(self.data), mode="r", metadata_errors="ignore")
         except (av.FFmpegError, ValueError) as error:
