@@ -6,7 +6,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
@@ -102,8 +102,7 @@ class Service:
 
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking work in a worker thread, off the event loop, in the request's context."""
-        work = functools.partial(contextvars.copy_context().run, call, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await _run(self._pool, call, *args, **kwargs)
 
     async def listen(self, call: Callable[[], T], deadline: Deadline) -> T:
         """Transcribe a recording in a thread for that alone, in the request's context.
@@ -113,11 +112,9 @@ class Service:
         ProblemError
             ``deadline`` when the time is over, waiting included.
         """
-        work = functools.partial(contextvars.copy_context().run, call)
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(max(deadline.left_s, 0)):
-                return await loop.run_in_executor(self._listeners, work)
+                return await _run(self._listeners, call)
         except TimeoutError:
             raise deadline.missed() from None
 
@@ -170,3 +167,9 @@ class Admission:
     def report(self) -> None:
         """Show how many are inside; from time to time, as a record costs more than a request."""
         self._metrics.in_flight(self._inside)
+
+
+async def _run(pool: Executor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run blocking work in a thread of a pool, in the request's context."""
+    work = functools.partial(contextvars.copy_context().run, call, *args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(pool, work)
