@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,7 +56,7 @@ class Seen:
 
 @contextmanager
 def two_workers(
-    folder: Path, kind: type[AnyCluster] = Cluster, *, keeps: bool = False
+    folder: Path, kind: type[AnyCluster], *, keeps: bool = False
 ) -> Iterator[AnyCluster]:
     """Start a head, which may keep its tables on disk, and the workers ``a`` and ``b`` of 1 CPU."""
     kept = {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": str(folder / "tables")}
@@ -146,7 +147,7 @@ def until_training(
 
 def worker_ingest(folder: Path) -> Seen:
     """Kill a node while it decodes."""
-    with two_workers(folder) as nodes:
+    with two_workers(folder, Cluster) as nodes:
         job = Ingest(nodes, folder)
         process = job.start("disturbed")
         job.until_decoding(process, "disturbed")
@@ -156,7 +157,7 @@ def worker_ingest(folder: Path) -> Seen:
 
 def worker_search(folder: Path) -> Seen:
     """Kill a node while trials run."""
-    with two_workers(folder) as nodes:
+    with two_workers(folder, Cluster) as nodes:
         process = start_search(nodes, folder / "store")
         until_training(process, folder / "store", nodes)
         nodes.kill("b")
@@ -182,7 +183,7 @@ sys.stdin.read()
 
 def spill(folder: Path) -> Seen:
     """Fill the object store of every node, then ingest."""
-    with two_workers(folder) as nodes:
+    with two_workers(folder, Cluster) as nodes:
         job = Ingest(nodes, folder)
         holder = nodes.start("-c", HOLD)
         if holder.stdout is None or holder.stdout.readline() != "held\n":
@@ -222,7 +223,7 @@ def fails(process: subprocess.Popen[str]) -> str:
 
 def disk_ingest(folder: Path) -> Seen:
     """Let the store's disk fill under the second version of a dataset."""
-    with two_workers(folder) as nodes:
+    with two_workers(folder, Cluster) as nodes:
         write_music(folder / "music", N_PIECES)
         half = folder / "music" / "Bach"
 
@@ -254,7 +255,7 @@ def size_of(folder: Path) -> int:
 
 def disk_search(folder: Path) -> Seen:
     """Let the store's disk fill under a search."""
-    with two_workers(folder) as nodes, disk(folder / "disk") as resize:
+    with two_workers(folder, Cluster) as nodes, disk(folder / "disk") as resize:
         process = start_search(nodes, folder / "disk")
         until_training(process, folder / "disk", nodes)
         # A little more than is there now: in a moment more will be, and no disk can have less.
@@ -267,7 +268,7 @@ def disk_search(folder: Path) -> Seen:
 
 def head_jobs(folder: Path) -> Seen:
     """Kill the head under an ingest and under a search; bring it back each time."""
-    with two_workers(folder, keeps=True) as nodes:
+    with two_workers(folder, Cluster, keeps=True) as nodes:
         job = Ingest(nodes, folder)
         process = job.start("disturbed")
         job.until_decoding(process, "disturbed")
@@ -349,7 +350,7 @@ def served(nodes: Machines, folder: Path) -> Iterator[Callable[[str], str]]:
 
     wait_for(lambda: len(replicas(nodes)) == 2, "there are two replicas")
     for name in ("head", "a", "b"):
-        wait_for(lambda name=name: answers(url(name)), f"{name} answers")
+        wait_for(partial(answers, url(name)), f"{name} answers")
     yield url
 
 
@@ -371,8 +372,8 @@ def answers(url: str) -> bool:
 def under_load(url: str, happen: Callable[[], str]) -> Seen:
     """Let something happen to a server that is asked all the time, by two kinds of clients."""
     # Far from all that two cores can answer: they also have to start nodes.
-    pace = {"task": "genre", "clients": 4, "pause_s": 0.1}
-    with Load(url, SONG, 1, **pace) as once, Load(url, SONG, 5, **pace) as again:
+    load = partial(Load, url, SONG, task="genre", clients=4, pause_s=0.1)
+    with load(tries=1) as once, load(tries=5) as again:
         once.until(lambda: len(once.versions) > 100)
         summary = happen()
         n_before = len(once.versions), len(again.versions)

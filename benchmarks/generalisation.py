@@ -118,7 +118,7 @@ class Comparison:
             y=examples.y[learned],
             classes=examples.classes,
             groups=examples.groups[learned],
-            ids=[examples.ids[item] for item in learned],
+            ids=[examples.ids[item] for item in learned.tolist()],
             views={"features": View(x, np.tile(np.arange(len(learned)), len(rows)))},
         )
         family = get_family("boosting")

@@ -49,6 +49,7 @@ from tunesmith.tuning.planning import plan_search, read_data  # noqa: E402
 from tunesmith.tuning.requests import SearchRequest  # noqa: E402
 from tunesmith.tuning.scoring import scores  # noqa: E402
 from tunesmith.tuning.space import FAMILY, Space, starting_points  # noqa: E402
+from tunesmith.tuning.trial import Judged  # noqa: E402
 from tunesmith.tuning.trial_data import TrialData  # noqa: E402
 
 QUIET = {
@@ -99,7 +100,8 @@ class Job:
     def trial_data(self) -> TrialData:
         """Return the items that trials may see."""
         task = get_task(self.task)
-        data = read_data(task, Store(self.store), self.request(), self.families)
+        store = Store(self.store)
+        data = read_data(task, store, self.request(), self.families, copies=True)
         return TrialData.of(task, data, self.seed)
 
     def space(self) -> Space:
@@ -144,23 +146,20 @@ def training(
 ) -> Iterator[tuple[float, bool, float]]:
     """Yield the best so far after every step, whether the trial would end here, and its seconds."""
     kind = get_family(family)
-    fits = [(kind.fit(params, train, seed=seed), held_out) for train, held_out in seen.splits()]
+    fits = [
+        (kind.fit(params, train.with_copies(kind.view), seed=seed), held_out)
+        for train, held_out in seen.splits()
+    ]
     best, best_step = -np.inf, 0
     for step in range(1, kind.max_steps + 1):
         began = time.perf_counter()
-        figures = [_judged(next(fit), held_out)[seen.metric] for fit, held_out in fits]
+        figures = [
+            Judged.of(next(fit).model, held_out).scores()[seen.metric] for fit, held_out in fits
+        ]
         if np.mean(figures) > best:
             best, best_step = float(np.mean(figures)), step
         is_over = step == kind.max_steps or step - best_step >= kind.patience
         yield best, is_over, time.perf_counter() - began
-
-
-def _judged(step: Step, held_out: Any) -> dict[str, float]:
-    from tunesmith.datasets.examples import aggregate
-
-    view = held_out.view(step.model.views[0])
-    by_item = aggregate(step.model.predict_proba(view.x), view.item, len(held_out))
-    return scores(by_item, held_out.y)
 
 
 # --- the sides, each in processes of its own
@@ -237,12 +236,13 @@ def _optuna_worker(
     seen, space = job.trial_data(), job.space()
 
     def objective(trial: Any) -> float:
-        settings = space(trial)
+        settings: dict[str, Any] = space(trial)
+        family: str = settings[FAMILY]
         best = 0.0
         for step, (best, is_over, step_s) in enumerate(
-            training(seen, settings[FAMILY], settings["params"], job.seed), 1
+            training(seen, family, settings["params"], job.seed), 1
         ):
-            results.put(("score", time.time(), (best, settings[FAMILY], step_s)))
+            results.put(("score", time.time(), (best, family, step_s)))
             trial.report(best, step)
             if is_over:
                 break
@@ -601,13 +601,14 @@ class TrialLog:
         log = self
 
         class Log(Callback):
-            def on_trial_start(self, **_: Any) -> None:
+            def on_trial_start(self, *_: Any, **__: Any) -> None:
                 log.starts.append(time.perf_counter() - log.began)
 
-            def on_trial_result(self, *, result: Any, **_: Any) -> None:
-                log.steps.append((time.perf_counter() - log.began, result["step_s"]))
+            def on_trial_result(self, *_: Any, **facts: Any) -> None:
+                log.steps.append((time.perf_counter() - log.began, facts["result"]["step_s"]))
 
-            def on_trial_complete(self, *, trial: Any, **_: Any) -> None:
+            def on_trial_complete(self, *_: Any, **facts: Any) -> None:
+                trial = facts["trial"]
                 log.trials.append(
                     {
                         "end_s": time.perf_counter() - log.began,
@@ -735,10 +736,10 @@ def add_sleep(step_s: float, gate: tuple[Path, int]) -> None:
     """Make the sleeping family known to this process, and to the noise task."""
     from dataclasses import replace
 
-    from tunesmith.models import registry
+    from tunesmith.models import add_family
     from tunesmith.tasks import noise
 
-    registry._families()["sleep"] = Sleep(step_s, gate)
+    add_family(Sleep(step_s, gate))
     noise.TASK = replace(noise.TASK, families=("sleep",))
 
 
