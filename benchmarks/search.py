@@ -339,9 +339,9 @@ def side_c(job: Job, began: float) -> Outcome:
     """Run this project's search, refits and the published run not counted."""
     from tunesmith.cluster import connection
     from tunesmith.tuning import ENGINE, search
+    from tunesmith.tuning.display import Standing
 
     outcome = Outcome()
-    line_of = re.compile(r"(\d+)/\d+ done, .* best ([\d.]+) ")
     with tempfile.TemporaryDirectory() as folder, _idleness(outcome) as stop:
         # Data is read where it is, the run is written elsewhere.
         store = Store(folder)
@@ -350,21 +350,25 @@ def side_c(job: Job, began: float) -> Outcome:
             source.local_path("datasets")
             Path(folder, "datasets").symlink_to(source.local_path("datasets"))
 
-        def say(line: str) -> None:
-            now_s = time.time() - began
-            match = line_of.search(line)
-            if match:
-                outcome.saw(now_s, float(match[2]))
-                outcome.ended_s += [now_s] * (int(match[1]) - len(outcome.ended_s))
-            if "refitting" in line and not outcome.idle:
-                stop()
-                (history,) = Path(folder).glob("runs/*/.staging-*/history.jsonl")
-                rows = [json.loads(row) for row in history.read_text().splitlines()]
-                outcome.steps = dict(Counter(row["family"] for row in rows))
-                outcome.trained_s = sum(row["step_s"] for row in rows)
+        class Seen:
+            """Keeps the times of what a search shows."""
+
+            def __call__(self, line: str) -> None:
+                if "refitting" in line and not outcome.idle:
+                    stop()
+                    (history,) = Path(folder).glob("runs/*/.staging-*/history.jsonl")
+                    rows = [json.loads(row) for row in history.read_text().splitlines()]
+                    outcome.steps = dict(Counter(row["family"] for row in rows))
+                    outcome.trained_s = sum(row["step_s"] for row in rows)
+
+            def show(self, standing: Standing) -> None:
+                now_s = time.time() - began
+                if score := re.search(r"[\d.]+", standing.best):
+                    outcome.saw(now_s, float(score[0]))
+                outcome.ended_s += [now_s] * (standing.ended - len(outcome.ended_s))
 
         with connection.session(None, meanwhile=ENGINE, num_cpus=job.workers):
-            search(store, [job.search_request()], say=say)
+            search(store, [job.search_request()], say=Seen())
     return outcome
 
 
