@@ -5,6 +5,7 @@ Each message says what was wrong, where, and what to do next::
     TunesmithError
     ├── UsageError        an option, name or value is invalid; the caller can correct it
     ├── StoreError        an artefact is missing, damaged or cannot be written
+    │   ├── NotInStoreError        a file is missing
     │   └── StoreUnreachableError  the store's disk, server or network fails
     ├── MidiError         a MIDI file cannot be read (see tunesmith.midi.errors)
     ├── DatasetError      a dataset version cannot be made or read
@@ -22,6 +23,7 @@ __all__ = [
     "InputError",
     "MidiError",
     "ModelError",
+    "NotInStoreError",
     "PromotionError",
     "SearchError",
     "StoreError",
@@ -46,6 +48,10 @@ class UsageError(TunesmithError):
 
 class StoreError(TunesmithError):
     """An artefact is missing, damaged or cannot be written."""
+
+
+class NotInStoreError(StoreError):
+    """A file is missing from a store."""
 
 
 class StoreUnreachableError(StoreError):

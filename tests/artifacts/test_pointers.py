@@ -57,7 +57,7 @@ def run_together(programs: list[list[str]]) -> list[str]:
             assert process.stdin is not None
             process.stdin.write("\n")
             process.stdin.flush()
-        outputs = [process.communicate(timeout=500)[0] for process in processes]
+        outputs = [process.communicate(timeout=1500)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(programs)
     return outputs
 

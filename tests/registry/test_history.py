@@ -1,6 +1,7 @@
 import pytest
 
 from tests import artefacts
+from tunesmith.artifacts.store import Store
 from tunesmith.errors import PromotionError, StoreError
 from tunesmith.registry import aliases, champion, history, promote, rollback
 
@@ -54,6 +55,13 @@ def test_rollback_to_a_damaged_version_leaves_the_champion(three_versions):
     with pytest.raises(StoreError, match="damaged"):
         rollback(three_versions, "composer")
     assert aliases(three_versions, "composer") == before
+
+
+def test_a_move_lists_nothing_so_a_long_history_does_not_slow_it(three_versions, monkeypatch):
+    monkeypatch.setattr(Store, "list", lambda *_: pytest.fail("the records were listed"))
+    rollback(three_versions, "composer", to=1)
+    monkeypatch.undo()
+    assert [record.number for record in history(three_versions, "composer")] == [4, 3, 2, 1]
 
 
 def test_a_record_that_a_killed_promotion_left_behind_is_no_history(three_versions):

@@ -14,7 +14,8 @@ from tunesmith.registry import aliases, champion, history, promote, rollback
 from tunesmith.registry.history import move_champion, name_challenger
 from tunesmith.reports.publishing import make_report
 
-# Promotions and rollbacks as the commands make them; the bundles are there already.
+# Promotions, rollbacks and challengers, as many of each, as the commands make them; the bundles are
+# there already.
 MOVING = """
 import json, random, sys
 from tunesmith.artifacts.cards import read_aliases
@@ -24,19 +25,22 @@ from tunesmith.registry.history import move_champion, name_challenger, rollback
 
 store, name, n_moves = Store(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 chance = random.Random(name)
+kinds = ["promote", "rollback", "challenger"] * n_moves
+chance.shuffle(kinds)
 print("ready", flush=True)
 sys.stdin.readline()
 moved, refused = [], 0
-for number in range(n_moves):
-    kind, version = chance.choice(["promote", "rollback", "to"]), chance.choice([1, 2, 3])
-    reason = f"{name} {number}"
-    name_challenger(store, "composer", version)
+for number, kind in enumerate(kinds):
+    version, reason = chance.choice([1, 2, 3]), f"{name} {number}"
+    if kind == "challenger":
+        name_challenger(store, "composer", version)
+        continue
     try:
         if kind == "promote":
             now = read_aliases(store, "composer")
             move_champion(store, "composer", version, action="promote", since=now, reason=reason)
         else:
-            rollback(store, "composer", version if kind == "to" else None, reason=reason)
+            rollback(store, "composer", chance.choice([None, version]), reason=reason)
     except PromotionError as error:
         refused += 1
         assert "by another command" in str(error) or "already" in str(error) \\
@@ -70,9 +74,10 @@ def check_moves(store: Store, n_moves: int) -> None:
     before = history(store, "composer")
     outputs = run_together([[MOVING, store.uri, name, str(n_moves)] for name in ("one", "two")])
     moves = [json.loads(output) for output in outputs]
-    assert [len(moved) + refused for moved, refused in moves] == [n_moves] * 2
+    assert [len(moved) + refused for moved, refused in moves] == [2 * n_moves] * 2
     made = Counter(reason for moved, _ in moves for reason in moved)
     chain = history(store, "composer")
+    assert sum(made.values()) > n_moves
     assert Counter(record.reason for record in chain[: -len(before)]) == made
     # Each record names the champion that the one before it had made.
     for record, earlier in pairwise(chain):

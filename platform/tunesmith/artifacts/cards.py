@@ -265,5 +265,4 @@ class ChampionRecord(Document):
 
 def read_aliases(store: Store, task: str) -> Aliases:
     """Return the aliases of a task, all None where nothing was promoted yet."""
-    parts = layout.aliases(task)
-    return Aliases.read(store, *parts) if store.exists(*parts) else Aliases()
+    return Aliases.find(store, *layout.aliases(task)) or Aliases()

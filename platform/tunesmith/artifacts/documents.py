@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from tunesmith.artifacts.store import Staging, Store
-from tunesmith.errors import StoreError, TunesmithError
+from tunesmith.errors import NotInStoreError, StoreError, TunesmithError
 
 __all__ = ["Document", "JsonObject", "Section", "absent"]
 
@@ -114,6 +114,21 @@ class Document(Section):
             As in `parse`.
         """
         return cls.parse(store.read_json(*parts), f"{'/'.join(parts)} in the store {store.shown}")
+
+    @classmethod
+    def find(cls, store: Store, *parts: str) -> Self | None:
+        """Return the document in a file of the store, None where there is no such file.
+
+        Raises
+        ------
+        TunesmithError
+            As in `read`, for a file that is there.
+        """
+        # Asking first whether it is there would cost a bucket's server a request more.
+        try:
+            return cls.read(store, *parts)
+        except NotInStoreError:
+            return None
 
     def write(self, target: Store | Staging, *parts: str) -> None:
         """Write the document into a file of a store or of a folder that is being built."""

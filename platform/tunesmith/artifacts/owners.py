@@ -64,10 +64,10 @@ def owner_of(store: Store, task: str, run_id: str) -> Owner | None:
 
 def _owner_in(store: Store, parts: layout.Parts) -> Owner | None:
     """Return the owner that a file names, None where there is none or it is damaged."""
-    if store.exists(*parts):
-        with left_out("/".join(parts)):
-            return Owner.read(store, *parts)
-    return None
+    owner = None
+    with left_out("/".join(parts)):
+        owner = Owner.find(store, *parts)
+    return owner
 
 
 class Lease:

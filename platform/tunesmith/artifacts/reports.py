@@ -388,7 +388,5 @@ class Report:
 
 def open_report(store: Store, task: str, run_id: str) -> Report | None:
     """Return the report on a run, None where it was not evaluated yet."""
-    parts = layout.report(task, run_id, layout.REPORT)
-    if not store.exists(*parts):
-        return None
-    return Report(store, ReportRecord.read(store, *parts))
+    record = ReportRecord.find(store, *layout.report(task, run_id, layout.REPORT))
+    return None if record is None else Report(store, record)

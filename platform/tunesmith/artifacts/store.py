@@ -22,7 +22,7 @@ from pyarrow import fs as pafs
 
 from tunesmith.artifacts.durable import make_folder, sync_folder, sync_tree, write_file
 from tunesmith.artifacts.uris import default_uri, without_credentials
-from tunesmith.errors import StoreError, StoreUnreachableError
+from tunesmith.errors import NotInStoreError, StoreError, StoreUnreachableError
 
 __all__ = ["Staging", "Store", "cannot_write"]
 
@@ -169,7 +169,7 @@ class Store:
 
         Raises
         ------
-        StoreError
+        NotInStoreError
             When there is no such file.
         """
         try:
@@ -177,7 +177,7 @@ class Store:
                 return bytes(stream.read())
         except (FileNotFoundError, IsADirectoryError) as error:
             message = f"There is no {'/'.join(parts)} in the store {self.shown}."
-            raise StoreError(message) from error
+            raise NotInStoreError(message) from error
 
     def read_json(self, *parts: str) -> Any:
         """Return a JSON file's content.

@@ -193,12 +193,12 @@ def open_bundle(store: Store, task: str, version: int) -> Bundle:
     StoreError
         When there is no such version; the message lists those that exist.
     """
-    parts = layout.bundle(task, version, layout.CARD)
-    if not store.exists(*parts):
+    card = Card.find(store, *layout.bundle(task, version, layout.CARD))
+    if card is None:
         known = ", ".join(str(number) for number in versions(store, task)) or "none yet"
         message = f"There is no version {version} of {task!r} in {store.shown}. Known: {known}."
         raise StoreError(message)
-    return Bundle(store, task, version, Card.read(store, *parts))
+    return Bundle(store, task, version, card)
 
 
 def versions(store: Store, task: str) -> list[int]:

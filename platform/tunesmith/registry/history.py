@@ -130,10 +130,12 @@ def _recorded(
     reason: str | None,
     verdicts: Sequence[Verdict],
 ) -> ChampionRecord:
-    """Write the record of a move under the next free number."""
-    numbers = record_numbers(store, task)
+    """Write the record of a move under the next free number.
+
+    The numbers that are taken are not listed: a list grows with the history.
+    """
     record = ChampionRecord(
-        number=max([*numbers, now.record], default=0) + 1,
+        number=now.record + 1,
         parent=now.record,
         action=action,
         champion=version,
