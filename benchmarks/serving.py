@@ -144,7 +144,7 @@ def write_key(store: Store) -> None:
         "sha256": hashlib.sha256(KEY.encode()).hexdigest(),
         "requests_per_minute": 100_000_000,
     }
-    store.write_json({"keys": [key]}, *layout.API_KEYS)
+    store.write_json({"keys": [key]}, *layout.FORMER_API_KEYS)
 
 
 def make_cnn(folder: Path) -> None:

@@ -13,7 +13,7 @@ A path is a tuple of names below the store's root, as `Store` takes them::
     models/<task>/records/<number>.json             one move of the champion
     models/<task>/<version>/                        a bundle; card.json is its marker
     studies/<study>/<key>.json                      one measurement of a replication
-    serve/keys.json                                 hashes of API keys
+    serve/keys/<name>-<number>-<revision>.json      the hash of an API key, and its limit
     mlflow/                                         MLflow's SQLite file and artefacts
 """
 
@@ -21,11 +21,11 @@ from pathlib import Path
 
 __all__ = [
     "ANSWERS",
-    "API_KEYS",
     "CARD",
     "CLUSTER",
     "DIAGNOSIS",
     "DIAGNOSIS_PAGE",
+    "FORMER_API_KEYS",
     "HISTORY",
     "MANIFEST",
     "OUTPUT",
@@ -36,6 +36,8 @@ __all__ = [
     "STUDY",
     "Parts",
     "aliases",
+    "api_key",
+    "api_keys",
     "bundle",
     "champion_record",
     "champion_records",
@@ -82,7 +84,7 @@ CARD = "card.json"
 OUTPUT = "probabilities"
 """Name of the output of every exported model, and of its answers in ``reference.npz``."""
 # Files that stand alone.
-API_KEYS: Parts = ("serve", "keys.json")
+FORMER_API_KEYS: Parts = ("serve", "keys.json")
 CLUSTER: Parts = (_RUNS, ".cluster.json")
 
 
@@ -187,6 +189,16 @@ def champion_records(task: str) -> Parts:
 def champion_record(task: str, number: int) -> Parts:
     """Return the file of one move of a task's champion."""
     return (*champion_records(task), f"{version_folder(number)}.json")
+
+
+def api_keys() -> Parts:
+    """Return the folder of the API keys."""
+    return ("serve", "keys")
+
+
+def api_key(file: str) -> Parts:
+    """Return a file of an API key; see `tunesmith.artifacts.api_keys`."""
+    return (*api_keys(), file)
 
 
 def replication(*file: str) -> Parts:

@@ -28,8 +28,8 @@ def main() -> None:
 )
 def _add(*, store: str | None, name: str, per_minute: int) -> dict[str, Any]:
     """Add a key called NAME and print it. It is not stored and cannot be printed again."""
+    from tunesmith.artifacts.api_keys import add_key
     from tunesmith.artifacts.store import Store
-    from tunesmith.serving.http.auth import add_key
 
     return {"name": name, "key": add_key(Store(store), name, per_minute)}
 
@@ -48,10 +48,11 @@ def _show_list(result: dict[str, Any]) -> None:
 @command(show=_show_list, extras=("serve",))
 def _list(*, store: str | None) -> dict[str, Any]:
     """List the keys by name, with the start of the hash of each."""
+    from tunesmith.artifacts.api_keys import read_keys
     from tunesmith.artifacts.store import Store
-    from tunesmith.serving.http.auth import Keys
 
-    return {"keys": [key.model_dump() for key in Keys.of(Store(store)).keys]}
+    keys = read_keys(Store(store))
+    return {"keys": [key.model_dump(exclude={"schema_version"}) for key in keys]}
 
 
 @command(
@@ -69,8 +70,8 @@ def _list(*, store: str | None) -> dict[str, Any]:
 )
 def _limit(*, store: str | None, name: str, per_minute: int) -> dict[str, Any]:
     """Change the rate limit of the key called NAME. The key itself stays the same."""
+    from tunesmith.artifacts.api_keys import limit_key
     from tunesmith.artifacts.store import Store
-    from tunesmith.serving.http.auth import limit_key
 
     limit_key(Store(store), name, per_minute)
     return {"name": name, "requests_per_minute": per_minute}
@@ -80,8 +81,8 @@ def _limit(*, store: str | None, name: str, per_minute: int) -> dict[str, Any]:
 @click.argument("name")
 def _revoke(*, store: str | None, name: str) -> dict[str, Any]:
     """Revoke the key called NAME."""
+    from tunesmith.artifacts.api_keys import revoke_key
     from tunesmith.artifacts.store import Store
-    from tunesmith.serving.http.auth import revoke_key
 
     revoke_key(Store(store), name)
     return {"revoked": name}

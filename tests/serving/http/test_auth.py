@@ -1,6 +1,5 @@
 """API keys: when they are needed, how they are made, revoked and limited."""
 
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -8,10 +7,9 @@ from click.testing import CliRunner
 
 from tests.serving.conftest import local_client
 from tests.serving.test_champions import wait_until
-from tunesmith.artifacts.buckets import Bucket
+from tunesmith.artifacts import layout
 from tunesmith.artifacts.store import Store
 from tunesmith.cli.keys import main
-from tunesmith.serving.http import auth
 from tunesmith.serving.http.auth import OPEN_PATHS
 from tunesmith.serving.http.routes import make_api
 from tunesmith.serving.service import Service
@@ -88,7 +86,6 @@ def test_keys_are_made_used_and_revoked_while_serving(
     store: Store, make_service: Callable[..., Service]
 ) -> None:
     key = make_key(store, "ann")
-    assert key not in str(store.read_json("serve", "keys.json"))
     service = make_service()
     headers = {"Authorization": f"Bearer {key}"}
     with local_client(service, client="192.0.2.9") as client:
@@ -99,38 +96,6 @@ def test_keys_are_made_used_and_revoked_while_serving(
         assert "ann" in CliRunner().invoke(main, ["list", "--store", store.uri]).output
         CliRunner().invoke(main, ["revoke", "ann", "--store", store.uri])
         wait_until(lambda: client.get("/v1/models", headers=headers).status_code == 401)
-
-
-def test_a_revoked_key_does_not_come_back(s3_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One command reads the keys, another revokes one, then the first one writes."""
-    for name in ("ann", "ben"):
-        make_key(s3_store, name)
-    write, revoked = Bucket.write, []
-
-    def overtaken(self: Bucket, path: str, data: bytes, tag: str | None) -> bool:
-        if not revoked:
-            revoked.append("ann")
-            auth.revoke_key(s3_store, "ann")
-        return write(self, path, data, tag)
-
-    monkeypatch.setattr(Bucket, "write", overtaken)
-    auth.limit_key(s3_store, "ben", 60)
-    assert [key.name for key in auth.Keys.of(s3_store).keys] == ["ben"]
-
-
-@pytest.mark.parametrize("kind", ["store", "s3_store"])
-def test_keys_of_two_commands_at_once_are_all_kept(
-    kind: str, request: pytest.FixtureRequest
-) -> None:
-    place: Store = request.getfixturevalue(kind)
-    threads = [
-        threading.Thread(target=auth.add_key, args=(place, f"key {number}")) for number in range(6)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(auth.Keys.of(place).keys) == 6
 
 
 def test_each_key_has_its_own_rate(store: Store, make_service: Callable[..., Service]) -> None:
@@ -168,12 +133,12 @@ def test_a_rate_changes_while_serving(store: Store, make_service: Callable[..., 
     assert "ann" in unknown.output
 
 
-def test_a_damaged_key_file_keeps_the_old_keys(
+def test_keys_that_cannot_be_read_keep_the_old_ones(
     store: Store, make_service: Callable[..., Service], caplog: pytest.LogCaptureFixture
 ) -> None:
     key = make_key(store, "ann")
     service = make_service()
-    store.write_bytes(b"{}}", "serve", "keys.json")
+    store.write_bytes(b"{}}", *layout.FORMER_API_KEYS)
     wait_until(lambda: "old ones stay" in caplog.text)
     with local_client(service, client="192.0.2.9") as client:
         headers = {"Authorization": f"Bearer {key}"}

@@ -1,77 +1,34 @@
-"""Authentication: API keys, kept as hashes in the store, and a rate limit for each.
+"""Authentication: API keys, and a rate limit for each.
 
 ``tunesmith keys`` adds, lists and revokes keys; a running server follows within seconds.
 """
 
 import base64
 import binascii
-import hashlib
 import logging
-import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from tunesmith.artifacts import layout
-from tunesmith.artifacts.documents import Document
-from tunesmith.artifacts.pointers import move
+from tunesmith.artifacts.api_keys import Key, hash_of, keys_by_file
 from tunesmith.artifacts.store import Store
-from tunesmith.errors import StoreError, UsageError, unknown
+from tunesmith.errors import StoreError
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.locality import is_cross_site, is_local
 from tunesmith.serving.http.paths import path_of
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.settings import AccessSettings
 
-__all__ = ["Access", "Key", "Keys", "add_key", "limit_key", "revoke_key"]
+__all__ = ["Access"]
 
 logger = logging.getLogger("tunesmith.serve")
 
-PREFIX = "ts_"
 CHALLENGE = 'Basic realm="Tunesmith: any name, and an API key as the password"'
 # Open to everyone: whether the server lives, and what it can answer, are no secrets.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-
-
-class Key(BaseModel):
-    """One API key; the key itself is nowhere."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(description="Whose key it is; appears in logs.")
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the key.")
-    requests_per_minute: int = Field(default=600, ge=1, description="Rate limit, a replica.")
-
-
-class Keys(Document):
-    """The content of serve/keys.json in the store."""
-
-    REMEDY: ClassVar[str] = "Remove the file and add the keys again: tunesmith keys add."
-
-    # It is written again with every key: a field left out while reading would be lost.
-    model_config = ConfigDict(extra="forbid")
-
-    keys: tuple[Key, ...] = ()
-
-    @classmethod
-    def of(cls, store: Store) -> "Keys":
-        """Return the keys in a store, none where there is no file.
-
-        Raises
-        ------
-        StoreError
-            When the file is not what this module writes.
-        """
-        return cls.read(store, *layout.API_KEYS) if store.exists(*layout.API_KEYS) else cls()
-
-
-def _hash(key: str) -> str:
-    # A key is 256 random bits: a plain hash cannot be searched, a slow one would only cost time.
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 class _Bucket:
@@ -114,18 +71,20 @@ class Access:
             self._mode = "always"
         # `*` lets pages of any site ask with a key, never without one.
         self._origins = frozenset(settings.origins) - {"*"}
+        self._files: Mapping[str, Key] = {}
         self._keys: Mapping[str, Key] = {}
         self._buckets: dict[Key, _Bucket] = {}
 
     def refresh(self) -> None:
         """Read the keys again; the old ones stay when they cannot be read."""
         try:
-            keys = Keys.of(self._store)
+            files = keys_by_file(self._store, self._files)
         except (StoreError, OSError) as error:
             logger.warning("the API keys cannot be read, the old ones stay: %s", error)
             return
-        self._keys = {key.sha256: key for key in keys.keys}
-        current = set(keys.keys)
+        self._files = files
+        self._keys = {key.sha256: key for key in files.values()}
+        current = set(files.values())
         self._buckets = {key: of for key, of in self._buckets.items() if key in current}
 
     def admit(self, scope: Scope) -> str:
@@ -138,7 +97,7 @@ class Access:
         """
         headers = Headers(scope=scope)
         given = _given_key(headers)
-        key = self._keys.get(_hash(given)) if given else None
+        key = self._keys.get(hash_of(given)) if given else None
         if key is not None:
             self._limit(key)
             return key.name
@@ -178,81 +137,3 @@ def _given_key(headers: Headers) -> str:
         return base64.b64decode(value, validate=True).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):
         return ""
-
-
-def add_key(store: Store, name: str, requests_per_minute: int = 600) -> str:
-    """Make an API key and return it; only its hash is kept.
-
-    Raises
-    ------
-    UsageError
-        When there is a key of that name.
-    StoreError
-        When the store cannot be read or written.
-    """
-    secret = PREFIX + secrets.token_urlsafe(32)
-    added = Key(name=name, sha256=_hash(secret), requests_per_minute=requests_per_minute)
-
-    def with_it(keys: tuple[Key, ...]) -> Iterable[Key]:
-        if any(key.name == name for key in keys):
-            message = (
-                f"There is a key called {name!r}; revoke it first: tunesmith keys revoke {name}."
-            )
-            raise UsageError(message)
-        return (*keys, added)
-
-    _change(store, with_it)
-    return secret
-
-
-def limit_key(store: Store, name: str, requests_per_minute: int) -> None:
-    """Change the rate limit of a key; running servers follow within seconds.
-
-    Raises
-    ------
-    UsageError
-        When there is no key of that name.
-    StoreError
-        When the store cannot be read or written.
-    """
-    limit = {"requests_per_minute": requests_per_minute}
-
-    def limited(keys: tuple[Key, ...]) -> Iterable[Key]:
-        _require_name(keys, name)
-        return [key.model_copy(update=limit) if key.name == name else key for key in keys]
-
-    _change(store, limited)
-
-
-def revoke_key(store: Store, name: str) -> None:
-    """Remove a key; running servers refuse it within seconds.
-
-    Raises
-    ------
-    UsageError
-        When there is no key of that name.
-    StoreError
-        When the store cannot be read or written.
-    """
-
-    def without_it(keys: tuple[Key, ...]) -> Iterable[Key]:
-        _require_name(keys, name)
-        return [key for key in keys if key.name != name]
-
-    _change(store, without_it)
-
-
-def _require_name(keys: Iterable[Key], name: str) -> None:
-    """Refuse a name that none of the keys has."""
-    names = [key.name for key in keys]
-    if name not in names:
-        kind = "key"
-        raise unknown(kind, name, names)
-
-
-def _change(store: Store, change: Callable[[tuple[Key, ...]], Iterable[Key]]) -> None:
-    """Change the keys; a key that another command revokes meanwhile stays revoked."""
-    move(
-        store, Keys, layout.API_KEYS,
-        lambda present: Keys(keys=tuple(change(present.keys if present else ()))),
-    )  # fmt: skip
