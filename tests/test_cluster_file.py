@@ -56,11 +56,17 @@ def test_every_node_gets_the_token(cluster: dict[str, Any]) -> None:
 
 
 def test_each_node_installs_the_trainers_for_what_it_has(cluster: dict[str, Any]) -> None:
+    assert cluster["head_setup_commands"] == cluster["worker_setup_commands"]
+    assert "setup_commands" not in cluster
     for node in cluster["available_node_types"].values():
-        (install,) = node.get("worker_setup_commands") or cluster["worker_setup_commands"]
+        commands = node.get("worker_setup_commands") or cluster["worker_setup_commands"]
         build = "gpu" if node["resources"].get("GPU") else "cpu"
-        trainers = "gpu" if build == "gpu" else "train"
-        assert install.endswith(f"~/tunesmith[{trainers},serve]")
+        packages, product = commands
+        assert packages.endswith(
+            f"--no-deps --require-hashes --requirement ~/tunesmith/hashes-{build}.txt"
+        )
+        # Nothing is fetched that has no hash.
+        assert product.endswith("--no-deps --no-build-isolation --no-index --editable ~/tunesmith")
         assert (
             node.get("docker", cluster["docker"])
             .get("worker_image", cluster["docker"]["image"])
