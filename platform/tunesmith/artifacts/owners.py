@@ -15,7 +15,7 @@ from pydantic import Field
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.documents import Document
-from tunesmith.artifacts.gaps import left_out
+from tunesmith.artifacts.gaps import readable
 from tunesmith.artifacts.pointers import forget, move
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, StoreError, TunesmithError
@@ -64,10 +64,8 @@ def owner_of(store: Store, task: str, run_id: str) -> Owner | None:
 
 def _owner_in(store: Store, parts: layout.Parts) -> Owner | None:
     """Return the owner that a file names, None where there is none or it is damaged."""
-    owner = None
-    with left_out("/".join(parts)):
-        owner = Owner.find(store, *parts)
-    return owner
+    owners = readable([parts], lambda place: Owner.find(store, *place), "/".join)
+    return owners[0] if owners else None
 
 
 class Lease:
