@@ -1,11 +1,12 @@
-"""The detector of items of no class, learned on the cluster beside the refits."""
+"""The detector of items of no class, learned on the cluster beside the last trials and refits."""
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import ray
+from ray import tune
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from tunesmith.artifacts.runs import RunRecord
@@ -15,12 +16,15 @@ from tunesmith.tuning.failures import cause_of
 from tunesmith.tuning.open_set import Detection, learn_detector
 from tunesmith.tuning.progress import Say
 from tunesmith.tuning.refit import MODEL_FOLDER
+from tunesmith.tuning.session import Session
 
-__all__ = ["Detecting"]
+__all__ = ["Detecting", "DetectorsInTime"]
+
+_SHARE_OF_BUDGET = 0.5
 
 
 class Detecting:
-    """A detector that is being learned.
+    """A detector that is learned as soon as `begin` is called.
 
     Parameters
     ----------
@@ -33,15 +37,21 @@ class Detecting:
     """
 
     def __init__(self, trial_data: Any, others: Others | None, seed: int) -> None:
-        # No core is asked for: it takes seconds, and must not wait behind the refits.
-        remote: Any = ray.remote(cast("Any", learn_detector))
-        self._detection = remote.options(num_cpus=0, max_retries=0).remote(
-            trial_data, others, seed=seed
-        )
+        self._data = trial_data, others
+        self._seed = seed
+        self._detection: Any = None
+
+    def begin(self) -> None:
+        """Start to learn, unless that was done before."""
+        if self._detection is None:
+            # No core is asked for: it must not wait behind the refits.
+            remote: Any = ray.remote(cast("Any", learn_detector)).options(num_cpus=0, max_retries=0)
+            self._detection = remote.remote(*self._data, seed=self._seed)
 
     def end(self) -> None:
         """Stop learning."""
-        ray.cancel(self._detection, force=True)
+        if self._detection is not None:
+            ray.cancel(self._detection, force=True)
 
     def add_to(
         self, record: RunRecord, files: Mapping[str, bytes], until: float, say: Say
@@ -58,6 +68,7 @@ class Detecting:
             Prints a line.
         """
         left_s = None if math.isinf(until) else max(until - time.monotonic(), 0.0)
+        self.begin()
         try:
             detection: Detection = ray.get(self._detection, timeout=left_s)
         except GetTimeoutError:
@@ -79,3 +90,43 @@ class Detecting:
         reason = reason.removesuffix(".")
         say(f"{record.task}: no detector of {record.unit}s of no class: {reason}")
         return record.model_copy(update={"no_detector": f"{reason}."}), dict(files)
+
+
+class DetectorsInTime(tune.Callback):
+    """Begins each task's detector once the last of its trials runs, or half the budget is over.
+
+    Earlier it would take a core from the trials; later it might not end within the budget.
+
+    Parameters
+    ----------
+    sessions
+        The tasks of a search.
+    detectors
+        Their detectors by name.
+    deadline
+        `time.monotonic` at which the search should be over, None for no limit.
+    """
+
+    def __init__(
+        self,
+        sessions: Sequence[Session],
+        detectors: Mapping[str, Detecting],
+        deadline: float | None,
+    ) -> None:
+        self._sessions = sessions
+        self._detectors = detectors
+        now = time.monotonic()
+        left_s = math.inf if deadline is None else max(deadline - now, 0.0)
+        self._latest = now + _SHARE_OF_BUDGET * left_s
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave nothing for Ray Tune to save."""
+        return {}
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Begin the detectors that are due."""
+        del iteration, trials, info
+        is_late = time.monotonic() >= self._latest
+        for session in self._sessions:
+            if is_late or session.search.is_exhausted:
+                self._detectors[session.task.name].begin()

@@ -22,7 +22,7 @@ from tunesmith.plugins import snapshot
 from tunesmith.tuning import adapters
 from tunesmith.tuning.capacity import obtainable, slots
 from tunesmith.tuning.continuation import begun_plan, unfinished_note
-from tunesmith.tuning.detecting import Detecting
+from tunesmith.tuning.detecting import Detecting, DetectorsInTime
 from tunesmith.tuning.mlflow_trials import TrackedTrials
 from tunesmith.tuning.optuna_search import Portfolio
 from tunesmith.tuning.planning import plan_search
@@ -141,11 +141,16 @@ def search(
                 sessions,
                 references,
                 cluster=cluster,
-                callbacks=[] if tracked is None else [tracked],
+                callbacks=[
+                    DetectorsInTime(sessions, detectors, deadline),
+                    *([] if tracked is None else [tracked]),
+                ],
                 deadline=deadline,
                 max_failed=max_failed,
                 say=say,
             )
+            for detecting in detectors.values():
+                detecting.begin()
             if tracked is not None:
                 tracked.catch_up()
             return publish(

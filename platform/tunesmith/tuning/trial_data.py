@@ -3,13 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.splits import folds
-from tunesmith.tasks import Task, TaskData
+
+if TYPE_CHECKING:
+    # Importing them takes a trial's process half a second, and it needs none.
+    from tunesmith.tasks import Task, TaskData
 
 __all__ = ["TrialData", "stretch"]
 
@@ -38,7 +42,7 @@ class TrialData:
     metric: str
 
     @classmethod
-    def of(cls, task: Task, data: TaskData, seed: int) -> "TrialData":
+    def of(cls, task: "Task", data: "TaskData", seed: int) -> "TrialData":
         """Return the items of `data` that a search of `task` may see."""
         train = np.flatnonzero(data.parts == "train")
         items = np.concatenate([train, np.flatnonzero(data.parts == "validation")])
