@@ -21,9 +21,52 @@ def block(vector: NDArray[np.float32], name: str) -> NDArray[np.float32]:
 def test_names_are_unique_and_of_the_promised_number() -> None:
     assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
     assert 300 <= len(FEATURE_NAMES) <= 520
-    made = list(features.vector.feature_blocks(notes_of([(0.0, 0.4, 60, 80)])))
-    assert {name: values.size for name, values in made} == features.vector.BLOCK_SIZES
-    assert [name for name, _ in made] == list(features.vector.BLOCK_SIZES)
+    assert sum(features.vector.BLOCK_SIZES.values()) == len(FEATURE_NAMES)
+
+
+THEMES = (
+    features.chords,
+    features.histograms,
+    features.melody,
+    features.pitch,
+    features.rhythm,
+    features.texture,
+    features.vector,
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(notes=note_arrays())
+def test_compiled_loops_stay_inside_their_blocks(notes: NDArray[np.void]) -> None:
+    compiled_vector = musical_features(notes)
+    with pytest.MonkeyPatch.context() as patch:
+        # As plain Python, indices are checked.
+        for module in THEMES:
+            for name, function in vars(module).copy().items():
+                if hasattr(function, "py_func"):
+                    patch.setattr(module, name, function.py_func)
+        vector = musical_features(notes)
+    np.testing.assert_allclose(vector, compiled_vector, rtol=1e-6, atol=1e-7)
+
+
+def test_columns_of_any_layout_give_the_same() -> None:
+    notes = notes_of([(0.25 * i, 0.4, 60 + i, 80) for i in range(9)])
+    frozen, spread = notes.copy(), np.repeat(notes, 2)[::2]
+    frozen.flags.writeable = False
+    np.testing.assert_array_equal(musical_features(frozen), musical_features(notes))
+    np.testing.assert_array_equal(musical_features(spread), musical_features(notes))
+    assert len(features.vector._columns.signatures) == 1
+
+
+SHARES = [n for n in features.vector.BLOCK_SIZES if features.vector.is_counts(n)]
+
+
+@pytest.mark.parametrize("name", [*SHARES, "pitch_class", "degree_by_count", "register"])
+def test_shares_add_up(name: str) -> None:
+    rows = [(0.3 * i, 0.2 + 0.1 * (i % 3), 50 + i * 5 % 23, 80) for i in range(40)]
+    chords = [(0, 4, 7), (9, 12, 16), (5, 9, 12), (2, 5, 9), (7, 11, 14)]
+    rows += [(13 + i, 0.9, 60 + step, 70) for i, chord in enumerate(chords) for step in chord]
+    assert block(musical_features(notes_of(rows)), name).sum() == pytest.approx(1.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(("pitch", "velocity"), [(128, 80), (-1, 80), (60, 200)])

@@ -169,31 +169,36 @@ def _decode_track(  # noqa: C901, PLR0912, PLR0915, PLR0917 - arguments that pas
         status, data = int(np.int64(source[body])), body + 1
         if status < NOTE_OFF:  # running status
             status, data = running, body
-        payload, following = _message(source, status, data)
-        fault = _fault(source, status, data, following, limit)
-        kept = True
-        if fault:
-            faults += 1
-            at_next, kept = _after_fault(source, at, following, limit, status, fault, hopeless)
-            if at_next < 0:  # nothing can be decoded any more
-                hopeless = True
-                if fault in (_CUT, _ORPHAN):
+        low, high = int(np.int64(source[data])), int(np.int64(source[data + 1]))
+        payload, following = data, data + (1 if PROGRAM <= status < BEND else 2)
+        kept = (
+            following <= limit and low < NOTE_OFF and (high < NOTE_OFF or following == payload + 1)
+        )
+        if not (NOTE_OFF <= status < SYSEX and kept):  # no sound message of the channel
+            payload, following = _message(source, status, data)
+            fault = _fault(source, status, data, following, limit)
+            kept = True
+            if fault:
+                faults += 1
+                at_next, kept = _after_fault(source, at, following, limit, status, fault, hopeless)
+                if at_next < 0:  # nothing can be decoded any more
+                    hopeless = True
+                    if fault in (_CUT, _ORPHAN):
+                        counts[LOST_EVENTS] += 1
+                        break
+                    at_next, kept = following, fault == _HIGH_VALUE
+                if not kept:
                     counts[LOST_EVENTS] += 1
-                    break
-                at_next, kept = following, fault == _HIGH_VALUE
-            if not kept:
-                counts[LOST_EVENTS] += 1
-                if at_next == following:
-                    tick += delta
-                else:
-                    counts[LOST_BYTES] += at_next - at
-                at = at_next
-                continue
-            counts[CLIPPED_BYTES] += 1
+                    if at_next == following:
+                        tick += delta
+                    else:
+                        counts[LOST_BYTES] += at_next - at
+                    at = at_next
+                    continue
+                counts[CLIPPED_BYTES] += 1
         at, tick = following, tick + delta
         if status < SYSEX:
             running = status
-            low, high = int(np.int64(source[data])), int(np.int64(source[data + 1]))
             messages[TICK, n_messages] = tick
             messages[MESSAGE, n_messages] = (
                 (number << TRACK_BIT)
@@ -236,6 +241,9 @@ def _decode_track(  # noqa: C901, PLR0912, PLR0915, PLR0917 - arguments that pas
 @compiled
 def _quantity(source: Bytes, at: int) -> tuple[int, int]:
     """Return the variable-length quantity at an offset, and the offset after it."""
+    value = int(np.int64(source[at]))
+    if value < NOTE_OFF:
+        return value, at + 1
     value = 0
     for i in range(MAX_QUANTITY_BYTES):
         byte = int(np.int64(source[at + i]))

@@ -6,13 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.midi import decoding
-from tunesmith.midi.decoding import KIND, PAYLOAD, TICK, TRACK_NAME
+from tunesmith.midi.decoding import KIND, TICK
 
 __all__ = ["Events", "decode_events"]
 
 Ints = NDArray[np.int64]
-
-MAX_NAME_BYTES = 127
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,10 @@ class Events:
     n_messages
         Number of messages.
     metas
-        Track names, tempos, time and key signatures, in file order; int64 [5, metas].
+        Track names, tempos, time and key signatures, in file order; int64 [5, capacity], of which
+        the first `n_metas` are in use.
+    n_metas
+        Number of these.
     source
         The decoded bytes, padded.
     n_tracks
@@ -39,32 +40,19 @@ class Events:
     messages: Ints
     n_messages: int
     metas: Ints
+    n_metas: int
     source: NDArray[np.uint8]
     n_tracks: int
     counts: Ints
 
     def meta(self, kind: int) -> Ints:
         """Return the meta events of a kind, by tick; those of one tick in file order."""
-        events = self.metas[:, self.metas[KIND] == kind]
+        metas = self.metas[:, : self.n_metas]
+        events = metas[:, metas[KIND] == kind]
         tick = events[TICK]
         if tick.size > 1 and (tick[1:] < tick[:-1]).any():
             events = events[:, np.argsort(tick, kind="stable")]
         return events
-
-    def payload(self, events: Ints, n_bytes: int) -> Ints:
-        """Return the first payload bytes of each of some meta events; int64 [events, n_bytes]."""
-        places = events[PAYLOAD][:, None] + np.arange(n_bytes)
-        payload: Ints = self.source[places].astype(np.int64)
-        return payload
-
-    def track_names(self) -> dict[int, str]:
-        """Return the first name of each track that has one."""
-        names: dict[int, str] = {}
-        for _, track, _, at, length in self.meta(TRACK_NAME).T.tolist():
-            if length <= MAX_NAME_BYTES:
-                text = self.source[at : at + length].tobytes().decode("latin-1")
-                names.setdefault(track, text)
-        return names
 
 
 def decode_events(data: bytes, first: int, declared_tracks: int) -> Events:
@@ -92,9 +80,10 @@ def decode_events(data: bytes, first: int, declared_tracks: int) -> Events:
     # An event takes at least two bytes. Untouched pages of the tables take no memory.
     capacity = len(data) // 2 + 1
     messages = np.empty((decoding.MESSAGE_ROWS, capacity), dtype=np.int64)
-    metas = np.empty((decoding.META_ROWS, capacity), dtype=np.int64)
+    n_metas = data.count(b"\xff") + 1  # the most there can be
+    metas = np.empty((decoding.META_ROWS, min(capacity, n_metas)), dtype=np.int64)
     counts = np.zeros(decoding.N_COUNTS, dtype=np.int64)
     n_messages, n_metas, n_tracks = decoding.decode(
         source, first, declared_tracks, messages, metas, counts
     )
-    return Events(messages, n_messages, metas[:, :n_metas], source, n_tracks, counts)
+    return Events(messages, n_messages, metas, n_metas, source, n_tracks, counts)

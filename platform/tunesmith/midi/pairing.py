@@ -24,7 +24,14 @@ from tunesmith.midi.decoding import (
 )
 from tunesmith.midi.events import Events
 
-__all__ = ["ALL_NOTES_OFF", "SUSTAIN_PEDAL", "Paired", "pair_notes"]
+__all__ = [
+    "ALL_NOTES_OFF",
+    "INSTRUMENT_BIT",
+    "SUSTAIN_PEDAL",
+    "VELOCITY_BIT",
+    "Paired",
+    "pair_notes",
+]
 
 Ints = NDArray[np.int64]
 
@@ -43,7 +50,7 @@ LONGEST_TAIL_QUARTERS = 64
 
 # How a note ends.
 _AT_NOTE_OFF, _AT_ALL_NOTES_OFF, _OPEN = 0, 1, 2
-_VELOCITY_BIT, _END_BIT, _INSTRUMENT_BIT = 8, 16, 24
+VELOCITY_BIT, _END_BIT, INSTRUMENT_BIT = 8, 16, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +59,9 @@ class Paired:
 
     Attributes
     ----------
-    on_tick, off_tick, pitch, velocity, instrument
-        Columns of the notes, in order of their ends; int64 [notes].
+    on_tick, off_tick, voice
+        Columns of the notes, in order of their ends; int64 [notes]. A voice is in one number the
+        pitch, the velocity from `VELOCITY_BIT` on and the instrument from `INSTRUMENT_BIT` on.
     instruments
         Track, channel, program, controller list, and tick of the last note-off, controller or
         bend of each instrument, in order of its first note-off; int64 [5, instruments].
@@ -66,9 +74,7 @@ class Paired:
 
     on_tick: Ints
     off_tick: Ints
-    pitch: Ints
-    velocity: Ints
-    instrument: Ints
+    voice: Ints
     instruments: Ints
     controllers: Ints
     unended: int
@@ -90,23 +96,19 @@ def pair_notes(events: Events, ticks_per_quarter: int) -> Paired:
         Resolution, for notes whose end is nowhere.
     """
     # The whole table: an empty view has another type and would be compiled a second time.
-    rows, instruments, controllers, offs, empty = _pair(events.messages, events.n_messages)
-    on_tick, off_tick, packed = rows
-    ends = packed >> _END_BIT & 3
-    unended = int(np.count_nonzero(ends))
+    rows, instruments, controllers, offs, empty, unended = _pair(events.messages, events.n_messages)
     if unended:
-        if (ends == _OPEN).any():
+        if (rows[2] >> _END_BIT & 3 == _OPEN).any():
             _end_open_notes(rows, instruments, offs, ticks_per_quarter)
-        kept = off_tick > on_tick
+        kept = rows[1] > rows[0]
         empty += int(kept.size - np.count_nonzero(kept))
-        on_tick, off_tick, packed = rows[:, kept]
-        np.maximum.at(instruments[4], packed >> _INSTRUMENT_BIT, off_tick)
+        rows = rows[:, kept]
+        np.maximum.at(instruments[4], rows[2] >> INSTRUMENT_BIT, rows[1])
+    on_tick, off_tick, voice = rows
     return Paired(
         on_tick=on_tick,
         off_tick=off_tick,
-        pitch=packed & 127,
-        velocity=packed >> _VELOCITY_BIT & 127,
-        instrument=packed >> _INSTRUMENT_BIT,
+        voice=voice,
         instruments=instruments,
         controllers=controllers,
         unended=unended,
@@ -121,7 +123,7 @@ def _end_open_notes(rows: Ints, instruments: Ints, offs: Ints, ticks_per_quarter
     last_tick = max(int(rows[1, ~is_open].max(initial=0)), int(rows[0].max()))
     longest = last_tick + LONGEST_TAIL_QUARTERS * ticks_per_quarter
     end = np.where(end > longest, np.maximum(last_tick, on + ticks_per_quarter), end)
-    channel = instruments[1].take(packed >> _INSTRUMENT_BIT)
+    channel = instruments[1].take(packed >> INSTRUMENT_BIT)
     span = int(max(end.max(), offs[1].max(initial=0), on.max())) + 1
     # The note-offs that ended nothing in their track by channel and pitch, and "all notes off".
     for wanted, given in (
@@ -139,10 +141,12 @@ def _end_open_notes(rows: Ints, instruments: Ints, offs: Ints, ticks_per_quarter
 
 
 @compiled
-def _pair(messages: Ints, n: int) -> tuple[Ints, Ints, Ints, Ints, int]:  # noqa: C901, PLR0912, PLR0915
-    """Return notes, instruments, controllers, idle note-offs and the number of empty notes.
+def _pair(messages: Ints, n: int) -> tuple[Ints, Ints, Ints, Ints, int, int]:  # noqa: C901, PLR0912, PLR0915
+    """Return notes, instruments, controllers, idle note-offs, and numbers of odd notes.
 
-    The third number of a note is its pitch, velocity, way to end and instrument.
+    These are the notes of no length, which are left out, and those without a note-off.
+
+    The third number of a note is its voice, and its way to end from `_END_BIT` on.
 
     One long loop: passing arrays to another compiled function costs more than pairing a note.
     """
@@ -160,7 +164,7 @@ def _pair(messages: Ints, n: int) -> tuple[Ints, Ints, Ints, Ints, int]:  # noqa
     instrument_of = np.empty(N_KEYS, np.int64)  # by channel and program
     parameter = np.full(N_CHANNELS, UNSELECTED << 7, np.int64)
     bend_cents = np.full(N_CHANNELS, DEFAULT_BEND_CENTS, np.int64)
-    n_empty = 0
+    n_empty, n_unended = 0, 0
     track = -1
     for event in range(n):
         tick, message = messages[TICK, event], messages[MESSAGE, event]
@@ -265,11 +269,12 @@ def _pair(messages: Ints, n: int) -> tuple[Ints, Ints, Ints, Ints, int]:  # noqa
                     notes[1, n_notes] = tick
                     notes[2, n_notes] = (
                         (key & 127)
-                        | ((messages[MESSAGE, note] & 127) << _VELOCITY_BIT)
+                        | ((messages[MESSAGE, note] & 127) << VELOCITY_BIT)
                         | (way << _END_BIT)
-                        | (number << _INSTRUMENT_BIT)
+                        | (number << INSTRUMENT_BIT)
                     )
                     n_notes += 1
+                    n_unended += way != _AT_NOTE_OFF
                     n_open[owner] -= 1
                     if way != _OPEN:
                         instruments[4, number] = tick
@@ -291,4 +296,5 @@ def _pair(messages: Ints, n: int) -> tuple[Ints, Ints, Ints, Ints, int]:  # noqa
         controllers[:, :n_controllers],
         offs[:, :n_offs],
         n_empty,
+        n_unended,
     )

@@ -7,42 +7,30 @@ files are read as far as possible, and a piece ends with its last note. All else
 `pretty_midi`, cell for cell in the piano roll.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from tunesmith.midi.container import Layout, Limits, open_container
+from tunesmith.midi.compiled import compiled
+from tunesmith.midi.container import Limits, open_container
 from tunesmith.midi.damage import Damage
 from tunesmith.midi.decoding import (
     CLIPPED_BYTES,
-    KEY_SIGNATURE,
-    LENGTH,
     LOST_BYTES,
     LOST_EVENTS,
     MISSING_ENDS,
-    PAYLOAD,
-    TEMPO,
-    TICK,
-    TIME_SIGNATURE,
     WRONG_LENGTHS,
 )
 from tunesmith.midi.errors import NoNotes
-from tunesmith.midi.events import Events, decode_events
+from tunesmith.midi.events import decode_events
+from tunesmith.midi.marks import read_marks
 from tunesmith.midi.notation import is_notation
-from tunesmith.midi.pairing import Paired, pair_notes
+from tunesmith.midi.pairing import INSTRUMENT_BIT, VELOCITY_BIT, Paired, pair_notes
 from tunesmith.midi.score import NOTE_DTYPE, Instrument, Score, TempoMap
 from tunesmith.midi.scores import read_notation
 
 __all__ = ["Limits", "read_score"]
 
 DRUM_CHANNEL = 9
-TEMPO_BYTES = 3
-FASTEST_TEMPO_MICROSECONDS = 60_000
-"""1,000 quarter notes per minute; an oversized tempo event below is read by its last bytes."""
-SHORTEST_NOTE_EXPONENT = 7
-"""A time signature counts notes of 1 / 2 ** 7 at the shortest."""
-
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -74,21 +62,22 @@ def read_score(data: bytes, *, limits: Limits | None = None) -> Score:
     events = decode_events(layout.data, layout.first, layout.declared_tracks)
     limits.check("max_tracks", events.n_tracks)
     paired = pair_notes(events, layout.ticks_per_quarter)
-    on_tick, off_tick, pitch = paired.on_tick, paired.off_tick, paired.pitch
+    on_tick, off_tick = paired.on_tick, paired.off_tick
     limits.check("max_notes", on_tick.size)
     if on_tick.size == 0:
         raise NoNotes
     last_tick = int(off_tick.max())
     limits.check("max_ticks", last_tick)
 
-    tempo_map, bad_tempos = _tempo_map(layout, events)
+    marks = read_marks(events, with_tempos=layout.ticks_per_second is None)
+    if layout.ticks_per_second is None:
+        tempo_map = TempoMap.build(marks.tempos[0], marks.tempos[1], layout.ticks_per_quarter)
+    else:
+        tempo_map = TempoMap.constant(layout.ticks_per_second)
     end_time_s = float(tempo_map.seconds(np.array(last_tick)))
     limits.check("max_duration_s", end_time_s)
-    instruments = _instruments(events, paired, tempo_map)
-    time_signatures, bad_meters = _time_signatures(events, tempo_map)
-    key_signatures, bad_keys = _key_signatures(events, tempo_map)
+    instruments = _instruments(marks.names, paired, tempo_map)
     counts = events.counts.tolist()
-    bad = (*bad_tempos, *bad_meters, *bad_keys)
     damage = Damage(
         tracks_declared=layout.declared_tracks,
         tracks_found=events.n_tracks,
@@ -99,33 +88,30 @@ def read_score(data: bytes, *, limits: Limits | None = None) -> Score:
         clipped_bytes=counts[CLIPPED_BYTES],
         unended_notes=paired.unended,
         empty_notes=paired.empty,
-        bad_signatures=len(bad),
+        bad_signatures=len(marks.faults),
     )
-    warnings = (*layout.warnings, *damage.sentences(), *bad)
+    warnings = (*layout.warnings, *damage.sentences(), *marks.faults)
     drums = [i.is_drum for i in instruments]
     if all(drums):
         warnings = (*warnings, "drums only: no note has a pitch, so the piano roll is silent")
 
     # By onset, pitch, then file order. Sorting distinct integers is faster than argsort.
-    bits = int(on_tick.size).bit_length()
-    keyed = ((on_tick * 128 + pitch) << bits) | np.arange(on_tick.size)
-    order = np.sort(keyed) & ((1 << bits) - 1)
+    order = np.sort(_sort_keys(on_tick, paired.voice))
     notes = np.empty(order.size, dtype=NOTE_DTYPE)
-    on, off, number = on_tick.take(order), off_tick.take(order), paired.instrument.take(order)
-    notes["onset_s"] = tempo_map.seconds(on)
-    notes["offset_s"] = tempo_map.seconds(off)
-    notes["onset_quarters"] = on / tempo_map.ticks_per_quarter
-    notes["duration_quarters"] = (off - on) / tempo_map.ticks_per_quarter
-    notes["pitch"] = pitch.take(order)
-    notes["velocity"] = paired.velocity.take(order)
-    notes["instrument"] = number
-    notes["is_drum"] = np.array(drums).take(number)
+    _fill(
+        notes,
+        (on_tick, off_tick, paired.voice),
+        order,
+        tempo_map.columns,
+        tempo_map.ticks_per_quarter,
+        np.array(drums),
+    )
     return Score(
         notes=notes,
         instruments=instruments,
         tempos=(tempo_map.start_s, tempo_map.quarters_per_minute),
-        time_signatures=time_signatures,
-        key_signatures=key_signatures,
+        time_signatures=(tempo_map.seconds(marks.meters[0]), marks.meters[1], marks.meters[2]),
+        key_signatures=(tempo_map.seconds(marks.keys[0]), marks.keys[1]),
         ticks_per_quarter=layout.ticks_per_quarter,
         end_time_s=end_time_s,
         n_tracks=events.n_tracks,
@@ -134,105 +120,127 @@ def read_score(data: bytes, *, limits: Limits | None = None) -> Score:
     )
 
 
-def _tempo_map(layout: Layout, events: Events) -> tuple[TempoMap, tuple[str, ...]]:
-    if layout.ticks_per_second is not None:
-        return TempoMap.constant(layout.ticks_per_second), ()
-    tempos = events.meta(TEMPO)
-    long_enough = tempos[LENGTH] >= TEMPO_BYTES
-    bad: list[str] = []
-    if not long_enough.all():
-        n_short = int(np.count_nonzero(~long_enough))
-        bad += ["tempo event of fewer than 3 bytes left out"] * n_short
-        tempos = tempos[:, long_enough]
-    place_values = np.array([1 << 16, 1 << 8, 1])
-    microseconds = events.payload(tempos, TEMPO_BYTES) @ place_values
-    # The specification reads the first bytes of a longer event. Some writers put zeros before.
-    oversized = tempos[LENGTH] > TEMPO_BYTES
-    if oversized.any():
-        padded = oversized & (microseconds < FASTEST_TEMPO_MICROSECONDS)
-        moved = tempos[:, padded]
-        moved[PAYLOAD] += moved[LENGTH] - TEMPO_BYTES
-        microseconds[padded] = events.payload(moved, TEMPO_BYTES) @ place_values
-        bad += ["tempo event of more than 3 bytes"] * int(np.count_nonzero(oversized))
-    valid = microseconds > 0
-    if not valid.all():
-        n_zero = int(np.count_nonzero(~valid))
-        bad += ["tempo of 0 microseconds a quarter note left out"] * n_zero
-        tempos, microseconds = tempos[:, valid], microseconds[valid]
-    return TempoMap.build(tempos[TICK], microseconds, layout.ticks_per_quarter), tuple(bad)
+@compiled
+def _sort_keys(on_tick: Ints, voice: Ints) -> Ints:
+    """Return a number for each note that orders by onset and pitch, and ends with its index."""
+    bits = 0
+    while on_tick.size >> bits:
+        bits += 1
+    keys = np.empty(on_tick.size, np.int64)
+    for note in range(on_tick.size):
+        keys[note] = ((on_tick[note] * 128 + (voice[note] & 127)) << bits) | note
+    return keys
 
 
-def _time_signatures(
-    events: Events, tempo_map: TempoMap
-) -> tuple[tuple[Floats, Ints, Ints], tuple[str, ...]]:
-    signatures = events.meta(TIME_SIGNATURE)
-    signatures = signatures[:, signatures[LENGTH] >= 2]
-    numerator, exponent = events.payload(signatures, 2).T
-    valid = (numerator > 0) & (exponent <= SHORTEST_NOTE_EXPONENT)
-    bad = tuple(
-        f"time signature left out: {n}/2^{e}"
-        for n, e in zip(numerator[~valid].tolist(), exponent[~valid].tolist(), strict=True)
+@compiled
+def _fill(  # noqa: PLR0917 - arguments that pass fast
+    notes: NDArray[np.void],
+    columns: tuple[Ints, Ints, Ints],
+    order: Ints,
+    tempos: tuple[Ints, Floats, Floats],
+    ticks_per_quarter: float,
+    is_drum: NDArray[np.bool_],
+) -> None:
+    """Fill the table of notes, in an order; onsets must not fall."""
+    on_tick, off_tick, voice = columns
+    start_ticks, seconds_per_tick, start_s = tempos
+    bits = 0
+    while on_tick.size >> bits:
+        bits += 1
+    tempo = 0
+    for place in range(order.size):
+        i = order[place] & ((1 << bits) - 1)
+        on, off = on_tick[i], off_tick[i]
+        tempo = _tempo_at(start_ticks, on, tempo)
+        at_off = _tempo_at(start_ticks, off, tempo)
+        note = notes[place]
+        note["onset_s"] = start_s[tempo] + seconds_per_tick[tempo] * (on - start_ticks[tempo])
+        note["offset_s"] = start_s[at_off] + seconds_per_tick[at_off] * (off - start_ticks[at_off])
+        note["onset_quarters"] = on / ticks_per_quarter
+        note["duration_quarters"] = (off - on) / ticks_per_quarter
+        instrument = voice[i] >> INSTRUMENT_BIT
+        note["pitch"], note["velocity"] = voice[i] & 127, voice[i] >> VELOCITY_BIT & 127
+        note["instrument"], note["is_drum"] = instrument, is_drum[instrument]
+
+
+@compiled
+def _tempo_at(start_ticks: Ints, tick: int, low: int) -> int:
+    """Return the last tempo that starts at or before a tick; tempo `low` does."""
+    step = 1
+    while low + step < start_ticks.size and start_ticks[low + step] <= tick:
+        low += step
+        step *= 2
+    high = min(low + step, start_ticks.size)
+    while low + 1 < high:
+        middle = (low + high) // 2
+        if start_ticks[middle] <= tick:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _instruments(
+    names: dict[int, str], paired: Paired, tempo_map: TempoMap
+) -> tuple[Instrument, ...]:
+    tracks, channels, programs, lists, end_ticks = paired.instruments
+    times_s, values, ranges, begins = _by_list(
+        paired.controllers, int(lists.max()) + 1, tempo_map.columns
     )
-    times_s = tempo_map.seconds(signatures[TICK, valid])
-    return (times_s, numerator[valid], np.int64(1) << exponent[valid]), bad
-
-
-def _key_signatures(
-    events: Events, tempo_map: TempoMap
-) -> tuple[tuple[Floats, Ints], tuple[str, ...]]:
-    signatures = events.meta(KEY_SIGNATURE)
-    signatures = signatures[:, signatures[LENGTH] >= 2]
-    sharps, mode = events.payload(signatures, 2).T
-    sharps = np.where(sharps > 127, sharps - 256, sharps)
-    valid = (np.abs(sharps) <= 7) & (mode <= 1)
-    bad = tuple(
-        f"key signature left out: {s} sharps, mode {m}"
-        for s, m in zip(sharps[~valid].tolist(), mode[~valid].tolist(), strict=True)
-    )
-    number = np.where(mode == 1, (7 * sharps + 9) % 12 + 12, (7 * sharps) % 12)
-    return (tempo_map.seconds(signatures[TICK, valid]), number[valid]), bad
-
-
-def _instruments(events: Events, paired: Paired, tempo_map: TempoMap) -> tuple[Instrument, ...]:
-    names = events.track_names()
-    tracks, channels, programs, own_lists, end_ticks = paired.instruments
     instruments = []
-    for track, channel, program, end_time_s in zip(
+    for track, channel, program, own, end_time_s in zip(
         tracks.tolist(),
         channels.tolist(),
         programs.tolist(),
+        lists.tolist(),
         tempo_map.seconds(end_ticks).tolist(),
         strict=True,
     ):
+        common = (program, channel == DRUM_CHANNEL, names.get(track, ""))
+        first, middle, last = begins[2 * own : 2 * own + 3].tolist()
+        if first == last:
+            instruments.append(Instrument(*common, end_time_s=end_time_s))
+            continue
         instruments.append(
             Instrument(
-                program=program,
-                is_drum=channel == DRUM_CHANNEL,
-                name=names.get(track, ""),
+                *common,
+                pedal=(times_s[first:middle], values[first:middle]),
+                bends=(times_s[middle:last], values[middle:last]),
+                bend_ranges=ranges[middle:last],
                 end_time_s=end_time_s,
             )
         )
-    lists, tick, value, cents = paired.controllers
-    if tick.size == 0:
-        return tuple(instruments)
-    at_s, value = tempo_map.seconds(tick), value.astype(np.int16)
-    # By list, each in file order: an instrument's controllers are a slice.
-    order = np.argsort(lists, kind="stable")
-    lists, at_s, value, cents = lists[order], at_s[order], value[order], cents[order]
-    bounds = zip(
-        np.searchsorted(lists, own_lists).tolist(),
-        np.searchsorted(lists, own_lists, side="right").tolist(),
-        strict=True,
-    )
-    for number, (begin, end) in enumerate(bounds):
-        if begin == end:
-            continue
-        times, values, ranges = at_s[begin:end], value[begin:end], cents[begin:end]
-        pedal, bends = ranges < 0, ranges >= 0
-        instruments[number] = replace(
-            instruments[number],
-            pedal=(times[pedal], values[pedal]),
-            bends=(times[bends], values[bends]),
-            bend_ranges=ranges[bends] / 100.0,
-        )
     return tuple(instruments)
+
+
+@compiled
+def _by_list(
+    controllers: Ints, n_lists: int, tempos: tuple[Ints, Floats, Floats]
+) -> tuple[Floats, NDArray[np.int16], Floats, Ints]:
+    """Return times, values and bend ranges by list, and where the lists begin.
+
+    A list has the sustain pedal first, then the bends, each in file order.
+    """
+    start_ticks, seconds_per_tick, start_s = tempos
+    n = controllers.shape[1]
+    begins = np.zeros(2 * n_lists + 1, np.int64)
+    for event in range(n):
+        if controllers[0, event] < n_lists:  # others belong to no instrument
+            begins[2 * controllers[0, event] + (controllers[3, event] >= 0) + 1] += 1
+    for i in range(2 * n_lists):
+        begins[i + 1] += begins[i]
+    times_s, ranges = np.empty(begins[-1]), np.empty(begins[-1])
+    values = np.empty(begins[-1], np.int16)
+    places = begins.copy()
+    for event in range(n):
+        if controllers[0, event] >= n_lists:
+            continue
+        tick, cents = controllers[1, event], controllers[3, event]
+        tempo = _tempo_at(start_ticks, tick, 0)
+        kind = 2 * controllers[0, event] + (cents >= 0)
+        place = places[kind]
+        places[kind] += 1
+        times_s[place] = start_s[tempo] + seconds_per_tick[tempo] * (tick - start_ticks[tempo])
+        values[place] = controllers[2, event]
+        ranges[place] = cents / 100.0
+    return times_s, values, ranges, begins

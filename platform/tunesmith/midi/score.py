@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tunesmith.midi.compiled import compiled
 from tunesmith.midi.damage import Damage
 
 __all__ = [
@@ -55,8 +56,8 @@ class TempoMap:
     @classmethod
     def build(
         cls,
-        ticks: NDArray[np.integer],
-        microseconds_per_quarter: NDArray[np.integer],
+        ticks: NDArray[np.int64],
+        microseconds_per_quarter: NDArray[np.int64],
         ticks_per_quarter: int,
     ) -> "TempoMap":
         """Build the map from tempo events in order of tick; the tempo before the first is 120.
@@ -64,20 +65,10 @@ class TempoMap:
         The last of several events at one tick counts, and events that repeat the tempo are
         dropped.
         """
-        scales = 60.0 / ((6e7 / microseconds_per_quarter) * ticks_per_quarter)
-        at_zero = np.flatnonzero(ticks == 0)
-        first = 60.0 / (120.0 * ticks_per_quarter)
-        if at_zero.size:
-            first = scales[at_zero[-1]]
-            ticks, scales = ticks[at_zero[-1] + 1 :], scales[at_zero[-1] + 1 :]
-        scales = np.concatenate([[first], scales])
-        changes = np.flatnonzero(scales[1:] != scales[:-1])
-        starts = np.zeros(changes.size + 1, dtype=np.int64)
-        starts[1:] = ticks[changes]
-        scales = scales[np.concatenate([[0], changes + 1])]
-        times = np.zeros(starts.size)
-        np.cumsum(scales[:-1] * np.diff(starts), out=times[1:])
-        return cls(starts, scales, times, float(ticks_per_quarter))
+        return cls(
+            *_tempo_changes(ticks, microseconds_per_quarter, ticks_per_quarter),
+            float(ticks_per_quarter),
+        )
 
     @classmethod
     def constant(cls, ticks_per_second: float) -> "TempoMap":
@@ -94,6 +85,11 @@ class TempoMap:
         """Tempo from each start on; float64 [tempos]."""
         return 60.0 / (self.seconds_per_tick * self.ticks_per_quarter)
 
+    @property
+    def columns(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """The three arrays, for compiled functions."""
+        return self.start_ticks, self.seconds_per_tick, self.start_s
+
     def seconds(self, ticks: NDArray[np.integer]) -> NDArray[np.float64]:
         """Return the time of each tick; float64 of the shape given."""
         if self.start_ticks.size == 1:
@@ -104,11 +100,31 @@ class TempoMap:
         return times
 
 
+@compiled
+def _tempo_changes(
+    ticks: NDArray[np.int64], microseconds: NDArray[np.int64], ticks_per_quarter: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return start, seconds per tick and time of each tempo."""
+    scale, n, first = 60.0 / (120.0 * ticks_per_quarter), 1, 0
+    while first < ticks.size and ticks[first] == 0:
+        scale = 60.0 / ((6e7 / microseconds[first]) * ticks_per_quarter)
+        first += 1
+    starts, scales = np.zeros(ticks.size + 1, np.int64), np.empty(ticks.size + 1)
+    times = np.zeros(ticks.size + 1)
+    scales[0] = scale
+    for event in range(first, ticks.size):
+        scale = 60.0 / ((6e7 / microseconds[event]) * ticks_per_quarter)
+        if scale != scales[n - 1]:
+            starts[n], scales[n] = ticks[event], scale
+            times[n] = times[n - 1] + scales[n - 1] * (starts[n] - starts[n - 1])
+            n += 1
+    return starts[:n].copy(), scales[:n].copy(), times[:n].copy()
+
+
 DEFAULT_BEND_SEMITONES = 2.0
 
-
-def _no_events() -> tuple[NDArray[np.float64], NDArray[np.int16]]:
-    return np.empty(0), np.empty(0, dtype=np.int16)
+# Shared by all instruments without controllers: nothing can be written to them.
+_NO_EVENTS = (np.empty(0), np.empty(0, dtype=np.int16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +153,9 @@ class Instrument:
     program: int
     is_drum: bool
     name: str = ""
-    pedal: tuple[NDArray[np.float64], NDArray[np.int16]] = field(default_factory=_no_events)
-    bends: tuple[NDArray[np.float64], NDArray[np.int16]] = field(default_factory=_no_events)
-    bend_ranges: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    pedal: tuple[NDArray[np.float64], NDArray[np.int16]] = _NO_EVENTS
+    bends: tuple[NDArray[np.float64], NDArray[np.int16]] = _NO_EVENTS
+    bend_ranges: NDArray[np.float64] = field(default_factory=lambda: _NO_EVENTS[0])
     end_time_s: float = 0.0
 
 

@@ -1,13 +1,11 @@
 """Harmony: notes grouped into onsets, and the chords that sound at each of them."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from tunesmith.midi.compiled import compiled
-from tunesmith.midi.features.histograms import Block, Floats, Ints, from_tonic, normalised
+from tunesmith.midi.features.histograms import PITCH_CLASS_OF, Floats, Ints
 
-__all__ = ["group_onsets", "harmony_blocks"]
+__all__ = ["HARMONY_BLOCKS", "group_onsets", "harmony_features"]
 
 CHORD_SPREAD_S = 0.035
 """Onsets at most this far apart belong to one chord."""
@@ -40,6 +38,17 @@ N_CLEAR_CHORDS = 10
 WIDEST_VERTICAL = 16
 """Semitones between neighbouring notes of a chord; wider intervals count as this one."""
 
+HARMONY_BLOCKS = {
+    "chord_type": N_CHORDS,
+    "chord_classes": 8,
+    "major_chord_degree": 12,
+    "minor_chord_degree": 12,
+    "root_motion": 12,
+    "harmony_summary": 3,
+    "chord_interval": WIDEST_VERTICAL + 1,
+}
+_CLASSES, _MAJOR, _MINOR, _MOTION, _SUMMARY, _VERTICAL = 20, 28, 40, 52, 64, 67
+
 
 def _chord_tables() -> tuple[Ints, Ints]:
     """Return type and root of every set of pitch classes, indexed by its 12-bit mask."""
@@ -54,6 +63,7 @@ def _chord_tables() -> tuple[Ints, Ints]:
 
 
 _CHORD_TYPE_OF, _CHORD_ROOT_OF = _chord_tables()
+_N_CLASSES_OF = np.array([mask.bit_count() for mask in range(4096)])
 
 
 @compiled
@@ -81,84 +91,74 @@ def group_onsets(onset_s: Floats, pitch: Ints, velocity: Ints) -> tuple[Ints, In
     return group, starts[:g].copy(), extremes[:, :g].copy()
 
 
-def harmony_blocks(
-    pitch: Ints,
-    offset_s: Floats,
-    group: Ints,
-    group_s: Floats,
-    *,
-    tonic: int,
-) -> Iterator[Block]:
-    """Chord types, roots and root motions of all notes that sound at each onset."""
-    types, sizes, roots, motion, vertical, summary = _chords(
-        pitch, group, _first_after(offset_s, group, group_s), group_s.size
-    )
-    yield "chord_type", normalised(types)
-    yield "chord_classes", normalised(sizes)
-    yield "major_chord_degree", from_tonic(normalised(roots[0] + roots[4]), tonic)
-    yield "minor_chord_degree", from_tonic(normalised(roots[1] + roots[5]), tonic)
-    yield "root_motion", normalised(motion)
-    yield "harmony_summary", summary
-    yield "chord_interval", normalised(vertical)
-
-
 @compiled
-def _first_after(offset_s: Floats, group: Ints, group_s: Floats) -> Ints:
-    """Return the first group at which each note has ended, by galloping and binary search."""
-    after = np.empty_like(group)
-    for i in range(group.size):
-        end_s = offset_s[i] - CHORD_SPREAD_S
-        low, high = group[i] + 1, group[i] + 2
-        while high < group_s.size and group_s[high] < end_s:
-            low, high = high, 2 * high - group[i]
-        high = min(high, group_s.size)
-        while low < high:
-            middle = (low + high) // 2
-            if group_s[middle] < end_s:
-                low = middle + 1
-            else:
-                high = middle
-        after[i] = low
-    return after
+def harmony_features(  # noqa: C901, PLR0917 - arguments that pass fast
+    pitch: Ints, offset_s: Floats, group: Ints, group_s: Floats, tonic: int, out: Floats
+) -> None:
+    """Count chord types, sizes, roots, root motions and intervals within chords.
 
-
-@compiled
-def _chords(
-    pitch: Ints, group: Ints, after: Ints, n_groups: int
-) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
-    """Count chord types, sizes, roots by type, root motions and intervals within chords."""
-    types, sizes, roots = np.zeros(N_CHORDS), np.zeros(8), np.zeros((N_CHORDS, 12))
-    motion, vertical, summary = np.zeros(12), np.zeros(WIDEST_VERTICAL + 1), np.zeros(3)
-    # For each onset and pitch class: notes that begin minus notes that end.
-    change = np.zeros((n_groups + 1, 12), np.int32)
+    A chord is all notes that sound at an onset; there are as many as groups.
+    """
+    n_groups = group_s.size
+    degree_of = np.empty(12, np.int64)
+    for c in range(12):
+        degree_of[c] = (c - tonic) % 12
+    # Notes that end before the onset of a group form a list.
+    ending, following = np.full(n_groups + 1, -1, np.int64), np.empty(pitch.size, np.int64)
     for i in range(pitch.size):
-        change[group[i], pitch[i] % 12] += 1
-        change[after[i], pitch[i] % 12] -= 1
+        after = _first_after(offset_s[i] - CHORD_SPREAD_S, group[i], group_s)
+        following[i] = ending[after]
+        ending[after] = i
         if i > 0 and group[i] == group[i - 1]:
-            vertical[min(abs(pitch[i] - pitch[i - 1]), WIDEST_VERTICAL)] += 1
-    sounding = np.zeros(12, np.int32)
-    before, clear_before, root_before, n_clear = -1, -1, -1, 0
+            out[_VERTICAL + min(abs(pitch[i] - pitch[i - 1]), WIDEST_VERTICAL)] += 1
+    sounding = np.zeros(12, np.int64)
+    mask, before, clear_before, root_before = 0, -1, -1, -1
+    n_clear, n_new_clear, n_changes, begun = 0, 0, 0, 0
     for g in range(n_groups):
-        mask, size = 0, 0
-        for c in range(12):
-            sounding[c] += change[g, c]
-            if sounding[c] > 0:
-                mask |= 1 << c
-                size += 1
+        while begun < pitch.size and group[begun] == g:
+            c = PITCH_CLASS_OF[pitch[begun]]
+            sounding[c] += 1
+            mask |= 1 << c
+            begun += 1
+        note = ending[g]
+        while note >= 0:
+            c = PITCH_CLASS_OF[pitch[note]]
+            sounding[c] -= 1
+            if sounding[c] == 0:
+                mask &= ~(1 << c)
+            note = following[note]
         kind, root = _CHORD_TYPE_OF[mask], _CHORD_ROOT_OF[mask]
-        types[kind] += 1
-        sizes[min(size, 7)] += 1
-        roots[kind, root] += 1
-        summary[2] += before not in (-1, mask)
+        out[kind] += 1
+        out[_CLASSES + min(_N_CLASSES_OF[mask], 7)] += 1
+        if kind in (0, 4):
+            out[_MAJOR + degree_of[root]] += 1
+        elif kind in (1, 5):
+            out[_MINOR + degree_of[root]] += 1
+        n_changes += before not in (-1, mask)
         before = mask
         if kind < N_CLEAR_CHORDS:
             n_clear += 1
             if mask != clear_before:
-                summary[1] += 1
+                n_new_clear += 1
                 if root_before >= 0:
-                    motion[(root - root_before) % 12] += 1
+                    out[_MOTION + (root - root_before) % 12] += 1
                 root_before, clear_before = root, mask
-    summary[0] = n_clear / n_groups
-    summary[1] /= max(1, n_clear)
-    summary[2] /= max(1, n_groups - 1)
-    return types, sizes, roots, motion, vertical, summary
+    out[_SUMMARY] = n_clear / n_groups
+    out[_SUMMARY + 1] = n_new_clear / max(1, n_clear)
+    out[_SUMMARY + 2] = n_changes / max(1, n_groups - 1)
+
+
+@compiled
+def _first_after(end_s: float, own: int, group_s: Floats) -> int:
+    """Return the first group after a note's own that begins at its end, by galloping search."""
+    low, high = own + 1, own + 2
+    while high < group_s.size and group_s[high] < end_s:
+        low, high = high, 2 * high - own
+    high = min(high, group_s.size)
+    while low < high:
+        middle = (low + high) // 2
+        if group_s[middle] < end_s:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -5,25 +5,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "EPSILON",
-    "N_VALUES",
-    "PITCH_CLASS_OF",
-    "Block",
-    "Floats",
-    "Ints",
-    "bin_matrix",
-    "count_summary",
-    "entropy",
-    "from_tonic",
-    "normalised",
-    "weighted",
-]
+from tunesmith.midi.compiled import compiled
+
+__all__ = ["EPSILON", "N_VALUES", "PITCH_CLASS_OF", "Floats", "Ints", "count_summary", "finish"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Block = tuple[str, Floats]
-"""A block of features: its name and its values."""
 
 EPSILON = 1e-9
 
@@ -34,46 +21,37 @@ instead of from the notes a second time."""
 PITCH_CLASS_OF = np.arange(N_VALUES) % 12
 
 
-def bin_matrix(kinds: Ints, n_kinds: int) -> Floats:
-    """Return the matrix that sums the bins of a histogram by kind; [kinds, bins]."""
-    matrix: Floats = (np.arange(n_kinds)[:, None] == kinds).astype(np.float64)
-    return matrix
+@compiled
+def count_summary(counts: Ints, out: Floats) -> None:
+    """Write mean, deviation, minimum, quartiles and maximum of integers, given their counts."""
+    n, total, squares = 0, 0, 0
+    for value in range(counts.size):
+        n += counts[value]
+        total += counts[value] * value
+        squares += counts[value] * value * value
+    out[0] = total / n
+    out[1] = math.sqrt(n * squares - total * total) / n
+    until, share = 0, 0
+    for value in range(counts.size):
+        until += counts[value]
+        while share <= 4 and until > share * (n - 1) // 4:
+            out[2 + share] = value
+            share += 1
 
 
-def count_summary(counts: Ints) -> Floats:
-    """Mean, deviation, minimum, quartiles and maximum of integers, given the count of each."""
-    until = np.cumsum(counts)
-    n = int(until[-1])
-    values = np.arange(counts.size)
-    total, squares = int(counts.dot(values)), int(counts.dot(values * values))
-    at = [share * (n - 1) // 4 for share in range(5)]
-    return np.array(
-        [
-            total / n,
-            math.sqrt(n * squares - total * total) / n,
-            *until.searchsorted(at, side="right").tolist(),
-        ]
-    )
+@compiled
+def finish(blocks: Floats, starts: Ints, vector: NDArray[np.float32]) -> None:
+    """Turn counts into shares of the total of their block, and copy all blocks.
 
-
-def from_tonic(by_class: Floats, tonic: int) -> Floats:
-    """Rotate a histogram of pitch classes into one of scale degrees."""
-    return np.concatenate([by_class[tonic:], by_class[:tonic]])
-
-
-def weighted(values: Ints, weights: Floats, bins: int) -> Floats:
-    """Histogram of integers, each counted by its weight; [bins]."""
-    return np.bincount(values, weights=weights, minlength=bins).astype(np.float64, copy=False)
-
-
-def normalised(counts: Floats | Ints) -> Floats:
-    """Shares of the total; all zeros where the total is 0."""
-    shares: Floats = counts / (np.add.reduce(counts) or 1)
-    return shares
-
-
-def entropy(weights: Floats) -> float:
-    """Shannon entropy of a histogram, in bits."""
-    positive = weights[weights > 0]
-    shares = positive / np.add.reduce(weights)
-    return float(-shares.dot(np.log2(shares)))
+    `starts` has the first and the last index, exclusive, of each block of counts; [2, blocks].
+    A block without counts stays zero.
+    """
+    for block in range(starts.shape[1]):
+        total = 0.0
+        for i in range(starts[0, block], starts[1, block]):
+            total += blocks[i]
+        if total != 0:
+            for i in range(starts[0, block], starts[1, block]):
+                blocks[i] /= total
+    for i in range(blocks.size):
+        vector[i] = blocks[i]

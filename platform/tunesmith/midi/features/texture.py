@@ -1,39 +1,34 @@
 """Texture and dynamics: how many notes sound together, and how loud they are."""
 
 import math
-from collections.abc import Iterator
-
-import numpy as np
 
 from tunesmith.midi.compiled import compiled
-from tunesmith.midi.features.histograms import (
-    N_VALUES,
-    Block,
-    Floats,
-    Ints,
-    count_summary,
-    normalised,
-)
+from tunesmith.midi.features.histograms import Floats, Ints
 
-__all__ = ["dynamics_blocks", "texture_blocks"]
+__all__ = ["DYNAMICS_BLOCKS", "TEXTURE_BLOCKS", "dynamics_features", "texture_features"]
 
 N_LEVELS = 10
 """Levels of polyphony: silence, one note, ..., nine or more."""
 
 
-def texture_blocks(pitch: Ints, onset_s: Floats, offset_s: Floats, starts: Ints) -> Iterator[Block]:
-    """Numbers of notes that begin and sound together, and the spread of their pitches."""
-    sizes, summary = _spread(pitch, starts)
-    yield "chord_size", normalised(sizes)
-    yield "polyphony", normalised(_time_by_level(np.sort(onset_s), np.sort(offset_s)))
-    yield "texture_summary", summary
+TEXTURE_BLOCKS = {"chord_size": 8, "polyphony": N_LEVELS, "texture_summary": 6}
+_POLYPHONY, _SUMMARY = 8, 18
+
+DYNAMICS_BLOCKS = {"velocity_summary": 7, "dynamics_summary": 3}
+_DYNAMICS = 7
 
 
 @compiled
-def _spread(pitch: Ints, starts: Ints) -> tuple[Floats, Floats]:
-    """Count chord sizes, and measure the variation of sizes, centres and pitches around them."""
+def texture_features(
+    pitch: Ints, onsets_s: Floats, offsets_s: Floats, starts: Ints, out: Floats
+) -> None:
+    """Count the notes of each onset, and measure time by polyphony and the spread of pitches.
+
+    Both times are sorted, each by itself.
+    """
+    _time_by_level(onsets_s, offsets_s, out[_POLYPHONY:_SUMMARY])
+    summary = out[_SUMMARY:]
     n, n_groups = pitch.size, starts.size
-    sizes, summary = np.zeros(8), np.zeros(6)
     squares_size, total_centre, squares_centre, n_same, moved, inside = 0, 0.0, 0.0, 0, 0.0, 0.0
     size_before, centre_before = 0, 0.0
     first_centre = 0.0
@@ -44,7 +39,7 @@ def _spread(pitch: Ints, starts: Ints) -> tuple[Floats, Floats]:
             total += pitch[i]
             squares += pitch[i] * pitch[i]
         centre = total / size
-        sizes[min(size, 8) - 1] += 1
+        out[min(size, 8) - 1] += 1
         squares_size += size * size
         inside += (size * squares - total * total) / size
         if g == 0:
@@ -63,13 +58,11 @@ def _spread(pitch: Ints, starts: Ints) -> tuple[Floats, Floats]:
     summary[3] = math.sqrt(max(0.0, spread))
     summary[4] = moved / max(1, n_groups - 1)
     summary[5] = math.sqrt(inside / n)
-    return sizes, summary
 
 
 @compiled
-def _time_by_level(onsets_s: Floats, offsets_s: Floats) -> Floats:
-    """Time spent at each level of polyphony, the last one open-ended; both inputs sorted."""
-    time = np.zeros(N_LEVELS)
+def _time_by_level(onsets_s: Floats, offsets_s: Floats, time: Floats) -> None:
+    """Add up the time spent at each level of polyphony, the last one open-ended."""
     n, on, off, level = onsets_s.size, 0, 0, 0
     now = onsets_s[0]
     while off < n:
@@ -83,36 +76,33 @@ def _time_by_level(onsets_s: Floats, offsets_s: Floats) -> Floats:
         else:
             level -= 1
             off += 1
-    return time
-
-
-def dynamics_blocks(velocity: Ints, loudest: Ints, pitch: Ints) -> Iterator[Block]:
-    """Loudness, its variation, and its correlation with pitch."""
-    counts, summary = _loudness(velocity, loudest, pitch)
-    yield "velocity_summary", count_summary(counts)
-    yield "dynamics_summary", summary
 
 
 @compiled
-def _loudness(velocity: Ints, loudest: Ints, pitch: Ints) -> tuple[Ints, Floats]:
-    """Count velocities, and measure change from onset to onset and covariance with pitch."""
-    counts, summary = np.zeros(N_VALUES, np.int64), np.zeros(3)
+def dynamics_features(
+    velocity: Ints, loudest: Ints, pitch: Ints, velocities: Ints, out: Floats
+) -> None:
+    """Measure change of loudness from onset to onset, and its correlation with pitch.
+
+    Counts the velocities into `velocities`; their summary is left to `count_summary`.
+    """
     # Integers: the differences are exact.
     n, total, squares, total_pitch, squares_pitch, product = velocity.size, 0, 0, 0, 0, 0
     for i in range(n):
-        counts[velocity[i]] += 1
+        velocities[velocity[i]] += 1
         total += velocity[i]
         squares += velocity[i] * velocity[i]
         total_pitch += pitch[i]
         squares_pitch += pitch[i] * pitch[i]
         product += velocity[i] * pitch[i]
+    changes, n_changes = 0, 0
     for g in range(1, loudest.size):
         change = abs(loudest[g] - loudest[g - 1])
-        summary[0] += change
-        summary[1] += change != 0
-    summary[0] /= max(1, loudest.size - 1)
-    summary[1] /= max(1, loudest.size - 1)
+        changes += change
+        n_changes += change != 0
     std = math.sqrt(n * squares - total * total) / n
     std_pitch = math.sqrt(n * squares_pitch - total_pitch * total_pitch) / n
-    summary[2] = (n * product - total * total_pitch) / (n * n) / (std * std_pitch + 1.0)
-    return counts, summary
+    out[_DYNAMICS] = changes / max(1, loudest.size - 1)
+    out[_DYNAMICS + 1] = n_changes / max(1, loudest.size - 1)
+    covariance = (n * product - total * total_pitch) / (n * n)
+    out[_DYNAMICS + 2] = covariance / (std * std_pitch + 1.0)
