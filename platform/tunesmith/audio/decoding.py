@@ -20,6 +20,12 @@ _HEADER_BYTES = 1_000_000
 """Bytes in which the header of an MP3 file is looked for, behind its pictures."""
 _MOST_CHANNELS = 32
 _MOST_RATE = 768_000
+_OPTIONS = {
+    # FFmpeg also takes lists of other files, and descriptions of streams for which it opens ports,
+    # by what they hold: a file that begins like a recording may be one of those.
+    "format_whitelist": "aac,aiff,flac,matroska,mov,mp3,ogg,wav,webm",
+    "protocol_whitelist": "none",
+}
 
 Samples = NDArray[np.float32]
 
@@ -74,7 +80,9 @@ class Sound:
         import soxr
 
         try:
-            container = av.open(io.BytesIO(self.data), mode="r", metadata_errors="ignore")
+            container = av.open(
+                io.BytesIO(self.data), mode="r", metadata_errors="ignore", options=_OPTIONS
+            )
         except (av.FFmpegError, ValueError) as error:
             raise self._unreadable(error) from error
         with container:
