@@ -9,7 +9,6 @@ from typing import Any
 from starlette.requests import Request
 
 from tunesmith.artifacts.preparation import ImagePreparation, Preparation
-from tunesmith.audio import is_recording
 from tunesmith.errors import InputError
 from tunesmith.inference.images import decoding_effort
 from tunesmith.inference.items import Item, decode, decode_row
@@ -23,6 +22,8 @@ from tunesmith.serving.http.music import (
     largest_file,
     largest_form,
     music_limits,
+    takes_long,
+    within,
 )
 from tunesmith.serving.http.problems import ProblemError, problem_of
 from tunesmith.serving.http.receiving import UTF_8, Receiver, charset_of
@@ -98,15 +99,15 @@ class Reading:
 
     @property
     def takes_long(self) -> bool:
-        """True if a recording is among the items, which is transcribed for seconds.
+        """True if a recording or a score is among the items, which may take seconds.
 
         Of a form the parts have to be found first, which belongs in a worker thread.
         """
         if self._preparation.kind != "midi":
             return False
         if self._kind == FORM:
-            return any(map(is_recording, self._files()))
-        return is_recording(self._body)
+            return any(map(takes_long, self._files()))
+        return takes_long(self._body)
 
     @property
     def is_form(self) -> bool:
@@ -174,8 +175,13 @@ def decode_item(
     ProblemError
         Saying what is wrong with it, or ``deadline``.
     """
+    music = given if preparation.kind == "midi" else None
     try:
-        item = decode(given, preparation, music_limits(limits), deadline.check)
+        item = within(
+            deadline,
+            music,
+            lambda: decode(given, preparation, music_limits(limits), deadline.check),
+        )
     except InputError as error:
         raise problem_of(error) from error
     if isinstance(item, str) and len(item) > limits.text_characters:

@@ -6,14 +6,13 @@ import threading
 from typing import Any
 
 from tunesmith.artifacts.preparation import Preparation
-from tunesmith.audio import is_recording
 from tunesmith.inference.items import Item
 from tunesmith.inference.pieces import Piece
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.bodies import Part, parse_multipart
 from tunesmith.serving.http.decoding import FORM, MEDIA_TYPES, decode_item, decode_text, parse_json
-from tunesmith.serving.http.music import check_size, read_music_file
+from tunesmith.serving.http.music import check_size, read_music_file, takes_long
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.settings import LimitSettings
 
@@ -80,8 +79,8 @@ class Decoder:
 
     @property
     def takes_long(self) -> bool:
-        """True if the item is a recording."""
-        return isinstance(self._given, bytes) and is_recording(self._given)
+        """True if the item is a recording or a score."""
+        return isinstance(self._given, bytes) and takes_long(self._given)
 
     def __call__(self, preparation: Preparation) -> Item:
         """Return the item.

@@ -1,10 +1,12 @@
 """Files of music in request bodies: their media types, sizes and decoding."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from tunesmith.audio import is_recording
 from tunesmith.errors import InputError
 from tunesmith.inference.pieces import Piece, read_piece
+from tunesmith.midi.notation import is_notation
 from tunesmith.midi.reading import Limits
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http.problems import problem_of
@@ -18,6 +20,8 @@ __all__ = [
     "largest_form",
     "music_limits",
     "read_music_file",
+    "takes_long",
+    "within",
 ]
 
 MUSIC_TYPES = (
@@ -51,6 +55,23 @@ MUSIC_TYPES = (
 )
 
 
+T = TypeVar("T")
+
+
+def takes_long(data: bytes) -> bool:
+    """Return whether a file may take seconds: a recording, or a written score."""
+    return is_recording(data) or is_notation(data)
+
+
+def within(deadline: Deadline, data: object, read: Callable[[], T]) -> T:
+    """Read an item; a score is given up at the deadline, and others look at it themselves.
+
+    music21 reads a few hundred notes a second.
+    """
+    is_score = isinstance(data, bytes) and is_notation(data)
+    return deadline.bound(read) if is_score else read()
+
+
 def read_music_file(data: bytes, limits: LimitSettings, deadline: Deadline) -> Piece:
     """Return a decoded file of music.
 
@@ -60,7 +81,9 @@ def read_music_file(data: bytes, limits: LimitSettings, deadline: Deadline) -> P
         Saying what is wrong with it, or ``deadline``.
     """
     try:
-        return read_piece(data, music_limits(limits), deadline.check)
+        return within(
+            deadline, data, lambda: read_piece(data, music_limits(limits), deadline.check)
+        )
     except InputError as error:
         raise problem_of(error) from error
 

@@ -6,13 +6,17 @@ that a recording is transcribed once.
 
 from fastapi import FastAPI, Request, Response
 
-from tunesmith.audio import is_recording
 from tunesmith.inference.pieces import Piece
 from tunesmith.serving.answers import Body
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.bodies import media_type
 from tunesmith.serving.http.headers import DeadlineHeader, deadline_of
-from tunesmith.serving.http.music import MUSIC_TYPES, largest_file, read_music_file
+from tunesmith.serving.http.music import (
+    MUSIC_TYPES,
+    largest_file,
+    read_music_file,
+    takes_long,
+)
 from tunesmith.serving.http.openapi import MUSIC_PROBLEMS, NOTES_BODY
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.http.responses import JsonResponse
@@ -48,7 +52,7 @@ def add_notes(api: FastAPI, service: Service) -> None:
             return _notes(read_music_file(data, limits, deadline))
 
         with service.admission.enter():
-            if is_recording(data):
+            if takes_long(data):
                 body = await service.listen(read, deadline)
             else:
                 body = await service.in_thread(read)
