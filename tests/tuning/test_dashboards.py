@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests import records
+from tests.serving.test_champions import wait_until
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, UsageError
-from tunesmith.tuning import dashboards
+from tunesmith.tuning import dashboards, studies
 from tunesmith.tuning.dashboards import OtherPages, Watched, open_pages, others, watched
 
 
@@ -88,19 +89,31 @@ def test_mlflow_is_a_command_where_it_is_a_file(store: Store) -> None:
 def test_a_study_is_read_by_the_dashboard_while_it_grows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tunesmith.tuning.studies import open_study
-
     monkeypatch.setattr(dashboards.importlib.util, "find_spec", lambda name: None)
-    study = open_study(tmp_path / "study.journal", "noise/r1")
+    study = studies.open_study(tmp_path / "study.journal", "noise/r1")
     pages, notes = open_pages([Watched("noise", "r1", True, tmp_path)])
     try:
         (page,) = pages
         assert "TensorBoard is not installed" in notes[0]
         for value in (0.25, 0.5):
             study.tell(study.ask(), value)
-            with urllib.request.urlopen(f"{page.url}/api/studies/0", timeout=20) as answer:  # noqa: S310
-                assert f'"values": [{value}]' in answer.read().decode()
+            wait_until(lambda value=value: f'"values": [{value}]' in read(page.url))
+        journal = (tmp_path / "study.journal").read_bytes()
+        # It does whatever anyone asks, but with a copy.
+        delete = urllib.request.Request(f"{page.url}/api/studies/0", method="DELETE")  # noqa: S310
+        with urllib.request.urlopen(delete, timeout=20) as answer:  # noqa: S310
+            assert answer.status == 204
+        assert (tmp_path / "study.journal").read_bytes() == journal
+        assert len(studies.trial_states(tmp_path / "study.journal", "noise/r1")) == 2
+        copy = page.journal.path
+        assert copy.exists()
     finally:
         for page in pages:
             page.close()
     assert page.process.poll() is not None
+    assert not copy.parent.exists()
+
+
+def read(url: str) -> str:
+    with urllib.request.urlopen(f"{url}/api/studies/0", timeout=20) as answer:  # noqa: S310
+        return str(answer.read().decode())

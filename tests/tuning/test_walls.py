@@ -13,10 +13,11 @@ PREFIX = "tunesmith.tuning."
 # above; nothing imports upwards, so a circle cannot be.
 FLOORS: tuple[dict[str, set[str]], ...] = (
     {"adapters": set(), "scoring": set(), "space": set(), "studies": set(), "trial_data": set(),
-     "requests": set(), "dashboards": set(), "leaderboard": set(), "display": set(),
+     "requests": set(), "journal_copy": set(), "leaderboard": set(), "display": set(),
      "failures": set(), "staged_copy": set()},
-    {"capacity": {"adapters"}, "run_artifact": {"space"}, "sampler": {"space"},
-     "ensemble": {"scoring"}, "trial": {"scoring", "trial_data"}, "open_set": {"trial_data"}},
+    {"capacity": {"adapters"}, "dashboards": {"journal_copy"}, "run_artifact": {"space"},
+     "sampler": {"space"}, "ensemble": {"scoring"}, "trial": {"scoring", "trial_data"},
+     "open_set": {"trial_data"}},
     {"optuna_search": {"adapters", "sampler", "space", "studies", "trial"},
      "scheduler": {"capacity", "failures", "trial"}, "progress": {"display", "failures", "trial"},
      "tensorboard": {"trial"}, "refit": {"trial", "trial_data"},

@@ -23,6 +23,7 @@ from tunesmith.artifacts.runs import latest_run_id
 from tunesmith.artifacts.searches import ClusterRecord, unfinished_plans
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, UsageError
+from tunesmith.tuning.journal_copy import JournalCopy
 
 __all__ = ["OtherPages", "Page", "Watched", "open_pages", "others", "watched"]
 
@@ -66,12 +67,15 @@ class Page:
         What starts it.
     process
         It.
+    journal
+        The copy that it reads, None where it reads files that it cannot change.
     """
 
     name: str
     url: str
     command: Sequence[str]
     process: subprocess.Popen[bytes]
+    journal: JournalCopy | None = None
 
     def close(self) -> None:
         """End the tool."""
@@ -80,6 +84,8 @@ class Page:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             self.process.kill()
+        if self.journal is not None:
+            self.journal.close()
 
 
 def watched(store: Store, tasks: Sequence[str] = ()) -> list[Watched]:
@@ -161,9 +167,10 @@ def open_pages(runs: Sequence[Watched]) -> tuple[list[Page], list[str]]:
     else:
         for run in runs:
             port = _free_port(_OPTUNA_PORT)
-            where = ["--port", str(port), str(run.folder / layout.STUDY)]
+            journal = JournalCopy(run.folder / layout.STUDY)
+            where = ["--port", str(port), str(journal.path)]
             command = [tool, "--quiet", "--host", _LOOPBACK, *where]
-            pages.append(_start(f"Optuna {run.task}", command, port))
+            pages.append(_start(f"Optuna {run.task}", command, port, journal))
     if not pages:
         raise UsageError(" ".join(notes))
     for page in [page for page in pages if not _answers(page)]:
@@ -225,11 +232,13 @@ def _missing(name: str) -> str:
     return f"{name} is not installed. Install it: pip install 'tunesmith[watch]'."
 
 
-def _start(name: str, command: Sequence[str], port: int) -> Page:
+def _start(
+    name: str, command: Sequence[str], port: int, journal: JournalCopy | None = None
+) -> Page:
     process = subprocess.Popen(  # noqa: S603 (a list of our own, no shell)
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    return Page(name, f"http://{_LOOPBACK}:{port}", command, process)
+    return Page(name, f"http://{_LOOPBACK}:{port}", command, process, journal)
 
 
 def _answers(page: Page) -> bool:
