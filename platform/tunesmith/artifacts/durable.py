@@ -14,9 +14,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = [
+    "append_line",
     "create_file",
     "held",
-    "lock_name", "locked", "make_folder", "sync_file", "sync_folder", "sync_tree",
+    "lock_name",
+    "locked",
+    "make_folder",
+    "sync_file",
+    "sync_folder",
+    "sync_tree",
     "write_file",
 ]  # fmt: skip
 
@@ -69,6 +75,17 @@ def write_file(path: Path, data: bytes) -> None:
     with _written_beside(path, data) as temporary:
         temporary.replace(path)
     sync_folder(path.parent)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a file, which is created; both outlive a power cut."""
+    is_new = not path.exists()
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        sync_folder(path.parent)
 
 
 def create_file(path: Path, data: bytes) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from ray.tune import Callback, Stopper
 
 from tunesmith.artifacts import layout
+from tunesmith.artifacts.durable import append_line, write_file
 from tunesmith.artifacts.searches import TrialResult
 from tunesmith.tuning.display import Display, Lines, Standing
 from tunesmith.tuning.failures import cause_in
@@ -242,15 +242,13 @@ class Watch(Callback):
         """Keep a result."""
         del iteration, info
         task, latest = trial.config["task"], result_of(trial, result)
-        with self._history[task].open("a", encoding="utf-8") as file:
-            file.write(json.dumps(latest.row()) + "\n")
-            file.flush()
-            # Optuna syncs its journal: a trial must not have ended there without a result here.
-            os.fsync(file.fileno())
+        history = self._history[task]
+        # Optuna syncs its journal: no trial may have ended there without its result and its answers
+        # here, whenever the power is cut.
         if ANSWERS in result:
-            kept = self._history[task].with_name(layout.ANSWERS)
-            kept.mkdir(exist_ok=True)
-            (kept / str(latest.trial)).write_text(result[ANSWERS], encoding="ascii")
+            kept = history.with_name(layout.ANSWERS) / str(latest.trial)
+            write_file(kept, result[ANSWERS].encode("ascii"))
+        append_line(history, json.dumps(latest.row()))
         self._progress[task].saw(latest)
         self._show(task, trials)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from tunesmith.artifacts import layout
+from tunesmith.artifacts.durable import write_file
 from tunesmith.artifacts.owners import Ownership
 from tunesmith.artifacts.pointers import forget
 from tunesmith.artifacts.runs import name_latest_run
@@ -210,9 +211,7 @@ def _copy_run(store: Store, task: str, run_id: str, folder: Path) -> None:
     answers = [(layout.ANSWERS, name) for name in kept]
     # The study comes last: where it stands, all of the rest does.
     for file in [(layout.HISTORY,), *answers, (layout.STUDY,)]:
-        target = folder.joinpath(*file)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(store.read_bytes(*layout.run(task, run_id, *file)))
+        write_file(folder.joinpath(*file), store.read_bytes(*layout.run(task, run_id, *file)))
 
 
 def _study_search(

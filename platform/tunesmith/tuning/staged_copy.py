@@ -71,7 +71,8 @@ def push_copy(staging: Staging, folder: Path, copied: dict[str, bytes | float]) 
         When the store cannot be written.
     """
     study, history = _content(folder / layout.STUDY), _content(folder / layout.HISTORY)
-    for path in sorted((folder / layout.ANSWERS).glob("*")):
+    # A hidden file is one that is being written.
+    for path in sorted((folder / layout.ANSWERS).glob("[!.]*")):
         changed = path.stat().st_mtime
         if copied.get(path.name) != changed:
             staging.write_bytes(path.read_bytes(), layout.ANSWERS, path.name)
