@@ -41,7 +41,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _carrying(*variables: str) -> list[int]:
+def carrying(*variables: str) -> list[int]:
     """Return the processes that were started with all these ``NAME=VALUE``."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
@@ -131,7 +131,7 @@ class Nodes:
 
     def pids(self, name: str) -> list[int]:
         """Return the processes of a node: what it started, and nobody else's."""
-        return _carrying(f"HOME={self.environment['HOME']}", f"{_MARK}={name}")
+        return carrying(f"HOME={self.environment['HOME']}", f"{_MARK}={name}")
 
     def alive(self) -> list[dict[str, Any]]:
         """Return what the head says of nodes that it believes alive; none while it is away."""
@@ -199,5 +199,5 @@ class Nodes:
                 process.wait(_END_S)
             process.kill()
             process.wait()
-        _kill(_carrying(f"HOME={self.environment['HOME']}"))
+        _kill(carrying(f"HOME={self.environment['HOME']}"))
         shutil.rmtree(self.folder, ignore_errors=True)
