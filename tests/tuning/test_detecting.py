@@ -33,12 +33,20 @@ def in_time(sessions: list[Any], own: dict[str, Counted], deadline: float | None
     return DetectorsInTime(sessions, cast("dict[str, Detecting]", own), deadline)
 
 
-def test_a_detector_begins_with_the_last_trial_of_its_task() -> None:
+def trials(*states: str) -> list[Any]:
+    return [SimpleNamespace(status=state) for state in states]
+
+
+def test_a_detector_begins_where_the_last_trials_of_its_task_leave_a_slot() -> None:
     own = detectors("digits", "emotion")
     sessions = [session("digits", is_exhausted=True), session("emotion", is_exhausted=False)]
+    callback = in_time(sessions, own, None)
 
-    in_time(sessions, own, None).on_step_end(1, [])
+    callback.on_step_end(1, trials("RUNNING", "RUNNING"))
+    while_full = own["digits"].begun
+    callback.on_step_end(2, trials("RUNNING", "TERMINATED"))
 
+    assert while_full == 0
     assert {name: each.begun for name, each in own.items()} == {"digits": 1, "emotion": 0}
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 import ray
 from ray import tune
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.tune.experiment import Trial
 
 from tunesmith.artifacts.runs import RunRecord
 from tunesmith.datasets.others import Others
@@ -93,7 +94,7 @@ class Detecting:
 
 
 class DetectorsInTime(tune.Callback):
-    """Begins each task's detector once the last of its trials runs, or half the budget is over.
+    """Begins each task's detector once no trial waits for a slot, or half the budget is over.
 
     Earlier it would take a core from the trials; later it might not end within the budget.
 
@@ -118,6 +119,7 @@ class DetectorsInTime(tune.Callback):
         now = time.monotonic()
         left_s = math.inf if deadline is None else max(deadline - now, 0.0)
         self._latest = now + _SHARE_OF_BUDGET * left_s
+        self._most_running = 0
 
     def __getstate__(self) -> dict[str, object]:
         """Leave nothing for Ray Tune to save."""
@@ -125,8 +127,11 @@ class DetectorsInTime(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Begin the detectors that are due."""
-        del iteration, trials, info
+        del iteration, info
+        running = sum(trial.status == Trial.RUNNING for trial in trials)
+        self._most_running = max(self._most_running, running)
         is_late = time.monotonic() >= self._latest
+        has_room = running < self._most_running
         for session in self._sessions:
-            if is_late or session.search.is_exhausted:
+            if is_late or (has_room and session.search.is_exhausted):
                 self._detectors[session.task.name].begin()
