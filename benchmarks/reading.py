@@ -8,6 +8,7 @@ several rounds, in milliseconds, in one process.
 
 import timeit
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,9 @@ def main(corpus: Path, lengths: str, seconds: float) -> None:
     click.echo("|---|---|---|---|---|")
     for n_notes, data in nearest(members(corpus), tuple(map(int, lengths.split(",")))):
         notes = read_score(data).notes
-        read = milliseconds(lambda data=data: read_score(data), seconds)
-        features = milliseconds(lambda notes=notes: musical_features(notes), seconds)
-        parse = milliseconds(lambda data=data: symusic.Score.from_midi(data), seconds)
+        read = milliseconds(partial(read_score, data), seconds)
+        features = milliseconds(partial(musical_features, notes), seconds)
+        parse = milliseconds(partial(symusic.Score.from_midi, data), seconds)
         row = (f"{value:.3f}" for value in (read, features, read + features, parse))
         click.echo(f"| {n_notes:,} | {' | '.join(row)} |")
 
