@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -168,6 +169,36 @@ def test_a_head_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert half.startswith(b"HTTP/1.1 408 ")
     assert second.startswith(b"HTTP/1.1 204 ")
     assert b"HTTP/1.1 408 " in second
+
+
+def test_a_head_that_is_too_large_is_cut() -> None:
+    """Nobody's key is known before the head ends, so it must cost little."""
+    port = free_port()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def ask(head: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with suppress(ConnectionError):
+            writer.write(head)
+            await writer.drain()
+        answer = await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
+        return answer
+
+    async def run() -> list[bytes]:
+        begin = b"GET / HTTP/1.1\r\nHost: x\r\n"
+        many = b"".join(b"X-%d: 1\r\n" % number for number in range(1000))
+        heads = (begin, begin + b"X: " + b"a" * 50_000 + b"\r\n", begin + many)
+        async with listening(app, port):
+            answers = [await ask(head + b"\r\n") for head in heads]
+            # Without an end: it is not waited for.
+            return [*answers, await ask(begin + b"X: " + b"a" * 400_000)]
+
+    statuses = [int(line.split()[1]) for line in asyncio.run(run())]
+    assert statuses == [204, 204, 431, 431]
 
 
 @pytest.fixture

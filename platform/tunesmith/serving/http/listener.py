@@ -30,7 +30,14 @@ KEEP_ALIVE_S = 75
 SHUTDOWN_S = 20
 # A request's head has to be there by then, as the first request of a connection.
 HEAD_S = 20
+# A head may be so long, and have so many lines: before it ends nobody's key is known.
+HEAD_BYTES = 65_536
+MOST_HEADERS = 200
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+)
 _LOOK_S = 0.01
 
 
@@ -38,15 +45,23 @@ class HurriedProtocol(HttpToolsProtocol):
     """uvicorn's protocol, which gives up on a connection whose request does not begin in time.
 
     uvicorn itself has a time for idle connections after an answer, none for the first request and
-    none for a head that comes byte by byte.
+    none for a head that comes byte by byte. A head of any size it keeps in memory.
     """
 
     _hurry: asyncio.TimerHandle | None = None
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
         self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Give up on a head that is too large."""
+        super().data_received(data)
+        self._head_bytes = self._head_bytes + len(data) if self._hurry is not None else 0
+        if self._head_bytes > HEAD_BYTES:
+            self._refuse_head()
 
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of the head."""
@@ -57,12 +72,27 @@ class HurriedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Stop waiting: the head is there."""
         self._stop_waiting()
+        if len(self.headers) > MOST_HEADERS:
+            self._refuse_head()
+            # The parser ends with the connection.
+            message = "too many headers"
+            raise ValueError(message)
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting: there is nothing to wait for."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; a head that was refused already is not refused again."""
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    def _refuse_head(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
 
     def _wait(self) -> None:
         self._hurry = self.loop.call_later(HEAD_S, self._give_up)
