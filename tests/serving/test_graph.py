@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import io
+import struct
 import time
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -188,6 +190,26 @@ def test_damaged_and_foreign_pictures(full: TestClient) -> None:
     assert problem_of(full.post("/v1/mnist", content=b"GIF89a..", headers=kind))[0] == 415
     wide = png(np.zeros((1, 4_000_001), dtype=np.uint8))
     assert problem_of(full.post("/v1/mnist", content=wide, headers=kind)) == (413, "too-large")
+
+
+@pytest.mark.parametrize("form", ["one", "list"])
+def test_a_picture_that_pillow_itself_takes_for_an_attack(full: TestClient, form: str) -> None:
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0),
+        b"IDAT": zlib.compress(bytes(10)),
+        b"IEND": b"",
+    }
+    bomb = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
+    if form == "one":
+        answer = full.post("/v1/mnist", content=bomb, headers={"Content-Type": "image/png"})
+        assert problem_of(answer) == (413, "too-large")
+    else:
+        answer = full.post("/v1/mnist", files=[("file", ("a.png", bomb))] * 2)
+        problems = [item["problem"]["type"] for item in answer.json()["answers"]]
+        assert problems == ["/problems/too-large"] * 2
 
 
 def test_the_pictures_of_one_request_have_a_budget_together(full: TestClient) -> None:

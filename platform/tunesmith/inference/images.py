@@ -3,13 +3,16 @@
 import io
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tunesmith.artifacts.preparation import ImagePreparation
 from tunesmith.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = ["Pixels", "decoding_effort", "image_rows", "read_picture", "read_pixels"]
 
@@ -106,7 +109,7 @@ def read_picture(body: bytes, preparation: ImagePreparation) -> Pixels:
     InputError
         ``not-picture``, ``too-large`` above the most pixels of its format, or ``damaged``.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     kind = _format(body)
     if kind is None:
@@ -114,9 +117,7 @@ def read_picture(body: bytes, preparation: ImagePreparation) -> Pixels:
         raise InputError(message, "not-picture")
     try:
         with Image.open(io.BytesIO(body), formats=[kind]) as opened:
-            if math.prod(opened.size) > _MOST_PIXELS[kind]:
-                message = f"The picture has more than {_MOST_PIXELS[kind]:,} pixels."
-                raise InputError(message, "too-large")
+            _check_size(opened, kind)
             # Of a photograph no more is decoded than is needed, at an eighth of its size or above.
             opened.draft("L", (LONGEST_SIDE, LONGEST_SIDE))
             picture = ImageOps.exif_transpose(opened)
@@ -126,7 +127,12 @@ def read_picture(body: bytes, preparation: ImagePreparation) -> Pixels:
                 grey = flat.convert("L")
             else:
                 grey = picture.convert("L")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
+    except InputError:
+        raise
+    except Image.DecompressionBombError:
+        raise _too_large(kind) from None
+    # Whatever Pillow raises is about this file.
+    except Exception:  # noqa: BLE001
         message = f"The {kind} file is damaged."
         raise InputError(message, "damaged") from None
     pixels = np.asarray(grey, dtype=np.float32)
@@ -149,8 +155,19 @@ def decoding_effort(body: bytes) -> float:
     try:
         with Image.open(io.BytesIO(body), formats=[kind]) as opened:
             return math.prod(opened.size) / _MOST_PIXELS[kind]
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+    # What is wrong with it is said when it is decoded.
+    except Exception:  # noqa: BLE001
         return 0.0
+
+
+def _check_size(picture: "Image.Image", kind: str) -> None:
+    if math.prod(picture.size) > _MOST_PIXELS[kind]:
+        raise _too_large(kind)
+
+
+def _too_large(kind: str) -> InputError:
+    message = f"The picture has more than {_MOST_PIXELS[kind]:,} pixels."
+    return InputError(message, "too-large")
 
 
 def _format(body: bytes) -> str | None:
