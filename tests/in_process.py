@@ -78,6 +78,9 @@ class _NoDetector:
     def __init__(self, *_: object) -> None:
         pass
 
+    def begin(self) -> None:
+        """Do nothing."""
+
     def end(self) -> None:
         """Do nothing."""
 
