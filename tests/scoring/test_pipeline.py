@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.in_process import score_in_process
+from tests.in_process import ingest_in_process, score_in_process
 from tests.serving.conftest import write_bundle
 from tunesmith.artifacts.store import Store
+from tunesmith.datasets.index import FOLDER
 from tunesmith.errors import StoreError, UsageError
 from tunesmith.inference.batches import predict_each
+from tunesmith.ingestion import pipeline as ingestion
 from tunesmith.registry import open_bundle
 from tunesmith.scoring import blocks as blocks_module
 from tunesmith.scoring import tables as tables_module
@@ -395,3 +397,58 @@ def test_pictures_and_texts(store: Store, tmp_path: Path) -> None:
     assert (texts.found, texts.scored) == (5, 3)
     frame = pd.read_parquet(tmp_path / "texts")
     assert frame.loc[frame["path"] == "items/latin.txt", "error"].str.contains("UTF-8").all()
+
+
+def learned_from(store: Store, version: str) -> None:
+    """Let the champion have learned from a version of the dataset ``tiny``."""
+    card = store.read_json("models", "composer", "0001", "card.json")
+    card["dataset"] = {"name": "tiny", "version": version}
+    store.write_json(card, "models", "composer", "0001", "card.json")
+
+
+@pytest.fixture
+def learned(
+    store: Store,
+    tmp_path: Path,
+    midi_factory: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """Write a champion that learned from two pieces; return the version of its dataset."""
+    write_bundle(store, inputs=("features",))
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "three.mid").write_bytes(midi_factory(seed=3, bpm=150))
+    (own / "other.mid").write_bytes(midi_factory(seed=90))
+    ingest_in_process(monkeypatch)
+    ingestion.ingest(store, [str(own)], "tiny")
+    version = store.read_json("datasets", "tiny", "latest.json")["version"]
+    learned_from(store, version)
+    return str(version)
+
+
+def test_a_piece_that_the_model_has_in_its_data_is_named(
+    store: Store, music: Path, tmp_path: Path, learned: str
+) -> None:
+    summary = run(store, music, tmp_path / "scores")
+    frame = pd.read_parquet(tmp_path / "scores").set_index("path")["same_music_as"]
+    assert frame.dropna().to_dict() == {"music/3.mid": "own/three.mid"}
+    assert (summary.compared_with, summary.same_music) == (f"tiny@{learned}", 1)
+
+
+def test_scores_are_not_continued_without_the_dataset_that_they_began_with(
+    store: Store, music: Path, tmp_path: Path, learned: str
+) -> None:
+    run(store, music, tmp_path / "scores")
+    store.remove("datasets", "tiny")
+    with pytest.raises(UsageError, match=rf"compared with tiny@{learned}, and now .*no dataset"):
+        run(store, music, tmp_path / "scores")
+    assert run(store, music, tmp_path / "again").compared_with is None
+
+
+def test_a_damaged_index_ends_the_scoring_with_a_sentence(
+    store: Store, music: Path, tmp_path: Path, learned: str
+) -> None:
+    for name in store.list("datasets", "tiny", learned, FOLDER):
+        store.write_bytes(b"damaged", "datasets", "tiny", learned, FOLDER, name)
+    with pytest.raises(StoreError, match="damaged"):
+        run(store, music, tmp_path / "scores")

@@ -37,6 +37,9 @@ def _summary(result: dict[str, Any]) -> Iterator[list[str]]:
         ),
     ]
     yield ["labels", _listed(result["labels"])]
+    if result["compared_with"]:
+        known = f"{result['same_music']:,} of the pieces are in {result['compared_with']} as well"
+        yield ["same music", f"{known}, the model's own data; see the column same_music_as"]
     if result["failures"]:
         yield ["failures", f"{_listed(result['failures'])}; see the columns reason and error"]
     if result["ignored"]:

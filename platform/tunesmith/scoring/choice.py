@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tunesmith.artifacts.runs import open_run
 from tunesmith.artifacts.store import Store
+from tunesmith.datasets.reader import open_dataset
 from tunesmith.errors import StoreError, UsageError
 from tunesmith.registry.bundles import find_bundle
 from tunesmith.scoring.documents import Model
@@ -26,12 +27,15 @@ class Choice:
         Kind of its items: midi, table, image or text.
     classes
         Labels that it can answer with.
+    compared_with
+        Name and version of the dataset of pieces that it learned from, where the store has it.
     """
 
     store: Store
     model: Model
     kind: str
     classes: tuple[str, ...]
+    compared_with: str | None = None
 
 
 def choose(
@@ -73,4 +77,15 @@ def choose(
             "as a list of words. Complete the data, then search and promote again."
         )
         raise StoreError(message)
-    return Choice(store, model, preparation.kind, classes)
+    is_music = preparation.kind == "midi"
+    own = model.dataset if is_music and _has_dataset(store, model.dataset) else None
+    return Choice(store, model, preparation.kind, classes, own)
+
+
+def _has_dataset(store: Store, dataset: str) -> bool:
+    name, _, version = dataset.partition("@")
+    try:
+        open_dataset(store, name, version)
+    except UsageError:
+        return False
+    return True

@@ -79,6 +79,9 @@ class Scored:
         Hash of the content of a file; None where it could not be read, and for rows.
     id
         Cell of the column that identifies rows, where one was chosen.
+    same_music_as
+        Path of the piece of the model's own data that is the same music; None where there is none,
+        or none was looked for.
     """
 
     path: str
@@ -86,6 +89,7 @@ class Scored:
     row: int | None = None
     sha256: str | None = None
     id: str | None = None
+    same_music_as: str | None = None
 
 
 def score_table(items: Sequence[Scored], classes: Sequence[str], *, has_ids: bool) -> pa.Table:
@@ -111,6 +115,8 @@ def score_table(items: Sequence[Scored], classes: Sequence[str], *, has_ids: boo
     for field in ANSWER_FIELDS:
         cells = [None if answer is None else field.value(answer) for answer in answers]
         columns[field.name] = pa.array(cells, field.type)
+    same_music = [item.same_music_as for item in items]
+    columns["same_music_as"] = pa.array(same_music, pa.string())
     missing = np.array([answer is None for answer in answers], dtype=np.bool_)
     probabilities = np.zeros((len(items), len(classes)), dtype=np.float32)
     for row, answer in zip(probabilities, answers, strict=True):
@@ -127,10 +133,19 @@ def score_table(items: Sequence[Scored], classes: Sequence[str], *, has_ids: boo
 
 @dataclass
 class Counts:
-    """Scored items by label, and the others by the reason why they have no answer."""
+    """Scored items by label, and the others by the reason why they have no answer.
+
+    Attributes
+    ----------
+    labels, failures
+        The items by label, and by reason.
+    same_music
+        Items with an answer that are the same music as a piece of the model's own data.
+    """
 
     labels: Counter[str]
     failures: Counter[str]
+    same_music: int = 0
 
     @classmethod
     def none(cls) -> "Counts":
@@ -140,7 +155,8 @@ class Counts:
     @classmethod
     def of(cls, table: pa.Table) -> "Counts":
         """Return the counts of a table of scores."""
-        return cls(*(_frequencies(table[name]) for name in ("label", "reason")))
+        same_music = len(table) - table["same_music_as"].null_count
+        return cls(_frequencies(table["label"]), _frequencies(table["reason"]), same_music)
 
     @property
     def scored(self) -> int:
@@ -156,6 +172,7 @@ class Counts:
         """Add the counts of other items."""
         self.labels += other.labels
         self.failures += other.failures
+        self.same_music += other.same_music
 
 
 def _frequencies(column: pa.ChunkedArray) -> Counter[str]:

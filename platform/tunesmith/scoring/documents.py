@@ -58,6 +58,11 @@ class Plan(Document):
     model: Model
     sources: tuple[str, ...]
     id_column: str | None = None
+    compared_with: str | None = Field(
+        default=None,
+        description="Dataset version whose pieces each piece is compared with: the model's own, "
+        "where the store has it.",
+    )
 
 
 class Summary(Plan):
@@ -71,6 +76,9 @@ class Summary(Plan):
     failed: int
     failures: dict[str, int] = Field(description="Items without an answer, by reason.")
     labels: dict[str, int] = Field(description="Items with an answer, by label.")
+    same_music: int = Field(
+        default=0, description="Scored pieces that are the same music as one of `compared_with`."
+    )
     ignored: dict[str, int] = Field(description="Files that the model does not read, by suffix.")
     parts: int = Field(description="Number of Parquet files.")
     created: str = Field(description="Time at which the last part was finished, ISO 8601, UTC.")

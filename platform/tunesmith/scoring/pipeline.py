@@ -107,14 +107,20 @@ def score(
         shown = tuple(map(without_credentials, sources))
         items = list_items(sources, choice.kind, target.folders)
         _require(bool(items.listing.entries or items.listing.rejects), items, shown)
-        key = plan_key(items, choice.model, id_column)
+        key = plan_key(items, choice.model, id_column, choice.compared_with)
+        plan = Plan(
+            key=key,
+            model=choice.model,
+            sources=shown,
+            id_column=id_column,
+            compared_with=choice.compared_with,
+        )
         finished = target.summary()
         for present in (finished, target.unfinished()):
             if present is not None:
-                target.refuse_other(present, key, choice.model, shown, id_column)
+                target.refuse_other(present, plan)
         if finished is not None:
             return finished
-        plan = Plan(key=key, model=choice.model, sources=shown, id_column=id_column)
         with store.staging(key=target.key) as staging:
             if not store.exists(*staging.parts, SUMMARY):
                 plan.write(staging, *PLAN.split("/"))
@@ -179,7 +185,7 @@ def _run(
     start_ray()
     job = Job(
         choice.store.uri, choice.model.task, choice.model.version, choice.model.run_id,
-        staging.store.uri, staging.parts, id_column,
+        staging.store.uri, staging.parts, id_column, choice.compared_with,
     )  # fmt: skip
     for part in _map_blocks(pending, job, say):
         counts.add(part)
@@ -198,7 +204,7 @@ def _finished(block: Block, staging: Staging) -> Counts | None:
     path = staging.path(part_file(block.key))
     try:
         with staging.store.fs.open_input_file(path) as handle:
-            table = pq.read_table(handle, columns=["label", "reason"])
+            table = pq.read_table(handle, columns=["label", "reason", "same_music_as"])
     except (FileNotFoundError, pa.ArrowInvalid):
         return None
     return Counts.of(table) if len(table) == block.n_items else None
@@ -223,7 +229,8 @@ def _map_blocks(
             outcome = json.loads(row["outcome"])
             if "error" in outcome:
                 raise _ERRORS[outcome["error"]](outcome["message"])
-            yield Counts(Counter(outcome["labels"]), Counter(outcome["failures"]))
+            labels, failures = Counter(outcome["labels"]), Counter(outcome["failures"])
+            yield Counts(labels, failures, outcome["same_music"])
 
 
 @contextmanager
@@ -259,12 +266,14 @@ def _summary(
         model=plan.model,
         sources=plan.sources,
         id_column=plan.id_column,
+        compared_with=plan.compared_with,
         classes=choice.classes,
         found=sum(block.n_items for block in blocks),
         scored=counts.scored,
         failed=counts.failed,
         failures=dict(counts.failures.most_common()),
         labels=dict(counts.labels.most_common()),
+        same_music=counts.same_music,
         ignored=dict(items.listing.ignored.most_common()),
         parts=len(blocks),
         created=datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -33,7 +33,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
 
 _BLOCKS = "work/blocks.json"
 # Raise it when the same items give another file: former scores are then not continued.
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ def list_items(sources: Sequence[str], kind: str, apart: Sequence[str]) -> Items
     return Items(replace(listing, entries=entries), kind)
 
 
-def plan_key(items: Items, model: Model, id_column: str | None) -> str:
+def plan_key(items: Items, model: Model, id_column: str | None, compared_with: str | None) -> str:
     """Return a digest of all that the scores depend on."""
-    context = [_FORMAT, model.json_object(), id_column]
+    context = [_FORMAT, model.json_object(), id_column, compared_with]
     digest = hashlib.sha256(json.dumps(context).encode())
     for entry in items.listing.entries:
         digest.update(json.dumps([entry.path, entry.size, entry.stamp]).encode())

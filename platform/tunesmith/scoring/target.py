@@ -1,6 +1,6 @@
 """The place of the scores: what is there already, finished or not, and whether it may continue."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from tunesmith.artifacts.store import Store
 from tunesmith.artifacts.uris import without_credentials
 from tunesmith.errors import UsageError
 from tunesmith.ingestion.locations import base_name, parent_of
-from tunesmith.scoring.documents import PLAN, SUMMARY, Model, Plan, Summary
+from tunesmith.scoring.documents import PLAN, SUMMARY, Plan, Summary
 
 __all__ = ["Target"]
 
@@ -119,14 +119,7 @@ class Target:
             if not self.store.list(self.staging):
                 self.store.remove(self.staging)
 
-    def refuse_other(
-        self,
-        found: Plan,
-        key: str,
-        model: Model,
-        sources: Sequence[str],
-        id_column: str | None,
-    ) -> None:
+    def refuse_other(self, found: Plan, wanted: Plan) -> None:
         """Refuse to mix the scores that are there with others.
 
         Raises
@@ -134,17 +127,21 @@ class Target:
         UsageError
             When they were made by another model, of other items or with another ``--id-column``.
         """
-        if found.key == key:
+        if found.key == wanted.key:
             return
         finished = isinstance(found, Summary)
         state = "holds the scores" if finished else "holds unfinished scores"
-        if found.model != model:
-            difference = f"by {found.model}, and the model is now {model}"
+        if found.model != wanted.model:
+            difference = f"by {found.model}, and the model is now {wanted.model}"
             again = f"Use the same model: {found.model.option}"
-        elif found.id_column != id_column:
-            difference = f"with --id-column {found.id_column}, and it is now {id_column}"
+        elif found.id_column != wanted.id_column:
+            difference = f"with --id-column {found.id_column}, and it is now {wanted.id_column}"
             again = "Use the same --id-column"
-        elif found.sources != tuple(sources):
+        elif found.compared_with != wanted.compared_with:
+            others = [plan.compared_with or "no dataset" for plan in (found, wanted)]
+            difference = f"compared with {others[0]}, and now it would be {others[1]}"
+            again = "Bring the dataset back" if found.compared_with else ""
+        elif found.sources != wanted.sources:
             difference = f"of {', '.join(found.sources)}, and these are other sources"
             again = "Use the same sources"
         else:

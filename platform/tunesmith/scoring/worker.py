@@ -14,9 +14,13 @@ import pyarrow.parquet as pq
 from tunesmith.artifacts.preparation import TablePreparation
 from tunesmith.artifacts.runs import open_run
 from tunesmith.artifacts.store import Store, cannot_write
-from tunesmith.errors import InputError, ModelError, StoreError
-from tunesmith.inference.batches import predict_each
+from tunesmith.datasets.index import SimilarityIndex
+from tunesmith.datasets.reader import open_dataset
+from tunesmith.errors import DatasetError, InputError, ModelError, StoreError, UsageError
+from tunesmith.inference.batches import decode_each, predict_decoded, predict_each
+from tunesmith.inference.items import Item
 from tunesmith.inference.model import Model
+from tunesmith.inference.pieces import Piece
 from tunesmith.inference.predictions import Prediction
 from tunesmith.inference.runs import load_model
 from tunesmith.inference.tables import Row, text_of
@@ -54,6 +58,8 @@ class Job:
         Folder of the unfinished scores.
     id_column
         Column that identifies rows; none by default.
+    compared_with
+        Name and version of the dataset whose pieces each piece is compared with.
     """
 
     models: str
@@ -63,6 +69,7 @@ class Job:
     scores: str
     staging: Sequence[str]
     id_column: str | None = None
+    compared_with: str | None = None
 
     def to_json(self) -> str:
         """Return the job as JSON."""
@@ -161,11 +168,28 @@ class Scorer:
         if isinstance(raw, Fault):
             return Scored(path, raw, sha256=sha256)
         try:
-            (outcome,) = predict_each(model, [raw])
+            decoded = decode_each(model, [raw])
+            (outcome,) = predict_decoded(model, decoded)
         except (ModelError, *DECODING_FAILURES) as error:
             message = f"{type(error).__name__}: {error}"
             return Scored(path, Fault("not-answered", message), sha256=sha256)
-        return Scored(path, _outcome(outcome), sha256=sha256)
+        return Scored(path, _outcome(outcome), None, sha256, None, self._same_music_as(decoded[0]))
+
+    def _same_music_as(self, item: Item | InputError) -> str | None:
+        if self._own_pieces is None or not isinstance(item, Piece):
+            return None
+        closest = self._own_pieces.find(item.score.notes, limit=1)
+        return closest[0].path if closest and closest[0].is_same_music else None
+
+    @cached_property
+    def _own_pieces(self) -> SimilarityIndex | None:
+        if self._job.compared_with is None:
+            return None
+        name, _, version = self._job.compared_with.partition("@")
+        try:
+            return SimilarityIndex(open_dataset(Store(self._job.models), name, version))
+        except (DatasetError, UsageError) as error:
+            raise StoreError(str(error)) from error
 
     def _rows(self, block: RowBlock) -> list[Scored]:
         model, id_column = self._model, self._job.id_column
@@ -221,7 +245,11 @@ def _outcome_of(scorer: Scorer, block: str) -> dict[str, object]:
     except (ModelError, StoreError) as error:
         kind = ModelError if isinstance(error, ModelError) else StoreError
         return {"error": kind.__name__, "message": str(error)}
-    return {"labels": counts.labels, "failures": counts.failures}
+    return {
+        "labels": counts.labels,
+        "failures": counts.failures,
+        "same_music": counts.same_music,
+    }
 
 
 _CRASH = Fault(
