@@ -65,7 +65,9 @@ def test_a_column_without_text_is_left_out_and_brackets_are_text(
 
 def test_in_a_pipe_no_line_ends_with_spaces(capsys: pytest.CaptureFixture[str]) -> None:
     print_table((Column("name"), Column("text", folds=True)), [["a", "short"], ["b", "long " * 99]])
-    assert all(line == line.rstrip() for line in capsys.readouterr().out.splitlines())
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line == line.rstrip() for line in lines)
+    assert [line for line in lines if set(line) == {"─"}] == ["─" * 100]
 
 
 def test_wide_shows_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:

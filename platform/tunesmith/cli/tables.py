@@ -19,6 +19,7 @@ _NARROWEST = 40
 # A folded column narrower than this would be read a word a line.
 _FOLDED = 24
 _UNLIMITED = 10_000
+_RULE = 100
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,13 @@ def print_table(
     if out.is_terminal:
         out.print(table)
     else:
-        # Whoever reads lines from a pipe has no use for cells filled up to the longest one's width.
+        # Whoever reads lines from a pipe has no use for cells filled up to the longest one's width,
+        # nor for a rule as long as that.
         with out.capture() as text:
             out.print(table)
-        click.echo("\n".join(line.rstrip() for line in text.get().splitlines()), err=err)
+        lines = (line.rstrip() for line in text.get().splitlines())
+        shown = (line[:_RULE] if set(line) == {"─"} else line for line in lines)
+        click.echo("\n".join(shown), err=err)
     out.print()
     if dropped:
         names = ", ".join(columns[n].name for n in sorted(dropped))
