@@ -121,17 +121,74 @@ from tunesmith.cluster.connection import connect, session
 class Finder:
     def find_spec(self, name, *rest):
         if name == "ray":
+            token = os.environ["RAY_AUTH_TOKEN"]
             print(os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"], os.environ["RAY_AUTH_MODE"])
+            print(len(token))
             raise SystemExit
 sys.meta_path.insert(0, Finder())
 {how}
 """
-    unset = {"RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"}
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True,
-        env={name: value for name, value in os.environ.items() if name not in unset},
+        env=untouched(),
     )  # fmt: skip
-    assert run.stdout.split() == ["0", "disabled"]
+    assert run.stdout.split() == ["0", "token", "64"]
+
+
+def untouched() -> dict[str, str]:
+    """Return this process's environment without what tests set for Ray."""
+    unset = {"RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"}
+    return {name: value for name, value in os.environ.items() if name not in unset}
+
+
+HOLDING = """
+import os, sys
+from tunesmith.cluster.connection import connect
+connect(num_cpus=1, object_store_memory=100_000_000)
+import ray
+print(ray.get(ray.remote(lambda: "works").remote()))
+print(ray.get_runtime_context().gcs_address, os.environ["RAY_AUTH_TOKEN"], flush=True)
+sys.stdin.readline()
+"""
+JOINING = """
+import sys
+from ray._raylet import GcsClient
+from ray.exceptions import AuthenticationError
+try:
+    GcsClient(address=sys.argv[1])
+except AuthenticationError:
+    print("refused")
+else:
+    print("open")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_a_ray_that_a_command_started_is_closed_to_others_of_the_machine(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDING], env=untouched() | {"HOME": str(tmp_path)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as holder:  # fmt: skip
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        assert holder.stdout.readline() == "works\n"
+        address, token = holder.stdout.readline().split()
+
+        def join(**environment: str) -> str:
+            joining = subprocess.run(
+                [sys.executable, "-c", JOINING, address], env=untouched() | environment,
+                capture_output=True, text=True, timeout=120, check=True,
+            )  # fmt: skip
+            return joining.stdout.strip()
+
+        assert join(RAY_AUTH_MODE="disabled") == "refused"
+        assert join(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64) == "refused"
+        assert join(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token) == "open"
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+    assert holder.returncode == 0
+    assert not (tmp_path / ".ray").exists(), "no token is left for a later cluster"
 
 
 @pytest.mark.cluster

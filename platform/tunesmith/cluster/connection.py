@@ -5,6 +5,8 @@ Ray is imported inside the functions: a command's ``--help`` must not wait for i
 
 import logging
 import os
+import secrets
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,10 +25,10 @@ GROWS_TO = "TUNESMITH_GROWS_TO"
 ``CPU=120,GPU=3``. Machines that come when they are asked for are not there when a search is
 planned, and Ray does not tell a job about them."""
 
-# An embedded Ray is one person's: no token is written to the home folder, and every port is bound
-# to loopback. The second name is Ray's switch for its single-machine mode on desktops, which picks
-# 127.0.0.1 as the node's address; Ray reads it while it is imported.
-_EMBEDDED = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# Ray's switch for its single-machine mode on desktops, which picks 127.0.0.1 as the node's address,
+# so that every port is bound to loopback; Ray reads it while it is imported.
+_EMBEDDED = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_AUTH_MODE, _TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
 # Inherited by the processes of an embedded Ray: their progress bars and notices are not the user's.
 _QUIET = {
     "PYTHONWARNINGS": "ignore",
@@ -47,8 +49,10 @@ def connect(
 
     Inside a submitted job Ray sets ``RAY_ADDRESS`` itself, so the same command runs on a laptop and
     on a cluster. Unless an address is given, no cluster is joined, whatever runs on this machine.
-    The authentication mode is set on purpose: left alone, Ray writes a token into the home folder
-    that a later cluster then demands.
+    A Ray that starts here demands a token that its own processes alone know: every user of the
+    machine reaches its ports. A program that has imported Ray before has no token, unless it sets
+    ``RAY_AUTH_MODE`` itself. Left alone, Ray writes one into the home folder, which a later cluster
+    then demands.
 
     Parameters
     ----------
@@ -74,7 +78,8 @@ def connect(
     target = _target(address)
     _announce(target, say)
     if target is None:
-        options.setdefault("include_dashboard", False)
+        if options.setdefault("include_dashboard", False) and say and _TOKEN in os.environ:
+            say(f"Ray's dashboard will ask for this token: {os.environ[_TOKEN]}")
     else:
         # These are for a Ray that starts here; a cluster that runs is as it is.
         for name in ("include_dashboard", "num_cpus"):
@@ -147,6 +152,11 @@ def _target(address: str | None) -> str | None:
     if target is None:
         for name, value in (_EMBEDDED | _QUIET).items():
             os.environ.setdefault(name, value)
+        if "ray" in sys.modules:
+            # It has read the mode already, and its processes must have the same.
+            os.environ.setdefault(_AUTH_MODE, "disabled")
+        elif _AUTH_MODE not in os.environ:
+            os.environ |= {_AUTH_MODE: "token", _TOKEN: secrets.token_hex(32)}
     return target
 
 

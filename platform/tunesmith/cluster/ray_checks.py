@@ -144,7 +144,7 @@ def authentication(target: Target) -> Finding:
             "set RAY_AUTH_MODE=token for a cluster, or remove the file",
         )
     state = f"RAY_AUTH_MODE={mode}" if mode else "RAY_AUTH_MODE is not set and there is no token"
-    return Finding("authentication", "ok", f"{state}; an embedded Ray runs without a token")
+    return Finding("authentication", "ok", f"{state}; a Ray of a command has its own")
 
 
 def token_mode(target: Target) -> Finding:
