@@ -22,7 +22,7 @@ SERVED: dict[str, tuple[str, ...]] = {
     ),
     "serve": ("artifacts/buckets.py", "cluster", "inference", "serving"),
     "demo": ("ingestion/corpus.py",),
-    "scores": ("midi/scores.py",),
+    "scores": ("midi/scores.py", "midi/converters.py"),
     "audio": ("audio",),
     "testing": ("testing",),
 }  # fmt: skip

@@ -1,8 +1,10 @@
 """Scores in four formats: the same music gives the same notes, and no file does harm."""
 
 import io
+import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -191,6 +193,43 @@ def test_of_several_pieces_the_first_is_read_and_the_others_told():
     assert score.warnings == ("holds 2 pieces, of which the first is read",)
 
 
+TWO_VOICES = b"""X:1
+M:4/4
+L:1/4
+K:C
+V:top treble nm="Top"
+V:low bass nm="Low"
+V:top
+ C D E G & z2 c2 | [V:low] C,4 |
+V:top
+ C4 |]
+V:low
+ G,,4 |]
+"""
+
+
+def test_voices_and_overlays_of_abc():
+    top = [(60, 0, 1), (62, 1, 1), (64, 2, 1), (67, 3, 1), (72, 2, 2), (60, 4, 4)]
+    assert sorted(rows(TWO_VOICES)) == sorted([*top, (48, 0, 4), (43, 4, 4)])
+
+
+@pytest.mark.parametrize("line", [b"%%abc-include /etc/passwd", b"I:abc-include /etc/passwd"])
+def test_abc_includes_no_files(line):
+    with pytest.raises(UnreadableMidi, match="includes another file"):
+        read_score(ABC.replace(b"K:G", line + b"\nK:G"))
+
+
+def test_repeats_of_kern_are_played():
+    kern = b"**kern\n*M4/4\n=1-\n4c\n4d\n4e\n4g\n=:|!\n1cc\n==\n*-\n"
+    assert [pitch for pitch, _, _ in rows(kern)] == [60, 62, 64, 67] * 2 + [72]
+
+
+@pytest.mark.parametrize("version", [b"", b' meiversion="3.0.0"', b' meiversion="4.0.1"'])
+def test_versions_of_mei(version):
+    data = MEI.replace(b'/ns/mei"', b'/ns/mei"' + version)
+    assert rows(data) == [(p, i, 1.0) for i, (_, p) in enumerate(QUARTERS)]
+
+
 BOMB = (
     b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">'
     b'<!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><score-partwise>&b;</score-partwise>'
@@ -241,6 +280,35 @@ def test_without_the_extra_a_sentence_says_how_to_have_it(monkeypatch):
         read_score(MUSICXML)
 
 
+def test_music21_alone_reads_musicxml(monkeypatch):
+    monkeypatch.setitem(sys.modules, "converter21", None)
+    assert rows(MUSICXML)
+    with pytest.raises(ScoresNotInstalled, match=r"\(ABC\).*tunesmith\[scores\]"):
+        read_score(ABC)
+
+
 @pytest.mark.parametrize("data", [b"Dear Sir,\n", b"\0" * 128 + b"MThd", b"a,b\n1,2\n", b""])
 def test_what_is_no_score_is_left_to_the_reader_of_midi(data):
     assert not is_notation(data)
+
+
+ROOT = Path(__file__).parents[2]
+SHORT = ("bach/bwv66.6", "ryansMammoth/LanigansBallJig", "schoenberg/opus19/movement2")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("only", [SHORT, pytest.param((), marks=pytest.mark.long, id="all")])
+def test_four_formats_of_a_score_give_the_notes_of_its_midi(only):
+    names = [word for name in only for word in ("--only", name)]
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "scores.py", *names],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    cells = [cell.strip() for row in rows for cell in row.split("|")[3:-1]]
+    assert len(cells) == 4 * (len(only) or 20)
+    assert cells.count("same") >= 0.5 * len(cells)
+    assert all(cell.startswith(("same", "one key", "other music")) for cell in cells), done.stdout

@@ -1,4 +1,4 @@
-"""Read notation, MusicXML, MEI, Humdrum kern and ABC, with music21.
+"""Read notation, MusicXML, MEI, Humdrum kern and ABC, as notes.
 
 The music is read as it sounds: repeats are played, ties joined, transposing instruments at their
 sounding pitch, tempo marks followed. A grace note is a 32nd before the beat: music21's own MIDI
@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.midi.container import Limits
+from tunesmith.midi.converters import parse_notation
 from tunesmith.midi.errors import MidiError, NoNotes, ScoresNotInstalled, UnreadableMidi
-from tunesmith.midi.notation import Notation, open_notation
+from tunesmith.midi.notation import open_notation
 from tunesmith.midi.score import NOTE_DTYPE, Instrument, Score, TempoMap
 
 __all__ = ["read_notation"]
@@ -44,16 +45,13 @@ def read_notation(data: bytes, limits: Limits) -> Score:
         If the file cannot be read; one of the classes of `tunesmith.midi.errors`.
     """
     notation = open_notation(data, limits)
-    try:
-        import music21
-    except ModuleNotFoundError as error:
-        raise ScoresNotInstalled(notation.name) from error
-    del music21
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            music, others = _parsed(notation)
+            music, others = parse_notation(notation)
             return _score(music, limits, (*notation.warnings, *others), notation.format)
+        except ModuleNotFoundError as error:
+            raise ScoresNotInstalled(notation.name) from error
         except MidiError:
             raise
         # Whatever a parser of another project raises is about this file.
@@ -65,20 +63,6 @@ def read_notation(data: bytes, limits: Limits) -> Score:
             raise UnreadableMidi(message) from error
 
 
-def _parsed(notation: Notation) -> tuple[Any, tuple[str, ...]]:
-    """Return music21's stream of the first piece of a file, and a warning if there are others."""
-    from music21 import converter, stream
-
-    parsed = converter.parseData(notation.text, format=notation.format)
-    if not isinstance(parsed, stream.Opus):
-        return parsed, ()
-    pieces = list(parsed.scores)
-    if not pieces:
-        raise NoNotes
-    others = (f"holds {len(pieces):,} pieces, of which the first is read",)
-    return pieces[0], others if len(pieces) > 1 else ()
-
-
 def _score(music: Any, limits: Limits, others: tuple[str, ...], reader: str) -> Score:
     from music21 import bar, repeat, stream, volume
 
@@ -87,6 +71,9 @@ def _score(music: Any, limits: Limits, others: tuple[str, ...], reader: str) -> 
             message = f"A repeat is to be played {sign.times:,} times; at most {MOST_TIMES} are."
             raise UnreadableMidi(message)
     limits.check("max_notes", len(music.recurse().notes))
+    for part in music.getElementsByClass(stream.Part):
+        if not part.recurse().notes:
+            music.remove(part)
     if music[stream.Measure]:
         try:
             music = music.expandRepeats()
