@@ -131,6 +131,7 @@ def alarm() -> Iterator[Callable[[], None]]:
 def fuzz(
     files: list[bytes], n: int, seed: int, alarm: Callable[[], None], folder: Path
 ) -> Counter[str]:
+    whole_road(midi_file(scale_notes(8)))  # machine code is compiled or loaded on the first call
     chance = random.Random(seed)
     fates: Counter[str] = Counter()
     slowest_s = 0.0
