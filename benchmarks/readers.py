@@ -301,7 +301,7 @@ def compare(data: bytes, reader: str) -> str:
     if by_us(score, in_ticks=in_ticks) == theirs:
         return "equal"
     rule = SYMUSIC if in_ticks else PRETTY_MIDI
-    times = _Times(events, layout.ticks_per_quarter, layout.ticks_per_second, in_ticks)
+    times = Times(events, layout.ticks_per_quarter, layout.ticks_per_second, in_ticks)
     messages = our_messages(events)
     as_theirs = times.notes(messages, rule)
     if as_theirs != theirs:
@@ -355,7 +355,7 @@ def _damage(score: Score, data: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class _Times:
+class Times:
     """Conversion of paired notes to the times that a reader gives."""
 
     events: Events
@@ -364,6 +364,7 @@ class _Times:
     in_ticks: bool
 
     def notes(self, messages: list[Message], rule: Rule) -> Counter[Row]:
+        """Return the notes that a rule makes of messages."""
         rows = list(paired(messages, rule))
         if self.in_ticks or not rows:
             return Counter(rows)
