@@ -38,7 +38,7 @@ _SCHEMA = pa.schema(
 )
 _MOST_PIECES = 500
 """N-grams of more pieces of one file than this say nothing about which piece it is."""
-_MOST_COMPARED = 40
+_MOST_COMPARED = 8
 """Pieces of one file that are compared by order: those that share the most n-grams."""
 _LEAST_SHARED = 2
 
@@ -121,8 +121,13 @@ class IndexPart:
         """
         low = np.uint64(2**PLACE_BITS - 1)
         begin = np.searchsorted(self.entries, entries & ~low)
+        # Most n-grams of other music are in no piece: only for the rest is the end looked for.
+        within = begin < self.entries.size
+        begin, entries = begin[within], entries[within]
+        known = self.entries[begin] & ~low == entries & ~low
+        begin, entries = begin[known], entries[known]
         counts = np.searchsorted(self.entries, entries | low, side="right") - begin
-        known = (counts > 0) & (counts <= _MOST_PIECES)
+        known = counts <= _MOST_PIECES
         begin, counts, entries = begin[known], counts[known], entries[known]
         rows = np.repeat(begin - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
         owners = self.pieces[rows]

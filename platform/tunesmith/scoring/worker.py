@@ -36,6 +36,9 @@ from tunesmith.scoring.tables import read_rows
 
 __all__ = ["Job", "Scorer", "part_file", "score_rows"]
 
+_COMPARED_NOTES = 400
+"""Notes of a piece that are looked for: half a minute of music names it."""
+
 
 def part_file(key: str) -> str:
     """Return the name of a block's file of scores."""
@@ -178,7 +181,7 @@ class Scorer:
     def _same_music_as(self, item: Item | InputError) -> str | None:
         if self._own_pieces is None or not isinstance(item, Piece):
             return None
-        closest = self._own_pieces.find(item.score.notes, limit=1)
+        closest = self._own_pieces.find(item.score.notes[:_COMPARED_NOTES], limit=1)
         return closest[0].path if closest and closest[0].is_same_music else None
 
     @cached_property
