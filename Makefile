@@ -5,7 +5,7 @@ STAMP := $(VENV)/.ready
 ARGS ?=
 # Which build of TensorFlow and XGBoost: cpu or gpu.
 BUILD ?= cpu
-EXTRAS := $(if $(filter gpu,$(BUILD)),gpu,train),serve,audio,demo,dev,bench
+EXTRAS := $(if $(filter gpu,$(BUILD)),gpu,train),serve,audio,scores,demo,dev,bench
 PINS := --constraint constraints.txt
 # Whether a Python will do. Found by running it: a name on the path may be a shim without a Python
 # behind it, and Debian's Python lacks venv until python3-venv is installed.
