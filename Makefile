@@ -26,7 +26,7 @@ help: ## list the targets
 
 # An environment that is there keeps its Python. uv resolves and links in seconds what pip takes
 # minutes for; constraints.txt pins every version.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt Makefile
 	@if $(BIN)/python -m pip --version >/dev/null 2>&1; then echo "Updating $(VENV)."; \
 	else \
 	  python='$(PYTHON)'; "$${python:-false}" -c '$(WORKS)' 2>/dev/null || \
