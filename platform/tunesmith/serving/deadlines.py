@@ -13,6 +13,8 @@ from tunesmith.serving.http.problems import ProblemError
 __all__ = ["Deadline"]
 
 T = TypeVar("T")
+_STEPS = 10_000
+"""Steps of a thread within which an exception that was sent to it surely arrives."""
 
 
 class _Over(BaseException):
@@ -62,29 +64,18 @@ class Deadline:
             ``deadline`` when it is over.
         """
         self.check()
-        thread = threading.get_ident()
-        lock, ended = threading.Lock(), threading.Event()
-
-        def interrupt() -> None:
-            with lock:
-                if not ended.is_set():
-                    _raise_in(thread, _Over)
-
-        timer = threading.Timer(max(self.left_s, 0.0), interrupt)
+        interruption = _Interruption(threading.get_ident())
+        timer = threading.Timer(max(self.left_s, 0.0), interruption.send)
         timer.daemon = True
         try:
             timer.start()
             try:
                 return work()
             finally:
-                with lock:
-                    ended.set()
+                interruption.settle()
                 timer.cancel()
         except _Over:
             raise self.missed() from None
-        finally:
-            # One that was on its way when the work ended must not meet what comes after it.
-            _raise_in(thread, None)
 
     def missed(self) -> ProblemError:
         """Return the problem of a missed deadline."""
@@ -93,7 +84,29 @@ class Deadline:
         return ProblemError(problems.DEADLINE, detail, {"Retry-After": "1"}, node=self.node)
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Raise an exception in another thread at its next step; None takes back one on its way."""
-    given = ctypes.py_object(error) if error is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), given)
+class _Interruption:
+    """An exception for a thread that is over its time; none is sent after `settle`."""
+
+    def __init__(self, thread: int) -> None:
+        self._thread = thread
+        self._lock = threading.Lock()
+        self._is_settled = self._is_sent = False
+
+    def send(self) -> None:
+        """Raise `_Over` in the thread at its next step."""
+        with self._lock:
+            if not self._is_settled:
+                self._is_sent = True
+                # Another thread's exception can only be set, never taken back: taking it back with
+                # NULL leaves CPython 3.11 looking for it after every step, for ever.
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(self._thread), ctypes.py_object(_Over)
+                )
+
+    def settle(self) -> None:
+        """Let one that is on its way arrive here, and not in what comes after."""
+        with self._lock:
+            self._is_settled = True
+        if self._is_sent:
+            for _ in range(_STEPS):
+                pass
