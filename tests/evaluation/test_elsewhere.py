@@ -76,7 +76,7 @@ def other(monkeypatch):
     """Return another dataset whose first pieces are those of the model's own training."""
     dataset = FakeDataset(n=12)
     dataset.name, dataset.version = "other", "v2"
-    monkeypatch.setattr(elsewhere, "open_dataset", lambda store, name, version: dataset)
+    monkeypatch.setattr(elsewhere, "open_named", lambda store, named: dataset)
     monkeypatch.setattr(elsewhere, "preparation_of", lambda dataset: dataset.chunk_frames)
     monkeypatch.setattr(
         elsewhere, "views_of_pieces", lambda dataset, ids, names: {

@@ -11,7 +11,7 @@ from tunesmith.artifacts.open_set import Exposure
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.copies import copy_in_turn, views_of_notes
 from tunesmith.datasets.pieces import preparation_of
-from tunesmith.datasets.reader import Dataset, open_dataset
+from tunesmith.datasets.reader import Dataset, open_named
 from tunesmith.midi.duplicates import duplicate_clusters
 from tunesmith.midi.made_up import MADE_UP, shuffled
 
@@ -98,8 +98,7 @@ def other_pieces(
     known = _fingerprints(dataset, piece_ids)
     sources = [_source(dataset, labels.tolist(), classes, known)]
     for chosen in background:
-        name, _, version = chosen.partition("@")
-        other = open_dataset(store, name, version or None)
+        other = open_named(store, chosen)
         if other.version != dataset.version:
             sources.append(_source(other, other.pieces()["label"].tolist(), classes, known))
     notes: list[Notes] = []

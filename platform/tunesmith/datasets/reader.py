@@ -21,7 +21,14 @@ from tunesmith.midi.score import NOTE_DTYPE
 if TYPE_CHECKING:  # Arrow imports pandas when a frame is asked for.
     import pandas as pd
 
-__all__ = ["Chunks", "Dataset", "fixed_binary_to_array", "note_arrays", "open_dataset"]
+__all__ = [
+    "Chunks",
+    "Dataset",
+    "fixed_binary_to_array",
+    "note_arrays",
+    "open_dataset",
+    "open_named",
+]
 
 
 @dataclass(frozen=True)
@@ -279,6 +286,12 @@ def open_dataset(store: Store, name: str, version: str | None = None) -> Dataset
         When there is no such dataset or version; the message lists those that exist.
     """
     return Dataset(store, read_manifest(store, name, version))
+
+
+def open_named(store: Store, named: str) -> Dataset:
+    """Open ``NAME@VERSION``, or the latest version of ``NAME``; see `open_dataset`."""
+    name, _, version = named.partition("@")
+    return open_dataset(store, name, version or None)
 
 
 def fixed_binary_to_array(column: Any, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

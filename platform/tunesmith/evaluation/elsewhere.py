@@ -17,7 +17,7 @@ from tunesmith.artifacts.reports import Elsewhere, OtherLabels
 from tunesmith.datasets.copies import views_of_notes
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.pieces import PIECE_VIEWS, preparation_of, views_of_pieces
-from tunesmith.datasets.reader import Dataset, open_dataset
+from tunesmith.datasets.reader import Dataset, open_named
 from tunesmith.errors import DatasetError
 from tunesmith.evaluation.bootstrap import mean
 from tunesmith.evaluation.metrics import score
@@ -156,8 +156,8 @@ class _Judged:
 
 
 def _other(subject: Subject, own: Pieces, name: str) -> tuple[Elsewhere | None, OtherLabels | None]:
-    name, _, version = name.partition("@")
-    dataset = open_dataset(subject.run.store, name, version or None)
+    dataset = open_named(subject.run.store, name)
+    name = dataset.name
     subject.say(f"Comparing the pieces of {name} with those that the model learned from")
     table = dataset.pieces()
     classes = {label: number for number, label in enumerate(subject.run.classes)}

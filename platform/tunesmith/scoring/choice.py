@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tunesmith.artifacts.runs import open_run
 from tunesmith.artifacts.store import Store
-from tunesmith.datasets.reader import open_dataset
+from tunesmith.datasets.reader import open_named
 from tunesmith.errors import StoreError, UsageError
 from tunesmith.registry.bundles import find_bundle
 from tunesmith.scoring.documents import Model
@@ -83,9 +83,8 @@ def choose(
 
 
 def _has_dataset(store: Store, dataset: str) -> bool:
-    name, _, version = dataset.partition("@")
     try:
-        open_dataset(store, name, version)
+        open_named(store, dataset)
     except UsageError:
         return False
     return True

@@ -15,7 +15,7 @@ from tunesmith.artifacts.preparation import TablePreparation
 from tunesmith.artifacts.runs import open_run
 from tunesmith.artifacts.store import Store, cannot_write
 from tunesmith.datasets.index import SimilarityIndex
-from tunesmith.datasets.reader import open_dataset
+from tunesmith.datasets.reader import open_named
 from tunesmith.errors import DatasetError, InputError, ModelError, StoreError, UsageError
 from tunesmith.inference.batches import decode_each, predict_decoded, predict_each
 from tunesmith.inference.items import Item
@@ -188,9 +188,8 @@ class Scorer:
     def _own_pieces(self) -> SimilarityIndex | None:
         if self._job.compared_with is None:
             return None
-        name, _, version = self._job.compared_with.partition("@")
         try:
-            return SimilarityIndex(open_dataset(Store(self._job.models), name, version))
+            return SimilarityIndex(open_named(Store(self._job.models), self._job.compared_with))
         except (DatasetError, UsageError) as error:
             raise StoreError(str(error)) from error
 
