@@ -8,7 +8,7 @@ from tunesmith.api.html import table_html
 from tunesmith.api.stores import AnyStore, open_store
 from tunesmith.artifacts.store import Store
 from tunesmith.audio import read_music
-from tunesmith.datasets.index import SimilarityIndex, SimilarPiece
+from tunesmith.datasets.index import SimilarityIndex, SimilarPiece, match_of
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.errors import UsageError
 
@@ -37,7 +37,7 @@ class Similar:
     @property
     def match(self) -> SimilarPiece | None:
         """The closest piece where it is the same music; None where the dataset has no such one."""
-        return self.pieces[0] if self.pieces and self.pieces[0].is_same_music else None
+        return match_of(self.pieces)
 
     def frame(self) -> "pd.DataFrame":
         """Return a row per piece: path, label, onsets in order, strength."""

@@ -27,6 +27,7 @@ __all__ = [
     "SimilarPiece",
     "SimilarityIndex",
     "index_file",
+    "match_of",
     "part_of_notes",
 ]
 
@@ -169,6 +170,11 @@ class SimilarPiece:
     def is_same_music(self) -> bool:
         """True where the evidence is enough."""
         return self.strength >= 1
+
+
+def match_of(pieces: Sequence[SimilarPiece]) -> SimilarPiece | None:
+    """Return the first of the closest pieces where it is the same music, else None."""
+    return pieces[0] if pieces and pieces[0].is_same_music else None
 
 
 class SimilarityIndex:

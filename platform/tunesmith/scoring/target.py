@@ -125,7 +125,8 @@ class Target:
         Raises
         ------
         UsageError
-            When they were made by another model, of other items or with another ``--id-column``.
+            When they were made by another model, of other items, with another ``--id-column`` or
+            beside another dataset.
         """
         if found.key == wanted.key:
             return

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from tunesmith.artifacts.preparation import TablePreparation
 from tunesmith.artifacts.runs import open_run
 from tunesmith.artifacts.store import Store, cannot_write
-from tunesmith.datasets.index import SimilarityIndex
+from tunesmith.datasets.index import SimilarityIndex, match_of
 from tunesmith.datasets.reader import open_named
 from tunesmith.errors import DatasetError, InputError, ModelError, StoreError, UsageError
 from tunesmith.inference.batches import decode_each, predict_decoded, predict_each
@@ -176,13 +176,14 @@ class Scorer:
         except (ModelError, *DECODING_FAILURES) as error:
             message = f"{type(error).__name__}: {error}"
             return Scored(path, Fault("not-answered", message), sha256=sha256)
-        return Scored(path, _outcome(outcome), None, sha256, None, self._same_music_as(decoded[0]))
+        same_music_as = self._same_music_as(decoded[0])
+        return Scored(path, _outcome(outcome), sha256=sha256, same_music_as=same_music_as)
 
     def _same_music_as(self, item: Item | InputError) -> str | None:
         if self._own_pieces is None or not isinstance(item, Piece):
             return None
-        closest = self._own_pieces.find(item.score.notes[:_COMPARED_NOTES], limit=1)
-        return closest[0].path if closest and closest[0].is_same_music else None
+        match = match_of(self._own_pieces.find(item.score.notes[:_COMPARED_NOTES], limit=1))
+        return None if match is None else match.path
 
     @cached_property
     def _own_pieces(self) -> SimilarityIndex | None:
