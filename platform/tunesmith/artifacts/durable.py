@@ -23,6 +23,7 @@ __all__ = [
     "sync_file",
     "sync_folder",
     "sync_tree",
+    "whole_lines",
     "write_file",
 ]  # fmt: skip
 
@@ -86,6 +87,11 @@ def append_line(path: Path, line: str) -> None:
         os.fsync(file.fileno())
     if is_new:
         sync_folder(path.parent)
+
+
+def whole_lines(content: bytes) -> bytes:
+    """Return a file's content without a last line that its writer has not finished."""
+    return content[: content.rfind(b"\n") + 1]
 
 
 def create_file(path: Path, data: bytes) -> bool:

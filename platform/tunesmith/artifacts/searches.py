@@ -12,6 +12,7 @@ from pydantic import Field
 
 from tunesmith.artifacts import layout
 from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
+from tunesmith.artifacts.durable import whole_lines
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError, StoreError, TunesmithError
 
@@ -154,9 +155,9 @@ def mend(path: Path) -> None:
     if not path.exists():
         return
     content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        os.truncate(path, whole)
+    whole = whole_lines(content)
+    if len(whole) < len(content):
+        os.truncate(path, len(whole))
 
 
 def unfinished_plans(store: Store, task: str) -> list[Plan]:

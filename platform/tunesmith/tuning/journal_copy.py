@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tunesmith.artifacts import layout
-from tunesmith.artifacts.durable import write_file
+from tunesmith.artifacts.durable import whole_lines, write_file
 
 __all__ = ["JournalCopy"]
 
@@ -55,6 +55,5 @@ class JournalCopy:
         if not self._journal.is_file() or self._journal.stat().st_size == self._copied:
             return
         data = self._journal.read_bytes()
-        # The last line may not be whole yet.
-        write_file(self.path, data[: data.rfind(b"\n") + 1])
+        write_file(self.path, whole_lines(data))
         self._copied = len(data)

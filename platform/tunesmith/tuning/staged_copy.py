@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tunesmith.artifacts import layout
+from tunesmith.artifacts.durable import whole_lines
 from tunesmith.artifacts.owners import Ownership
 from tunesmith.artifacts.store import Staging
 from tunesmith.errors import StoreError
@@ -78,7 +79,7 @@ def push_copy(staging: Staging, folder: Path, copied: dict[str, bytes | float]) 
             staging.write_bytes(path.read_bytes(), layout.ANSWERS, path.name)
             copied[path.name] = changed
     for name, data in ((layout.HISTORY, history), (layout.STUDY, study)):
-        whole = data[: data.rfind(b"\n") + 1]
+        whole = whole_lines(data)
         if whole and copied.get(name) != whole:
             staging.write_bytes(whole, name)
             copied[name] = whole
