@@ -59,6 +59,8 @@ class Detecting:
     ) -> tuple[RunRecord, dict[str, bytes]]:
         """Return a run's record and files with the detector, or with the reason for having none.
 
+        `begin` must have been called.
+
         Parameters
         ----------
         record, files
@@ -69,7 +71,6 @@ class Detecting:
             Prints a line.
         """
         left_s = None if math.isinf(until) else max(until - time.monotonic(), 0.0)
-        self.begin()
         try:
             detection: Detection = ray.get(self._detection, timeout=left_s)
         except GetTimeoutError:
