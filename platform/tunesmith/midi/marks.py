@@ -1,6 +1,7 @@
 """Tempos, time signatures and key signatures of a file, from its meta events."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from tunesmith.midi.decoding import (
 )
 from tunesmith.midi.events import Events
 
-__all__ = ["Marks", "read_marks"]
+__all__ = ["Marks", "key_number", "read_marks"]
 
 Ints = NDArray[np.int64]
 
@@ -137,7 +138,7 @@ def _read(  # noqa: C901 - one pass over all kinds
             sharps = first - 256 if first > 127 else first
             if kind == KEY_SIGNATURE and abs(sharps) <= 7 and second <= 1:
                 keys[0, n_keys] = tick
-                keys[1, n_keys] = (7 * sharps + 9) % 12 + 12 if second else (7 * sharps) % 12
+                keys[1, n_keys] = key_number(sharps, second)
                 n_keys += 1
                 continue
             faults[0, n_faults] = _METER if kind == TIME_SIGNATURE else _KEY
@@ -151,6 +152,12 @@ def _read(  # noqa: C901 - one pass over all kinds
         names[:, :n_names].copy(),
         faults[:, :n_faults].copy(),
     )
+
+
+@compiled
+def key_number(sharps: Any, is_minor: Any) -> Any:
+    """Return the number of a key: 0-11 major from C, 12-23 minor from C; flats are negative."""
+    return (7 * sharps + 9) % 12 + 12 if is_minor else (7 * sharps) % 12
 
 
 @compiled

@@ -121,11 +121,18 @@ def read_score(data: bytes, *, limits: Limits | None = None) -> Score:
 
 
 @compiled
+def _index_bits(n: int) -> int:
+    """Return the bits that the index of one of `n` notes takes."""
+    bits = 0
+    while n >> bits:
+        bits += 1
+    return bits
+
+
+@compiled
 def _sort_keys(on_tick: Ints, voice: Ints) -> Ints:
     """Return a number for each note that orders by onset and pitch, and ends with its index."""
-    bits = 0
-    while on_tick.size >> bits:
-        bits += 1
+    bits = _index_bits(on_tick.size)
     keys = np.empty(on_tick.size, np.int64)
     for note in range(on_tick.size):
         keys[note] = ((on_tick[note] * 128 + (voice[note] & 127)) << bits) | note
@@ -144,12 +151,10 @@ def _fill(  # noqa: PLR0917 - arguments that pass fast
     """Fill the table of notes, in an order; onsets must not fall."""
     on_tick, off_tick, voice = columns
     start_ticks, seconds_per_tick, start_s = tempos
-    bits = 0
-    while on_tick.size >> bits:
-        bits += 1
+    index = (1 << _index_bits(on_tick.size)) - 1
     tempo = 0
     for place in range(order.size):
-        i = order[place] & ((1 << bits) - 1)
+        i = order[place] & index
         on, off = on_tick[i], off_tick[i]
         tempo = _tempo_at(start_ticks, on, tempo)
         at_off = _tempo_at(start_ticks, off, tempo)

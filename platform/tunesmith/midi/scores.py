@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tunesmith.midi.container import Limits
 from tunesmith.midi.converters import parse_notation
 from tunesmith.midi.errors import MidiError, NoNotes, ScoresNotInstalled, UnreadableMidi
+from tunesmith.midi.marks import key_number
 from tunesmith.midi.notation import open_notation
 from tunesmith.midi.score import NOTE_DTYPE, Instrument, Score, TempoMap
 
@@ -221,7 +222,7 @@ def _key_signatures(
     for each in music.flatten().getElementsByClass(key.KeySignature):
         is_minor = isinstance(each, key.Key) and each.mode == "minor"
         if abs(each.sharps) <= 7:
-            number = (7 * each.sharps + 9) % 12 + 12 if is_minor else (7 * each.sharps) % 12
+            number = key_number(each.sharps, is_minor)
             by_tick.setdefault(round(each.offset * TICKS_PER_QUARTER), number)
     values = np.array([by_tick[tick] for tick in sorted(by_tick)], dtype=np.int64)
     return _seconds(by_tick, tempo_map), values
