@@ -27,6 +27,13 @@ SONG = dict.fromkeys(SONG_FEATURES, 0.5)
 JSON = {"Content-Type": "application/json"}
 
 
+async def no_content(scope: Any, receive: Any, send: Any) -> None:
+    """Answer 204 without reading the body."""
+    del scope, receive
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+
 class Slow:
     """A request whose body never ends."""
 
@@ -148,10 +155,6 @@ def test_a_head_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "HEAD_S", 0.2)
     port = free_port()
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
-
     async def ask(first: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(first)
@@ -161,7 +164,7 @@ def test_a_head_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def run() -> tuple[bytes, ...]:
         whole = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-        async with listening(app, port):
+        async with listening(no_content, port):
             return await ask(b""), await ask(whole[:20]), await ask(whole + whole[:20])
 
     nothing, half, second = asyncio.run(run())
@@ -174,10 +177,6 @@ def test_a_head_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_head_that_is_too_large_is_cut() -> None:
     """Nobody's key is known before the head ends, so it must cost little."""
     port = free_port()
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
 
     async def ask(head: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -192,7 +191,7 @@ def test_a_head_that_is_too_large_is_cut() -> None:
         begin = b"GET / HTTP/1.1\r\nHost: x\r\n"
         many = b"".join(b"X-%d: 1\r\n" % number for number in range(1000))
         heads = (begin, begin + b"X: " + b"a" * 50_000 + b"\r\n", begin + many)
-        async with listening(app, port):
+        async with listening(no_content, port):
             answers = [await ask(head + b"\r\n") for head in heads]
             # Without an end: it is not waited for.
             return [*answers, await ask(begin + b"X: " + b"a" * 400_000)]
