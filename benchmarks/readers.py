@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import warnings
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -47,7 +47,6 @@ from tunesmith.midi.decoding import (
 from tunesmith.midi.events import Events, decode_events
 from tunesmith.midi.score import TempoMap
 
-READERS = ("mido", "midicsv", "symusic", "pretty_midi")
 REFUSALS = (
     OSError, EOFError, ValueError, LookupError, RuntimeError, TypeError, mido.KeySignatureError
 )  # fmt: skip
@@ -281,6 +280,15 @@ def _left(sounding: dict[tuple[int, int], deque[tuple[int, int]]], rule: Rule) -
 
 # --- comparison
 
+READERS: Mapping[str, Callable[[bytes], Counter[Row]]] = {
+    "mido": by_mido,
+    "midicsv": by_midicsv,
+    "symusic": by_symusic,
+    "pretty_midi": by_pretty_midi,
+}
+OF_EVENTS = frozenset({"mido", "midicsv"})
+"""Readers that give events; the others give notes."""
+
 
 def compare(data: bytes, reader: str) -> str:
     """Return ``equal``, the reasons why a reader differs, or ``unexplained``."""
@@ -289,12 +297,12 @@ def compare(data: bytes, reader: str) -> str:
     except MidiError as error:
         return _refused_here(data, reader, type(error).__name__)
     try:
-        theirs = globals()[f"by_{reader}"](data)
+        theirs = READERS[reader](data)
     except REFUSALS as error:
         return f"refused there ({type(error).__name__}: {_short(error)})"
     layout = open_container(data, Limits())
     events = decode_events(layout.data, layout.first, layout.declared_tracks)
-    if reader in {"mido", "midicsv"}:
+    if reader in OF_EVENTS:
         ours = _all_events(events)
         return "equal" if ours == theirs else _damage(score, data) or "unexplained"
     in_ticks = reader == "symusic"
@@ -317,10 +325,10 @@ def compare(data: bytes, reader: str) -> str:
 
 def _refused_here(data: bytes, reader: str, name: str) -> str:
     try:
-        theirs = globals()[f"by_{reader}"](data)
+        theirs = READERS[reader](data)
     except REFUSALS:
         return f"refused by both ({name})"
-    sounds = any(row[1] & 0xF0 == NOTE_ON for row in theirs) if reader[:4] == "mido" else theirs
+    sounds = any(row[1] & 0xF0 == NOTE_ON for row in theirs) if reader in OF_EVENTS else theirs
     return f"refused here ({name})" if sounds else f"no notes there either ({name})"
 
 
