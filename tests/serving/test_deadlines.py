@@ -33,6 +33,18 @@ def test_work_that_looks_at_no_deadline_is_stopped_by_it() -> None:
     assert time.monotonic() - began < 10
 
 
+def test_work_that_swallows_the_first_interruption_is_stopped_by_the_next() -> None:
+    def stubborn() -> None:
+        with suppress(BaseException):
+            busy(30)
+        busy(30)
+
+    began = time.monotonic()
+    with pytest.raises(ProblemError, match="time for the request was over"):
+        Deadline.after(0.2).bound(stubborn)
+    assert time.monotonic() - began < 20
+
+
 def test_work_that_ends_in_time_meets_nothing_afterwards() -> None:
     for number in range(300):
         # Some end as the time does.

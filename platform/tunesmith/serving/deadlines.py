@@ -15,6 +15,7 @@ __all__ = ["Deadline"]
 T = TypeVar("T")
 _STEPS = 10_000
 """Steps of a thread within which an exception that was sent to it surely arrives."""
+_AGAIN_S = 0.5
 
 
 class _Over(BaseException):
@@ -64,17 +65,16 @@ class Deadline:
             ``deadline`` when it is over.
         """
         self.check()
-        interruption = _Interruption(threading.get_ident())
-        timer = threading.Timer(max(self.left_s, 0.0), interruption.send)
-        timer.daemon = True
+        interruption = _Interruption()
         try:
-            timer.start()
+            interruption.begin(self.left_s)
             try:
                 return work()
             finally:
                 interruption.settle()
-                timer.cancel()
         except _Over:
+            # It may have come before `settle` was called.
+            interruption.settle()
             raise self.missed() from None
 
     def missed(self) -> ProblemError:
@@ -85,28 +85,43 @@ class Deadline:
 
 
 class _Interruption:
-    """An exception for a thread that is over its time; none is sent after `settle`."""
+    """An exception for the thread that makes this, from a time on and until `settle`.
 
-    def __init__(self, thread: int) -> None:
-        self._thread = thread
+    It is sent again and again: one that arrives in a finaliser or in a handler of every exception
+    is lost.
+    """
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+        self._settled = threading.Event()
         self._lock = threading.Lock()
-        self._is_settled = self._is_sent = False
 
-    def send(self) -> None:
-        """Raise `_Over` in the thread at its next step."""
-        with self._lock:
-            if not self._is_settled:
-                self._is_sent = True
-                # Another thread's exception can only be set, never taken back: taking it back with
-                # NULL leaves CPython 3.11 looking for it after every step, for ever.
+    def begin(self, after_s: float) -> None:
+        """Send it once so many seconds are over."""
+        threading.Thread(target=self._send, args=(after_s,), name="deadline", daemon=True).start()
+
+    def _send(self, after_s: float) -> None:
+        self._settled.wait(max(after_s, 0.0))
+        while True:
+            with self._lock:
+                if self._settled.is_set():
+                    return
+                # It can only be set, never taken back: taking it back with NULL leaves CPython
+                # 3.11 looking for it after every step, for ever.
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(self._thread), ctypes.py_object(_Over)
                 )
+            self._settled.wait(_AGAIN_S)
 
     def settle(self) -> None:
-        """Let one that is on its way arrive here, and not in what comes after."""
-        with self._lock:
-            self._is_settled = True
-        if self._is_sent:
-            for _ in range(_STEPS):
-                pass
+        """Send none any more, and let one that is on its way arrive here, not in what follows."""
+        while True:
+            try:
+                self._settled.set()
+                with self._lock:
+                    pass
+                for _ in range(_STEPS):
+                    pass
+            except _Over:
+                continue
+            return
