@@ -60,6 +60,9 @@ def test_an_error_inside_is_the_works_own() -> None:
         Deadline.after(9).bound(lambda: int("its own"))
 
 
+# The first interruption may arrive in a finaliser or a callback of the garbage collector, where
+# Python can only report it; the next one stops the work.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("path", ["/v1/composer", "/v1/classify", "/v1/notes"])
 def test_a_score_that_takes_minutes_is_given_up_at_the_deadline(
     store: Store, make_service: Callable[..., Service], path: str
