@@ -187,6 +187,7 @@ ORDINARY_WORDS = {
     ("ingestion/label_tables.py", "genre"): "a usual name of a column",
     ("ingestion/notices.py", "composer"): "the table of people's names",
     ("midi/composers.py", "composer"): "a person",
+    ("reports/verdict.py", "noise"): "data without structure",
     ("registry/gate.py", "noise"): "a rule of the gate, and random error",
     ("testing/families.py", "digits"): "the characters 0 to 9 of a name",
     ("testing/tasks.py", "digits"): "the characters 0 to 9 of a name",

@@ -146,7 +146,7 @@ def test_a_model_of_chunks_gets_every_section(store, monkeypatch):
     page = store.read_bytes(*report.parts, "report.html").decode()
     for name in ("robustness", "calibration", "segments", "leak-checks", "search", "data"):
         assert f'<h2 id="{name}">' in page
-    assert page.count("<svg") == len(FIGURES)
+    assert page.count("<svg") == len(FIGURES) + page.count('class="ribbon"')
     checks = {finding.check: finding.result for finding in report.record.audit}
     assert checks["items on both sides"] == "clear"
     assert checks["file metadata alone"] in {"clear", "caution"}
@@ -163,6 +163,29 @@ def test_a_model_of_features_is_also_measured_on_the_notes_of_each_chunk(store, 
     assert report.record.metrics["piece"] != report.record.metrics["chunk"]
     segment = report.record.segments[0]
     assert segment.start_s % (artefacts.FRAMES / 10) == pytest.approx(0)
+
+
+def test_wrong_answers_are_listed_with_their_segments(store, monkeypatch):
+    weights = np.random.default_rng(0).normal(size=(len(FEATURE_NAMES), 3))
+    report = pieces_run(store, monkeypatch, artefacts.feature_model(weights))
+    frame = report.predictions()
+    wrong = frame[frame["answer"] != frame["label"]].set_index("id")
+
+    mistakes = report.record.mistakes
+
+    assert report.record.n_mistakes == len(wrong) == len(mistakes) > 0
+    assert {mistake.id for mistake in mistakes} == set(wrong.index)
+    assert sorted(mistakes, key=lambda row: -row.confidence) == list(mistakes)
+    page = store.read_bytes(*report.parts, "report.html").decode()
+    for mistake in mistakes:
+        row = wrong.loc[mistake.id]
+        assert (mistake.label, mistake.answer) == (row["label"], row["answer"])
+        assert mistake.confidence == pytest.approx(row["confidence"])
+        assert mistake.of_label < mistake.confidence
+        assert len(mistake.segments) == len(mistake.starts_s) > 0
+        assert mistake.starts_s[0] == 0.0
+        assert mistake.path.rsplit("/", 1)[-1] in page
+    assert page.count('class="ribbon"') == len(mistakes)
 
 
 def test_a_model_of_both_sees_the_whole_piece_beside_each_chunk(store, monkeypatch):

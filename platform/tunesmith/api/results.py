@@ -123,6 +123,13 @@ class Report:
         """Path of the whole report, an HTML page with every table and figure."""
         return self.artifact.store.path(*self.artifact.parts, "report.html")
 
+    @property
+    def verdict(self) -> str:
+        """One sentence: how often the model is right, and whether to believe it."""
+        from tunesmith.reports.verdict import verdict
+
+        return f"{verdict(self.artifact.record).headline}."
+
     @cached_property
     def metrics(self) -> "pd.DataFrame":
         """A row a metric of whole items: ``value`` with its 95 % interval, ``low`` and ``high``."""
@@ -191,7 +198,7 @@ class Report:
                 f'<img alt="Confusion matrix of {escape(self.task)}" style="max-width:640px" '
                 f'src="data:image/png;base64,{data}">'
             )
-        return table_html(title, table, f"Whole report: {self.page}") + picture
+        return table_html(title, table, f"{self.verdict} Whole report: {self.page}") + picture
 
 
 def _intervals(metrics: reports.Metrics) -> "pd.DataFrame":

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from tunesmith.artifacts.documents import Section
 
-__all__ = ["ChosenPicture", "ChosenSegment", "ChosenText", "Pictures"]
+__all__ = ["ChosenPicture", "ChosenSegment", "ChosenText", "Mistake", "Pictures"]
 
 
 class _Chosen(Section):
@@ -43,3 +43,18 @@ class ChosenText(_Chosen):
 
     confidence: float
     text: str
+
+
+class Mistake(Section):
+    """A test item whose prediction is wrong."""
+
+    id: str
+    path: str | None = Field(default=None, description="File of a piece of music.")
+    label: str
+    answer: str
+    confidence: float = Field(description="Probability of the answer.")
+    of_label: float = Field(description="Probability of the true class.")
+    starts_s: tuple[float, ...] = Field(
+        default=(), description="Start of each segment of a piece, in seconds."
+    )
+    segments: tuple[str, ...] = Field(default=(), description="Prediction for each segment.")

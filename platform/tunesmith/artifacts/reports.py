@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from tunesmith.artifacts import layout
-from tunesmith.artifacts.chosen import ChosenPicture, ChosenSegment, ChosenText, Pictures
+from tunesmith.artifacts.chosen import ChosenPicture, ChosenSegment, ChosenText, Mistake, Pictures
 from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
 from tunesmith.artifacts.intervals import Interval, Metrics
 from tunesmith.artifacts.open_set import Detector, OpenSetScores, OtherLabels
@@ -38,6 +38,7 @@ __all__ = [
     "Interval",
     "LeakResult",
     "Metrics",
+    "Mistake",
     "OpenSetScores",
     "OtherLabels",
     "Pictures",
@@ -150,6 +151,7 @@ class Elsewhere(Section):
     """Metrics of a model on music other than its own test part, or on copies of that."""
 
     data: str = Field(description="The pieces, in words or as NAME@VERSION of a dataset.")
+    is_own_test: bool = Field(default=False, description="True of the test part and its copies.")
     items: int
     groups: int = Field(description="Works: near-duplicates are one.")
     left_out: int = Field(
@@ -320,6 +322,10 @@ class ReportRecord(Document):
     importance: Importance | None = None
     selection: ColumnSelection | None = None
     words: WordEffects | None = None
+    mistakes: tuple[Mistake, ...] = Field(
+        default=(), description="Test items with a wrong prediction, the most confident first."
+    )
+    n_mistakes: int | None = Field(default=None, description="All of them, listed or not.")
     segments: tuple[ChosenSegment, ...] = ()
     pictures: Pictures | None = None
     texts: tuple[ChosenText, ...] = ()

@@ -48,6 +48,7 @@ def _show(result: dict[str, Any]) -> None:
             f"{against['metric']} compared to champion version {against['version']}: "
             f"{interval(against['difference'])} on {count(against['rows'], unit)}"
         )
+    out.print(f"{result['verdict']}.", style="bold")
     click.echo(f"Report: {result['report']}")
     click.echo(f"Next: tunesmith promote {result['task']}")
 
@@ -131,7 +132,7 @@ def main(
 ) -> dict[str, Any]:
     """Measure the winner of TASK on items that its search never saw.
 
-    Prints each metric with a 95 % interval and writes the report, one HTML page.
+    Prints each metric with a 95 % interval and a verdict, and writes the report, one HTML page.
 
     \b
     Example:
@@ -140,8 +141,9 @@ def main(
     """
     from tunesmith.artifacts.store import Store
     from tunesmith.reports.publishing import make_report
+    from tunesmith.reports.verdict import verdict
 
     artefacts = Store(store)
     report = make_report(artefacts, task, run_id, datasets=datasets, say=echo)
     page = artefacts.path(*report.parts, "report.html")
-    return {**report.facts, "report": page}
+    return {**report.facts, "verdict": verdict(report.record).headline, "report": page}

@@ -89,11 +89,12 @@ def on_copies(
     if not answers:
         return ()
     test = subject.parts.test
+    own = _judged_row(subject, "its own test", test, subject.predictions.by_item)
     rows = [
         _judged_row(subject, f"its own test, {name}", copies[name], p)
         for name, p in answers.items()
     ]
-    return (_judged_row(subject, "its own test", test, subject.predictions.by_item), *rows)
+    return tuple(row.model_copy(update={"is_own_test": True}) for row in (own, *rows))
 
 
 def other_datasets(

@@ -41,6 +41,7 @@ from tunesmith.evaluation.comparison import against_champion
 from tunesmith.evaluation.elsewhere import answers_of, copies_of_test, on_copies, other_datasets
 from tunesmith.evaluation.importance import importance
 from tunesmith.evaluation.metrics import compare, score
+from tunesmith.evaluation.mistakes import most_confident_mistakes
 from tunesmith.evaluation.open_set import open_set_scores
 from tunesmith.evaluation.parts import Parts, load_data, load_pieces, parts_of
 from tunesmith.evaluation.pictures import choose_pictures, choose_texts, pictures_of
@@ -190,6 +191,8 @@ def _record(subject: Subject, datasets: Sequence[str]) -> ReportRecord:
         importance=_importance(subject),
         selection=_selection(subject),
         words=_words(subject),
+        mistakes=most_confident_mistakes(subject),
+        n_mistakes=int((p.argmax(axis=1) != test.y).sum()),
         segments=_segments(subject),
         pictures=_pictures(subject),
         texts=_texts(subject),

@@ -7,7 +7,7 @@ from tunesmith.artifacts.reports import ChosenSegment
 from tunesmith.evaluation.music import Pieces
 from tunesmith.evaluation.predictions import Predictions
 
-__all__ = ["choose_segments"]
+__all__ = ["choose_segments", "starts_of"]
 
 _LEAST_SOUNDING = 12
 _EACH = 2
@@ -27,7 +27,7 @@ def choose_segments(by_chunk: Predictions, pieces: Pieces) -> tuple[ChosenSegmen
     """
     examples, p = by_chunk.examples, by_chunk.by_row
     truth, predicted, confidence = examples.y[by_chunk.item], p.argmax(axis=1), p.max(axis=1)
-    starts = _starts(by_chunk, pieces)
+    starts = starts_of(by_chunk, pieces)
     sounds = np.array([_sounding(pieces, i, s) for i, s in zip(by_chunk.item, starts, strict=True)])
     enough = sounds >= _LEAST_SOUNDING
     wanted = (
@@ -63,7 +63,7 @@ def choose_segments(by_chunk: Predictions, pieces: Pieces) -> tuple[ChosenSegmen
     return tuple(chosen)
 
 
-def _starts(by_chunk: Predictions, pieces: Pieces) -> npt.NDArray[np.float64]:
+def starts_of(by_chunk: Predictions, pieces: Pieces) -> npt.NDArray[np.float64]:
     """Return the start of each chunk in seconds."""
     if by_chunk.starts_s is not None:
         return by_chunk.starts_s

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tunesmith.artifacts.reports import Comparison, ReportRecord, VariantScores
+from tunesmith.artifacts.reports import Comparison, Mistake, ReportRecord, VariantScores
 from tunesmith.artifacts.runs import Winner
 from tunesmith.evaluation.variants import LEAST_SPEEDUP
 from tunesmith.reports.metric_text import interval, metric_inside, metric_name, metric_order
 from tunesmith.reports.open_set_text import coverage_sentence, detector_sentences
 from tunesmith.reports.pages import percent, render
-from tunesmith.reports.summary import BASELINES, gain_of, summary
+from tunesmith.reports.verdict import BASELINES, Verdict, gain_of, verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,6 +67,7 @@ class _Page:
             "Other music": bool(report.elsewhere),
             "Metrics": True,
             "Classes": True,
+            "Wrong answers": bool(report.mistakes),
             "None of these": bool(report.detector or report.no_detector or report.open_set),
             "Leak checks": bool(report.audit),
             "Comparisons": bool(report.comparisons),
@@ -84,9 +85,9 @@ class _Page:
         return [(title.lower().replace(" ", "-"), title) for title in titles]
 
     @property
-    def summary(self) -> list[str]:
-        """A reader's summary, in sentences."""
-        return summary(self.report)
+    def verdict(self) -> Verdict:
+        """The verdict on the model, in words."""
+        return verdict(self.report)
 
     @property
     def family(self) -> str:
@@ -261,6 +262,16 @@ class _Page:
                 yield f"{name}, also on copies" if comparison.copies else name, comparison
 
     @property
+    def ribbons(self) -> dict[str, list[tuple[float, float, str]]]:
+        """Segments of each piece with a wrong prediction: start and width from 0 to 1, and kind."""
+        return {mistake.id: _ribbon(mistake) for mistake in self.report.mistakes}
+
+    @property
+    def has_ribbons(self) -> bool:
+        """True where the pieces with a wrong prediction have segments."""
+        return any(self.ribbons.values())
+
+    @property
     def comparison_rows(self) -> list[Row]:
         """A row per model compared with."""
         return [
@@ -360,6 +371,19 @@ class _Page:
         parts = [self.report.parts[name] for name in ("train", "validation", "test")]
         rows = [[label, *(f"{part[label]:,}" for part in parts)] for label in parts[0]]
         return [*rows, ["All", *(f"{sum(part.values()):,}" for part in parts)]]
+
+
+def _ribbon(mistake: Mistake) -> list[tuple[float, float, str]]:
+    starts = mistake.starts_s
+    if not starts:
+        return []
+    # Segments have one length; the last begins that long before the end.
+    ends = [*starts[1:], starts[-1] + (starts[1] - starts[0] if len(starts) > 1 else 1.0)]
+    kinds = {mistake.answer: "answer", mistake.label: "label"}
+    return [
+        (start / ends[-1], (end - start) / ends[-1], kinds.get(label, "other"))
+        for start, end, label in zip(starts, ends, mistake.segments, strict=True)
+    ]
 
 
 def _winner(best: Winner) -> str:

@@ -64,7 +64,8 @@ def segments(rows: Sequence[ChosenSegment], pieces: Pieces | None) -> "Figure | 
         first = round(row.start_s * rate)
         roll = pieces.rolls[row.index][first : first + pieces.chunk_frames]
         _roll(left, roll, row.start_s, rate)
-        left.set_title(f"{row.kind.capitalize()}: {_file(row.path)}", fontsize=8.5)
+        classes = row.label if row.label == row.answer else f"{row.label} taken for {row.answer}"
+        left.set_title(f"{row.kind.capitalize()}: {classes}, {_file(row.path)}", fontsize=8.5)
         _probabilities(right, row)
     grid[-1][0].set_xlabel("Seconds")
     return figure
