@@ -1,7 +1,7 @@
 """Pages in the system's Chromium, driven by Playwright."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -48,7 +48,12 @@ class Tab:
 
 @contextmanager
 def open_tab(
-    width: int = 1280, height: int = 900, *, dark: bool = False, phone: bool = False
+    width: int = 1280,
+    height: int = 900,
+    *,
+    dark: bool = False,
+    phone: bool = False,
+    flags: Sequence[str] = (),
 ) -> Iterator[Tab]:
     """Start a headless Chromium with one empty page.
 
@@ -60,13 +65,15 @@ def open_tab(
         Whether the dark colour scheme is preferred.
     phone
         Whether to be a phone: touch, and two device pixels to each CSS pixel.
+    flags
+        Further flags of Chromium.
     """
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=find_chromium(),
             args=[
                 "--disable-gpu", "--disable-quic", "--no-first-run",
-                "--autoplay-policy=no-user-gesture-required",
+                "--autoplay-policy=no-user-gesture-required", *flags,
             ],
         )  # fmt: skip
         page = chromium.new_page(

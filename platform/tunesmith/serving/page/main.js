@@ -3,6 +3,7 @@
 import { $, ask, drawBars, drawReasons, make, percent, Problem, ranked } from "./dom.js";
 import { setUpDrawing, setUpSentence, setUpTables } from "./forms.js";
 import { setUpKeys } from "./keys.js";
+import { setUpMicrophone } from "./microphone.js";
 import { readMidi, writeMidi, MidiFault } from "./midi.js";
 import { PIECES } from "./pieces.js";
 import { Player } from "./player.js";
@@ -15,6 +16,7 @@ const player = new Player();
 const stage = new Stage($("#roll"), $("#ribbon"));
 const seek = $("#seek");
 let asking = null;
+const HEARD = "What the microphone heard";
 
 const say = (text) => {
   $("#status").textContent = text;
@@ -48,6 +50,7 @@ function describeNode() {
  * server first, and its notes are then judged as a file of MIDI.
  */
 async function judge(bytes, name, heard = null) {
+  stopListening();
   asking?.abort();
   asking = new AbortController();
   const { signal } = asking;
@@ -70,17 +73,7 @@ async function judge(bytes, name, heard = null) {
     }
   }
   describeHearing(heard);
-  if (piece.notes.length) {
-    $("#result").hidden = false;
-    for (const place of ["#bars", "#legend", "#segments", "#about-model", "#verdict-more", "#here"]) $(place).replaceChildren();
-    $("#piece-name").textContent = name;
-    $("#verdict").textContent = "Listening…";
-    player.load(piece.notes, piece.duration);
-    stage.position = 0;
-    stage.setNotes(piece.notes, piece.duration);
-    seek.max = String(piece.duration);
-    move(0);
-  }
+  if (piece.notes.length) showNotes(piece, name);
   say(`Classifying ${name}…`);
   try {
     node ??= await firstNode();
@@ -102,9 +95,26 @@ async function judge(bytes, name, heard = null) {
   }
 }
 
+/** Shows the notes of a piece, without an answer yet. */
+function showNotes({ notes, duration }, name) {
+  $("#result").hidden = false;
+  for (const place of ["#bars", "#legend", "#segments", "#about-model", "#verdict-more", "#here"]) $(place).replaceChildren();
+  $("#piece-name").textContent = name;
+  $("#verdict").textContent = "Listening…";
+  player.load(notes, duration);
+  stage.position = 0;
+  stage.setNotes(notes, duration);
+  seek.max = String(duration);
+  move(0);
+}
+
 /** Lets the server read a file that is no MIDI: a recording or a score. */
 async function readElsewhere(bytes, name, signal) {
   say(`Reading ${name}. A recording is listened to first, which takes some seconds…`);
+  return readThere(bytes, signal);
+}
+
+async function readThere(bytes, signal) {
   const headers = { "Content-Type": "application/octet-stream" };
   const answer = await ask("v1/notes", { method: "POST", headers, body: bytes, signal });
   const notes = answer.played
@@ -278,6 +288,26 @@ $("#pieces").append(
     return make("li", {}, button);
   }),
 );
+
+const stopListening = setUpMicrophone({
+  hear: async (bytes, signal) => (await readThere(bytes, signal))[0],
+  onNotes: (notes, duration) => {
+    if (!duration) {
+      asking?.abort();
+      player.stop();
+      for (const place of ["#problem", "#result", "#why", "#transcribed"]) $(place).hidden = true;
+    }
+    if (!notes.length) return;
+    const isFirst = $("#result").hidden;
+    showNotes({ notes, duration }, HEARD);
+    if (isFirst) $("#result").scrollIntoView();
+  },
+  onRecorded: (bytes) => judge(bytes, HEARD),
+  onProblem: (problem) => {
+    $("#result").hidden = true;
+    showProblem(problem);
+  },
+});
 
 setUpKeys(player, (notes) => {
   if (notes.length) judge(writeMidi(notes), "What you played");

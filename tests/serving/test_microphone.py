@@ -1,0 +1,103 @@
+"""The microphone of the page, with a fake device that plays a sound file to Chromium."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from tests.audio.sounds import CHORALE, noise, speech, tones, wav
+from tests.serving.browser import Tab, find_chromium, open_tab
+from tests.serving.conftest import served, write_bundle
+from tunesmith.artifacts.store import Store
+from tunesmith.serving.service import Service
+from tunesmith.serving.settings import shipped
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(find_chromium() is None, reason="no Chromium: install the package chromium"),
+]
+expect.set_options(timeout=30_000)
+_ALLOWED = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a model of pieces to this machine."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    write_bundle(store, favour=1)
+    with served(Service(shipped(store=store.uri))) as found:
+        yield found
+
+
+@contextmanager
+def page_hearing(url: str, sound: np.ndarray, folder: Path) -> Iterator[Tab]:
+    """Open the page in a browser whose microphone hears a sound again and again."""
+    file = folder / "heard.wav"
+    file.write_bytes(wav(sound))
+    with open_tab(flags=(*_ALLOWED, f"--use-file-for-fake-audio-capture={file}")) as tab:
+        tab.page.goto(f"{url}/")
+        expect(tab.page.locator("#pieces button")).not_to_have_count(0)
+        yield tab
+
+
+def test_notes_appear_while_it_listens_and_the_answer_follows(url: str, tmp_path: Path) -> None:
+    with page_hearing(url, tones(CHORALE), tmp_path) as tab:
+        page, button = tab.page, tab.page.locator("#listen")
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("#listen-state")).to_contain_text("Listening")
+        expect(page.locator("#level")).not_to_have_css("width", "0px")
+        expect(page.locator("#result")).to_be_visible()
+        assert page.inner_text("#verdict") == "Listening…"
+        assert page.locator("#transcribed").is_hidden()
+
+        button.click()
+
+        expect(page.locator("#transcribed")).to_be_visible(timeout=60_000)
+        expect(page.locator("#segments > *")).not_to_have_count(0)
+        assert page.inner_text("#verdict") == "Beethoven"
+        assert page.inner_text("#piece-name") == "What the microphone heard"
+        assert button.get_attribute("aria-pressed") == "false"
+        assert page.inner_text("#listen-text") == "Listen with the microphone"
+        assert tab.errors == []
+
+
+@pytest.mark.parametrize("sound", [speech(8), noise(8), np.zeros(8 * 22_050, dtype=np.float32)])
+def test_what_is_no_music_is_called_so(url: str, tmp_path: Path, sound: np.ndarray) -> None:
+    with page_hearing(url, sound, tmp_path) as tab:
+        tab.page.click("#listen")
+        expect(tab.page.locator("#listen-state")).to_contain_text("3 s of")
+        tab.page.click("#listen")
+        expect(tab.page.locator("#problem")).to_be_visible(timeout=60_000)
+        assert "No music was heard" in tab.page.inner_text("#problem")
+        assert tab.page.locator("#result").is_hidden()
+
+
+def test_a_file_ends_the_listening(url: str, tmp_path: Path) -> None:
+    with page_hearing(url, tones(CHORALE), tmp_path) as tab:
+        tab.page.click("#listen")
+        expect(tab.page.locator("#listen-state")).to_contain_text("Listening")
+        tab.page.locator("#pieces button").first.click()
+        expect(tab.page.locator("#segments > *")).not_to_have_count(0)
+        assert tab.page.get_attribute("#listen", "aria-pressed") == "false"
+        assert "Prelude" in tab.page.inner_text("#piece-name")
+
+
+def test_a_microphone_that_is_refused_or_missing_is_told(url: str) -> None:
+    with open_tab(flags=("--deny-permission-prompts",)) as tab:
+        tab.page.goto(f"{url}/")
+        tab.page.click("#listen")
+        expect(tab.page.locator("#problem")).to_be_visible()
+        assert "microphone" in tab.page.inner_text("#problem strong")
+        # As on an address without https that is not this machine.
+        tab.page.add_init_script(
+            "Object.defineProperty(navigator, 'mediaDevices', { value: undefined })"
+        )
+        tab.page.reload()
+        tab.page.click("#listen")
+        expect(tab.page.locator("#problem")).to_contain_text("https://")
+        assert tab.page.locator("#listen").is_enabled()
