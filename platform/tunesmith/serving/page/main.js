@@ -7,10 +7,12 @@ import { setUpMicrophone } from "./microphone.js";
 import { readMidi, writeMidi, MidiFault } from "./midi.js";
 import { PIECES } from "./pieces.js";
 import { Player } from "./player.js";
+import { drawCard, packAnswer, unpackAnswer } from "./share.js";
 import { clock, COLOURS, Stage } from "./stage.js";
 
 const graph = ask("v1/graph").then(({ nodes }) => nodes.filter((node) => node.ready));
 let node = null; // judges pieces
+let shown = null; // the answer that is shown, its name, and the member that holds its class
 let last = null; // the piece that was judged last, and how it was heard
 const player = new Player();
 const stage = new Stage($("#roll"), $("#ribbon"));
@@ -49,15 +51,18 @@ function describeNode() {
  * Judges a file: draws its notes at once and asks the server for the rest. A recording is heard by the
  * server first, and its notes are then judged as a file of MIDI.
  */
-async function judge(bytes, name, heard = null) {
+async function judge(bytes, name, heard = null, address = "") {
   stopListening();
+  history.replaceState(null, "", address || location.pathname + location.search);
   asking?.abort();
   asking = new AbortController();
   const { signal } = asking;
   player.stop();
   $("#problem").hidden = true;
   $("#result").hidden = true;
-  $("#why").hidden = true;
+  $("#result").toggleAttribute("data-shared", false);
+  for (const place of ["#why", "#shared"]) $(place).hidden = true;
+  shareState("");
   let piece = null;
   try {
     piece = readMidi(bytes);
@@ -85,7 +90,7 @@ async function judge(bytes, name, heard = null) {
       signal,
     });
     if (!piece.notes.length) showUndrawn(answer.piece.duration_s, name);
-    showAnswer(answer, name);
+    showAnswer(answer, name, node.name);
     await explain(bytes, signal);
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -142,14 +147,15 @@ function showUndrawn(duration, name) {
   move(0);
 }
 
-function showAnswer(answer, name) {
+function showAnswer(answer, name, key) {
+  shown = { answer, name, key };
   const shares = ranked(answer.probabilities);
-  stage.setAnswer(answer.segments, shares.map(([label]) => label), node.name);
+  stage.setAnswer(answer.segments, shares.map(([label]) => label), key);
   const [[best, share], second] = shares;
   const none = answer.none_of_these === true;
   const clear = !answer.unsure;
   $("#verdict").textContent = none ? "None of these" : clear ? best : "Hard to say";
-  const others = answer.segments.filter((segment) => segment[node.name] !== best);
+  const others = answer.segments.filter((segment) => segment[key] !== best);
   const unsure = answer.segments.filter((segment) => segment.probability < 0.5);
   const disputed = answer.segments.filter((segment) => segment.disputed);
   $("#verdict-more").textContent = [
@@ -166,7 +172,7 @@ function showAnswer(answer, name) {
   $("#legend").replaceChildren(...known);
   $("#segments").replaceChildren(
     ...answer.segments.map((segment) =>
-      make("tr", {}, ...[clock(segment.start_s), clock(segment.end_s), segment[node.name], percent(segment.probability)].map((text) => make("td", {}, text))),
+      make("tr", {}, ...[clock(segment.start_s), clock(segment.end_s), segment[key], percent(segment.probability)].map((text) => make("td", {}, text))),
     ),
   );
   $("#about-model").textContent = `${answer.piece.notes.toLocaleString()} notes, ${clock(answer.piece.duration_s)} long. Judged by ${answer.model.name} version ${answer.model.version}, trained on ${answer.model.dataset.split("@")[0]}.`;
@@ -175,6 +181,51 @@ function showAnswer(answer, name) {
   $("#announce").textContent = `${name}: ${$("#verdict").textContent}. ${$("#verdict-more").textContent}`;
   move(player.position);
 }
+
+/** Shows an answer that an address holds; its music is not there. */
+async function showShared(text) {
+  const { answer, name, key } = await unpackAnswer(text);
+  $("#result").toggleAttribute("data-shared", true);
+  $("#shared").hidden = false;
+  showUndrawn(answer.piece.duration_s, name);
+  showAnswer(answer, name, key);
+  document.title = `${name}: ${$("#verdict").textContent}`;
+  $("#result").scrollIntoView();
+}
+
+/** Offers a file to the browser's downloads. */
+function save(blob, name) {
+  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+const shareState = (text) => {
+  $("#share-state").textContent = text;
+};
+$("#copy-link").addEventListener("click", async () => {
+  const { answer, name, key } = shown;
+  if (!location.hash) {
+    const text = await packAnswer(answer, name, key);
+    if (!text) return shareState("This answer is too long for a link. Save a picture instead.");
+    history.replaceState(null, "", `#answer=${text}`);
+  }
+  try {
+    await navigator.clipboard.writeText(location.href);
+    shareState("Copied.");
+  } catch {
+    shareState("Copy it from the address of this page.");
+  }
+});
+$("#save-picture").addEventListener("click", async () => {
+  const { answer, name } = shown;
+  const more = $("#verdict-more").textContent;
+  const source = `Tunesmith · ${answer.model.name} version ${answer.model.version}`;
+  const blob = await drawCard(stage, { title: name, verdict: $("#verdict").textContent, more, source });
+  save(blob, `${fileName(name)}.png`);
+});
+$("#save-midi").addEventListener("click", () => save(new Blob([last[0]], { type: "audio/midi" }), `${fileName(last[1])}.mid`));
+const fileName = (name) => name.replace(/\.[a-z0-9]{2,8}$/i, "").replace(/[^\p{L}\p{N} ._-]/gu, "").trim() || "piece";
 
 /** Fetches the reasons for the answer and shows them below; without reasons nothing is shown. */
 async function explain(bytes, signal) {
@@ -276,13 +327,13 @@ addEventListener("drop", (event) => {
 });
 
 $("#pieces").append(
-  ...PIECES.map((piece) => {
+  ...PIECES.map((piece, index) => {
     const button = make("button", { type: "button" }, make("span", {}, make("strong", {}, piece.title), make("span", {}, piece.by)));
     button.addEventListener("click", async () => {
       for (const other of document.querySelectorAll("#pieces button")) other.toggleAttribute("aria-current", false);
       button.setAttribute("aria-current", "true");
       const notes = piece.make().sort((a, b) => a.onset - b.onset);
-      await judge(writeMidi(notes), piece.title);
+      await judge(writeMidi(notes), piece.title, null, `#piece=${index + 1}`);
       $("#result").scrollIntoView({ block: "nearest" });
     });
     return make("li", {}, button);
@@ -327,6 +378,14 @@ if (midi.length) {
     if (last) await judge(...last);
   });
 }
+/** Shows what the address of the page names: a shared answer, or a built-in piece. */
+function openAddress() {
+  const [, kind, value] = /^#(answer|piece)=([\w-]+)$/.exec(location.hash) ?? [];
+  if (kind === "answer") showShared(value).catch(showProblem);
+  if (kind === "piece") document.querySelectorAll("#pieces button")[Number(value) - 1]?.click();
+}
+openAddress();
+addEventListener("hashchange", openAddress);
 const setUps = { table: setUpTables, image: setUpDrawing, text: setUpSentence };
 for (const [reads, setUp] of Object.entries(setUps)) {
   const able = ready.filter((one) => one.reads === reads);

@@ -91,7 +91,7 @@ export class Stage {
   }
 
   draw() {
-    if (!this.notes.length) return;
+    if (!this.notes.length && !this.segments.length) return;
     if (this.stale) this.theme = Object.fromEntries(["--well", "--line", "--soft", "--ink", "--card", "--note", OTHERS, ...COLOURS].map((name) => [name, colourOf(name)]));
     const { theme } = this;
     const size = fit(this.roll);

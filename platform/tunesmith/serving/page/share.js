@@ -1,0 +1,121 @@
+// Sharing: an address that shows an answer again, and a picture of it.
+
+import { Problem, ranked } from "./dom.js";
+
+const VERSION = 1;
+const MOST_LABELS = 7;
+const LONGEST = 12_000; // characters of an address that browsers and messengers carry
+const CARD = { width: 1200, height: 630, margin: 56 };
+
+const round = (share) => Math.round(share * 1000) / 1000;
+
+/**
+ * Writes an answer for an address, without the music.
+ * @param key name of the member that holds the class
+ * @returns {Promise<string>} letters, digits, "-" and "_"; empty where the answer is too long
+ */
+export async function packAnswer(answer, name, key) {
+  const shares = ranked(answer.probabilities).slice(0, MOST_LABELS);
+  const labels = [...new Set([...shares.map(([label]) => label), ...answer.segments.map((segment) => segment[key])])];
+  const segments = answer.segments.map((segment) => [
+    segment.start_s, segment.end_s, labels.indexOf(segment[key]), round(segment.probability),
+    ...labels.map((label) => round(segment.probabilities?.[label] ?? 0)),
+  ]);
+  const { model, piece } = answer;
+  const facts = [
+    VERSION, name, key, labels, labels.map((label) => round(answer.probabilities[label] ?? 0)),
+    [answer.none_of_these === true, Boolean(answer.unsure)],
+    [model.name, model.version, model.dataset], [piece.notes, piece.duration_s], segments,
+  ];
+  const packed = await pumped(new TextEncoder().encode(JSON.stringify(facts)), new CompressionStream("deflate-raw"));
+  const text = btoa(String.fromCharCode(...packed)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return text.length > LONGEST ? "" : text;
+}
+
+/**
+ * Reads an answer from an address.
+ * @returns {Promise<{answer: object, name: string, key: string}>}
+ * @throws {Problem} when the address is cut off or was made by another version of the page
+ */
+export async function unpackAnswer(text) {
+  try {
+    const packed = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+    const facts = JSON.parse(new TextDecoder().decode(await pumped(packed, new DecompressionStream("deflate-raw"), 200_000)));
+    const [version, name, key, labels, shares, [none, unsure], [model, number, dataset], [notes, duration], segments] = facts;
+    if (version !== VERSION) throw new TypeError("another version");
+    const known = labels.map(String);
+    return {
+      name: String(name),
+      key: String(key),
+      answer: {
+        probabilities: Object.fromEntries(known.map((label, index) => [label, Number(shares[index])])),
+        none_of_these: none === true,
+        unsure: unsure === true,
+        model: { name: String(model), version: Number(number), dataset: String(dataset) },
+        piece: { notes: Number(notes), duration_s: Number(duration) },
+        segments: segments.map(([start_s, end_s, label, probability, ...each]) => ({
+          start_s: Number(start_s),
+          end_s: Number(end_s),
+          [key]: known[label],
+          probability: Number(probability),
+          probabilities: Object.fromEntries(known.map((one, index) => [one, Number(each[index])])),
+        })),
+      },
+    };
+  } catch {
+    throw new Problem({ title: "This address does not hold an answer", detail: "It was cut off, or another version of this page made it.", advice: "Ask for it again, or choose a piece below." });
+  }
+}
+
+/** Sends bytes through a stream; more than `most` bytes are refused. */
+async function pumped(bytes, stream, most = Infinity) {
+  const reader = new Blob([bytes]).stream().pipeThrough(stream).getReader();
+  const parts = [];
+  let size = 0;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    parts.push(part.value);
+    size += part.value.length;
+    if (size > most) throw new RangeError("too much");
+  }
+  const all = new Uint8Array(size);
+  parts.reduce((place, part) => (all.set(part, place), place + part.length), 0);
+  return all;
+}
+
+/**
+ * Draws an answer as a picture to send: what it is, its roll and its ribbon.
+ * @param stage holds the drawn roll and ribbon and their colours
+ * @param texts `title`, `verdict`, `more` and `source`
+ * @returns {Promise<Blob>} a PNG
+ */
+export function drawCard(stage, texts) {
+  const canvas = document.createElement("canvas");
+  const { width, height, margin } = CARD;
+  canvas.width = width;
+  canvas.height = height;
+  const pen = canvas.getContext("2d");
+  const { theme } = stage;
+  const style = getComputedStyle(document.documentElement);
+  const line = (text, y, size, family, colour, weight = 400) => {
+    pen.fillStyle = colour;
+    pen.font = `${weight} ${size}px ${style.getPropertyValue(family)}`;
+    pen.fillText(text, margin, y, width - 2 * margin);
+  };
+  pen.fillStyle = theme["--card"];
+  pen.fillRect(0, 0, width, height);
+  line(texts.title, margin + 26, 30, "--sans", theme["--soft"]);
+  line(texts.verdict, margin + 110, 84, "--serif", theme["--ink"], 500);
+  line(texts.more, margin + 160, 28, "--sans", theme["--ink"]);
+  const [top, bottom] = [margin + 190, height - margin - 36];
+  const roll = stage.notes.length ? (bottom - top) * 0.74 : 0;
+  if (roll) {
+    const drawn = document.createElement("canvas");
+    const size = { width: width - 2 * margin, height: roll, scale: 1 };
+    Object.assign(drawn, { width: size.width, height: size.height });
+    stage.drawRoll(drawn.getContext("2d"), size, theme);
+    pen.drawImage(drawn, margin, top);
+  }
+  pen.drawImage(stage.ribbonBack, margin, top + roll, width - 2 * margin, bottom - top - roll);
+  line(texts.source, height - margin + 12, 22, "--sans", theme["--soft"]);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}

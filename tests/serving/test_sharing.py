@@ -1,0 +1,121 @@
+"""Sharing an answer from the page: an address that shows it again, a picture, and the notes."""
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.serving.browser import Tab, find_chromium, open_tab
+from tests.serving.conftest import served, write_bundle
+from tunesmith.artifacts.store import Store
+from tunesmith.serving.service import Service
+from tunesmith.serving.settings import shipped
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(find_chromium() is None, reason="no Chromium: install the package chromium"),
+]
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a model of pieces to this machine."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    write_bundle(store, favour=1)
+    with served(Service(shipped(store=store.uri))) as found:
+        yield found
+
+
+@contextmanager
+def page_of(address: str) -> Iterator[Tab]:
+    """Open an address of the page in a browser of its own; nothing may fail there."""
+    with open_tab() as tab:
+        tab.page.goto(address)
+        expect(tab.page.locator("#pieces button")).not_to_have_count(0)
+        yield tab
+        assert tab.errors == []
+
+
+def expect_answer(page: Page) -> None:
+    """Wait until the segments of a piece are there."""
+    expect(page.locator("#segments > *")).not_to_have_count(0)
+
+
+def shown(page: Page) -> list[str]:
+    """Return everything that the page says about a piece."""
+    places = ("#piece-name", "#verdict", "#verdict-more", "#bars", "#segments", "#about-model")
+    return [page.locator(place).text_content() or "" for place in places]
+
+
+def test_a_link_shows_the_same_answer_without_asking_again(
+    url: str, tmp_path: Path, midi_factory: Callable[..., bytes]
+) -> None:
+    file = tmp_path / "Für “Élise” <b>.mid"
+    file.write_bytes(midi_factory(n_notes=400))
+    with page_of(url) as tab:
+        tab.page.locator("#file").set_input_files(file)
+        expect_answer(tab.page)
+        assert "#" not in tab.page.url
+        tab.page.click("#copy-link")
+        expect(tab.page.locator("#share-state")).not_to_be_empty()
+        link, before = tab.page.url, shown(tab.page)
+    assert re.fullmatch(r".*/#answer=[\w-]+", link)
+    assert len(link) < 2000
+    with page_of(link) as tab:
+        expect_answer(tab.page)
+        assert shown(tab.page) == before
+        assert tab.page.locator("#shared").is_visible()
+        assert tab.page.locator("#roll").is_hidden()
+        assert tab.page.title() == f"{file.name}: Beethoven"
+        assert not any("/v1/composer" in request for request in tab.requests)
+        # A piece of one's own takes its place.
+        tab.page.locator("#file").set_input_files(file)
+        expect(tab.page.locator("#roll")).to_be_visible()
+        expect(tab.page.locator("#shared")).to_be_hidden()
+        assert "#" not in tab.page.url
+
+
+def test_a_link_to_a_built_in_piece_plays_it_again(url: str) -> None:
+    with page_of(url) as tab:
+        tab.page.locator("#pieces button").nth(1).click()
+        expect_answer(tab.page)
+        link, before = tab.page.url, shown(tab.page)
+    assert link.endswith("/#piece=2")
+    with page_of(link) as tab:
+        expect_answer(tab.page)
+        assert shown(tab.page) == before
+        assert tab.page.locator("#play").is_visible()
+
+
+@pytest.mark.parametrize("rest", ["abc", "AAAA____", "q1YqLU4tCs9PKVayUvLJTy_WUVDSUVIC"])
+def test_a_damaged_link_is_told(url: str, rest: str) -> None:
+    with page_of(f"{url}/#answer={rest}") as tab:
+        expect(tab.page.locator("#problem")).to_contain_text("does not hold an answer")
+        assert tab.page.locator("#result").is_hidden()
+
+
+def test_picture_and_notes_are_saved(
+    url: str, tmp_path: Path, midi_factory: Callable[..., bytes]
+) -> None:
+    file = tmp_path / "my piece.mid"
+    file.write_bytes(midi_factory(n_notes=200))
+    with page_of(url) as tab:
+        tab.page.locator("#file").set_input_files(file)
+        expect_answer(tab.page)
+        with tab.page.expect_download() as download:
+            tab.page.click("#save-picture")
+        assert download.value.suggested_filename == "my piece.png"
+        picture = Path(download.value.path()).read_bytes()
+        assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+        assert struct.unpack(">II", picture[16:24]) == (1200, 630)
+        assert len(picture) > 10_000
+        with tab.page.expect_download() as download:
+            tab.page.click("#save-midi")
+        assert download.value.suggested_filename == "my piece.mid"
+        assert Path(download.value.path()).read_bytes() == file.read_bytes()
