@@ -79,6 +79,8 @@ def open_tab(
         page = chromium.new_page(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
+            # A smooth scroll would move what a test has just measured.
+            reduced_motion="reduce",
             device_scale_factor=2 if phone else 1,
             has_touch=phone,
             is_mobile=phone,
