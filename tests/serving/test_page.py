@@ -105,6 +105,19 @@ def test_a_file_is_drawn_answered_and_put_into_words(
     assert page.locator("#bars li").count() == 4
 
 
+def test_the_page_says_whom_the_model_knows_before_it_is_asked(page: Page) -> None:
+    expect(page.locator("#knows")).to_contain_text("It knows Bach, Beethoven, Chopin and Mozart.")
+    assert "right about 90 % of pieces of its own collection" in page.inner_text("#knows")
+    assert "It names one of them for anything." in page.inner_text("#knows")
+
+
+def test_a_built_in_piece_is_told_right_or_wrong(page: Page) -> None:
+    page.locator("#pieces button").nth(1).click()
+    expect(page.locator("#truth")).to_have_text("Right: it is by Ludwig van Beethoven.")
+    page.locator("#pieces button").nth(0).click()
+    expect(page.locator("#truth")).to_have_text("Wrong: it is by Johann Sebastian Bach.")
+
+
 def test_the_page_says_why(page: Page) -> None:
     page.locator("#pieces button").first.click()
     expect(page.locator("#why")).to_be_visible()

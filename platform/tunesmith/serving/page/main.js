@@ -3,6 +3,7 @@
 import { $, ask, drawBars, drawReasons, make, percent, Problem, ranked } from "./dom.js";
 import { setUpDrawing, setUpSentence, setUpTables } from "./forms.js";
 import { setUpKeys } from "./keys.js";
+import { compare, describeKnowledge } from "./knowledge.js";
 import { setUpMicrophone } from "./microphone.js";
 import { readMidi, writeMidi, MidiFault } from "./midi.js";
 import { PIECES } from "./pieces.js";
@@ -43,6 +44,7 @@ async function firstNode() {
 }
 
 function describeNode() {
+  describeKnowledge(node).catch(() => {}); // the page works without it
   $("#piece-title").textContent = document.title = node.title;
   $("#chunk").textContent = String(Math.round((10 * node.preparation.chunk_frames) / node.preparation.frames_per_second) / 10);
 }
@@ -61,7 +63,7 @@ async function judge(bytes, name, heard = null, address = "") {
   $("#problem").hidden = true;
   $("#result").hidden = true;
   $("#result").toggleAttribute("data-shared", false);
-  for (const place of ["#why", "#shared"]) $(place).hidden = true;
+  for (const place of ["#why", "#shared", "#truth"]) $(place).hidden = true;
   shareState("");
   let piece = null;
   try {
@@ -153,9 +155,11 @@ function showAnswer(answer, name, key) {
   stage.setAnswer(answer.segments, shares.map(([label]) => label), key);
   const [[best, share], second] = shares;
   const none = answer.none_of_these === true;
-  const clear = !answer.unsure;
-  $("#verdict").textContent = none ? "None of these" : clear ? best : "Hard to say";
   const others = answer.segments.filter((segment) => segment[key] !== best);
+  // A verdict against most of the segments is none.
+  const isContradicted = 2 * others.length > answer.segments.length;
+  const clear = !answer.unsure && !isContradicted;
+  $("#verdict").textContent = none ? "None of these" : clear ? best : "Hard to say";
   const unsure = answer.segments.filter((segment) => segment.probability < 0.5);
   const disputed = answer.segments.filter((segment) => segment.disputed);
   $("#verdict-more").textContent = [
@@ -334,6 +338,7 @@ $("#pieces").append(
       button.setAttribute("aria-current", "true");
       const notes = piece.make().sort((a, b) => a.onset - b.onset);
       await judge(writeMidi(notes), piece.title, null, `#piece=${index + 1}`);
+      if (button.hasAttribute("aria-current") && !$("#result").hidden) compare(piece, shown.answer);
       $("#result").scrollIntoView({ block: "nearest" });
     });
     return make("li", {}, button);

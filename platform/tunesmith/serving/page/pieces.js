@@ -107,8 +107,8 @@ function chopinMarch() {
 }
 
 export const PIECES = [
-  { title: "Prelude in C major, BWV 846", by: "Johann Sebastian Bach, 1722", make: bachPrelude },
-  { title: "Für Elise, the opening", by: "Ludwig van Beethoven, 1810", make: furElise },
-  { title: "“Ah ! vous dirai-je, maman”, theme and runs", by: "Wolfgang Amadeus Mozart, 1782", make: mozartVariations },
-  { title: "Funeral March, the opening", by: "Frédéric Chopin, 1837", make: chopinMarch },
+  { title: "Prelude in C major, BWV 846", by: "Johann Sebastian Bach, 1722", surname: "Bach", make: bachPrelude },
+  { title: "Für Elise, the opening", by: "Ludwig van Beethoven, 1810", surname: "Beethoven", make: furElise },
+  { title: "“Ah ! vous dirai-je, maman”, theme and runs", by: "Wolfgang Amadeus Mozart, 1782", surname: "Mozart", make: mozartVariations },
+  { title: "Funeral March, the opening", by: "Frédéric Chopin, 1837", surname: "Chopin", make: chopinMarch },
 ];
