@@ -10,8 +10,8 @@ import tunesmith.serving
 SERVING = Path(tunesmith.serving.__file__).parent
 # Modules that know nothing of the others.
 FREE = {
-    "answers", "batching", "drift", "http.paths", "http.responses", "metrics", "ray_adapter",
-    "refusals", "tracing",
+    "answers", "batching", "drift", "http.pages", "http.paths", "http.responses", "metrics",
+    "ray_adapter", "refusals", "tracing",
 }  # fmt: skip
 # Modules that every other one may import.
 BASE = FREE | {"http.problems", "settings"}
@@ -56,8 +56,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.middleware": {"http.paths", "http.problems", "service", "settings"},
     # Routes of one kind each, and those of the tasks.
     "http.models": {
-        "nodes", "service", "settings", "http.openapi", "http.problems", "http.responses",
-        "http.schemas",
+        "nodes", "service", "settings", "http.openapi", "http.pages", "http.problems",
+        "http.responses", "http.schemas",
     },
     "http.notes": {
         "answers", "predict", "service", "http.bodies", "http.headers", "http.music",
@@ -66,8 +66,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.routes": {
         "answers", "deadlines", "nodes", "service", "settings", "worker", "http.bodies",
         "http.decoding", "http.errors", "http.headers", "http.middleware", "http.mixtures",
-        "http.models", "http.music", "http.notes", "http.openapi", "http.paths", "http.problems",
-        "http.responses", "http.schemas",
+        "http.models", "http.music", "http.notes", "http.openapi", "http.pages", "http.paths",
+        "http.problems", "http.responses", "http.schemas",
     },
     "app": BASE | {"champions", "deadlines", "service", "worker", "http.listener", "http.routes"},
     "launch": {"app", "settings"},

@@ -1,9 +1,10 @@
 """Routes about models, the graph and the limits."""
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.openapi import describe_problems
+from tunesmith.serving.http.pages import FOR_BOTH, page_for
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.http.responses import JsonResponse
 from tunesmith.serving.nodes import Node
@@ -46,9 +47,12 @@ def add_models(api: FastAPI, service: Service) -> None:
         tags=["models"],
         response_model=schemas.ModelList,
     )
-    async def models() -> Response:
+    async def models(request: Request) -> Response:
+        if page := page_for(request, "models.html"):
+            return page
         loaded = service.champions.loaded()
-        return JsonResponse({"models": [loaded[task].public_card() for task in sorted(loaded)]})
+        cards = [loaded[task].public_card() for task in sorted(loaded)]
+        return JsonResponse({"models": cards}, headers=FOR_BOTH)
 
     @api.get(
         "/v1/models/{task}",

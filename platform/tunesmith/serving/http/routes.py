@@ -1,7 +1,6 @@
 """The HTTP routes: read the request, ask the graph, write the answer."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request, Response
@@ -32,6 +31,7 @@ from tunesmith.serving.http.openapi import (
     complete,
     describe_problems,
 )
+from tunesmith.serving.http.pages import FOR_BOTH, PAGE, page_for
 from tunesmith.serving.http.paths import prefix_of
 from tunesmith.serving.http.problems import KINDS, ProblemError
 from tunesmith.serving.http.responses import JsonResponse
@@ -42,7 +42,6 @@ from tunesmith.serving.worker import Answer
 
 __all__ = ["make_api", "make_app"]
 
-PAGE = Path(__file__).parent.parent / "page"
 
 Detail = Annotated[
     bool, Query(description="Whether each segment carries the probability of every class.")
@@ -206,7 +205,7 @@ def _add_classify(api: FastAPI, service: Service) -> None:
 
 
 def _add_operations(api: FastAPI, service: Service) -> None:
-    """Add health, the problems, the page and its documents."""
+    """Add health and metrics."""
 
     @api.get(
         "/healthz",
@@ -236,21 +235,28 @@ def _add_operations(api: FastAPI, service: Service) -> None:
             raise ProblemError(problems.NO_CHAMPION, detail, {"Retry-After": "10"})
         return JsonResponse({"status": "ready"})
 
+    if service.exposition is not None and service.settings.metrics:
+        _add_metrics(api, service, service.exposition)
+
+
+def _add_pages(api: FastAPI) -> None:
+    """Add the page, its documents and what kinds of problems mean."""
+
     @api.get(
         "/problems/{name}",
         summary="What a kind of problem means",
         tags=["operations"],
         responses=describe_problems(problems.UNKNOWN_ROUTE),
     )
-    async def problem(name: str) -> dict[str, str | int]:
+    async def problem(request: Request, name: str) -> Response:
         kind = KINDS.get(name)
         if kind is None:
             detail = f"No kind of problem is named {name[:100]!r}; known: {', '.join(KINDS)}."
             raise ProblemError(problems.UNKNOWN_ROUTE, detail)
-        return {"status": kind.status, "title": kind.title, "advice": kind.advice}
-
-    if service.exposition is not None and service.settings.metrics:
-        _add_metrics(api, service, service.exposition)
+        if page := page_for(request, "problem.html"):
+            return page
+        content = {"status": kind.status, "title": kind.title, "advice": kind.advice}
+        return JsonResponse(content, headers=FOR_BOTH)
 
     @api.get("/", include_in_schema=False)
     async def page() -> Response:
@@ -291,6 +297,7 @@ def make_api(service: Service) -> FastAPI:
     add_models(api, service)
     _add_nodes(api, service)
     _add_operations(api, service)
+    _add_pages(api)
     _describe_api(api, service)
     return api
 

@@ -20,7 +20,7 @@ export async function describeKnowledge(node) {
   $("#knows").textContent = [
     `It knows ${names}.`,
     accuracy !== undefined ? `It was right about ${percent(accuracy)} of ${tested ? `${tested.toLocaleString()} ` : ""}${unit}s of its own collection that it had not learned from; it may be right less often about yours.` : "",
-    card.detector ? "What is unlike all of them it can call none of these." : "It names one of them for anything.",
+    card.detector ? "It can answer “none of these”." : "It names one of them for anything.",
   ].filter(Boolean).join(" ");
 }
 
