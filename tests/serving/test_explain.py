@@ -10,9 +10,9 @@ from tests.serving.conftest import SONG_FEATURES, local_client, write_bundle
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.summary import summarise
 from tunesmith.errors import ModelError
+from tunesmith.inference.explain import THEMES, Member, reasons
 from tunesmith.inference.pieces import read_piece
 from tunesmith.midi.features import FEATURE_NAMES
-from tunesmith.serving.explain import THEMES, reasons
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import NodeSettings
 
@@ -100,7 +100,7 @@ def test_a_model_that_cannot_be_asked_again_is_a_named_failure(
         message = "onnxruntime ran out of memory"
         raise ModelError(message)
 
-    monkeypatch.setattr("tunesmith.serving.explain._effects", refuse)
+    monkeypatch.setattr("tunesmith.inference.explain._effects", refuse)
     with local_client(service) as client:
         failed = client.post("/v1/composer/why", content=midi_factory(), headers=MIDI)
         assert client.post("/v1/composer", content=midi_factory(), headers=MIDI).status_code == 200
@@ -117,11 +117,11 @@ def test_members_of_an_ensemble_speak_by_their_weight(
     service = make_service(nodes={"composer": node})
     champions = [service.champions.get(name) for name in ("one", "two")]
     piece = read_piece(midi_factory(n_notes=100))
-    from tunesmith.serving.deadlines import Deadline
 
     def ask(*weights: float) -> dict[str, float]:
-        members = [pair for pair in zip(champions, weights, strict=True) if pair[1]]
-        found = reasons(piece, members, "Bach", Deadline.after(20))
+        pairs = zip(champions, weights, strict=True)
+        members = [Member(of.model, of.summary, weight) for of, weight in pairs if weight]
+        found = reasons(piece, members, "Bach")
         return {reason.part: reason.without for reason in found}
 
     first, second, both = ask(1, 0), ask(0, 1), ask(3, 1)

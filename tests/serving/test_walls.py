@@ -23,11 +23,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Models: loaded, asked, explained and compared. They know no request.
     "champions": BASE,
     "predict": BASE | {"champions", "deadlines"},
-    "explain": BASE | {"champions", "deadlines"},
     "challengers": BASE | {"champions", "deadlines", "predict"},
     # The graph: nodes, the work of one node, and where it is done.
     "nodes": BASE | {"champions"},
-    "worker": BASE | {"champions", "deadlines", "predict", "explain", "challengers"},
+    "worker": BASE | {"champions", "deadlines", "predict", "challengers"},
     "graph": BASE | {"deadlines", "challengers", "nodes", "worker"},
     # HTTP: from bytes to items and back.
     "http.schemas": set(),

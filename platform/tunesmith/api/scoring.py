@@ -71,6 +71,7 @@ def score(
     model: int | str | None = None,
     run: str | None = None,
     id_column: str | None = None,
+    reasons: bool = False,
     address: str | None = None,
     store: AnyStore | None = None,
     progress: Progress = silent,
@@ -94,6 +95,8 @@ def score(
         Name of a run whose winner answers, promoted or not.
     id_column
         Column of tables to copy to the column ``id`` of the scores.
+    reasons
+        Whether to add a column ``reasons``: what spoke for and against each label.
     address
         Ray cluster to join; by default the one that ``RAY_ADDRESS`` names, else Ray starts on this
         machine and stays until the program ends or calls ``ray.shutdown()``.
@@ -110,7 +113,8 @@ def score(
     Raises
     ------
     UsageError
-        When a source is invalid or holds no item, or `out` holds other scores.
+        When a source is invalid or holds no item, `out` holds other scores, or the model gives no
+        reasons.
     StoreError
         When there is no such model, or the scores cannot be written.
 
@@ -127,6 +131,7 @@ def score(
         [str(source) for source in named],
         location,
         id_column=id_column,
+        with_reasons=reasons,
         start_ray=lambda: connect(address),
         on_progress=lambda done, total, _: progress(f"{done} of {total} items"),
         say=progress,

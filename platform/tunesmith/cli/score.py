@@ -67,7 +67,7 @@ def _standing(counts: "Counts") -> str:
     continues=("--discard",),
     sections={
         "Model": ("task", "model", "run_id"),
-        "Scores": ("out", "id_column", "discard"),
+        "Scores": ("out", "id_column", "reasons", "discard"),
         "Where": ("store", "address"),
     },
 )
@@ -81,6 +81,9 @@ def _standing(counts: "Counts") -> str:
 @click.option("--run", "run_id", metavar="ID", help="Winner of this run, promoted or not.")
 @click.option("--out", required=True, metavar="PATH", help="Folder or URI that gets the scores.")
 @click.option("--id-column", metavar="NAME", help="Column of tables to copy to the column id.")
+@click.option(
+    "--reasons", is_flag=True, help="Also write what spoke for and against each label; slower."
+)
 @click.option(
     "--discard", is_flag=True, help="Remove the scores that are at --out, finished or not, first."
 )
@@ -96,6 +99,7 @@ def main(
     run_id: str | None,
     out: str,
     id_column: str | None,
+    reasons: bool,
     discard: bool,
     address: str | None,
 ) -> dict[str, Any]:
@@ -125,6 +129,7 @@ def main(
             sources,
             out,
             id_column=id_column,
+            with_reasons=reasons,
             discard=discard,
             start_ray=lambda: connect(address, say=echo),
             on_progress=lambda done, total, counts: show(done, total, _standing(counts)),

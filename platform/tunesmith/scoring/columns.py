@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tunesmith.errors import InputError
+from tunesmith.inference.explain import Reason
 from tunesmith.inference.predictions import Prediction
 
 __all__ = ["ANSWER_FIELDS", "AnswerField", "Counts", "Fault", "Scored", "score_table"]
@@ -50,6 +51,17 @@ ANSWER_FIELDS: tuple[AnswerField, ...] = (
 )
 
 
+_REASONS = pa.list_(
+    pa.struct(
+        [
+            pa.field("part", pa.string()),
+            pa.field("effect", pa.float64()),
+            pa.field("probability_without", pa.float64()),
+        ]
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """The reason why an item has no answer: a short name of its kind, and a sentence."""
@@ -82,6 +94,8 @@ class Scored:
     same_music_as
         Path of the piece of the model's own data that is the same music; None where there is none,
         or none was looked for.
+    reasons
+        What spoke for and against the label, the strongest first; None where none was asked for.
     """
 
     path: str
@@ -90,9 +104,16 @@ class Scored:
     sha256: str | None = None
     id: str | None = None
     same_music_as: str | None = None
+    reasons: Sequence[Reason] | None = None
 
 
-def score_table(items: Sequence[Scored], classes: Sequence[str], *, has_ids: bool) -> pa.Table:
+def score_table(
+    items: Sequence[Scored],
+    classes: Sequence[str],
+    *,
+    has_ids: bool,
+    has_reasons: bool = False,
+) -> pa.Table:
     """Return the scores of items.
 
     Parameters
@@ -103,6 +124,8 @@ def score_table(items: Sequence[Scored], classes: Sequence[str], *, has_ids: boo
         Classes of the model; each gets the column ``p_CLASS``.
     has_ids
         Whether there is a column ``id``.
+    has_reasons
+        Whether there is a column ``reasons``.
     """
     answers = [item.outcome if isinstance(item.outcome, Prediction) else None for item in items]
     faults = [item.outcome if isinstance(item.outcome, Fault) else None for item in items]
@@ -117,6 +140,9 @@ def score_table(items: Sequence[Scored], classes: Sequence[str], *, has_ids: boo
         columns[field.name] = pa.array(cells, field.type)
     same_music = [item.same_music_as for item in items]
     columns["same_music_as"] = pa.array(same_music, pa.string())
+    if has_reasons:
+        cells = [item.reasons and [of.json_object() for of in item.reasons] for item in items]
+        columns["reasons"] = pa.array(cells, _REASONS)
     missing = np.array([answer is None for answer in answers], dtype=np.bool_)
     probabilities = np.zeros((len(items), len(classes)), dtype=np.float32)
     for row, answer in zip(probabilities, answers, strict=True):

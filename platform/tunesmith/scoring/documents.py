@@ -58,6 +58,7 @@ class Plan(Document):
     model: Model
     sources: tuple[str, ...]
     id_column: str | None = None
+    reasons: bool = Field(default=False, description="Whether each answer has its reasons.")
     compared_with: str | None = Field(
         default=None,
         description="Dataset version whose pieces each piece is compared with: the model's own, "

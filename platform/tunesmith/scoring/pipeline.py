@@ -29,7 +29,7 @@ from tunesmith.artifacts.uris import without_credentials
 from tunesmith.errors import ModelError, StoreError, UsageError
 from tunesmith.ingestion.ray_data import results_of
 from tunesmith.scoring.blocks import Block, block_to_json
-from tunesmith.scoring.choice import Choice
+from tunesmith.scoring.choice import Choice, require_reasons
 from tunesmith.scoring.columns import Counts
 from tunesmith.scoring.documents import PLAN, SUMMARY, Plan, Summary
 from tunesmith.scoring.planning import Items, list_items, make_blocks, plan_key
@@ -60,6 +60,7 @@ def score(
     out: str,
     *,
     id_column: str | None = None,
+    with_reasons: bool = False,
     discard: bool = False,
     start_ray: Callable[[], object],
     on_progress: Progress = lambda *_: None,
@@ -80,6 +81,8 @@ def score(
         Path or URI of the folder that gets the scores.
     id_column
         Column of tables that is copied to the column ``id`` of the scores.
+    with_reasons
+        Whether each answer gets its strongest reasons.
     discard
         Whether scores that are at `out`, finished or not, are removed first.
     start_ray
@@ -92,7 +95,8 @@ def score(
     Raises
     ------
     UsageError
-        If a source is invalid or holds no item, or `out` holds anything else than these scores.
+        If a source is invalid or holds no item, `out` holds anything else than these scores, or
+        the model gives no reasons.
     ModelError
         If the model cannot be run.
     StoreError
@@ -107,12 +111,17 @@ def score(
         shown = tuple(map(without_credentials, sources))
         items = list_items(sources, choice.kind, target.folders)
         _require(bool(items.listing.entries or items.listing.rejects), items, shown)
-        key = plan_key(items, choice.model, id_column, choice.compared_with)
+        if with_reasons:
+            require_reasons(choice)
+        key = plan_key(
+            items, choice.model, id_column, choice.compared_with, with_reasons=with_reasons
+        )
         plan = Plan(
             key=key,
             model=choice.model,
             sources=shown,
             id_column=id_column,
+            reasons=with_reasons,
             compared_with=choice.compared_with,
         )
         finished = target.summary()
@@ -129,7 +138,7 @@ def score(
                     store.remove(*staging.parts, "work")
                     _require(False, items, shown)
                 counts = _run(
-                    blocks, choice, staging, id_column,
+                    blocks, choice, staging, plan,
                     start_ray=start_ray, on_progress=on_progress, say=say,
                 )  # fmt: skip
                 _summary(plan, choice, items, blocks, counts).write(staging, SUMMARY)
@@ -163,7 +172,7 @@ def _run(
     blocks: Sequence[Block],
     choice: Choice,
     staging: Staging,
-    id_column: str | None,
+    plan: Plan,
     *,
     start_ray: Callable[[], object],
     on_progress: Progress,
@@ -185,7 +194,7 @@ def _run(
     start_ray()
     job = Job(
         choice.store.uri, choice.model.task, choice.model.version, choice.model.run_id,
-        staging.store.uri, staging.parts, id_column, choice.compared_with,
+        staging.store.uri, staging.parts, plan.id_column, choice.compared_with, plan.reasons,
     )  # fmt: skip
     for part in _map_blocks(pending, job, say):
         counts.add(part)
@@ -266,6 +275,7 @@ def _summary(
         model=plan.model,
         sources=plan.sources,
         id_column=plan.id_column,
+        reasons=plan.reasons,
         compared_with=plan.compared_with,
         classes=choice.classes,
         found=sum(block.n_items for block in blocks),

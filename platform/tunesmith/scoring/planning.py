@@ -67,9 +67,18 @@ def list_items(sources: Sequence[str], kind: str, apart: Sequence[str]) -> Items
     return Items(replace(listing, entries=entries), kind)
 
 
-def plan_key(items: Items, model: Model, id_column: str | None, compared_with: str | None) -> str:
+def plan_key(
+    items: Items,
+    model: Model,
+    id_column: str | None,
+    compared_with: str | None,
+    *,
+    with_reasons: bool = False,
+) -> str:
     """Return a digest of all that the scores depend on."""
     context = [_FORMAT, model.json_object(), id_column, compared_with]
+    if with_reasons:
+        context.append("reasons")
     digest = hashlib.sha256(json.dumps(context).encode())
     for entry in items.listing.entries:
         digest.update(json.dumps([entry.path, entry.size, entry.stamp]).encode())

@@ -125,8 +125,8 @@ class Target:
         Raises
         ------
         UsageError
-            When they were made by another model, of other items, with another ``--id-column`` or
-            beside another dataset.
+            When they were made by another model, of other items, with another ``--id-column``, with
+            or without reasons, or beside another dataset.
         """
         if found.key == wanted.key:
             return
@@ -138,6 +138,9 @@ class Target:
         elif found.id_column != wanted.id_column:
             difference = f"with --id-column {found.id_column}, and it is now {wanted.id_column}"
             again = "Use the same --id-column"
+        elif found.reasons != wanted.reasons:
+            difference = f"with{'' if found.reasons else 'out'} reasons"
+            again = f"{'Use' if found.reasons else 'Leave out'} --reasons"
         elif found.compared_with != wanted.compared_with:
             others = [plan.compared_with or "no dataset" for plan in (found, wanted)]
             difference = f"compared with {others[0]}, and now it would be {others[1]}"

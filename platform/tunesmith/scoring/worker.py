@@ -12,30 +12,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tunesmith.artifacts.preparation import TablePreparation
-from tunesmith.artifacts.runs import open_run
 from tunesmith.artifacts.store import Store, cannot_write
 from tunesmith.datasets.index import SimilarityIndex, match_of
 from tunesmith.datasets.reader import open_named
 from tunesmith.errors import DatasetError, InputError, ModelError, StoreError, UsageError
-from tunesmith.inference.batches import decode_each, predict_decoded, predict_each
+from tunesmith.inference.batches import decode_each, predict_decoded
+from tunesmith.inference.explain import Member, Reason, reasons
 from tunesmith.inference.items import Item
 from tunesmith.inference.model import Model
 from tunesmith.inference.pieces import Piece
 from tunesmith.inference.predictions import Prediction
-from tunesmith.inference.runs import load_model
 from tunesmith.inference.tables import Row, text_of
 from tunesmith.ingestion.archives import ArchiveError
 from tunesmith.ingestion.isolation import MAX_CRASHES, CrashLog
 from tunesmith.ingestion.locations import ContentReader
 from tunesmith.ingestion.parameters import ArchiveLimits, ReadLimits
 from tunesmith.ingestion.processing import DECODING_FAILURES
-from tunesmith.registry.bundles import open_bundle
 from tunesmith.scoring.blocks import Block, FileBlock, RowBlock, block_from_json
+from tunesmith.scoring.choice import load, load_summary
 from tunesmith.scoring.columns import Counts, Fault, Scored, score_table
 from tunesmith.scoring.tables import read_rows
 
-__all__ = ["Job", "Scorer", "part_file", "score_rows"]
+__all__ = ["MOST_REASONS", "Job", "Scorer", "part_file", "score_rows"]
 
+MOST_REASONS = 5
+"""Reasons of an answer that are kept: the strongest."""
 _COMPARED_NOTES = 400
 """Notes of a piece that are looked for: half a minute of music names it."""
 
@@ -63,6 +64,8 @@ class Job:
         Column that identifies rows; none by default.
     compared_with
         Name and version of the dataset whose pieces each piece is compared with.
+    reasons
+        Whether each answer gets its strongest reasons.
     """
 
     models: str
@@ -73,6 +76,7 @@ class Job:
     staging: Sequence[str]
     id_column: str | None = None
     compared_with: str | None = None
+    reasons: bool = False
 
     def to_json(self) -> str:
         """Return the job as JSON."""
@@ -103,14 +107,17 @@ class Scorer:
 
     @cached_property
     def _model(self) -> Model:
-        job, store = self._job, Store(self._job.models)
-        if job.version is not None:
-            model = open_bundle(store, job.task, job.version).model()
-        else:
-            model = load_model(open_run(store, job.task, job.run_id))
+        job = self._job
+        model = load(Store(job.models), job.task, job.version, job.run_id)
         # A model that cannot answer a plain item at all must not fail on each item alone.
         model.warm()
         return model
+
+    @cached_property
+    def _member(self) -> Member:
+        job = self._job
+        summary = load_summary(Store(job.models), job.task, job.version, job.run_id)
+        return Member(self._model, summary)
 
     def close(self) -> None:
         """Close the archives."""
@@ -146,8 +153,12 @@ class Scorer:
         else:
             faults = map(Fault, block.reasons, block.messages)
             items = [Scored(path, fault) for path, fault in zip(block.paths, faults, strict=True)]
-        has_ids = self._job.id_column is not None
-        return score_table(items, self._model.classes, has_ids=has_ids)
+        return score_table(
+            items,
+            self._model.classes,
+            has_ids=self._job.id_column is not None,
+            has_reasons=self._job.reasons,
+        )
 
     def _files(self, block: FileBlock) -> Iterator[Scored]:
         model = self._model
@@ -173,11 +184,27 @@ class Scorer:
         try:
             decoded = decode_each(model, [raw])
             (outcome,) = predict_decoded(model, decoded)
+            reasons = self._reasons(decoded[0], outcome)
         except (ModelError, *DECODING_FAILURES) as error:
             message = f"{type(error).__name__}: {error}"
             return Scored(path, Fault("not-answered", message), sha256=sha256)
         same_music_as = self._same_music_as(decoded[0])
-        return Scored(path, _outcome(outcome), sha256=sha256, same_music_as=same_music_as)
+        return Scored(
+            path,
+            _outcome(outcome),
+            sha256=sha256,
+            same_music_as=same_music_as,
+            reasons=reasons,
+        )
+
+    def _reasons(
+        self, item: Item | InputError, outcome: Prediction | InputError
+    ) -> list[Reason] | None:
+        if not self._job.reasons or isinstance(item, InputError):
+            return None
+        if isinstance(outcome, InputError):
+            return None
+        return reasons(item, [self._member], outcome.label)[:MOST_REASONS]
 
     def _same_music_as(self, item: Item | InputError) -> str | None:
         if self._own_pieces is None or not isinstance(item, Piece):
@@ -197,10 +224,17 @@ class Scorer:
     def _rows(self, block: RowBlock) -> list[Scored]:
         model, id_column = self._model, self._job.id_column
         rows = read_rows(block, self._store, self._staging, self._wanted)
-        outcomes = map(_outcome, predict_each(model, rows))
+        decoded = decode_each(model, rows)
+        outcomes = predict_decoded(model, decoded)
         return [
-            Scored(block.path, outcome, block.first + number, id=_id(row, id_column))
-            for number, (row, outcome) in enumerate(zip(rows, outcomes, strict=True))
+            Scored(
+                block.path,
+                _outcome(outcome),
+                block.first + number,
+                id=_id(row, id_column),
+                reasons=self._reasons(item, outcome),
+            )
+            for number, (row, item, outcome) in enumerate(zip(rows, decoded, outcomes, strict=True))
         ]
 
     @cached_property

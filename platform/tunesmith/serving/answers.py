@@ -7,6 +7,7 @@ dataclasses, because one is made for every segment of every piece.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tunesmith.inference.explain import Reason
 from tunesmith.midi.score import Transcription
 
 __all__ = [
@@ -15,7 +16,6 @@ __all__ = [
     "ModelReference",
     "NodeAnswer",
     "PieceSummary",
-    "Reason",
     "Segment",
 ]
 
@@ -172,34 +172,6 @@ class NodeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """A part of the input and its effect on the probability of the answered class.
-
-    Attributes
-    ----------
-    part
-        In a listener's words, or the name of a feature.
-    effect
-        Log-odds of the class with the part less those without it: above 0 it speaks for the class.
-        Log-odds, because near certainty probabilities hardly move.
-    without
-        Probability of the class without the part.
-    """
-
-    part: str
-    effect: float
-    without: float
-
-    def body(self) -> Body:
-        """Return the reason as JSON holds it."""
-        return {
-            "part": self.part,
-            "effect": round(self.effect, 6),
-            "probability_without": round(self.without, 6),
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Explanation:
     """Reasons for and against the class that a node names, the strongest first."""
 
@@ -214,6 +186,6 @@ class Explanation:
         return {
             self.node: self.label,
             "probability": self.probability,
-            "reasons": [reason.body() for reason in self.reasons],
+            "reasons": [reason.json_object() for reason in self.reasons],
             "model": self.model.body(),
         }

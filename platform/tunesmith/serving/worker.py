@@ -4,16 +4,16 @@ import logging
 import time
 from collections.abc import Sequence
 
-from tunesmith.errors import ModelError
+from tunesmith.errors import InputError, ModelError
+from tunesmith.inference.explain import Member, reasons
 from tunesmith.inference.items import Item
 from tunesmith.inference.predictions import Prediction, mean
 from tunesmith.serving.answers import Explanation, NodeAnswer
 from tunesmith.serving.challengers import Comparisons
 from tunesmith.serving.champions import Champion, Champions
 from tunesmith.serving.deadlines import Deadline
-from tunesmith.serving.explain import reasons
 from tunesmith.serving.http import problems
-from tunesmith.serving.http.problems import ProblemError
+from tunesmith.serving.http.problems import ProblemError, problem_of
 from tunesmith.serving.metrics import Metrics
 from tunesmith.serving.predict import describe, judge
 from tunesmith.serving.settings import NodeSettings
@@ -90,12 +90,16 @@ class Worker:
         for (one,), champion in zip(judged, champions, strict=True):
             if isinstance(one, ProblemError):
                 raise one
-            members.append((champion, self._members[champion.task]))
+            weight = self._members[champion.task]
+            members.append(Member(champion.model, champion.summary, weight))
             predictions.append(one)
-        whole = mean(predictions, [weight for _, weight in members])
+        whole = mean(predictions, [member.weight for member in members])
         best = int(whole.probabilities.argmax())
         label = whole.classes[best]
-        effects = reasons(item, members, label, deadline)
+        try:
+            effects = reasons(item, members, label, deadline.check)
+        except InputError as error:
+            raise problem_of(error) from error
         probability = round(float(whole.probabilities[best]), 6)
         return Explanation(self.name, label, probability, effects, champions[0].reference)
 

@@ -22,6 +22,7 @@ from fastapi.openapi.models import (
 from pydantic import BaseModel, Field, create_model
 
 from tunesmith.artifacts.preparation import Preparation, TablePreparation
+from tunesmith.inference.explain import EXPLAINED
 from tunesmith.serving.answers import Body
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.decoding import MEDIA_TYPES
@@ -33,7 +34,6 @@ __all__ = [
     "CLASSIFY_BODY",
     "CLASSIFY_PROBLEMS",
     "CLASSIFY_TYPES",
-    "EXPLAINED",
     "MUSIC_PROBLEMS",
     "NOTES_BODY",
     "answer_model",
@@ -43,8 +43,6 @@ __all__ = [
     "node_body",
 ]
 
-EXPLAINED = ("midi", "table")
-"""Kinds of items whose parts have names, so that reasons can be given."""
 Dumped = dict[str, Any]
 """A part of the document as FastAPI makes and takes it, of FastAPI's own type."""
 

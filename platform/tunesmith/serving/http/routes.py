@@ -9,6 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from tunesmith.artifacts.preparation import Preparation
+from tunesmith.inference.explain import EXPLAINED
 from tunesmith.inference.items import Item
 from tunesmith.serving.answers import Body, NodeAnswer
 from tunesmith.serving.deadlines import Deadline
@@ -26,7 +27,6 @@ from tunesmith.serving.http.openapi import (
     CLASSIFY_BODY,
     CLASSIFY_PROBLEMS,
     CLASSIFY_TYPES,
-    EXPLAINED,
     Dumped,
     complete,
     describe_problems,

@@ -7,7 +7,8 @@ It needs nothing of the model but its answers, so it holds for every family and 
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,11 @@ from tunesmith.inference.items import Item
 from tunesmith.inference.model import Model
 from tunesmith.inference.pieces import Cut
 from tunesmith.midi.features import FEATURE_NAMES
-from tunesmith.serving.answers import Reason
-from tunesmith.serving.champions import Champion
-from tunesmith.serving.deadlines import Deadline
-from tunesmith.serving.http.problems import problem_of
 
-__all__ = ["THEMES", "reasons"]
+__all__ = ["EXPLAINED", "THEMES", "Member", "Reason", "TrainingSummary", "has_reasons", "reasons"]
+
+EXPLAINED = ("midi", "table")
+"""Kinds of items whose parts have names, so that reasons can be given."""
 
 # Blocks of musical features that a listener would name together.
 THEMES: Mapping[str, tuple[str, ...]] = {
@@ -57,12 +57,70 @@ _MEDIAN = 4  # the fifth of nine tenths
 _LEAST = 1e-6
 
 Inputs = dict[str, npt.NDArray[Any]]
-Summary = Mapping[str, InputSummary]
+TrainingSummary = Mapping[str, InputSummary]
 """Summary of the training data on the card: deciles of each column, by input."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A part of the input and its effect on the probability of the answered class.
+
+    Attributes
+    ----------
+    part
+        In a listener's words, or the name of a feature.
+    effect
+        Log-odds of the class with the part less those without it: above 0 it speaks for the class.
+        Log-odds, because near certainty probabilities hardly move.
+    without
+        Probability of the class without the part.
+    """
+
+    part: str
+    effect: float
+    without: float
+
+    def json_object(self) -> dict[str, str | float]:
+        """Return the reason as answers and tables hold it."""
+        return {
+            "part": self.part,
+            "effect": round(self.effect, 6),
+            "probability_without": round(self.without, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A model that took part in an answer.
+
+    Attributes
+    ----------
+    model
+        The model.
+    summary
+        Summary of its training data.
+    weight
+        Its weight among the models.
+    """
+
+    model: Model
+    summary: TrainingSummary
+    weight: float = 1.0
+
+
+def has_reasons(model: Model, summary: TrainingSummary) -> bool:
+    """Return whether something can be taken out of what a model reads."""
+    names = model.classifier.inputs.keys()
+    return model.preparation.kind in EXPLAINED and (
+        "chunks" in names or bool(names & summary.keys())
+    )
+
+
 def reasons(
-    item: Item, members: Sequence[tuple[Champion, float]], label: str, deadline: Deadline
+    item: Item,
+    members: Sequence[Member],
+    label: str,
+    between: Callable[[], None] | None = None,
 ) -> list[Reason]:
     """Return what spoke for and against a class, the strongest first.
 
@@ -71,32 +129,35 @@ def reasons(
     item
         A piece or a row of a table.
     members
-        The models that answered, each with its weight.
+        The models that answered.
     label
         The class.
-    deadline
-        When it is of no use any more.
+    between
+        Called before each run of a model; may raise to stop.
 
     Returns
     -------
     list of Reason
         Empty where nothing can be taken out of what the models read.
+
+    Raises
+    ------
+    InputError
+        When the item is not what the models read.
+    ModelError
+        When a model cannot be run.
     """
-    total = sum(weight for _, weight in members)
+    total = sum(member.weight for member in members)
     effects = [
-        (
-            weight / total,
-            *_effects(item, champion.model, champion.summary, label, deadline),
-        )
-        for champion, weight in members
+        (member.weight / total, *_effects(item, member, label, between)) for member in members
     ]
     whole = sum(weight * share for weight, share, _ in effects)
     parts = dict.fromkeys(part for _, _, without in effects for part in without)
-    reasons = []
+    by_part = []
     for part in parts:
         share = sum(weight * without.get(part, own) for weight, own, without in effects)
-        reasons.append(Reason(part, _log_odds(whole) - _log_odds(share), share))
-    return sorted(reasons, key=lambda reason: -abs(reason.effect))
+        by_part.append(Reason(part, _log_odds(whole) - _log_odds(share), share))
+    return sorted(by_part, key=lambda reason: -abs(reason.effect))
 
 
 def _log_odds(share: float) -> float:
@@ -105,26 +166,29 @@ def _log_odds(share: float) -> float:
 
 
 def _effects(
-    item: Item, model: Model, summary: Summary, label: str, deadline: Deadline
+    item: Item, member: Member, label: str, between: Callable[[], None] | None
 ) -> tuple[float, dict[str, float]]:
     """Return the probability of a class, and that without each part."""
-    inputs, changed = _variants(item, model, summary)
+    model = member.model
+    inputs, changed = _variants(item, model, member.summary)
     rows = len(next(iter(inputs.values())))
     every = {
         name: np.concatenate([array, *(variant[name] for variant in changed.values())])
         for name, array in inputs.items()
     }
-    column = model.run(every, deadline.check)[:, model.classes.index(label)]
+    column = model.run(every, between)[:, model.classes.index(label)]
     whole, *without = column.reshape(-1, rows).mean(axis=1).tolist()
     return whole, dict(zip(changed, without, strict=True))
 
 
-def _variants(item: Item, model: Model, summary: Summary) -> tuple[Inputs, dict[str, Inputs]]:
+def _variants(
+    item: Item, model: Model, summary: TrainingSummary
+) -> tuple[Inputs, dict[str, Inputs]]:
     """Return the model's inputs, and for each part the same without that part."""
     prepared = model.prepare([item])
     (read,) = prepared.items
     if isinstance(read, InputError):
-        raise problem_of(read)
+        raise read
     inputs = dict(prepared.inputs)
     if isinstance(read, Cut):
         # The row of the whole piece, or some rows spread over it.
@@ -149,7 +213,7 @@ def _octaves(chunks: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
 
 
 def _columns(
-    name: str, rows: npt.NDArray[Any], model: Model, summary: Summary
+    name: str, rows: npt.NDArray[Any], model: Model, summary: TrainingSummary
 ) -> dict[str, npt.NDArray[Any]]:
     """Return a table with one part after the other at the training data's median."""
     edges = summary[name].edges if name in summary else ()
