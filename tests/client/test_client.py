@@ -13,13 +13,14 @@ from click.testing import CliRunner
 
 import tunesmith.client
 from tests.serving.conftest import SONG_FEATURES, TASKS, write_bundle
+from tests.serving.test_similar import ingest_pieces
 from tunesmith.artifacts.store import Store
 from tunesmith.cli.predict import _task_for, main
 from tunesmith.client import AsyncClient, Client, RequestRefused, ServerUnavailable
 from tunesmith.errors import UsageError
 from tunesmith.serving.http.routes import make_app
 from tunesmith.serving.service import Service
-from tunesmith.serving.settings import NodeSettings, shipped
+from tunesmith.serving.settings import NodeSettings, SimilarSettings, shipped
 
 SONG = dict.fromkeys(SONG_FEATURES, 0.5)
 
@@ -36,8 +37,32 @@ def test_the_exported_names() -> None:
         "RequestRefused",
         "Segment",
         "ServerUnavailable",
+        "Similar",
+        "SimilarPiece",
         "Transcription",
     ]
+
+
+def test_the_piece_of_a_dataset_is_named(
+    store: Store, midi_factory: Callable[..., bytes], tmp_path: Path
+) -> None:
+    contents = {f"{n}.mid": midi_factory(seed=n) for n in range(2)}
+    ingest_pieces(store, tmp_path / "mine", contents)
+    service = Service(shipped(store=store.uri, similar=SimilarSettings(dataset="mine")))
+    service.start()
+    transport = httpx2.ASGITransport(app=make_app(service), client=("127.0.0.1", 50000))
+
+    async def ask() -> None:
+        async with AsyncClient("http://127.0.0.1", transport=transport) as client:
+            nearest = await client.similar(midi_factory(seed=1, bpm=100), limit=1)
+            assert nearest.match is not None
+            assert nearest.match.path == "mine/1.mid"
+            assert nearest.pieces == (nearest.match,)
+            other = await client.similar(midi_factory(seed=50))
+            assert (other.dataset, other.match) == ("mine", None)
+
+    asyncio.run(ask())
+    service.stop()
 
 
 @pytest.fixture

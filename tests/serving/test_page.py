@@ -15,10 +15,11 @@ from tests.serving.browser import Tab, find_chromium, open_tab
 from tests.serving.conftest import TASKS, served, write_bundle
 from tests.serving.http.test_auth import make_key
 from tests.serving.test_open_set import add_detector
+from tests.serving.test_similar import ingest_pieces
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.summary import summarise
 from tunesmith.serving.service import Service
-from tunesmith.serving.settings import AccessSettings, shipped
+from tunesmith.serving.settings import AccessSettings, SimilarSettings, shipped
 
 pytestmark = [
     pytest.mark.browser,
@@ -82,6 +83,23 @@ def test_a_piece_like_nothing_it_learned_from_is_none_of_these(
         more = tab.page.inner_text("#verdict-more")
         assert more.startswith("Unlike anything it learned from; nearest: Beethoven.")
         assert "odd.mid: None of these" in (tab.page.text_content("#announce") or "")
+        assert tab.errors == []
+
+
+def test_a_piece_of_the_dataset_is_named(
+    tmp_path: Path, store: Store, midi_factory: Callable[..., bytes]
+) -> None:
+    write_bundle(store, favour=1)
+    contents = {f"{n}.mid": midi_factory(seed=n) for n in range(3)}
+    ingest_pieces(store, tmp_path / "mine", contents)
+    similar = SimilarSettings(dataset="mine")
+    file = tmp_path / "excerpt.mid"
+    with served(Service(shipped(store=store.uri, similar=similar))) as url, open_tab() as tab:
+        tab.page.goto(f"{url}/")
+        for seed, words in ((2, "This is mine/2.mid"), (50, "No piece of mine is this music.")):
+            file.write_bytes(midi_factory(seed=seed, bpm=90))
+            tab.page.locator("#file").set_input_files(file)
+            expect(tab.page.locator("#same-music")).to_contain_text(words)
         assert tab.errors == []
 
 

@@ -17,13 +17,15 @@ FREE = {
 BASE = FREE | {"http.problems", "settings"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: set() for name in FREE},
-    "settings": {"http.paths"},
+    "limits": set(),
+    "settings": {"http.paths", "limits"},
     "http.problems": {"answers", "http.paths", "http.responses"},
     "deadlines": {"http.problems"},
     # Models: loaded, asked, explained and compared. They know no request.
     "champions": BASE,
     "predict": BASE | {"champions", "deadlines"},
     "challengers": BASE | {"champions", "deadlines", "predict"},
+    "similar": BASE,
     # The graph: nodes, the work of one node, and where it is done.
     "nodes": BASE | {"champions"},
     "worker": BASE | {"champions", "deadlines", "predict", "challengers"},
@@ -31,14 +33,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     # HTTP: from bytes to items and back.
     "http.schemas": set(),
     "http.bodies": {"http.problems"},
-    "http.receiving": {"deadlines", "http.problems", "settings"},
-    "http.headers": {"deadlines", "settings"},
-    "http.music": {"deadlines", "http.problems", "http.receiving", "settings"},
+    "http.receiving": {"deadlines", "http.problems", "limits"},
+    "http.headers": {"deadlines", "limits"},
+    "http.music": {"deadlines", "http.problems", "http.receiving", "limits"},
     "http.decoding": {
-        "deadlines", "http.bodies", "http.music", "http.problems", "http.receiving", "settings",
+        "deadlines", "http.bodies", "http.music", "http.problems", "http.receiving", "limits",
     },
     "http.mixtures": {
-        "deadlines", "http.bodies", "http.decoding", "http.music", "http.problems", "settings",
+        "deadlines", "http.bodies", "http.decoding", "http.music", "http.problems", "limits",
     },
     "http.openapi": {
         "answers", "http.decoding", "http.music", "http.problems", "http.schemas", "nodes",
@@ -49,24 +51,31 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.listener": {"http.lingering", "settings", "tracing"},
     # A replica: its state, then the routes over it, then the application.
     "service": BASE | {
-        "champions", "deadlines", "graph", "nodes", "worker", "http.auth", "http.receiving",
+        "champions", "deadlines", "graph", "nodes", "similar", "worker", "http.auth",
+        "http.receiving",
     },
     "http.errors": {"http.paths", "http.problems", "service", "settings"},
     "http.middleware": {"http.paths", "http.problems", "service", "settings"},
     # Routes of one kind each, and those of the tasks.
     "http.models": {
-        "nodes", "service", "settings", "http.openapi", "http.pages", "http.problems",
+        "limits", "nodes", "service", "http.openapi", "http.pages", "http.problems",
         "http.responses", "http.schemas",
+    },
+    "http.items": {"deadlines", "service", "settings", "http.decoding", "http.problems"},
+    "http.similar": {
+        "answers", "deadlines", "predict", "service", "http.decoding", "http.headers",
+        "http.items", "http.openapi", "http.paths", "http.problems", "http.responses",
+        "http.schemas",
     },
     "http.notes": {
         "answers", "predict", "service", "http.bodies", "http.headers", "http.music",
         "http.openapi", "http.problems", "http.responses", "http.schemas",
     },
     "http.routes": {
-        "answers", "deadlines", "nodes", "service", "settings", "worker", "http.bodies",
-        "http.decoding", "http.errors", "http.headers", "http.middleware", "http.mixtures",
+        "answers", "nodes", "service", "settings", "worker", "http.bodies", "http.decoding",
+        "http.errors", "http.headers", "http.items", "http.middleware", "http.mixtures",
         "http.models", "http.music", "http.notes", "http.openapi", "http.pages", "http.paths",
-        "http.problems", "http.responses", "http.schemas",
+        "http.problems", "http.responses", "http.schemas", "http.similar",
     },
     "app": BASE | {"champions", "deadlines", "service", "worker", "http.listener", "http.routes"},
     "launch": {"app", "settings"},

@@ -14,7 +14,16 @@ connection breaks; repeating a request has no side effects. In the terminal::
     tunesmith predict piece.mid another.mid
 """
 
-from tunesmith.client._answers import Answer, Mixture, Model, Reason, Segment, Transcription
+from tunesmith.client._answers import (
+    Answer,
+    Mixture,
+    Model,
+    Reason,
+    Segment,
+    Similar,
+    SimilarPiece,
+    Transcription,
+)
 from tunesmith.client._clients import AsyncClient, Client
 from tunesmith.client._errors import ClientError, RequestRefused, ServerUnavailable
 
@@ -29,5 +38,7 @@ __all__ = [
     "RequestRefused",
     "Segment",
     "ServerUnavailable",
+    "Similar",
+    "SimilarPiece",
     "Transcription",
 ]

@@ -12,11 +12,14 @@ __all__ = [
     "Model",
     "Reason",
     "Segment",
+    "Similar",
+    "SimilarPiece",
     "Transcription",
     "fault",
     "read_answer",
     "read_mixture",
     "read_reasons",
+    "read_similar",
 ]
 
 
@@ -131,6 +134,47 @@ class Reason:
 
 
 @dataclass(frozen=True)
+class SimilarPiece:
+    """A piece of a dataset that has some of the same music.
+
+    Attributes
+    ----------
+    piece_id, path, label
+        The piece.
+    in_order
+        Onsets of the music that both have in the same order.
+    strength
+        These onsets, relative to the number that makes two pieces the same music.
+    """
+
+    piece_id: str
+    path: str
+    label: str | None
+    in_order: int
+    strength: float
+
+
+@dataclass(frozen=True)
+class Similar:
+    """The piece of a dataset that a file of music is, and the nearest ones.
+
+    Attributes
+    ----------
+    dataset, version
+        Dataset version that was searched.
+    match
+        The piece that is the same music; None if the dataset has no such one.
+    pieces
+        The nearest pieces, the nearest first.
+    """
+
+    dataset: str
+    version: str
+    match: SimilarPiece | None
+    pieces: tuple[SimilarPiece, ...]
+
+
+@dataclass(frozen=True)
 class Mixture:
     """Predictions of all tasks that could answer, and the errors of the others."""
 
@@ -172,6 +216,17 @@ def read_answer(task: str, body: Mapping[str, Any]) -> Answer:
 def read_reasons(body: Mapping[str, Any]) -> tuple[Reason, ...]:
     """Return the reasons in the response body of /v1/TASK/why."""
     return tuple(Reason(**reason) for reason in body["reasons"])
+
+
+def read_similar(body: Mapping[str, Any]) -> Similar:
+    """Return the pieces in the response body of /v1/similar."""
+    match = body["match"]
+    return Similar(
+        dataset=body["dataset"],
+        version=body["version"],
+        match=None if match is None else SimilarPiece(**match),
+        pieces=tuple(SimilarPiece(**piece) for piece in body["pieces"]),
+    )
 
 
 def read_mixture(body: Mapping[str, Any]) -> Mixture:

@@ -14,10 +14,12 @@ from tunesmith.client._answers import (
     Answer,
     Mixture,
     Reason,
+    Similar,
     fault,
     read_answer,
     read_mixture,
     read_reasons,
+    read_similar,
 )
 from tunesmith.client._errors import ClientError, ServerUnavailable
 from tunesmith.client._requests import (
@@ -27,6 +29,7 @@ from tunesmith.client._requests import (
     classify_request,
     list_request,
     request,
+    similar_request,
 )
 
 __all__ = ["AsyncClient", "Client", "Item"]
@@ -34,7 +37,7 @@ __all__ = ["AsyncClient", "Client", "Item"]
 DEFAULT_URL = "http://127.0.0.1:8000"
 _AGAIN = frozenset({429, 502, 503, 504})
 # Retrying does not help with these.
-_FINAL = frozenset({"no-champion"})
+_FINAL = frozenset({"no-champion", "no-index"})
 
 
 def _read_many(task: str, body: Mapping[str, Any]) -> list[Answer | ClientError]:
@@ -214,6 +217,16 @@ class Client(_Core):
         """
         return read_reasons(self._send(request(task, item, more="/why")))
 
+    def similar(self, piece: Path | bytes, *, limit: int = 10) -> Similar:
+        """Return the piece of the server's dataset that a file of music is, and the nearest ones.
+
+        Raises
+        ------
+        RequestRefused, ServerUnavailable
+            As of `predict`.
+        """
+        return read_similar(self._send(similar_request(piece, limit)))
+
     def predict_many(
         self, task: str, items: Sequence[Item], *, detail: bool = False
     ) -> list[Answer | ClientError]:
@@ -312,6 +325,10 @@ class AsyncClient(_Core):
     async def why(self, task: str, item: Item) -> tuple[Reason, ...]:
         """Return the reasons for and against an answer; see `Client.why`."""
         return read_reasons(await self._send(request(task, item, more="/why")))
+
+    async def similar(self, piece: Path | bytes, *, limit: int = 10) -> Similar:
+        """Return the piece of the server's dataset that it is; see `Client.similar`."""
+        return read_similar(await self._send(similar_request(piece, limit)))
 
     async def predict_many(
         self, task: str, items: Sequence[Item], *, detail: bool = False

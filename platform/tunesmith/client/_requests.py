@@ -5,11 +5,19 @@ import json
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Item", "Patience", "Request", "classify_request", "list_request", "request"]
+__all__ = [
+    "Item",
+    "Patience",
+    "Request",
+    "classify_request",
+    "list_request",
+    "request",
+    "similar_request",
+]
 
 Item = Path | bytes | str | Mapping[str, Any]
 """A file by path or content, a text, or a table's row or an image as a mapping.
@@ -64,6 +72,10 @@ def request(task: str, item: Item, detail: bool = False, more: str = "") -> Requ
         return Request("POST", path, item, kind, params)
     body = {"text": item} if isinstance(item, str) else dict(item)
     return Request("POST", path, json.dumps(body).encode(), "application/json", params)
+
+
+def similar_request(piece: Path | bytes, limit: int) -> Request:
+    return replace(request("similar", piece), params={"limit": str(limit)})
 
 
 def list_request(task: str, items: Sequence[Item], detail: bool) -> Request:

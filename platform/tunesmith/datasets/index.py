@@ -16,6 +16,7 @@ import pyarrow as pa
 from pyarrow import ipc
 from pyarrow.fs import FileSystem
 
+from tunesmith.artifacts import layout
 from tunesmith.datasets.reader import Dataset
 from tunesmith.errors import DatasetError
 from tunesmith.midi.fingerprints import PLACE_BITS, ngram_entries
@@ -26,6 +27,7 @@ __all__ = [
     "IndexPart",
     "SimilarPiece",
     "SimilarityIndex",
+    "has_index",
     "index_file",
     "match_of",
     "part_of_notes",
@@ -170,6 +172,14 @@ class SimilarPiece:
     def is_same_music(self) -> bool:
         """True where the evidence is enough."""
         return self.strength >= 1
+
+
+def has_index(dataset: Dataset) -> bool:
+    """Return whether a version lies in its store with an index, so that it opens at once."""
+    files = dataset.manifest.tables.get("notes", [])
+    names = [index_file(file.path.rsplit("/", 1)[1]) for file in files]
+    folder = layout.dataset_version(dataset.name, dataset.version, FOLDER)
+    return bool(names) and dataset.store.exists(*folder, names[0])
 
 
 def match_of(pieces: Sequence[SimilarPiece]) -> SimilarPiece | None:

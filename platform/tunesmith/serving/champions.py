@@ -102,7 +102,7 @@ class Champions:
     metrics
         Where versions and refusals are shown.
     beside
-        Called at every look, for what else is followed in the store.
+        Called after every look, for what else is followed in the store.
     only
         The tasks to follow.
     others
@@ -226,8 +226,6 @@ class Champions:
         What is wrong with one task is that task's gap. The store counts as unreachable while
         nothing at all can be read from it.
         """
-        if self._beside is not None:
-            self._beside()
         tasks, failure = self._tasks()
         failed: dict[str, StoreUnreachableError] = {}
         for task in tasks:
@@ -244,6 +242,8 @@ class Champions:
                 self._refuse(task, UNREADABLE, (), reason)
         for champion in tuple(self._loaded.values()):
             self._measure_drift(champion)
+        if self._beside is not None:
+            self._beside()
 
     def _show_reach(self, unreachable: str) -> None:
         """Remember, and log once, that the store cannot be reached, or can again."""

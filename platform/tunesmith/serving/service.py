@@ -21,6 +21,7 @@ from tunesmith.serving.http.receiving import Receiver
 from tunesmith.serving.metrics import Metrics
 from tunesmith.serving.nodes import Nodes
 from tunesmith.serving.settings import Settings
+from tunesmith.serving.similar import KnownPieces
 from tunesmith.serving.worker import Worker
 
 __all__ = ["Admission", "Service"]
@@ -77,6 +78,7 @@ class Service:
         # Beside the others, so that recordings, which take seconds, hold up no other request.
         self._listeners = ThreadPoolExecutor(_LISTENERS, thread_name_prefix="audio")
         self.nodes = Nodes(settings, self.champions)
+        self.similar = KnownPieces(store, settings.similar, self._learned_from)
         self.graph = Graph(
             self.nodes,
             lambda name, node: Worker(name, node, self.champions, self.metrics),
@@ -90,9 +92,16 @@ class Service:
         self.champions.start()
 
     def _look(self) -> None:
-        """Do what is due whenever the champions are looked for."""
+        """Do what is due whenever the champions were looked for."""
         self.access.refresh()
+        self.similar.refresh()
         self.admission.report()
+
+    def _learned_from(self) -> list[str]:
+        """Return the data of the models of music, as NAME@VERSION, the first node's first."""
+        nodes = self.nodes.all().values()
+        champions = [model for node in nodes if node.reads == "midi" for model in node.champions]
+        return list(dict.fromkeys(model.card.dataset_name for model in champions))
 
     def stop(self) -> None:
         """End the threads."""

@@ -5,7 +5,7 @@ A bounded run; a longer one: set ``TUNESMITH_SCHEMA_EXAMPLES=1000``.
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
@@ -14,17 +14,19 @@ import schemathesis
 from hypothesis.errors import Unsatisfiable
 
 from tests.serving.conftest import TASKS, write_bundle
+from tests.serving.test_similar import ingest_pieces
 from tunesmith.artifacts.store import Store
 from tunesmith.serving.http.routes import make_app
 from tunesmith.serving.service import Service
-from tunesmith.serving.settings import AccessSettings, shipped
+from tunesmith.serving.settings import AccessSettings, SimilarSettings, shipped
 
 pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("TUNESMITH_SCHEMA_EXAMPLES", "25"))
 MODES = {mode.name.lower(): mode for mode in schemathesis.GenerationMode}
 ROUTES = {
-    *(f"POST /v1/{name}" for name in ("composer", "composer_all", *TASKS, "classify", "notes")),
+    *(f"POST /v1/{name}" for name in ("composer", "composer_all", *TASKS)),
+    *(f"POST /v1/{name}" for name in ("classify", "notes", "similar")),
     *(f"POST /v1/{name}/why" for name in ("composer", "composer_all", "genre", "emotion")),
     *(f"GET /v1/{name}" for name in ("models", "models/{task}", "graph", "limits")),
     *(f"GET /{name}" for name in ("healthz", "readyz", "problems/{name}")),
@@ -41,12 +43,17 @@ LEFT_OUT = [
 
 
 @pytest.fixture(scope="module")
-def schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Return the document of a server with a champion of every task."""
+def schema(
+    tmp_path_factory: pytest.TempPathFactory, midi_factory: Callable[..., bytes]
+) -> Iterator[Any]:
+    """Return the document of a server with a champion of every task, and a dataset."""
     store = Store(tmp_path_factory.mktemp("store"))
     for task in ("composer", "composer_all", *TASKS):
         write_bundle(store, task=task)
-    service = Service(shipped(store=store.uri, access=AccessSettings(keys="never")))
+    ingest_pieces(store, tmp_path_factory.mktemp("pieces") / "mine", {"1.mid": midi_factory()})
+    open_to_all = AccessSettings(keys="never")
+    similar = SimilarSettings(dataset="mine")
+    service = Service(shipped(store=store.uri, access=open_to_all, similar=similar))
     service.start()
     yield schemathesis.openapi.from_asgi("/openapi.json", make_app(service))
     service.stop()

@@ -20,8 +20,8 @@ from tunesmith.serving.http import lingering, listener
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.http.receiving import Receiver
 from tunesmith.serving.http.routes import make_app
+from tunesmith.serving.limits import LimitSettings
 from tunesmith.serving.service import Service
-from tunesmith.serving.settings import LimitSettings
 
 SONG = dict.fromkeys(SONG_FEATURES, 0.5)
 JSON = {"Content-Type": "application/json"}

@@ -27,7 +27,7 @@ from tunesmith.serving.http.music import (
 )
 from tunesmith.serving.http.problems import ProblemError, problem_of
 from tunesmith.serving.http.receiving import UTF_8, Receiver, charset_of
-from tunesmith.serving.settings import LimitSettings
+from tunesmith.serving.limits import LimitSettings
 
 __all__ = [
     "FORM",

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Header
 
 from tunesmith.serving.deadlines import Deadline
-from tunesmith.serving.settings import LimitSettings
+from tunesmith.serving.limits import LimitSettings
 
 __all__ = ["DeadlineHeader", "StickyKey", "deadline_of"]
 

@@ -14,7 +14,7 @@ from tunesmith.serving.http.bodies import Part, parse_multipart
 from tunesmith.serving.http.decoding import FORM, MEDIA_TYPES, decode_item, decode_text, parse_json
 from tunesmith.serving.http.music import check_size, read_music_file, takes_long
 from tunesmith.serving.http.problems import ProblemError
-from tunesmith.serving.settings import LimitSettings
+from tunesmith.serving.limits import LimitSettings
 
 __all__ = ["Decoder", "decode_mixture"]
 

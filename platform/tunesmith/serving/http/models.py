@@ -7,9 +7,9 @@ from tunesmith.serving.http.openapi import describe_problems
 from tunesmith.serving.http.pages import FOR_BOTH, page_for
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.http.responses import JsonResponse
+from tunesmith.serving.limits import LimitSettings
 from tunesmith.serving.nodes import Node
 from tunesmith.serving.service import Service
-from tunesmith.serving.settings import LimitSettings
 
 __all__ = ["add_models"]
 
@@ -77,7 +77,7 @@ def add_models(api: FastAPI, service: Service) -> None:
     )
     async def graph() -> Response:
         nodes = [_describe(service, node) for node in service.nodes.all().values()]
-        return JsonResponse(schemas.GraphAnswer(nodes=nodes))
+        return JsonResponse(schemas.GraphAnswer(nodes=nodes, similar=service.similar.dataset))
 
     @api.get(
         "/v1/limits",

@@ -11,7 +11,7 @@ from tunesmith.midi.reading import Limits
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http.problems import problem_of
 from tunesmith.serving.http.receiving import too_large
-from tunesmith.serving.settings import LimitSettings
+from tunesmith.serving.limits import LimitSettings
 
 __all__ = [
     "MUSIC_TYPES",

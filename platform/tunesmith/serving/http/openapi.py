@@ -21,7 +21,7 @@ from fastapi.openapi.models import (
 )
 from pydantic import BaseModel, Field, create_model
 
-from tunesmith.artifacts.preparation import Preparation, TablePreparation
+from tunesmith.artifacts.preparation import MidiPreparation, Preparation, TablePreparation
 from tunesmith.inference.explain import EXPLAINED
 from tunesmith.serving.answers import Body
 from tunesmith.serving.http import problems, schemas
@@ -36,6 +36,8 @@ __all__ = [
     "CLASSIFY_TYPES",
     "MUSIC_PROBLEMS",
     "NOTES_BODY",
+    "SIMILAR_BODY",
+    "SIMILAR_PROBLEMS",
     "answer_model",
     "complete",
     "describe_problems",
@@ -137,7 +139,9 @@ _MIDI = (
 )
 CLASSIFY_PROBLEMS = describe_problems(*_ALWAYS, *_MIDI)
 _OF_MODELS = (problems.NO_CHAMPION, problems.STORE_UNREACHABLE, problems.NODE_FAILED)
-MUSIC_PROBLEMS = describe_problems(*(of for of in _ALWAYS if of not in _OF_MODELS), *_MIDI)
+_OF_MUSIC = (*(of for of in _ALWAYS if of not in _OF_MODELS), *_MIDI)
+MUSIC_PROBLEMS = describe_problems(*_OF_MUSIC)
+SIMILAR_PROBLEMS = describe_problems(*_OF_MUSIC, problems.NO_INDEX, problems.STORE_UNREACHABLE)
 
 
 def node_body(preparation: Preparation, one: bool = False) -> RequestBody:
@@ -216,6 +220,7 @@ _NOTES_BODY = RequestBody(
     content={media: MediaType(schema=BINARY) for media in MUSIC_TYPES},
 )
 NOTES_BODY = {"requestBody": dump(_NOTES_BODY)}
+SIMILAR_BODY = {"requestBody": dump(node_body(MidiPreparation()))}
 CLASSIFY_BODY = {"requestBody": dump(_CLASSIFY_BODY)}
 CLASSIFY_TYPES = tuple(_CLASSIFY_BODY.content)
 

@@ -25,6 +25,7 @@ __all__ = [
     "NOT_INSTALLED",
     "NOT_MIDI",
     "NO_CHAMPION",
+    "NO_INDEX",
     "NO_MUSIC",
     "NO_NOTES",
     "OVERLOADED",
@@ -170,6 +171,13 @@ NO_CHAMPION = Kind(
     "No model has been promoted for this task yet",
     "Run `tunesmith tune` and `tunesmith promote` for the task; it is served within seconds.",
 )
+NO_INDEX = Kind(
+    "no-index",
+    503,
+    "There are no pieces to compare with",
+    "Whoever runs the server: name a dataset of its store under `similar`, and ingest one that an "
+    "earlier release made again.",
+)
 DEADLINE = Kind(
     "deadline",
     504,
@@ -221,6 +229,7 @@ KINDS: Mapping[str, Kind] = {
         INVALID_INPUT,
         INTERNAL,
         NO_CHAMPION,
+        NO_INDEX,
         STORE_UNREACHABLE,
         DEADLINE,
         OVERLOADED,

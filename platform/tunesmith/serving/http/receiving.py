@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.problems import ProblemError
-from tunesmith.serving.settings import LimitSettings
+from tunesmith.serving.limits import LimitSettings
 
 __all__ = ["UTF_8", "Receiver", "charset_of", "too_large"]
 

@@ -8,16 +8,14 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from tunesmith.artifacts.preparation import Preparation
-from tunesmith.inference.explain import EXPLAINED
 from tunesmith.inference.items import Item
 from tunesmith.serving.answers import Body, NodeAnswer
-from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.bodies import media_type
-from tunesmith.serving.http.decoding import Reading, read_request
+from tunesmith.serving.http.decoding import read_request
 from tunesmith.serving.http.errors import handle_errors
 from tunesmith.serving.http.headers import DeadlineHeader, StickyKey, deadline_of
+from tunesmith.serving.http.items import heard, preparation_of
 from tunesmith.serving.http.middleware import Envelope, compressed, with_cors
 from tunesmith.serving.http.mixtures import decode_mixture
 from tunesmith.serving.http.models import add_models
@@ -35,9 +33,9 @@ from tunesmith.serving.http.pages import FOR_BOTH, PAGE, page_for
 from tunesmith.serving.http.paths import prefix_of
 from tunesmith.serving.http.problems import KINDS, ProblemError
 from tunesmith.serving.http.responses import JsonResponse
+from tunesmith.serving.http.similar import add_similar
 from tunesmith.serving.nodes import Node
 from tunesmith.serving.service import Service
-from tunesmith.serving.settings import RESERVED
 from tunesmith.serving.worker import Answer
 
 __all__ = ["make_api", "make_app"]
@@ -60,29 +58,6 @@ def _list_answer(answers: Sequence[Answer], prefix: str) -> Body:
     return {"answers": members, "model": model.body() if model is not None else None}
 
 
-def _node(request: Request, service: Service, name: str, why: bool = False) -> Preparation:
-    """Return how the items of the node that a request names are prepared.
-
-    Raises
-    ------
-    ProblemError
-        When there is no such node or route, or no model of it yet.
-    """
-    if name in RESERVED:
-        detail = f"/v1/{name} does not answer {request.method}."
-        raise ProblemError(problems.METHOD_NOT_ALLOWED, detail, {"Allow": "GET, HEAD"})
-    node = service.nodes.get(name)
-    # The template holds any name; this one is known, so that logs and metrics can have it.
-    request.state.route = f"/v1/{name}/why" if why else f"/v1/{name}"
-    if node.preparation is None:
-        (task, *_) = node.settings.ensemble or (name,)
-        return service.champions.get(task).preparation
-    if why and node.preparation.kind not in EXPLAINED:
-        detail = f"No reasons are given for {node.preparation.kind}; for {', '.join(EXPLAINED)}."
-        raise ProblemError(problems.UNKNOWN_ROUTE, detail)
-    return node.preparation
-
-
 def _add_nodes(api: FastAPI, service: Service) -> None:
     """Add POST /v1/NAME and POST /v1/NAME/why; `openapi` describes them node by node."""
     limits = service.settings.limits
@@ -96,11 +71,11 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
         x_sticky_key: StickyKey = None,
     ) -> Response:
         deadline = deadline_of(limits, x_deadline_s)
-        preparation = _node(request, service, name)
+        preparation = preparation_of(request, service, name)
         reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
             client = _client(request, x_sticky_key)
-            decode = await _heard(service, reading, deadline)
+            decode = await heard(service, reading, deadline)
             answers = await service.graph.ask(name, decode, deadline, detail, client)
         if reading.is_list:
             return JsonResponse(_list_answer(answers, prefix_of(request.scope)))
@@ -117,28 +92,13 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
         x_sticky_key: StickyKey = None,
     ) -> Response:
         deadline = deadline_of(limits, x_deadline_s)
-        preparation = _node(request, service, name, why=True)
+        preparation = preparation_of(request, service, name, "/why")
         reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
             client = _client(request, x_sticky_key)
-            decode = await _heard(service, reading, deadline)
+            decode = await heard(service, reading, deadline)
             explanation = await service.graph.explain(name, decode, deadline, client)
         return JsonResponse(explanation.body())
-
-
-async def _heard(
-    service: Service, reading: Reading, deadline: Deadline
-) -> Callable[[], Sequence[Item | ProblemError]]:
-    """Return what decodes the items; recordings are transcribed now, beside the worker threads."""
-    is_long = (
-        await service.in_thread(lambda: reading.takes_long)
-        if reading.is_form
-        else reading.takes_long
-    )
-    if not is_long:
-        return reading
-    items = await service.listen(reading, deadline)
-    return lambda: items
 
 
 def _client(request: Request, sticky_key: str | None) -> str:
@@ -294,6 +254,7 @@ def make_api(service: Service) -> FastAPI:
     handle_errors(api, service)
     _add_classify(api, service)
     add_notes(api, service)
+    add_similar(api, service)
     add_models(api, service)
     _add_nodes(api, service)
     _add_operations(api, service)

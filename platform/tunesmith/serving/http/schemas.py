@@ -24,6 +24,8 @@ __all__ = [
     "PieceAnswer",
     "PlainAnswer",
     "ProblemAnswer",
+    "SimilarAnswer",
+    "SimilarListAnswer",
     "WhyAnswer",
 ]
 
@@ -69,6 +71,32 @@ class NotesAnswer(PieceSummary):
         description="Of each note its onset and end in seconds, MIDI pitch, velocity, and whether "
         "it is a drum; by onset. A transcription does not hear how loud a note is played."
     )
+
+
+class SimilarPiece(BaseModel):
+    """A piece of a dataset, and how much of the music it shares in the same order."""
+
+    piece_id: str
+    path: str = Field(description="Path of its file among the sources of the dataset.")
+    label: str | None = Field(description="Its label; null where it has none.")
+    in_order: int = Field(description="Onsets of the music that both have in the same order.")
+    strength: float = Field(
+        description="These onsets, relative to the number that makes two pieces the same music: "
+        "from 1 on they are."
+    )
+
+
+class SimilarAnswer(BaseModel):
+    """The piece of a dataset that the music is, and the nearest ones."""
+
+    dataset: str = Field(description="Dataset that was searched.")
+    version: str = Field(description="Its version.")
+    match: SimilarPiece | None = Field(
+        description="The piece that the music is, whole or an excerpt, in any key and tempo; null "
+        "where the dataset does not have it."
+    )
+    pieces: list[SimilarPiece] = Field(description="The nearest pieces, the nearest first.")
+    piece: PieceSummary
 
 
 class Segment(BaseModel):
@@ -202,6 +230,12 @@ class ListAnswer(BaseModel):
     model: ModelReference | None = Field(description="Null where no item could be answered.")
 
 
+class SimilarListAnswer(BaseModel):
+    """Answers about several files, in their order; a faulty file's place has its problem."""
+
+    answers: list[SimilarAnswer | ItemProblem]
+
+
 class ClassifyAnswer(BaseModel):
     """Answers by node, and the nodes that have none, with the reason."""
 
@@ -239,6 +273,9 @@ class GraphAnswer(BaseModel):
     """The classifiers of this server."""
 
     nodes: list[NodeDescription]
+    similar: str | None = Field(
+        description="Dataset whose pieces /v1/similar finds, as NAME@VERSION; null for none."
+    )
 
 
 class ModelCard(BaseModel):

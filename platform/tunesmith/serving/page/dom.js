@@ -106,3 +106,28 @@ export function drawAnswers(place, answers, titles) {
     }),
   );
 }
+
+/** Names the piece of a dataset that a piece of music is, and the nearest others. */
+export function drawSimilar(place, { match, pieces, dataset }) {
+  const titled = ({ path, label }) => (label ? `${path} (${label})` : path);
+  const others = pieces.filter(({ piece_id: id }) => id !== match?.piece_id);
+  place.replaceChildren(
+    ...(match ? ["This is ", make("b", {}, titled(match)), ` of ${dataset}.`] : [`No piece of ${dataset} is this music.`]),
+    others.length ? ` Nearest${match ? " others" : ""}: ${others.map(titled).join(", ")}.` : "",
+  );
+  place.hidden = false;
+}
+
+/** A spot of a colour, for a legend. */
+export function swatch(colour) {
+  const made = make("span", { class: "swatch" });
+  made.style.background = colour;
+  return made;
+}
+
+/** Offers a file to the browser's downloads. */
+export function save(blob, name) {
+  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}

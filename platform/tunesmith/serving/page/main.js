@@ -1,6 +1,6 @@
 // The page: a piece goes in, its picture appears at once, the answer follows, and it can be heard.
 
-import { $, ask, drawBars, drawReasons, make, percent, Problem, ranked } from "./dom.js";
+import { $, ask, drawBars, drawReasons, drawSimilar, make, percent, Problem, ranked, save, swatch } from "./dom.js";
 import { setUpDrawing, setUpSentence, setUpTables } from "./forms.js";
 import { setUpKeys } from "./keys.js";
 import { compare, describeKnowledge } from "./knowledge.js";
@@ -11,7 +11,8 @@ import { Player } from "./player.js";
 import { drawCard, packAnswer, unpackAnswer } from "./share.js";
 import { clock, COLOURS, Stage } from "./stage.js";
 
-const graph = ask("v1/graph").then(({ nodes }) => nodes.filter((node) => node.ready));
+const described = ask("v1/graph");
+const graph = described.then(({ nodes }) => nodes.filter((node) => node.ready));
 let node = null; // judges pieces
 let shown = null; // the answer that is shown, its name, and the member that holds its class
 let last = null; // the piece that was judged last, and how it was heard
@@ -21,6 +22,7 @@ const seek = $("#seek");
 let asking = null;
 const HEARD = "What the microphone heard";
 
+const midiRequest = (bytes, signal) => ({ method: "POST", headers: { "Content-Type": "audio/midi" }, body: bytes, signal });
 const say = (text) => {
   $("#status").textContent = text;
 };
@@ -63,7 +65,7 @@ async function judge(bytes, name, heard = null, address = "") {
   $("#problem").hidden = true;
   $("#result").hidden = true;
   $("#result").toggleAttribute("data-shared", false);
-  for (const place of ["#why", "#shared", "#truth"]) $(place).hidden = true;
+  for (const place of ["#why", "#same-music", "#shared", "#truth"]) $(place).hidden = true;
   shareState("");
   let piece = null;
   try {
@@ -85,15 +87,10 @@ async function judge(bytes, name, heard = null, address = "") {
   try {
     node ??= await firstNode();
     last = [bytes, name, heard];
-    const answer = await ask(`v1/${node.name}?detail=true`, {
-      method: "POST",
-      headers: { "Content-Type": "audio/midi" },
-      body: bytes,
-      signal,
-    });
+    const answer = await ask(`v1/${node.name}?detail=true`, midiRequest(bytes, signal));
     if (!piece.notes.length) showUndrawn(answer.piece.duration_s, name);
     showAnswer(answer, name, node.name);
-    await explain(bytes, signal);
+    await Promise.all([explain(bytes, signal), nameMusic(bytes, signal)]);
   } catch (error) {
     if (error.name === "AbortError") return;
     $("#verdict").textContent = "No answer";
@@ -197,13 +194,6 @@ async function showShared(text) {
   $("#result").scrollIntoView();
 }
 
-/** Offers a file to the browser's downloads. */
-function save(blob, name) {
-  const link = make("a", { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
 const shareState = (text) => {
   $("#share-state").textContent = text;
 };
@@ -231,23 +221,28 @@ $("#save-picture").addEventListener("click", async () => {
 $("#save-midi").addEventListener("click", () => save(new Blob([last[0]], { type: "audio/midi" }), `${fileName(last[1])}.mid`));
 const fileName = (name) => name.replace(/\.[a-z0-9]{2,8}$/i, "").replace(/[^\p{L}\p{N} ._-]/gu, "").trim() || "piece";
 
-/** Fetches the reasons for the answer and shows them below; without reasons nothing is shown. */
-async function explain(bytes, signal) {
-  let why;
+/** Asks for more about a piece; null where the server has no answer: that of the model stands. */
+async function askMore(path, bytes, signal) {
   try {
-    why = await ask(`v1/${node.name}/why`, { method: "POST", headers: { "Content-Type": "audio/midi" }, body: bytes, signal });
+    return await ask(path, midiRequest(bytes, signal));
   } catch (error) {
-    if (error instanceof Problem) return; // the answer itself stands
+    if (error instanceof Problem) return null;
     throw error;
   }
-  $("#why-title").textContent = `Why ${why[node.name]}?`;
-  $("#why").hidden = !drawReasons($("#reasons"), why.reasons);
 }
 
-function swatch(colour) {
-  const made = make("span", { class: "swatch" });
-  made.style.background = colour;
-  return made;
+/** Names the piece of the server's dataset that this one is; nothing is shown where there is no dataset. */
+async function nameMusic(bytes, signal) {
+  const answer = (await described).similar && (await askMore("v1/similar?limit=3", bytes, signal));
+  if (answer) drawSimilar($("#same-music"), answer);
+}
+
+/** Fetches the reasons for the answer and shows them below; without reasons nothing is shown. */
+async function explain(bytes, signal) {
+  const why = await askMore(`v1/${node.name}/why`, bytes, signal);
+  if (!why) return;
+  $("#why-title").textContent = `Why ${why[node.name]}?`;
+  $("#why").hidden = !drawReasons($("#reasons"), why.reasons);
 }
 
 /** Shows a position everywhere: cursor, clock, slider, and who it sounds like there. */
