@@ -20,7 +20,13 @@ from tunesmith.client import AsyncClient, Client, RequestRefused, ServerUnavaila
 from tunesmith.errors import UsageError
 from tunesmith.serving.http.routes import make_app
 from tunesmith.serving.service import Service
-from tunesmith.serving.settings import NodeSettings, SimilarSettings, shipped
+from tunesmith.serving.settings import (
+    ChallengerSettings,
+    DecisionSettings,
+    NodeSettings,
+    SimilarSettings,
+    shipped,
+)
 
 SONG = dict.fromkeys(SONG_FEATURES, 0.5)
 
@@ -31,6 +37,8 @@ def test_the_exported_names() -> None:
         "AsyncClient",
         "Client",
         "ClientError",
+        "Labelled",
+        "LabelledAnswer",
         "Mixture",
         "Model",
         "Reason",
@@ -69,7 +77,8 @@ def test_the_piece_of_a_dataset_is_named(
 def app(store: Store) -> Iterator[Any]:
     for task in ("composer", *TASKS):
         write_bundle(store, task=task, favour=1)
-    nodes = {"waiting": NodeSettings(reads="midi")}
+    tried = ChallengerSettings(decide=DecisionSettings())
+    nodes = {"waiting": NodeSettings(reads="midi"), "genre": NodeSettings(challenger=tried)}
     service = Service(shipped(store=store.uri, nodes=nodes))
     service.start()
     yield make_app(service)
@@ -99,6 +108,10 @@ def test_every_method_against_the_application(
             assert second.kind == "not-midi"
             assert (await client.predict("genre", SONG)).label == "Rock"
             assert len(await client.predict_many("genre", [SONG] * 3)) == 3
+            labelled = await client.label("genre", SONG, "Jazz")
+            (only,) = labelled.answers
+            assert (only.answer, only.is_right, only.is_challenger) == ("Rock", False, False)
+            assert not labelled.counted  # nothing is tried
             assert (await client.predict("sentiment", "fine")).label == "positive"
             mixture = await client.classify(midi=file, table=SONG, text="fine")
             assert set(mixture.answers) == {"composer", "genre", "emotion", "sentiment"}

@@ -17,7 +17,7 @@ from tunesmith.artifacts.store import Store
 from tunesmith.errors import ModelError
 from tunesmith.inference.pieces import read_piece
 from tunesmith.inference.predictions import Prediction
-from tunesmith.serving.challengers import MOST_WAITING, Comparisons, distance, is_chosen
+from tunesmith.serving.challengers import MOST_WAITING, Comparisons, Judged, distance, is_chosen
 from tunesmith.serving.metrics import Metrics
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import ChallengerSettings, NodeSettings, Settings
@@ -104,7 +104,9 @@ def test_askers_of_the_share_get_the_challenger_and_keep_it(
             assert (why["composer"], why["model"]["version"]) == answer
         assert counts.answered == 3 * sum(version == 2 for _, version in said.values())
         described = client.get("/v1/graph").json()["nodes"][0]["challenger"]
-        assert described == {"share": 0.5, "shadow": 0.0, "versions": {"composer": 2}}
+        assert described == {
+            "share": 0.5, "shadow": 0.0, "decided": False, "versions": {"composer": 2},
+        }  # fmt: skip
     service.stop()
 
 
@@ -193,7 +195,7 @@ def test_a_challenger_that_cannot_be_loaded_or_asked_leaves_the_champion(
             assert tried is not None
             monkeypatch.setattr(tried.classifier, "predict", refuse)
             assert ask() == 1
-            wait_until(lambda: counts.failures == ["challenger", "comparison"])
+            wait_until(lambda: counts.failures == ["challenger"])
             name_challenger(store, 1, 5)
             wait_until(lambda: "does not compute: a feature of former days" in caplog.text)
             assert ask() == 1
@@ -215,16 +217,16 @@ def test_comparisons_do_not_pile_up(
     champion = make_service().champions.get("composer")
     asked = []
 
-    def slow(items: Any, *_: Any) -> list[Any]:
+    def slow(items: Any, *_: Any) -> tuple[list[Any], float]:
         asked.append(items)
         time.sleep(0.05)
-        return []
+        return [], 0.05
 
-    monkeypatch.setattr("tunesmith.serving.challengers.judge", slow)
+    monkeypatch.setattr("tunesmith.serving.challengers.judge_timed", slow)
     comparisons = Comparisons(1.0, 1.0, Metrics())
     started = time.monotonic()
     for _ in range(100):
-        comparisons.offer([], [], champion)
+        comparisons.offer(Judged([], [], champion, champion, False, 0.05))
     assert time.monotonic() - started < 0.05 * MOST_WAITING
     wait_until(lambda: len(asked) == MOST_WAITING)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tunesmith.serving.http import problems
 from tunesmith.serving.metrics import Metrics, RayMetrics
 
 BOARD = Path(__file__).parents[2] / "serve" / "grafana-serving.json"
@@ -79,7 +80,7 @@ def test_alerts_watch_metrics_and_labels_that_exist(made: dict[str, Instrument])
     known = {name + suffix: name for name, one in made.items() for suffix in SUFFIXES[one.kind]}
     (group,) = yaml.safe_load(ALERTS.read_text())["groups"]
     names = [rule["alert"] for rule in group["rules"]]
-    assert len(set(names)) == len(names) >= 7
+    assert len(set(names)) == len(names) >= 9
     for rule in group["rules"]:
         metrics = re.findall(r"ray_(tunesmith_\w+)", rule["expr"])
         assert metrics
@@ -102,14 +103,15 @@ def test_alerts_compare_with_values_that_are_recorded(made: dict[str, Instrument
     metrics.drift("composer", 0.1, 0.2)
     metrics.compared("composer", True, 0.1)
     metrics.compared("composer", False, 0.1)
+    metrics.failure("composer", problems.NO_CHAMPION.name)
     recorded = {
         (tag, value)
         for one in made.values()
         for _, tags in one.recorded
         for tag, value in tags.items()
     }
-    wanted = re.findall(r'(statistic|agreed)="(\w+)"', ALERTS.read_text())
-    assert len(wanted) == 2
+    wanted = re.findall(r'(statistic|agreed|problem)="([\w-]+)"', ALERTS.read_text())
+    assert len(wanted) == 3
     assert set(wanted) <= recorded
 
 
@@ -138,6 +140,8 @@ def test_every_method_records_with_the_tags_that_its_metric_has(
     metrics.champion("composer", 1)
     metrics.refused("composer", 2)
     metrics.challenger("composer", 2)
+    metrics.unreachable(True)
+    metrics.evidence("composer", "labels", 3, 1)
     metrics.challenger_answered("composer", 1)
     metrics.compared("composer", True, 0.1)
     metrics.drift("composer", 0.1, 0.2)

@@ -62,12 +62,12 @@ def test_what_the_configuration_proposes_in_comments_is_valid_too() -> None:
 
     text = (ROOT / "serve" / "config.yaml").read_text()
     said, proposed = re.subn(
-        r"^( *)# (tracing_config|challenger|threads|root_path|origins): (.*?)(   .*)?$",
+        r"^( *)# (tracing_config|challenger|threads|root_path|origins|similar): (.*?)(   .*)?$",
         r"\1\2: \3",
         text,
         flags=re.M,
     )
-    assert proposed == 5
+    assert proposed == 6
     config = yaml.safe_load(said)
     assert ServeDeploySchema.model_validate(config).tracing_config.enabled
     settings = Settings.model_validate(config["applications"][0]["args"])

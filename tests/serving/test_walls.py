@@ -24,11 +24,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Models: loaded, asked, explained and compared. They know no request.
     "champions": BASE,
     "predict": BASE | {"champions", "deadlines"},
-    "challengers": BASE | {"champions", "deadlines", "predict"},
+    "trials": BASE | {"champions"},
+    "challengers": BASE | {"champions", "deadlines", "predict", "trials"},
     "similar": BASE,
     # The graph: nodes, the work of one node, and where it is done.
     "nodes": BASE | {"champions"},
-    "worker": BASE | {"champions", "deadlines", "predict", "challengers"},
+    "worker": BASE | {"champions", "deadlines", "predict", "challengers", "trials"},
     "graph": BASE | {"deadlines", "challengers", "nodes", "worker"},
     # HTTP: from bytes to items and back.
     "http.schemas": set(),
@@ -51,8 +52,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.listener": {"http.lingering", "settings", "tracing"},
     # A replica: its state, then the routes over it, then the application.
     "service": BASE | {
-        "champions", "deadlines", "graph", "nodes", "similar", "worker", "http.auth",
-        "http.receiving",
+        "champions", "deadlines", "graph", "nodes", "similar", "trials", "worker",
+        "http.auth", "http.receiving",
     },
     "http.errors": {"http.paths", "http.problems", "service", "settings"},
     "http.middleware": {"http.paths", "http.problems", "service", "settings"},
@@ -62,6 +63,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "http.responses", "http.schemas",
     },
     "http.items": {"deadlines", "service", "settings", "http.decoding", "http.problems"},
+    "http.labels": {
+        "service", "http.decoding", "http.headers", "http.items", "http.responses",
+    },
     "http.similar": {
         "answers", "deadlines", "predict", "service", "http.decoding", "http.headers",
         "http.items", "http.openapi", "http.paths", "http.problems", "http.responses",
@@ -73,11 +77,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "http.routes": {
         "answers", "nodes", "service", "settings", "worker", "http.bodies", "http.decoding",
-        "http.errors", "http.headers", "http.items", "http.middleware", "http.mixtures",
-        "http.models", "http.music", "http.notes", "http.openapi", "http.pages", "http.paths",
-        "http.problems", "http.responses", "http.schemas", "http.similar",
+        "http.errors", "http.headers", "http.items", "http.labels", "http.middleware",
+        "http.mixtures", "http.models", "http.music", "http.notes", "http.openapi", "http.pages",
+        "http.paths", "http.problems", "http.responses", "http.schemas", "http.similar",
     },
-    "app": BASE | {"champions", "deadlines", "service", "worker", "http.listener", "http.routes"},
+    "app": BASE | {
+        "champions", "deadlines", "service", "trials", "worker", "http.listener", "http.routes",
+    },
     "launch": {"app", "settings"},
 }  # fmt: skip
 

@@ -38,8 +38,8 @@ __all__ = [
     "read_aliases",
 ]
 
-Action = Literal["promote", "force", "rollback"]
-"""Promotion of a champion: time, reason and gate."""
+Action = Literal["promote", "force", "rollback", "canary", "withdraw"]
+"""Move of a champion; `canary` is a promotion by the evidence of a trial, `withdraw` ends one."""
 
 
 class Verdict(Section):
@@ -238,11 +238,13 @@ class ChampionRecord(Document):
     parent
         Number of the record before it, 0 for the first.
     action
-        ``promote``, ``force`` or ``rollback``.
+        ``promote``, ``force``, ``rollback``, ``canary`` or ``withdraw``.
     champion
         The version that answers from then on.
     replaced
         The version that answered until then; None when there was none.
+    withdrawn
+        The challenger that is tried no more, where the champion stays.
     who, when, reason
         User, time (ISO 8601, UTC) and the reason given.
     verdicts
@@ -256,6 +258,7 @@ class ChampionRecord(Document):
     action: Action
     champion: int
     replaced: int | None
+    withdrawn: int | None = absent()
     who: str
     when: str
     reason: str | None

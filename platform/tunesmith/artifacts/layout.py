@@ -13,6 +13,7 @@ A path is a tuple of names below the store's root, as `Store` takes them::
     models/<task>/records/<number>.json             one move of the champion
     models/<task>/<version>/                        a bundle; card.json is its marker
     studies/<study>/<key>.json                      one measurement of a replication
+    serve/trials/<task>/<trial>/<replica>.json      what a replica saw of a challenger
     serve/keys/<name>-<number>-<revision>.json      the hash of an API key, and its limit
     mlflow/                                         MLflow's SQLite file and artefacts
 """
@@ -58,6 +59,7 @@ __all__ = [
     "searched_tasks",
     "staged",
     "staged_run",
+    "trial",
     "version_folder",
     "work_folder",
 ]
@@ -199,6 +201,11 @@ def api_keys() -> Parts:
 def api_key(file: str) -> Parts:
     """Return a file of an API key; see `tunesmith.artifacts.api_keys`."""
     return (*api_keys(), file)
+
+
+def trial(task: str, key: str, *file: str) -> Parts:
+    """Return the folder of a challenger's trial, or a file in it."""
+    return ("serve", "trials", task, key, *file)
 
 
 def replication(*file: str) -> Parts:

@@ -36,7 +36,7 @@ def _cells(record: dict[str, Any]) -> list[str]:
     return [
         local_time(record["when"]),
         record["action"],
-        str(record["champion"]),
+        str(record.get("withdrawn") or record["champion"]),
         str(record["replaced"] or ""),
         record["who"],
         record["reason"] or (better[0] if better else ""),
@@ -46,7 +46,7 @@ def _cells(record: dict[str, Any]) -> list[str]:
 @command(show=_show, extras=("train",), table=True)
 @click.argument("task")
 def main(store: str | None, task: str) -> dict[str, Any]:
-    """List the promotions and rollbacks of TASK, newest first.
+    """List the promotions, rollbacks and withdrawn challengers of TASK, newest first.
 
     \b
     Example:

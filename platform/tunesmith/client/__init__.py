@@ -16,6 +16,8 @@ connection breaks; repeating a request has no side effects. In the terminal::
 
 from tunesmith.client._answers import (
     Answer,
+    Labelled,
+    LabelledAnswer,
     Mixture,
     Model,
     Reason,
@@ -32,6 +34,8 @@ __all__ = [
     "AsyncClient",
     "Client",
     "ClientError",
+    "Labelled",
+    "LabelledAnswer",
     "Mixture",
     "Model",
     "Reason",

@@ -8,6 +8,8 @@ from tunesmith.client._errors import ClientError, RequestRefused, ServerUnavaila
 
 __all__ = [
     "Answer",
+    "Labelled",
+    "LabelledAnswer",
     "Mixture",
     "Model",
     "Reason",
@@ -17,6 +19,7 @@ __all__ = [
     "Transcription",
     "fault",
     "read_answer",
+    "read_labelled",
     "read_mixture",
     "read_reasons",
     "read_similar",
@@ -134,6 +137,45 @@ class Reason:
 
 
 @dataclass(frozen=True)
+class LabelledAnswer:
+    """Answer of one of two models about an item with a known label.
+
+    Attributes
+    ----------
+    model
+        The model.
+    is_challenger
+        True if it is the challenger.
+    answer, is_right
+        Its most probable class, and whether that is the label.
+    """
+
+    model: Model
+    is_challenger: bool
+    answer: str
+    is_right: bool
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Answers of champion and challenger about an item with a known label.
+
+    Attributes
+    ----------
+    label
+        The label.
+    answers
+        Of each model.
+    counted
+        True if exactly one of the two models was right and the item was not sent before.
+    """
+
+    label: str
+    answers: tuple[LabelledAnswer, ...]
+    counted: bool
+
+
+@dataclass(frozen=True)
 class SimilarPiece:
     """A piece of a dataset that has some of the same music.
 
@@ -216,6 +258,17 @@ def read_answer(task: str, body: Mapping[str, Any]) -> Answer:
 def read_reasons(body: Mapping[str, Any]) -> tuple[Reason, ...]:
     """Return the reasons in the response body of /v1/TASK/why."""
     return tuple(Reason(**reason) for reason in body["reasons"])
+
+
+def read_labelled(body: Mapping[str, Any]) -> Labelled:
+    """Return the answers in the response body of /v1/TASK/label."""
+    answers = (
+        LabelledAnswer(
+            Model(**answer["model"]), answer["challenger"], answer["answer"], answer["right"]
+        )
+        for answer in body["answers"]
+    )
+    return Labelled(body["label"], tuple(answers), body["counted"])
 
 
 def read_similar(body: Mapping[str, Any]) -> Similar:

@@ -12,11 +12,13 @@ import httpx2
 
 from tunesmith.client._answers import (
     Answer,
+    Labelled,
     Mixture,
     Reason,
     Similar,
     fault,
     read_answer,
+    read_labelled,
     read_mixture,
     read_reasons,
     read_similar,
@@ -27,6 +29,7 @@ from tunesmith.client._requests import (
     Patience,
     Request,
     classify_request,
+    label_request,
     list_request,
     request,
     similar_request,
@@ -217,6 +220,16 @@ class Client(_Core):
         """
         return read_reasons(self._send(request(task, item, more="/why")))
 
+    def label(self, task: str, item: Item, label: str) -> Labelled:
+        """Tell the right label of an item, by which the challenger of a task is judged.
+
+        Raises
+        ------
+        RequestRefused, ServerUnavailable
+            As of `predict`.
+        """
+        return read_labelled(self._send(label_request(task, item, label)))
+
     def similar(self, piece: Path | bytes, *, limit: int = 10) -> Similar:
         """Return the piece of the server's dataset that a file of music is, and the nearest ones.
 
@@ -325,6 +338,10 @@ class AsyncClient(_Core):
     async def why(self, task: str, item: Item) -> tuple[Reason, ...]:
         """Return the reasons for and against an answer; see `Client.why`."""
         return read_reasons(await self._send(request(task, item, more="/why")))
+
+    async def label(self, task: str, item: Item, label: str) -> Labelled:
+        """Tell the right label of an item; see `Client.label`."""
+        return read_labelled(await self._send(label_request(task, item, label)))
 
     async def similar(self, piece: Path | bytes, *, limit: int = 10) -> Similar:
         """Return the piece of the server's dataset that it is; see `Client.similar`."""

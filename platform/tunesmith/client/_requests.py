@@ -14,6 +14,7 @@ __all__ = [
     "Patience",
     "Request",
     "classify_request",
+    "label_request",
     "list_request",
     "request",
     "similar_request",
@@ -72,6 +73,10 @@ def request(task: str, item: Item, detail: bool = False, more: str = "") -> Requ
         return Request("POST", path, item, kind, params)
     body = {"text": item} if isinstance(item, str) else dict(item)
     return Request("POST", path, json.dumps(body).encode(), "application/json", params)
+
+
+def label_request(task: str, item: Item, label: str) -> Request:
+    return replace(request(task, item, more="/label"), params={"label": label})
 
 
 def similar_request(piece: Path | bytes, limit: int) -> Request:

@@ -18,7 +18,7 @@ from tunesmith.artifacts.store import Store
 from tunesmith.errors import PromotionError
 from tunesmith.registry.bundles import open_bundle
 
-__all__ = ["history", "move_champion", "name_challenger", "rollback"]
+__all__ = ["history", "move_champion", "name_challenger", "rollback", "withdraw_challenger"]
 
 
 def history(store: Store, task: str) -> list[ChampionRecord]:
@@ -100,6 +100,53 @@ def move_champion(
     return made[0]
 
 
+def withdraw_challenger(
+    store: Store,
+    task: str,
+    version: int,
+    *,
+    action: Action,
+    since: Aliases,
+    reason: str,
+    verdicts: Sequence[Verdict] = (),
+) -> ChampionRecord:
+    """End the trial of a challenger; the champion stays.
+
+    Parameters
+    ----------
+    store, task, version
+        The challenger.
+    action, reason, verdicts
+        Kept in the history.
+    since
+        The aliases that this was decided on: it is refused if one has moved since.
+
+    Raises
+    ------
+    PromotionError
+        When the champion or the challenger has moved since.
+    """
+    made: list[ChampionRecord] = []
+
+    def moved(present: Aliases | None) -> Aliases:
+        now = present or _lost(store, task)
+        while made:
+            store.remove(*layout.champion_record(task, made.pop().number))
+        if now != since or now.champion is None:
+            message = f"The challenger of {task!r} was changed meanwhile; none was withdrawn."
+            raise PromotionError(message)
+        made.append(
+            _recorded(
+                store, task, now, now.champion,
+                action=action, reason=reason, verdicts=verdicts, withdrawn=version,
+            )
+        )  # fmt: skip
+        return now.model_copy(update={"challenger": None, "record": made[0].number})
+
+    move(store, Aliases, layout.aliases(task), moved)
+    return made[0]
+
+
 def _lost(store: Store, task: str) -> Aliases:
     """Return aliases in place of absent or damaged ones: those named the newest record there is."""
     is_damaged = store.exists(*layout.aliases(task))
@@ -129,6 +176,7 @@ def _recorded(
     action: Action,
     reason: str | None,
     verdicts: Sequence[Verdict],
+    withdrawn: int | None = None,
 ) -> ChampionRecord:
     """Write the record of a move under the next free number.
 
@@ -139,7 +187,8 @@ def _recorded(
         parent=now.record,
         action=action,
         champion=version,
-        replaced=now.champion,
+        replaced=None if withdrawn is not None else now.champion,
+        withdrawn=withdrawn,
         who=_who(),
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         reason=reason,

@@ -13,6 +13,8 @@ from tunesmith.midi.score import Transcription
 __all__ = [
     "Body",
     "Explanation",
+    "Labelled",
+    "LabelledAnswer",
     "ModelReference",
     "NodeAnswer",
     "PieceSummary",
@@ -188,4 +190,50 @@ class Explanation:
             "probability": self.probability,
             "reasons": [reason.json_object() for reason in self.reasons],
             "model": self.model.body(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledAnswer:
+    """Answer of one of two models about an item with a known label."""
+
+    model: ModelReference
+    is_challenger: bool
+    answer: str
+    is_right: bool
+
+    def body(self) -> Body:
+        """Return the answer as JSON holds it."""
+        return {
+            "model": self.model.body(),
+            "challenger": self.is_challenger,
+            "answer": self.answer,
+            "right": self.is_right,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Answers about an item with a known label.
+
+    Attributes
+    ----------
+    label
+        The label that the client gave.
+    answers
+        Of the champion and the challenger of each member of the node.
+    counted
+        Whether it told the two models of a trial apart, and was not counted before.
+    """
+
+    label: str
+    answers: Sequence[LabelledAnswer]
+    counted: bool
+
+    def body(self) -> Body:
+        """Return the answers as JSON holds them."""
+        return {
+            "label": self.label,
+            "answers": [answer.body() for answer in self.answers],
+            "counted": self.counted,
         }

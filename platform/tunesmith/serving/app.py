@@ -29,6 +29,7 @@ from tunesmith.serving.ray_adapter import exposition, is_haproxy_mode, logs_fold
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import Settings
 from tunesmith.serving.tracing import Traces
+from tunesmith.serving.trials import Trials
 from tunesmith.serving.worker import Answer, Worker
 
 __all__ = ["Node", "Tunesmith", "assemble", "build"]
@@ -100,15 +101,18 @@ class Node:
         _set_up_logs()
         node = settings.nodes[name]
         metrics = RayMetrics()
+        store = Store(settings.store)
+        trials = Trials(store, settings.decisions(), metrics)
         self._champions = Champions(
-            Store(settings.store),
+            store,
             settings.reload_s,
             metrics,
+            trials.refresh,
             only=node.ensemble or (name,),
             challenged=settings.challenged(),
         )
         self._champions.start()
-        self._worker = Worker(name, node, self._champions, metrics)
+        self._worker = Worker(name, node, self._champions, metrics, trials)
         pool = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._traces = Traces()
         self._batcher = Batcher(

@@ -10,6 +10,7 @@ import random
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,9 +21,10 @@ from tunesmith.serving.champions import Champion
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.metrics import Metrics
-from tunesmith.serving.predict import judge
+from tunesmith.serving.predict import judge_timed
+from tunesmith.serving.trials import Trials
 
-__all__ = ["Comparisons", "distance", "is_chosen"]
+__all__ = ["Comparisons", "Judged", "best", "distance", "is_chosen"]
 
 logger = logging.getLogger("tunesmith.serve")
 
@@ -46,6 +48,35 @@ def distance(one: Prediction, other: Prediction) -> float:
     return float(np.abs(list(shares.values())).sum() / 2)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """Items that one of two models answered.
+
+    Attributes
+    ----------
+    items, predictions
+        The items, and the answer about each.
+    champion, challenger
+        The two models.
+    by_challenger
+        Which of them answered.
+    model_s
+        Its processor time in seconds.
+    """
+
+    items: Sequence[Item]
+    predictions: Sequence[Prediction | ProblemError]
+    champion: Champion
+    challenger: Champion
+    by_challenger: bool
+    model_s: float
+
+    @property
+    def other(self) -> Champion:
+        """The model that did not answer."""
+        return self.champion if self.by_challenger else self.challenger
+
+
 class Comparisons:
     """Asks the other model in the background and counts whether both say the same.
 
@@ -57,38 +88,50 @@ class Comparisons:
         Longest time of one comparison.
     metrics
         Where agreement is counted.
+    trials
+        Where failures and times of the two models are counted.
     """
 
-    def __init__(self, share: float, time_s: float, metrics: Metrics) -> None:
+    def __init__(
+        self, share: float, time_s: float, metrics: Metrics, trials: Trials | None = None
+    ) -> None:
+        self._trials = trials
         self._share = share
         self._time_s = time_s
         self._metrics = metrics
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="shadow")
         self._places = threading.BoundedSemaphore(MOST_WAITING)
 
-    def offer(
-        self, items: Sequence[Item], judged: Sequence[Prediction | ProblemError], other: Champion
-    ) -> None:
-        """Perhaps compare what was judged with what another model says; never waits for it."""
+    def offer(self, judged: Judged) -> None:
+        """Perhaps compare an answer with that of the other model; never waits for it."""
         if random.random() >= self._share or not self._places.acquire(blocking=False):  # noqa: S311
             return
-        self._pool.submit(self._compare, items, judged, other)
+        self._pool.submit(self._compare, judged)
 
-    def _compare(
-        self, items: Sequence[Item], judged: Sequence[Prediction | ProblemError], other: Champion
-    ) -> None:
+    def _compare(self, judged: Judged) -> None:
+        other = judged.other
         try:
             deadline = Deadline.after(self._time_s, other.task)
-            for one, two in zip(judged, judge(items, other, deadline), strict=True):
-                if isinstance(one, Prediction) and isinstance(two, Prediction):
-                    agreed = _best(one) == _best(two)
-                    self._metrics.compared(other.task, agreed, distance(one, two))
+            predictions, model_s = judge_timed(judged.items, other, deadline)
         except (ModelError, ProblemError) as error:
             self._metrics.failure(other.task, "comparison")
             logger.warning("%s %s cannot be compared: %s", other.task, other.version, error)
+            if self._trials is not None:
+                self._trials.failed(
+                    judged.champion, judged.challenger, is_challenger=not judged.by_challenger
+                )
+            return
         finally:
             self._places.release()
+        for one, two in zip(judged.predictions, predictions, strict=True):
+            if isinstance(one, Prediction) and isinstance(two, Prediction):
+                self._metrics.compared(other.task, best(one) == best(two), distance(one, two))
+        if self._trials is not None:
+            times = (judged.model_s, model_s)
+            champion_s, challenger_s = reversed(times) if judged.by_challenger else times
+            self._trials.timed(judged.champion, judged.challenger, champion_s, challenger_s)
 
 
-def _best(judgement: Prediction) -> str:
-    return judgement.classes[int(judgement.probabilities.argmax())]
+def best(prediction: Prediction) -> str:
+    """Return the most probable class."""
+    return prediction.classes[int(prediction.probabilities.argmax())]

@@ -135,6 +135,7 @@ class Champions:
         self._drifted: dict[str, bool] = {}
         self._refused = Refusals()
         self._unreachable = ""
+        self._shown_unreachable: bool | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="champions", daemon=True)
 
@@ -251,6 +252,9 @@ class Champions:
             logger.warning("the loaded models go on answering: %s", unreachable)
         elif self._unreachable and not unreachable:
             logger.info("the store can be reached again")
+        if bool(unreachable) is not self._shown_unreachable:
+            self._shown_unreachable = bool(unreachable)
+            self._metrics.unreachable(bool(unreachable))
         self._unreachable = unreachable
 
     def _tasks(self) -> tuple[list[str], StoreUnreachableError | None]:

@@ -14,11 +14,11 @@ replicas. Either way the work is `Worker.answer`.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from tunesmith.errors import ModelError
 from tunesmith.inference.items import Item
-from tunesmith.serving.answers import Explanation, NodeAnswer
+from tunesmith.serving.answers import Explanation, Labelled, NodeAnswer
 from tunesmith.serving.challengers import is_chosen
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems
@@ -33,6 +33,7 @@ __all__ = ["Graph", "Remote"]
 
 logger = logging.getLogger("tunesmith.serve")
 
+R = TypeVar("R")
 Remote = Callable[[str, Sequence[Item], Deadline, bool, bool], Awaitable[list[Answer]]]
 """Asks a node placed in a deployment: name, items, deadline, detail, canary."""
 
@@ -132,30 +133,67 @@ class Graph:
         ProblemError
             When the node fails, or its time is over.
         """
-        limit = deadline.sooner(self.nodes.settings(name).timeout_s, name)
         canary = self._is_canary(name, asker)
+        return await self._about_one(
+            name,
+            decode,
+            deadline,
+            lambda item, limit: self._worker(name).explain(item, limit, canary),
+        )
 
-        def work() -> Explanation:
+    async def _about_one(
+        self,
+        name: str,
+        decode: Callable[[], Sequence[Item | ProblemError]],
+        deadline: Deadline,
+        about: Callable[[Item, Deadline], R],
+    ) -> R:
+        """Return what a node says about the one item of a request, within its time."""
+        limit = deadline.sooner(self.nodes.settings(name).timeout_s, name)
+
+        def work() -> R:
             limit.check()
             item, *more = decode()
             if more:
-                detail = "Reasons are given for one item at a time."
+                detail = "This is answered for one item at a time."
                 raise ProblemError(problems.INVALID_INPUT, detail)
             if isinstance(item, ProblemError):
                 raise item
-            return self._worker(name).explain(item, limit, canary)
+            return about(item, limit)
 
         try:
             async with asyncio.timeout(max(limit.left_s, 0)):
-                explanation: Explanation = await self._in_thread(work)
+                answer: R = await self._in_thread(work)
         except TimeoutError:
             raise limit.missed() from None
         except ModelError as error:
-            logger.warning("node %s, reasons: %s", name, error)
+            logger.warning("node %s: %s", name, error)
             self._metrics.failure(name, problems.NODE_FAILED.name)
             text = f"The node {name!r} failed."
             raise ProblemError(problems.NODE_FAILED, text, node=name) from error
-        return explanation
+        return answer
+
+    async def label(
+        self,
+        name: str,
+        decode: Callable[[], Sequence[Item | ProblemError]],
+        digest: str,
+        label: str,
+        deadline: Deadline,
+    ) -> Labelled:
+        """Compare a node's champion and challenger on one item with a known label.
+
+        Raises
+        ------
+        ProblemError
+            When the node fails, the label is unknown, or the time is over.
+        """
+        return await self._about_one(
+            name,
+            decode,
+            deadline,
+            lambda item, limit: self._worker(name).label(item, digest, label, limit),
+        )
 
     async def _ask_remote(
         self,

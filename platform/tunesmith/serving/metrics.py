@@ -26,6 +26,9 @@ class Metrics:
     def refused(self, task: str, version: int) -> None:
         """Tell which promoted champion could not be loaded; version 0 takes it back."""
 
+    def unreachable(self, unreachable: bool) -> None:
+        """Tell whether nothing can be read from the store."""
+
     def challenger(self, task: str, version: int) -> None:
         """Tell which challenger was loaded; version 0 when there is none any more."""
 
@@ -34,6 +37,9 @@ class Metrics:
 
     def compared(self, task: str, agreed: bool, distance: float) -> None:
         """Count an item that champion and challenger both judged, and how far they were apart."""
+
+    def evidence(self, task: str, about: str, wins: int, losses: int) -> None:
+        """Tell how often which model was the better one, over all replicas."""
 
     def drift(self, task: str, mean: float, largest: float) -> None:
         """Tell how far the inputs have drifted, over all columns and of the worst one."""
@@ -84,6 +90,9 @@ class RayMetrics(Metrics):
             "0 when all is well.",
             ("task",),
         )
+        self._unreachable: Any = Gauge(
+            "tunesmith_store_unreachable", "1 while nothing can be read from the store."
+        )
         self._challenger: Any = Gauge(
             "tunesmith_challenger_version", "Version that is tried; 0 for none.", ("task",)
         )
@@ -100,6 +109,11 @@ class RayMetrics(Metrics):
             "Total variation distance of the champion's and the challenger's probabilities.",
             _SHARES,
             ("task",),
+        )
+        self._evidence: Any = Gauge(
+            "tunesmith_challenger_evidence",
+            "Cases that tell the two models of a trial apart, by the better one, of all replicas.",
+            ("task", "about", "better"),
         )
         self._drift: Any = Gauge(
             "tunesmith_input_drift",
@@ -140,6 +154,10 @@ class RayMetrics(Metrics):
         """Set the alert gauge."""
         self._refused.set(version, {"task": task})
 
+    def unreachable(self, unreachable: bool) -> None:
+        """Set the gauge."""
+        self._unreachable.set(int(unreachable))
+
     def challenger(self, task: str, version: int) -> None:
         """Set the gauge."""
         self._challenger.set(version, {"task": task})
@@ -152,6 +170,11 @@ class RayMetrics(Metrics):
         """Count it."""
         self._compared.inc(1, {"task": task, "agreed": "yes" if agreed else "no"})
         self._distance.observe(distance, {"task": task})
+
+    def evidence(self, task: str, about: str, wins: int, losses: int) -> None:
+        """Set the gauges."""
+        for better, cases in (("challenger", wins), ("champion", losses)):
+            self._evidence.set(cases, {"task": task, "about": about, "better": better})
 
     def drift(self, task: str, mean: float, largest: float) -> None:
         """Set the gauges."""

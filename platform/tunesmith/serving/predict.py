@@ -1,5 +1,6 @@
 """Classifying decoded items by a loaded model, and making answers of its predictions."""
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,13 +17,23 @@ from tunesmith.serving.drift import Drift
 from tunesmith.serving.http.problems import ProblemError, problem_of
 from tunesmith.serving.settings import NodeSettings
 
-__all__ = ["describe", "judge", "summary"]
+__all__ = ["describe", "judge", "judge_timed", "summary"]
 
 
 def judge(
     items: Sequence[Item], champion: Champion, deadline: Deadline
 ) -> list[Prediction | ProblemError]:
-    """Return a model's answer about each item, or why it has none.
+    """Return a model's answer about each item, or why it has none; see `judge_timed`."""
+    return judge_timed(items, champion, deadline)[0]
+
+
+def judge_timed(
+    items: Sequence[Item], champion: Champion, deadline: Deadline
+) -> tuple[list[Prediction | ProblemError], float]:
+    """Return a model's answer about each item, and the processor time of the model in seconds.
+
+    Reading and preparing the items are no part of that time: what one model has prepared of a
+    piece the next one finds there.
 
     All items are judged in as few runs of the model as their rows allow: a list of items is a
     batch, and so are several requests that meet in a deployment.
@@ -37,11 +48,14 @@ def judge(
     model = champion.model
     prepared = model.prepare(items)
     _observe(champion.drift, prepared)
+    started_s = time.thread_time()
     probabilities = model.run(prepared.inputs, deadline.check)
-    return [
+    model_s = time.thread_time() - started_s
+    answers = [
         problem_of(answer) if isinstance(answer, InputError) else answer
         for answer in model.answers(prepared, probabilities)
     ]
+    return answers, model_s
 
 
 def _observe(drift: Drift, prepared: Prepared) -> None:

@@ -22,6 +22,7 @@ from tunesmith.serving.metrics import Metrics
 from tunesmith.serving.nodes import Nodes
 from tunesmith.serving.settings import Settings
 from tunesmith.serving.similar import KnownPieces
+from tunesmith.serving.trials import Trials
 from tunesmith.serving.worker import Worker
 
 __all__ = ["Admission", "Service"]
@@ -78,10 +79,11 @@ class Service:
         # Beside the others, so that recordings, which take seconds, hold up no other request.
         self._listeners = ThreadPoolExecutor(_LISTENERS, thread_name_prefix="audio")
         self.nodes = Nodes(settings, self.champions)
+        self.trials = Trials(store, settings.decisions(), self.metrics)
         self.similar = KnownPieces(store, settings.similar, self._learned_from)
         self.graph = Graph(
             self.nodes,
-            lambda name, node: Worker(name, node, self.champions, self.metrics),
+            lambda name, node: Worker(name, node, self.champions, self.metrics, self.trials),
             self.in_thread,
             remote,
             self.metrics,
@@ -95,6 +97,7 @@ class Service:
         """Do what is due whenever the champions were looked for."""
         self.access.refresh()
         self.similar.refresh()
+        self.trials.refresh()
         self.admission.report()
 
     def _learned_from(self) -> list[str]:

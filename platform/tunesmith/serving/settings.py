@@ -18,6 +18,7 @@ __all__ = [
     "AccessSettings",
     "Application",
     "ChallengerSettings",
+    "DecisionSettings",
     "ListenSettings",
     "NodeSettings",
     "ServeConfig",
@@ -35,6 +36,28 @@ _MOST_THREADS = 4
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.\-\[\]:]+")
 RESERVED = frozenset({"classify", "models", "limits", "graph", "notes", "similar"})
 """Names of routes, which no node can have."""
+
+
+class DecisionSettings(BaseModel):
+    """Rule by which a challenger is promoted or withdrawn without a person."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    alpha: float = Field(
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="Largest probability of a wrong decision in a whole trial, however long it "
+        "lasts: half of it for promoting a challenger that is no better, half of it for "
+        "withdrawing one that is no worse.",
+    )
+    slower_at_most: float | None = Field(
+        default=3.0,
+        gt=0,
+        description="The challenger may take this many times the processor time of the champion "
+        "for the same items; one that takes longer more often than not is withdrawn. `null`: its "
+        "time does not matter.",
+    )
 
 
 class ChallengerSettings(BaseModel):
@@ -57,6 +80,11 @@ class ChallengerSettings(BaseModel):
         description="Shadow: this share of the requests is judged by the other model as well, "
         "after the answer; that judgement is compared and never returned. It costs the time of "
         "another run of the model.",
+    )
+    decide: DecisionSettings | None = Field(
+        default=None,
+        description="Promote or withdraw the challenger as soon as the evidence suffices: labels "
+        "sent to POST /v1/NAME/label, failures, and time. Left out, a person decides.",
     )
 
 
@@ -274,6 +302,15 @@ class Settings(BaseModel):
             if node.challenger is not None
             for member in node.ensemble or (name,)
         )
+
+    def decisions(self) -> dict[str, DecisionSettings]:
+        """Return the rule of each task whose challenger is promoted or withdrawn by itself."""
+        return {
+            member: node.challenger.decide
+            for name, node in self.nodes.items()
+            if node.challenger is not None and node.challenger.decide is not None
+            for member in node.ensemble or (name,)
+        }
 
     @field_validator("nodes")
     @classmethod

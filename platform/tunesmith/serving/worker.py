@@ -1,5 +1,6 @@
 """Work of one node: asks its models about items and combines their answers."""
 
+import difflib
 import logging
 import time
 from collections.abc import Sequence
@@ -8,16 +9,17 @@ from tunesmith.errors import InputError, ModelError
 from tunesmith.inference.explain import Member, reasons
 from tunesmith.inference.items import Item
 from tunesmith.inference.predictions import Prediction, mean
-from tunesmith.serving.answers import Explanation, NodeAnswer
-from tunesmith.serving.challengers import Comparisons
+from tunesmith.serving.answers import Explanation, Labelled, LabelledAnswer, NodeAnswer
+from tunesmith.serving.challengers import Comparisons, Judged, best
 from tunesmith.serving.champions import Champion, Champions
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.problems import ProblemError, problem_of
 from tunesmith.serving.metrics import Metrics
-from tunesmith.serving.predict import describe, judge
+from tunesmith.serving.predict import describe, judge_timed
 from tunesmith.serving.settings import NodeSettings
 from tunesmith.serving.tracing import Traces
+from tunesmith.serving.trials import Trials
 
 __all__ = ["Answer", "Worker"]
 
@@ -38,10 +40,17 @@ class Worker:
         Where the models are.
     metrics
         Where time and failures are counted.
+    trials
+        Where is counted what tells champion and challenger apart.
     """
 
     def __init__(
-        self, name: str, node: NodeSettings, champions: Champions, metrics: Metrics
+        self,
+        name: str,
+        node: NodeSettings,
+        champions: Champions,
+        metrics: Metrics,
+        trials: Trials | None = None,
     ) -> None:
         self.name = name
         self.node = node
@@ -50,7 +59,8 @@ class Worker:
         self._members = dict(node.ensemble) or {name: 1.0}
         self._traces = Traces()
         shadow = node.challenger.shadow if node.challenger else 0.0
-        self._comparisons = Comparisons(shadow, node.timeout_s, metrics) if shadow else None
+        self._trials = trials
+        self._comparisons = Comparisons(shadow, node.timeout_s, metrics, trials) if shadow else None
 
     def answer(
         self,
@@ -103,6 +113,58 @@ class Worker:
         probability = round(float(whole.probabilities[best]), 6)
         return Explanation(self.name, label, probability, effects, champions[0].reference)
 
+    def label(self, item: Item, digest: str, label: str, deadline: Deadline) -> Labelled:
+        """Compare champion and challenger on an item with a known label.
+
+        Parameters
+        ----------
+        item, digest
+            The item, and the hash by which it counts once.
+        label
+            Its label.
+        deadline
+            When the answer is of no use any more.
+
+        Raises
+        ------
+        ProblemError
+            When a model cannot judge it, or no model knows the label.
+        """
+        self._check_label(label)
+        answers, counted = [], False
+        for member in self._members:
+            champion, challenger = self._champions.get(member), self._champions.challenger(member)
+            rights = []
+            for model in (champion, challenger):
+                if model is None or (model is challenger and model.version == champion.version):
+                    continue
+                (prediction,) = self._run([item], model, deadline)
+                if isinstance(prediction, ProblemError):
+                    raise prediction
+                answer = best(prediction)
+                rights.append(answer == label)
+                answers.append(
+                    LabelledAnswer(model.reference, model is challenger, answer, rights[-1])
+                )
+            if self._trials is not None and challenger is not None and len(rights) == 2:
+                counted |= self._trials.labelled(
+                    champion, challenger, digest,
+                    is_champion_right=rights[0], is_challenger_right=rights[1],
+                )  # fmt: skip
+        return Labelled(label, answers, counted)
+
+    def _check_label(self, label: str) -> None:
+        known: dict[str, None] = {}
+        for member in self._members:
+            known |= dict.fromkeys(self._champions.get(member).classes)
+            challenger = self._champions.challenger(member)
+            known |= dict.fromkeys(challenger.classes if challenger is not None else ())
+        if label not in known:
+            detail = f"No model of {self.name!r} knows the label {label[:100]!r}."
+            if nearest := difflib.get_close_matches(label, known, 1):
+                detail += f" Did you mean {nearest[0]!r}?"
+            raise ProblemError(problems.INVALID_INPUT, detail)
+
     def _judge(
         self, items: Sequence[Item], deadline: Deadline, canary: bool
     ) -> tuple[list[list[Prediction | ProblemError]], list[Champion], list[str]]:
@@ -135,29 +197,35 @@ class Worker:
         champion, challenger = self._champions.get(member), self._champions.challenger(member)
         if challenger is None or challenger.version == champion.version:
             return self._run(items, champion, deadline), champion
-        predictions, model, other = None, champion, challenger
+        result, failed = None, False
         if canary:
             try:
-                predictions, model, other = (
-                    self._run(items, challenger, deadline),
-                    challenger,
-                    champion,
-                )
+                result = self._run_timed(items, challenger, deadline)
                 self._metrics.challenger_answered(member, len(items))
             except ModelError as error:
+                failed = True
                 self._metrics.failure(self.name, "challenger")
                 logger.warning("challenger %s %s: %s", member, challenger.version, error)
-        if predictions is None:
-            predictions = self._run(items, champion, deadline)
-        if self._comparisons is not None:
-            self._comparisons.offer(items, predictions, other)
-        return predictions, model
+        by_challenger = result is not None
+        predictions, model_s = result or self._run_timed(items, champion, deadline)
+        if failed and self._trials is not None:
+            self._trials.failed(champion, challenger, is_challenger=True)
+        elif self._comparisons is not None:
+            self._comparisons.offer(
+                Judged(items, predictions, champion, challenger, by_challenger, model_s)
+            )
+        return predictions, challenger if by_challenger else champion
 
     def _run(
         self, items: Sequence[Item], model: Champion, deadline: Deadline
     ) -> list[Prediction | ProblemError]:
+        return self._run_timed(items, model, deadline)[0]
+
+    def _run_timed(
+        self, items: Sequence[Item], model: Champion, deadline: Deadline
+    ) -> tuple[list[Prediction | ProblemError], float]:
         with self._traces.span("judge", model=model.task, version=model.version, items=len(items)):
-            return judge(items, model, deadline)
+            return judge_timed(items, model, deadline)
 
     def _describe(
         self,

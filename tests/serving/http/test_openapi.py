@@ -18,7 +18,14 @@ from tests.serving.test_similar import ingest_pieces
 from tunesmith.artifacts.store import Store
 from tunesmith.serving.http.routes import make_app
 from tunesmith.serving.service import Service
-from tunesmith.serving.settings import AccessSettings, SimilarSettings, shipped
+from tunesmith.serving.settings import (
+    AccessSettings,
+    ChallengerSettings,
+    DecisionSettings,
+    NodeSettings,
+    SimilarSettings,
+    shipped,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +34,7 @@ MODES = {mode.name.lower(): mode for mode in schemathesis.GenerationMode}
 ROUTES = {
     *(f"POST /v1/{name}" for name in ("composer", "composer_all", *TASKS)),
     *(f"POST /v1/{name}" for name in ("classify", "notes", "similar")),
+    "POST /v1/genre/label",
     *(f"POST /v1/{name}/why" for name in ("composer", "composer_all", "genre", "emotion")),
     *(f"GET /v1/{name}" for name in ("models", "models/{task}", "graph", "limits")),
     *(f"GET /{name}" for name in ("healthz", "readyz", "problems/{name}")),
@@ -53,7 +61,8 @@ def schema(
     ingest_pieces(store, tmp_path_factory.mktemp("pieces") / "mine", {"1.mid": midi_factory()})
     open_to_all = AccessSettings(keys="never")
     similar = SimilarSettings(dataset="mine")
-    service = Service(shipped(store=store.uri, access=open_to_all, similar=similar))
+    nodes = {"genre": NodeSettings(challenger=ChallengerSettings(decide=DecisionSettings()))}
+    service = Service(shipped(store=store.uri, access=open_to_all, similar=similar, nodes=nodes))
     service.start()
     yield schemathesis.openapi.from_asgi("/openapi.json", make_app(service))
     service.stop()

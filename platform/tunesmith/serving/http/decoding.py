@@ -1,6 +1,7 @@
 """Request bodies to items: the media types of each kind, and how they are decoded."""
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -108,6 +109,12 @@ class Reading:
         if self._kind == FORM:
             return any(map(takes_long, self._files()))
         return takes_long(self._body)
+
+    @property
+    def digest(self) -> str:
+        """Hash of the item, or of the items; the same however often it is sent."""
+        parts = self._files() if self._kind == FORM else [self._body]
+        return hashlib.sha256(b"".join(parts)).hexdigest()
 
     @property
     def is_form(self) -> bool:

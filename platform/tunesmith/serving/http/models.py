@@ -24,7 +24,10 @@ def _describe(service: Service, node: Node) -> schemas.NodeDescription:
             if (standby := service.champions.challenger(task)) is not None
         }
         challenger = schemas.ChallengerDescription(
-            share=settings.challenger.share, shadow=settings.challenger.shadow, versions=versions
+            share=settings.challenger.share,
+            shadow=settings.challenger.shadow,
+            decided=settings.challenger.decide is not None,
+            versions=versions,
         )
     return schemas.NodeDescription(
         name=node.name,

@@ -246,10 +246,9 @@ def complete(document: Dumped, nodes: Iterable[Node]) -> Dumped:
     for node in nodes:
         if node.preparation is None:
             continue
-        classify, why = _operations(node, node.preparation, shared, components)
-        document["paths"][f"/v1/{node.name}"] = {"post": dump(classify)}
-        if why is not None:
-            document["paths"][f"/v1/{node.name}/why"] = {"post": dump(why)}
+        operations = _operations(node, node.preparation, shared, components)
+        for action, operation in operations.items():
+            document["paths"][f"/v1/{node.name}{action}"] = {"post": dump(operation)}
     invalid = describe_problems(problems.INVALID_INPUT)[422]
     refused = describe_problems(problems.KEY_REQUIRED, problems.RATE_LIMITED)
     for path in document["paths"].values():
@@ -270,8 +269,8 @@ def _operations(
     preparation: Preparation,
     shared: list[Parameter],
     components: Body,
-) -> tuple[Operation, Operation | None]:
-    """Return the operations POST /v1/NAME and, where reasons are given, POST /v1/NAME/why."""
+) -> dict[str, Operation]:
+    """Return the operations of a node by the rest of their route: "", "/why" and "/label"."""
     kinds = (*_ALWAYS, *(_MIDI if preparation.kind == "midi" else ()))
     failed = problem_responses(*kinds)
     detail = Parameter.model_validate(
@@ -293,9 +292,13 @@ def _operations(
         requestBody=node_body(preparation),
         responses={"200": _answer(Schema(anyOf=[item, several])), **failed},
     )
+    operations = {"": classify}
+    trial = node.settings.challenger
+    if trial is not None and trial.decide is not None:
+        operations["/label"] = _label_operation(node, preparation, shared, components)
     if preparation.kind not in EXPLAINED:
-        return classify, None
-    why = Operation(
+        return operations
+    operations["/why"] = Operation(
         tags=["classify"],
         summary=f"Reasons for and against the answer of {node.name}",
         operationId=f"{node.name}_why",
@@ -303,7 +306,34 @@ def _operations(
         requestBody=node_body(preparation, one=True),
         responses={"200": _answer(_reference(schemas.WhyAnswer, components)), **failed},
     )
-    return classify, why
+    return operations
+
+
+def _label_operation(
+    node: Node, preparation: Preparation, shared: list[Parameter], components: Body
+) -> Operation:
+    kinds = (*_ALWAYS, *(_MIDI if preparation.kind == "midi" else ()))
+    label = Parameter.model_validate(
+        {
+            "name": "label",
+            "in": "query",
+            "required": True,
+            "description": "The right label of the item.",
+            "schema": {"type": "string", "minLength": 1},
+        }
+    )
+    deadline = [of for of in shared if of.name.lower() == "x-deadline-s"]
+    return Operation(
+        tags=["classify"],
+        summary=f"The right label of an item of {node.name}, by which its challenger is judged",
+        operationId=f"{node.name}_label",
+        parameters=[label, *deadline],
+        requestBody=node_body(preparation, one=True),
+        responses={
+            "200": _answer(_reference(schemas.LabelledItem, components)),
+            **problem_responses(*kinds),
+        },
+    )
 
 
 def _answer(schema: Schema) -> Response:

@@ -16,6 +16,7 @@ from tunesmith.serving.http.decoding import read_request
 from tunesmith.serving.http.errors import handle_errors
 from tunesmith.serving.http.headers import DeadlineHeader, StickyKey, deadline_of
 from tunesmith.serving.http.items import heard, preparation_of
+from tunesmith.serving.http.labels import add_labels
 from tunesmith.serving.http.middleware import Envelope, compressed, with_cors
 from tunesmith.serving.http.mixtures import decode_mixture
 from tunesmith.serving.http.models import add_models
@@ -255,6 +256,7 @@ def make_api(service: Service) -> FastAPI:
     _add_classify(api, service)
     add_notes(api, service)
     add_similar(api, service)
+    add_labels(api, service)
     add_models(api, service)
     _add_nodes(api, service)
     _add_operations(api, service)

@@ -13,6 +13,7 @@ __all__ = [
     "Health",
     "ItemAnswer",
     "ItemProblem",
+    "LabelledItem",
     "ListAnswer",
     "MixedAnswer",
     "ModelCard",
@@ -217,6 +218,26 @@ class WhyAnswer(BaseModel):
     model: ModelReference
 
 
+class LabelledAnswer(BaseModel):
+    """Answer of one model about an item with a known label."""
+
+    model: ModelReference
+    challenger: bool = Field(description="Whether the model is the challenger.")
+    answer: str = Field(description="Its most probable class.")
+    right: bool
+
+
+class LabelledItem(BaseModel):
+    """Answers of champion and challenger about an item with a known label."""
+
+    label: str
+    answers: list[LabelledAnswer]
+    counted: bool = Field(
+        description="Whether exactly one of the two models was right and the item was not sent "
+        "before: only such items tell the models apart."
+    )
+
+
 class ItemProblem(BaseModel):
     """Takes the place of an answer about a faulty item of a list."""
 
@@ -247,6 +268,7 @@ class ChallengerDescription(BaseModel):
     """The trial of a challenger."""
 
     share: float = Field(description="Share of the clients that it answers.")
+    decided: bool = Field(description="Whether it is promoted or withdrawn by itself.")
     shadow: float = Field(description="Share of the requests that both models judge.")
     versions: dict[str, int] = Field(description="Version that is tried, by task.")
 
