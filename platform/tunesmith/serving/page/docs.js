@@ -1,4 +1,6 @@
 // Draws /openapi.json: every route with its bodies, its answers and a form that sends it.
+import { addressOf } from "./dom.js";
+
 const element = (tag, attributes = {}, ...children) => {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -98,7 +100,7 @@ function tryIt(path, method, operation) {
     output.textContent = "…";
     try {
       const started = performance.now();
-      const response = await fetch(url.slice(1), options); // below the address of this page
+      const response = await fetch(addressOf(url.slice(1)), options); // below the address of this page
       const text = await response.text();
       let shown = text;
       if (response.headers.get("content-type")?.includes("json")) shown = pretty(JSON.parse(text));
@@ -141,7 +143,7 @@ function drawOperation(path, method, operation) {
 
 const main = document.querySelector("#operations");
 try {
-  api = await (await fetch("openapi.json")).json();
+  api = await (await fetch(addressOf("openapi.json"))).json();
   document.querySelector("#summary").textContent = api.info.description ?? "";
   const groups = new Map();
   for (const [path, methods] of Object.entries(api.paths)) {

@@ -38,11 +38,19 @@ export class Problem extends Error {
   }
 }
 
+/** The address of a path beside the page, without a password in the page's own address: fetch refuses that. */
+export function addressOf(path) {
+  const address = new URL(path, document.baseURI);
+  address.username = "";
+  address.password = "";
+  return address;
+}
+
 /** Sends a request; an error becomes a Problem. */
 export async function ask(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, options);
+    response = await fetch(addressOf(path), options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ title: "The server cannot be reached", detail: "Is it still running?" });
