@@ -5,6 +5,8 @@ from tests import artefacts
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.evaluation.importance import importance
 from tunesmith.inference.classifier import Classifier
+from tunesmith.inference.explain import THEMES
+from tunesmith.midi.features import FEATURE_NAMES
 
 
 def ask(model, examples, columns=()):
@@ -38,6 +40,22 @@ def test_many_columns_are_taken_together_by_name():
         ("telling", 3),
         ("noise", 57),
     ]
+
+
+def test_musical_features_are_named_as_a_listener_would() -> None:
+    width = len(FEATURE_NAMES)
+    x = np.random.default_rng(0).normal(size=(60, width)).astype(np.float32)
+    decisive = [j for j, name in enumerate(FEATURE_NAMES) if name.startswith("velocity_summary")]
+    weights = np.zeros((width, 3))
+    weights[decisive[:3]] = 3 * np.eye(3)
+    examples = Examples(
+        x[:, decisive[:3]].argmax(axis=1), artefacts.CLASSES, np.arange(60),
+        [str(i) for i in range(60)], {"features": View.one_row_each(x)},
+    )  # fmt: skip
+    found = ask(artefacts.feature_model(weights), examples, FEATURE_NAMES)
+    assert {part.name for part in found.parts} == set(THEMES)
+    assert found.parts[0].name == "Loud and soft"
+    assert sum(part.columns for part in found.parts) == width
 
 
 def test_silencing_the_register_that_decides_hurts_most():

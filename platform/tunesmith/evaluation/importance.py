@@ -12,6 +12,7 @@ from tunesmith.artifacts.reports import Importance, ImportancePart
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.probabilities import log_loss
 from tunesmith.evaluation.predictions import Predictions, predict
+from tunesmith.inference.explain import PART_OF
 
 if TYPE_CHECKING:
     from tunesmith.inference.classifier import Classifier
@@ -27,6 +28,7 @@ _OCTAVE = 12
 _PITCHES = 128
 # Patches along each side of a picture.
 _PATCHES = 7
+_NGRAMS = "Runs of melody, bass, chords and rhythm (n-grams)"
 _PIXEL = re.compile(r"(?:pixel|patch)_(\d+)_(\d+)")
 
 Parts = Mapping[str, list[int]]
@@ -45,7 +47,8 @@ def importance(
     """Return the increase in log loss when a part of the input is masked.
 
     Columns of a table are shuffled between items (Breiman, 2001), together with those that have
-    the same name but for a trailing number: a histogram is one part. Of piano rolls one octave
+    the same name but for a trailing number: a histogram is one part. Features of music are parts
+    by what a listener would name together. Of piano rolls one octave
     after the other is silenced, of pictures one patch after the other is blanked (Zeiler and
     Fergus, 2014).
 
@@ -169,7 +172,7 @@ def _parts(name: str, view: View, columns: Sequence[str]) -> Parts:
         return {}
     if name == "ngrams":
         # A slot is shared by many n-grams, and says nothing by itself.
-        return {name: list(range(view.x.shape[1]))}
+        return {_NGRAMS: list(range(view.x.shape[1]))}
     if view.x.ndim == 2 and view.x.dtype.kind == "f":
         return _columns(columns, view.x.shape[1])
     if _is_rolls(view):
@@ -236,6 +239,11 @@ def _octaves() -> Parts:
 def _columns(names: Sequence[str], width: int) -> Parts:
     """Return the columns of each part; every column is one where there are few."""
     known = list(names) if len(names) == width else [f"column {j}" for j in range(width)]
+    if all(name in PART_OF for name in known):
+        themes: dict[str, list[int]] = {}
+        for j, name in enumerate(known):
+            themes.setdefault(PART_OF[name], []).append(j)
+        return themes
     if width <= _MOST_PARTS or all(_PIXEL.fullmatch(name) for name in known):
         return {name: [j] for j, name in enumerate(known)}
     parts: dict[str, list[int]] = {}

@@ -22,7 +22,10 @@ from tunesmith.inference.model import Model
 from tunesmith.inference.pieces import Cut
 from tunesmith.midi.features import FEATURE_NAMES
 
-__all__ = ["EXPLAINED", "THEMES", "Member", "Reason", "TrainingSummary", "has_reasons", "reasons"]
+__all__ = [
+    "EXPLAINED", "PART_OF", "THEMES", "Member", "Reason", "TrainingSummary", "has_reasons",
+    "reasons",
+]  # fmt: skip
 
 EXPLAINED = ("midi", "table")
 """Kinds of items whose parts have names, so that reasons can be given."""
@@ -49,7 +52,8 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "Loud and soft": ("velocity_summary", "dynamics_summary"),
 }  # fmt: skip
 _THEME_OF = {block: theme for theme, blocks in THEMES.items() for block in blocks}
-_PART_OF = {name: _THEME_OF[re.sub(r"_\d+$", "", name)] for name in FEATURE_NAMES}
+PART_OF: Mapping[str, str] = {name: _THEME_OF[re.sub(r"_\d+$", "", name)] for name in FEATURE_NAMES}
+"""Part of each musical feature, in a listener's words."""
 # Chunks that stand for a piece, spread over it: more would only cost time.
 _MOST_CHUNKS = 8
 _OCTAVE = 12
@@ -236,4 +240,4 @@ def _parts_of(preparation: Preparation, names: Sequence[str]) -> list[str]:
     """Return the part of the input that each feature belongs to."""
     if isinstance(preparation, TablePreparation):
         return [column.name for column in preparation.columns for _ in column.features]
-    return [_PART_OF.get(name, name) for name in names]
+    return [PART_OF.get(name, name) for name in names]
