@@ -126,6 +126,7 @@ EVALUATION = {
     "comparisons": {
         "champion": {"metric": "accuracy", "version": 3, "difference": INTERVAL, "rows": 242}
     },
+    "verdict": "Right on 95 of 100 pieces, and made too good by a leak",
     "report": "/store/reports/composer/20261129T081809-8521/report.html",
 }  # fmt: skip
 BOARD = {
@@ -250,3 +251,18 @@ def test_in_a_pipe_a_sentence_stays_one_line(monkeypatch: pytest.MonkeyPatch) ->
 
 def _no_terminal(_: int) -> os.terminal_size:
     raise OSError
+
+
+def test_a_withdrawn_challenger_stands_in_the_history(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    withdrawal = {
+        **HISTORY["records"][0],
+        "action": "withdraw", "champion": 2, "replaced": None, "withdrawn": 3, "verdicts": [],
+        "reason": "Of 20 runs in which exactly one model failed, the challenger failed in 20",
+    }  # fmt: skip
+    history._show({**HISTORY, "records": [withdrawal]})
+    (line,) = [line for line in printed(capsys) if "withdraw" in line]
+    assert line.split()[3:5] == ["3", "somebody"], line
+    assert "failed in 20" in line
