@@ -96,7 +96,7 @@ def test_a_piece_of_the_dataset_is_named(
     file = tmp_path / "excerpt.mid"
     with served(Service(shipped(store=store.uri, similar=similar))) as url, open_tab() as tab:
         tab.page.goto(f"{url}/")
-        for seed, words in ((2, "This is mine/2.mid"), (50, "No piece of mine is this music.")):
+        for seed, words in ((2, "This is 2 of mine."), (50, "No piece of mine is this music.")):
             file.write_bytes(midi_factory(seed=seed, bpm=90))
             tab.page.locator("#file").set_input_files(file)
             expect(tab.page.locator("#same-music")).to_contain_text(words)

@@ -115,16 +115,22 @@ export function drawAnswers(place, answers, titles) {
   );
 }
 
-/** Names the piece of a dataset that a piece of music is, and the nearest others. */
+/** Names the piece of a dataset that a piece of music is, and others that have a good part of it. */
 export function drawSimilar(place, { match, pieces, dataset }) {
-  const titled = ({ path, label }) => (label ? `${path} (${label})` : path);
-  const others = pieces.filter(({ piece_id: id }) => id !== match?.piece_id);
+  const titled = (tag, { path, label }) => {
+    const name = path.split("/").at(-1).replace(/\.[a-z0-9]{2,8}$/i, "").replaceAll("_", " ");
+    return make(tag, { title: path }, label ? `${name} (${label})` : name);
+  };
+  const others = pieces.filter(({ piece_id: id, strength }) => id !== match?.piece_id && strength >= LIKE);
+  const listed = others.flatMap((piece, index) => [index ? ", " : "", titled("span", piece)]);
   place.replaceChildren(
-    ...(match ? ["This is ", make("b", {}, titled(match)), ` of ${dataset}.`] : [`No piece of ${dataset} is this music.`]),
-    others.length ? ` Nearest${match ? " others" : ""}: ${others.map(titled).join(", ")}.` : "",
+    ...(match ? ["This is ", titled("b", match), ` of ${dataset}.`] : [`No piece of ${dataset} is this music.`]),
+    ...(others.length ? [match ? " Like it: " : " Nearest: ", ...listed, "."] : []),
   );
   place.hidden = false;
 }
+// Of what makes two pieces the same music; pieces that share less have a common figure at best.
+const LIKE = 0.25;
 
 /** A spot of a colour, for a legend. */
 export function swatch(colour) {
