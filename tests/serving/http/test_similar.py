@@ -109,6 +109,15 @@ def test_the_number_of_pieces_is_bounded(
     assert "limit" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("action", ["why", "label"])
+def test_there_is_nothing_below_the_route(
+    client: TestClient, midi_factory: Callable[..., bytes], action: str
+) -> None:
+    url = f"/v1/similar/{action}?label=Bach"
+    answer = client.post(url, content=midi_factory(), headers=MIDI)
+    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/unknown-route")
+
+
 def test_a_server_without_its_data_says_what_to_do(
     client: TestClient, midi_factory: Callable[..., bytes]
 ) -> None:
