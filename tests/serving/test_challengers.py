@@ -222,7 +222,7 @@ def test_comparisons_do_not_pile_up(
         time.sleep(0.05)
         return [], 0.05
 
-    monkeypatch.setattr("tunesmith.serving.challengers.judge_timed", slow)
+    monkeypatch.setattr("tunesmith.serving.challengers.judge", slow)
     comparisons = Comparisons(1.0, 1.0, Metrics())
     started = time.monotonic()
     for _ in range(100):

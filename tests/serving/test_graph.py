@@ -509,7 +509,7 @@ def test_a_model_of_notes_reads_those_of_each_chunk_as_it_was_trained(
     service = make_service()
     champion = service.champions.get("composer")
     piece = read_piece(midi_factory(n_notes=200))
-    (judged,) = judge([piece], champion, Deadline.after(20))
+    (judged,), _ = judge([piece], champion, Deadline.after(20))
     assert isinstance(judged, Prediction)
     assert judged.segments is not None
     notes = note_rows(piece.score.notes, judged.segments.starts_s, 15.0)
@@ -532,9 +532,9 @@ def test_judging_many_pieces_at_once_is_judging_each(
     champion = service.champions.get("composer")
     pieces = [read_piece(midi_factory(seed=seed, n_notes=20 + 60 * seed)) for seed in range(4)]
     deadline = Deadline.after(60)
-    together = judge(pieces, champion, deadline)
+    together, _ = judge(pieces, champion, deadline)
     for piece, judged in zip(pieces, together, strict=True):
-        (alone,) = judge([piece], champion, deadline)
+        (alone,), _ = judge([piece], champion, deadline)
         np.testing.assert_allclose(judged.probabilities, alone.probabilities, atol=1e-6)  # type: ignore[union-attr]
 
 

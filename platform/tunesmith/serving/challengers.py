@@ -21,7 +21,7 @@ from tunesmith.serving.champions import Champion
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.metrics import Metrics
-from tunesmith.serving.predict import judge_timed
+from tunesmith.serving.predict import judge
 from tunesmith.serving.trials import Trials
 
 __all__ = ["Comparisons", "Judged", "best", "distance", "is_chosen"]
@@ -112,7 +112,7 @@ class Comparisons:
         other = judged.other
         try:
             deadline = Deadline.after(self._time_s, other.task)
-            predictions, model_s = judge_timed(judged.items, other, deadline)
+            predictions, model_s = judge(judged.items, other, deadline)
         except (ModelError, ProblemError) as error:
             self._metrics.failure(other.task, "comparison")
             logger.warning("%s %s cannot be compared: %s", other.task, other.version, error)

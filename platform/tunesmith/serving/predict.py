@@ -17,17 +17,10 @@ from tunesmith.serving.drift import Drift
 from tunesmith.serving.http.problems import ProblemError, problem_of
 from tunesmith.serving.settings import NodeSettings
 
-__all__ = ["describe", "judge", "judge_timed", "summary"]
+__all__ = ["describe", "judge", "summary"]
 
 
 def judge(
-    items: Sequence[Item], champion: Champion, deadline: Deadline
-) -> list[Prediction | ProblemError]:
-    """Return a model's answer about each item, or why it has none; see `judge_timed`."""
-    return judge_timed(items, champion, deadline)[0]
-
-
-def judge_timed(
     items: Sequence[Item], champion: Champion, deadline: Deadline
 ) -> tuple[list[Prediction | ProblemError], float]:
     """Return a model's answer about each item, and the processor time of the model in seconds.

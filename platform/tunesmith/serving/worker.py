@@ -16,7 +16,7 @@ from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.problems import ProblemError, problem_of
 from tunesmith.serving.metrics import Metrics
-from tunesmith.serving.predict import describe, judge_timed
+from tunesmith.serving.predict import describe, judge
 from tunesmith.serving.settings import NodeSettings
 from tunesmith.serving.tracing import Traces
 from tunesmith.serving.trials import Trials
@@ -225,7 +225,7 @@ class Worker:
         self, items: Sequence[Item], model: Champion, deadline: Deadline
     ) -> tuple[list[Prediction | ProblemError], float]:
         with self._traces.span("judge", model=model.task, version=model.version, items=len(items)):
-            return judge_timed(items, model, deadline)
+            return judge(items, model, deadline)
 
     def _describe(
         self,
