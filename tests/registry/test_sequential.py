@@ -13,7 +13,7 @@ LOOKS = 1500
 
 
 def first_crossing(share: float, runs: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return after how many observations each of several trials is decided; `LOOKS` for never.
+    """Return after how many observations each of several contests is decided; `LOOKS` for never.
 
     The challenger is the better one in a share of the observations, and the test is looked at
     after each.
@@ -44,7 +44,7 @@ def test_endless_looking_promotes_a_challenger_that_is_no_better_at_most_alpha(
     share: float,
 ) -> None:
     decided = first_crossing(share, 2000, seed=1) < LOOKS
-    # Three standard deviations of 2,000 trials above alpha would be 0.065: it stays below alpha.
+    # Three standard deviations of 2,000 contests above alpha would be 0.065: it stays below alpha.
     assert decided.mean() <= ALPHA
 
 

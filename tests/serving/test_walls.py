@@ -24,12 +24,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Models: loaded, asked, explained and compared. They know no request.
     "champions": BASE,
     "predict": BASE | {"champions", "deadlines"},
-    "trials": BASE | {"champions"},
-    "challengers": BASE | {"champions", "deadlines", "predict", "trials"},
+    "contests": BASE | {"champions"},
+    "challengers": BASE | {"champions", "deadlines", "predict", "contests"},
     "similar": BASE,
     # The graph: nodes, the work of one node, and where it is done.
     "nodes": BASE | {"champions"},
-    "worker": BASE | {"champions", "deadlines", "predict", "challengers", "trials"},
+    "worker": BASE | {"champions", "deadlines", "predict", "challengers", "contests"},
     "graph": BASE | {"deadlines", "challengers", "nodes", "worker"},
     # HTTP: from bytes to items and back.
     "http.schemas": set(),
@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.listener": {"http.lingering", "settings", "tracing"},
     # A replica: its state, then the routes over it, then the application.
     "service": BASE | {
-        "champions", "deadlines", "graph", "nodes", "similar", "trials", "worker",
+        "champions", "deadlines", "graph", "nodes", "similar", "contests", "worker",
         "http.auth", "http.receiving",
     },
     "http.errors": {"http.paths", "http.problems", "service", "settings"},
@@ -82,7 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "http.paths", "http.problems", "http.responses", "http.schemas", "http.similar",
     },
     "app": BASE | {
-        "champions", "deadlines", "service", "trials", "worker", "http.listener", "http.routes",
+        "champions", "deadlines", "service", "contests", "worker", "http.listener", "http.routes",
     },
     "launch": {"app", "settings"},
 }  # fmt: skip

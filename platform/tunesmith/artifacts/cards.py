@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 Action = Literal["promote", "force", "rollback", "canary", "withdraw"]
-"""Move of a champion; `canary` is a promotion by the evidence of a trial, `withdraw` ends one."""
+"""Move of a champion; `canary` is a promotion by the evidence of a contest, `withdraw` ends one."""
 
 
 class Verdict(Section):

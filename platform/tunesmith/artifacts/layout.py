@@ -13,7 +13,7 @@ A path is a tuple of names below the store's root, as `Store` takes them::
     models/<task>/records/<number>.json             one move of the champion
     models/<task>/<version>/                        a bundle; card.json is its marker
     studies/<study>/<key>.json                      one measurement of a replication
-    serve/trials/<task>/<trial>/<replica>.json      what a replica saw of a challenger
+    serve/contests/<task>/<contest>/<replica>.json  what a replica saw of a challenger
     serve/keys/<name>-<number>-<revision>.json      the hash of an API key, and its limit
     mlflow/                                         MLflow's SQLite file and artefacts
 """
@@ -42,6 +42,7 @@ __all__ = [
     "bundle",
     "champion_record",
     "champion_records",
+    "contest",
     "dataset",
     "dataset_version",
     "datasets",
@@ -59,7 +60,6 @@ __all__ = [
     "searched_tasks",
     "staged",
     "staged_run",
-    "trial",
     "version_folder",
     "work_folder",
 ]
@@ -203,9 +203,9 @@ def api_key(file: str) -> Parts:
     return (*api_keys(), file)
 
 
-def trial(task: str, key: str, *file: str) -> Parts:
-    """Return the folder of a challenger's trial, or a file in it."""
-    return ("serve", "trials", task, key, *file)
+def contest(task: str, key: str, *file: str) -> Parts:
+    """Return the folder of a challenger's contest, or a file in it."""
+    return ("serve", "contests", task, key, *file)
 
 
 def replication(*file: str) -> Parts:

@@ -110,7 +110,7 @@ def withdraw_challenger(
     reason: str,
     verdicts: Sequence[Verdict] = (),
 ) -> ChampionRecord:
-    """End the trial of a challenger; the champion stays.
+    """End the contest of a challenger; the champion stays.
 
     Parameters
     ----------

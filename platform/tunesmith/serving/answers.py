@@ -223,7 +223,7 @@ class Labelled:
     answers
         Of the champion and the challenger of each member of the node.
     counted
-        Whether it told the two models of a trial apart, and was not counted before.
+        Whether it told the two models of a contest apart, and was not counted before.
     """
 
     label: str

@@ -19,6 +19,7 @@ from tunesmith.artifacts.store import Store
 from tunesmith.inference.items import Item
 from tunesmith.serving.batching import Batcher
 from tunesmith.serving.champions import Champions
+from tunesmith.serving.contests import Contests
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.listener import Front
@@ -29,7 +30,6 @@ from tunesmith.serving.ray_adapter import exposition, is_haproxy_mode, logs_fold
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import Settings
 from tunesmith.serving.tracing import Traces
-from tunesmith.serving.trials import Trials
 from tunesmith.serving.worker import Answer, Worker
 
 __all__ = ["Node", "Tunesmith", "assemble", "build"]
@@ -102,17 +102,17 @@ class Node:
         node = settings.nodes[name]
         metrics = RayMetrics()
         store = Store(settings.store)
-        trials = Trials(store, settings.decisions(), metrics)
+        contests = Contests(store, settings.decisions(), metrics)
         self._champions = Champions(
             store,
             settings.reload_s,
             metrics,
-            trials.refresh,
+            contests.refresh,
             only=node.ensemble or (name,),
             challenged=settings.challenged(),
         )
         self._champions.start()
-        self._worker = Worker(name, node, self._champions, metrics, trials)
+        self._worker = Worker(name, node, self._champions, metrics, contests)
         pool = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._traces = Traces()
         self._batcher = Batcher(

@@ -18,11 +18,11 @@ from tunesmith.errors import ModelError
 from tunesmith.inference.items import Item
 from tunesmith.inference.predictions import Prediction
 from tunesmith.serving.champions import Champion
+from tunesmith.serving.contests import Contests
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.metrics import Metrics
 from tunesmith.serving.predict import judge
-from tunesmith.serving.trials import Trials
 
 __all__ = ["Comparisons", "Judged", "best", "distance", "is_chosen"]
 
@@ -88,14 +88,14 @@ class Comparisons:
         Longest time of one comparison.
     metrics
         Where agreement is counted.
-    trials
+    contests
         Where failures and times of the two models are counted.
     """
 
     def __init__(
-        self, share: float, time_s: float, metrics: Metrics, trials: Trials | None = None
+        self, share: float, time_s: float, metrics: Metrics, contests: Contests | None = None
     ) -> None:
-        self._trials = trials
+        self._contests = contests
         self._share = share
         self._time_s = time_s
         self._metrics = metrics
@@ -116,8 +116,8 @@ class Comparisons:
         except (ModelError, ProblemError) as error:
             self._metrics.failure(other.task, "comparison")
             logger.warning("%s %s cannot be compared: %s", other.task, other.version, error)
-            if self._trials is not None:
-                self._trials.failed(
+            if self._contests is not None:
+                self._contests.failed(
                     judged.champion, judged.challenger, is_challenger=not judged.by_challenger
                 )
             return
@@ -126,10 +126,10 @@ class Comparisons:
         for one, two in zip(judged.predictions, predictions, strict=True):
             if isinstance(one, Prediction) and isinstance(two, Prediction):
                 self._metrics.compared(other.task, best(one) == best(two), distance(one, two))
-        if self._trials is not None:
+        if self._contests is not None:
             times = (judged.model_s, model_s)
             champion_s, challenger_s = reversed(times) if judged.by_challenger else times
-            self._trials.timed(judged.champion, judged.challenger, champion_s, challenger_s)
+            self._contests.timed(judged.champion, judged.challenger, champion_s, challenger_s)
 
 
 def best(prediction: Prediction) -> str:

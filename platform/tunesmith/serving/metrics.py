@@ -112,7 +112,7 @@ class RayMetrics(Metrics):
         )
         self._evidence: Any = Gauge(
             "tunesmith_challenger_evidence",
-            "Cases that tell the two models of a trial apart, by the better one, of all replicas.",
+            "Cases of a contest that tell its models apart, by the better one, of all replicas.",
             ("task", "about", "better"),
         )
         self._drift: Any = Gauge(

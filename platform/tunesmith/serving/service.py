@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from tunesmith.artifacts.store import Store
 from tunesmith.serving.champions import Champions
+from tunesmith.serving.contests import Contests
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.graph import Graph, Remote
 from tunesmith.serving.http import problems
@@ -22,7 +23,6 @@ from tunesmith.serving.metrics import Metrics
 from tunesmith.serving.nodes import Nodes
 from tunesmith.serving.settings import Settings
 from tunesmith.serving.similar import KnownPieces
-from tunesmith.serving.trials import Trials
 from tunesmith.serving.worker import Worker
 
 __all__ = ["Admission", "Service"]
@@ -79,11 +79,11 @@ class Service:
         # Beside the others, so that recordings, which take seconds, hold up no other request.
         self._listeners = ThreadPoolExecutor(_LISTENERS, thread_name_prefix="audio")
         self.nodes = Nodes(settings, self.champions)
-        self.trials = Trials(store, settings.decisions(), self.metrics)
+        self.contests = Contests(store, settings.decisions(), self.metrics)
         self.similar = KnownPieces(store, settings.similar, self._learned_from)
         self.graph = Graph(
             self.nodes,
-            lambda name, node: Worker(name, node, self.champions, self.metrics, self.trials),
+            lambda name, node: Worker(name, node, self.champions, self.metrics, self.contests),
             self.in_thread,
             remote,
             self.metrics,
@@ -97,7 +97,7 @@ class Service:
         """Do what is due whenever the champions were looked for."""
         self.access.refresh()
         self.similar.refresh()
-        self.trials.refresh()
+        self.contests.refresh()
         self.admission.report()
 
     def _learned_from(self) -> list[str]:

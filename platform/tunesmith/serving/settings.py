@@ -47,7 +47,7 @@ class DecisionSettings(BaseModel):
         default=0.05,
         gt=0,
         lt=0.5,
-        description="Largest probability of a wrong decision in a whole trial, however long it "
+        description="Largest probability of a wrong decision in a whole contest, however long it "
         "lasts: half of it for promoting a challenger that is no better, half of it for "
         "withdrawing one that is no worse.",
     )
@@ -61,7 +61,7 @@ class DecisionSettings(BaseModel):
 
 
 class ChallengerSettings(BaseModel):
-    """Trial of the model behind the alias `challenger`: registered, not yet champion."""
+    """Contest of the model behind the alias `challenger`: registered, not yet champion."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

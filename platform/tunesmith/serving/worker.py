@@ -12,6 +12,7 @@ from tunesmith.inference.predictions import Prediction, mean
 from tunesmith.serving.answers import Explanation, Labelled, LabelledAnswer, NodeAnswer
 from tunesmith.serving.challengers import Comparisons, Judged, best
 from tunesmith.serving.champions import Champion, Champions
+from tunesmith.serving.contests import Contests
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.problems import ProblemError, problem_of
@@ -19,7 +20,6 @@ from tunesmith.serving.metrics import Metrics
 from tunesmith.serving.predict import describe, judge
 from tunesmith.serving.settings import NodeSettings
 from tunesmith.serving.tracing import Traces
-from tunesmith.serving.trials import Trials
 
 __all__ = ["Answer", "Worker"]
 
@@ -40,7 +40,7 @@ class Worker:
         Where the models are.
     metrics
         Where time and failures are counted.
-    trials
+    contests
         Where is counted what tells champion and challenger apart.
     """
 
@@ -50,7 +50,7 @@ class Worker:
         node: NodeSettings,
         champions: Champions,
         metrics: Metrics,
-        trials: Trials | None = None,
+        contests: Contests | None = None,
     ) -> None:
         self.name = name
         self.node = node
@@ -59,8 +59,10 @@ class Worker:
         self._members = dict(node.ensemble) or {name: 1.0}
         self._traces = Traces()
         shadow = node.challenger.shadow if node.challenger else 0.0
-        self._trials = trials
-        self._comparisons = Comparisons(shadow, node.timeout_s, metrics, trials) if shadow else None
+        self._contests = contests
+        self._comparisons = (
+            Comparisons(shadow, node.timeout_s, metrics, contests) if shadow else None
+        )
 
     def answer(
         self,
@@ -146,8 +148,8 @@ class Worker:
                 answers.append(
                     LabelledAnswer(model.reference, model is challenger, answer, rights[-1])
                 )
-            if self._trials is not None and challenger is not None and len(rights) == 2:
-                counted |= self._trials.labelled(
+            if self._contests is not None and challenger is not None and len(rights) == 2:
+                counted |= self._contests.labelled(
                     champion, challenger, digest,
                     is_champion_right=rights[0], is_challenger_right=rights[1],
                 )  # fmt: skip
@@ -208,8 +210,8 @@ class Worker:
                 logger.warning("challenger %s %s: %s", member, challenger.version, error)
         by_challenger = result is not None
         predictions, model_s = result or self._run_timed(items, champion, deadline)
-        if failed and self._trials is not None:
-            self._trials.failed(champion, challenger, is_challenger=True)
+        if failed and self._contests is not None:
+            self._contests.failed(champion, challenger, is_challenger=True)
         elif self._comparisons is not None:
             self._comparisons.offer(
                 Judged(items, predictions, champion, challenger, by_challenger, model_s)

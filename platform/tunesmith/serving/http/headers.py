@@ -23,7 +23,7 @@ StickyKey = Annotated[
     Header(
         alias="X-Sticky-Key",
         max_length=200,
-        description="Requests with the same key are answered by the same side of a trial.",
+        description="Requests with the same key are answered by the same side of a contest.",
     ),
 ]
 

@@ -293,8 +293,8 @@ def _operations(
         responses={"200": _answer(Schema(anyOf=[item, several])), **failed},
     )
     operations = {"": classify}
-    trial = node.settings.challenger
-    if trial is not None and trial.decide is not None:
+    contest = node.settings.challenger
+    if contest is not None and contest.decide is not None:
         operations["/label"] = _label_operation(node, preparation, shared, components)
     if preparation.kind not in EXPLAINED:
         return operations

@@ -265,7 +265,7 @@ class ClassifyAnswer(BaseModel):
 
 
 class ChallengerDescription(BaseModel):
-    """The trial of a challenger."""
+    """The contest of a challenger."""
 
     share: float = Field(description="Share of the clients that it answers.")
     decided: bool = Field(description="Whether it is promoted or withdrawn by itself.")

@@ -1,8 +1,8 @@
-"""The trial of a challenger: its evidence from all replicas, and what follows from it.
+"""The contest of a challenger: its evidence from all replicas, and what follows from it.
 
-Each replica keeps what it saw of a trial in a file of its own,
-``serve/trials/<task>/<record>-<challenger>/<replica>.json``; the sums of all are judged. `record`
-is that of the aliases when the trial began, so a move of the champion begins another trial.
+Each replica keeps what it saw of a contest in a file of its own,
+``serve/contests/<task>/<record>-<challenger>/<replica>.json``; the sums of all are judged. `record`
+is that of the aliases when the contest began, so a move of the champion begins another contest.
 
 Three things are tested, each by the cases that tell the two models apart (see
 `tunesmith.registry.sequential`): which of them is right about items with a known label, which one
@@ -23,16 +23,16 @@ from tunesmith.artifacts.store import Store
 from tunesmith.registry.history import move_champion, withdraw_challenger
 from tunesmith.registry.sequential import Signs
 
-__all__ = ["Decision", "Evidence", "Observations", "Trial", "decide", "pool"]
+__all__ = ["Contest", "Decision", "Evidence", "Observations", "decide", "pool"]
 
 _CRITERIA = 3
 """Tests that can withdraw a challenger."""
 
 
 class Observations(Document):
-    """Observations of one replica: the cases of a trial that tell the two models apart."""
+    """Observations of one replica: the cases of a contest that tell the two models apart."""
 
-    REMEDY: ClassVar[str] = "Remove it; the trial goes on with the other evidence."
+    REMEDY: ClassVar[str] = "Remove it; the contest goes on with the other evidence."
 
     labels: dict[str, bool] = Field(
         default_factory=dict,
@@ -63,7 +63,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Contest:
     """A challenger that is tried beside a champion.
 
     Attributes
@@ -71,7 +71,7 @@ class Trial:
     task
         Name of the task.
     since
-        The aliases when the trial began.
+        The aliases when the contest began.
     """
 
     task: str
@@ -84,7 +84,7 @@ class Trial:
 
     def pooled(self, store: Store) -> Evidence:
         """Return the evidence of all replicas."""
-        folder = layout.trial(self.task, self.key)
+        folder = layout.contest(self.task, self.key)
         observations = []
         for name in store.list(*folder):
             with left_out("/".join((*folder, name))):
@@ -112,7 +112,7 @@ class Trial:
             reason=decision.verdict.message,
             verdicts=[decision.verdict],
         )
-        store.remove(*layout.trial(self.task, self.key))
+        store.remove(*layout.contest(self.task, self.key))
         return record
 
 

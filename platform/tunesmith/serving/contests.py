@@ -16,19 +16,19 @@ from tunesmith.artifacts import layout
 from tunesmith.artifacts.cards import read_aliases
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import PromotionError, StoreError
-from tunesmith.registry.trials import Evidence, Observations, Trial, decide
+from tunesmith.registry.contests import Contest, Evidence, Observations, decide
 from tunesmith.serving.champions import Champion
 from tunesmith.serving.metrics import Metrics
 from tunesmith.serving.settings import DecisionSettings
 
-__all__ = ["Trials"]
+__all__ = ["Contests"]
 
 logger = logging.getLogger("tunesmith.serve")
 
 LOOK_S = 10.0
 """Seconds between two looks at the evidence of all replicas."""
 _DIGITS = 16
-"""Digits of an item's hash that are kept: 64 bits tell the items of a trial apart."""
+"""Digits of an item's hash that are kept: 64 bits tell the items of a contest apart."""
 _MOST_LABELS = 100_000
 """Labelled items of a replica beyond which it counts no more; bounds memory."""
 _LEAST_TIMED_S = 1e-5
@@ -37,7 +37,7 @@ _LEAST_TIMED_S = 1e-5
 
 @dataclass
 class _Own:
-    """Observations of this replica about one trial."""
+    """Observations of this replica about one contest."""
 
     versions: tuple[int, int]
     labels: dict[str, bool] = field(default_factory=dict)
@@ -54,8 +54,8 @@ class _Own:
         )
 
 
-class Trials:
-    """Observes trials, and decides them.
+class Contests:
+    """Observes contests, and decides them.
 
     Parameters
     ----------
@@ -146,38 +146,38 @@ class Trials:
             try:
                 self._look(task)
             except PromotionError as error:
-                logger.info("trial of %s: %s", task, error)  # another replica was faster
+                logger.info("contest of %s: %s", task, error)  # another replica was faster
             except StoreError as error:
-                logger.warning("the trial of %s cannot be judged now: %s", task, error)
+                logger.warning("the contest of %s cannot be judged now: %s", task, error)
 
     def _look(self, task: str) -> None:
-        trial = Trial(task, read_aliases(self._store, task))
-        if not trial.since.champion or not trial.since.challenger:
+        contest = Contest(task, read_aliases(self._store, task))
+        if not contest.since.champion or not contest.since.challenger:
             return
-        self._write(trial)
-        evidence = trial.pooled(self._store)
+        self._write(contest)
+        evidence = contest.pooled(self._store)
         self._show(task, evidence)
         decision = decide(evidence, self._rules[task].alpha)
         if decision is not None:
-            record = trial.settle(self._store, decision)
+            record = contest.settle(self._store, decision)
             logger.warning("challenger of %s: %s: %s", task, record.action, record.reason)
 
-    def _write(self, trial: Trial) -> None:
-        """Write what this replica saw of the trial, where there is something new."""
+    def _write(self, contest: Contest) -> None:
+        """Write what this replica saw of the contest, where there is something new."""
         with self._lock:
-            own = self._own.get(trial.task)
-            if own is None or own.versions != (trial.since.champion, trial.since.challenger):
+            own = self._own.get(contest.task)
+            if own is None or own.versions != (contest.since.champion, contest.since.challenger):
                 return
-            if own.record is not None and own.record != trial.since.record:
-                # The same two models once more: a trial of its own, from the beginning.
-                del self._own[trial.task]
+            if own.record is not None and own.record != contest.since.record:
+                # The same two models once more: a contest of its own, from the beginning.
+                del self._own[contest.task]
                 return
-            own.record = trial.since.record
+            own.record = contest.since.record
             if not own.is_new:
                 return
             document, own.is_new = own.document(), False
         try:
-            document.write(self._store, *layout.trial(trial.task, trial.key, self._name))
+            document.write(self._store, *layout.contest(contest.task, contest.key, self._name))
         except StoreError:
             own.is_new = True
             raise

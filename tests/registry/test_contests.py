@@ -1,4 +1,4 @@
-"""The trial of a challenger: pooled evidence, decisions, and moves that only one process makes."""
+"""The contest of a challenger: pooled evidence, decisions, and moves by one process alone."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,9 +12,9 @@ from tunesmith.artifacts.cards import read_aliases
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import PromotionError
 from tunesmith.registry import history, rollback
+from tunesmith.registry.contests import Contest, Decision, Evidence, Observations, decide, pool
 from tunesmith.registry.history import name_challenger
 from tunesmith.registry.sequential import Signs
-from tunesmith.registry.trials import Decision, Evidence, Observations, Trial, decide, pool
 
 NOTHING = Signs()
 
@@ -30,12 +30,12 @@ def certain(**signs: Signs) -> Decision:
 
 
 @pytest.fixture
-def trial(store: Store) -> Trial:
-    """Return the trial of version 2 beside version 1."""
+def contest(store: Store) -> Contest:
+    """Return the contest of version 2 beside version 1."""
     write_bundle(store, 2, favour=1)
     write_bundle(store, 1)
     name_challenger(store, "composer", 2)
-    return Trial("composer", read_aliases(store, "composer"))
+    return Contest("composer", read_aliases(store, "composer"))
 
 
 def test_the_files_of_replicas_are_one_evidence_and_an_item_counts_once() -> None:
@@ -78,12 +78,12 @@ def test_wrong_decisions_stay_below_alpha_where_the_models_are_alike() -> None:
     assert wrong / 200 <= alpha
 
 
-def test_a_promotion_is_recorded_with_its_evidence(store: Store, trial: Trial) -> None:
-    replica = layout.trial("composer", trial.key, "one.json")
+def test_a_promotion_is_recorded_with_its_evidence(store: Store, contest: Contest) -> None:
+    replica = layout.contest("composer", contest.key, "one.json")
     Observations(labels={str(n): n > 2 for n in range(23)}).write(store, *replica)
-    decision = decide(trial.pooled(store), 0.05)
+    decision = decide(contest.pooled(store), 0.05)
     assert decision is not None
-    record = trial.settle(store, decision)
+    record = contest.settle(store, decision)
     now = read_aliases(store, "composer")
     assert (now.champion, now.previous, now.challenger) == (2, 1, None)
     (newest,) = history(store, "composer")
@@ -95,8 +95,8 @@ def test_a_promotion_is_recorded_with_its_evidence(store: Store, trial: Trial) -
     assert rollback(store, "composer").champion == 1
 
 
-def test_a_withdrawal_is_recorded_and_the_champion_stays(store: Store, trial: Trial) -> None:
-    trial.settle(store, certain(failures=Signs(0, 20)))
+def test_a_withdrawal_is_recorded_and_the_champion_stays(store: Store, contest: Contest) -> None:
+    contest.settle(store, certain(failures=Signs(0, 20)))
     now = read_aliases(store, "composer")
     assert (now.champion, now.challenger) == (1, None)
     (newest,) = history(store, "composer")
@@ -105,12 +105,14 @@ def test_a_withdrawal_is_recorded_and_the_champion_stays(store: Store, trial: Tr
 
 
 @pytest.mark.parametrize("decision", [{"labels": Signs(20, 2)}, {"labels": Signs(2, 20)}])
-def test_of_many_replicas_one_moves(store: Store, trial: Trial, decision: dict[str, Signs]) -> None:
+def test_of_many_replicas_one_moves(
+    store: Store, contest: Contest, decision: dict[str, Signs]
+) -> None:
     verdict = certain(**decision)
 
     def settle(_: int) -> Any:
         try:
-            return trial.settle(Store(store.uri), verdict)
+            return contest.settle(Store(store.uri), verdict)
         except PromotionError as error:
             return error
 
@@ -120,17 +122,17 @@ def test_of_many_replicas_one_moves(store: Store, trial: Trial, decision: dict[s
     assert len(history(store, "composer")) == 1
 
 
-def test_another_challenger_is_not_withdrawn_for_this_one(store: Store, trial: Trial) -> None:
+def test_another_challenger_is_not_withdrawn_for_this_one(store: Store, contest: Contest) -> None:
     name_challenger(store, "composer", 3)
     with pytest.raises(PromotionError, match="changed meanwhile"):
-        trial.settle(store, certain(labels=Signs(2, 20)))
+        contest.settle(store, certain(labels=Signs(2, 20)))
     assert read_aliases(store, "composer").challenger == 3
 
 
 def test_a_damaged_file_leaves_the_other_evidence(
-    store: Store, trial: Trial, capsys: pytest.CaptureFixture[str]
+    store: Store, contest: Contest, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = layout.trial("composer", trial.key)
+    folder = layout.contest("composer", contest.key)
     Observations(labels={"a": True}).write(store, *folder, "one.json")
     store.write_bytes(b"{", *folder, "two.json")
-    assert trial.pooled(store).labels == Signs(1, 0)
+    assert contest.pooled(store).labels == Signs(1, 0)

@@ -12,13 +12,13 @@ from tunesmith.artifacts.cards import read_aliases
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import ModelError, StoreError
 from tunesmith.registry import history
+from tunesmith.registry.contests import Observations
 from tunesmith.registry.history import name_challenger
-from tunesmith.registry.trials import Observations
-from tunesmith.serving import trials
+from tunesmith.serving import contests
+from tunesmith.serving.contests import Contests
 from tunesmith.serving.metrics import Metrics
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import ChallengerSettings, DecisionSettings, NodeSettings, Settings
-from tunesmith.serving.trials import Trials
 
 RULE = DecisionSettings(alpha=0.1, slower_at_most=1000.0)
 
@@ -36,7 +36,7 @@ class Counts(Metrics):
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every look be one at the evidence."""
-    monkeypatch.setattr(trials, "LOOK_S", 0.0)
+    monkeypatch.setattr(contests, "LOOK_S", 0.0)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_replicas_share_their_evidence_and_an_item_counts_once(
         with local_client(service) as client:
             for number in range(4):
                 client.post("/v1/genre/label?label=Rock", json=song(number))
-    wait_until(lambda: len(store.list(*layout.trial("genre", "0-2"))) == 2)
+    wait_until(lambda: len(store.list(*layout.contest("genre", "0-2"))) == 2)
     shown = services[0].metrics
     assert isinstance(shown, Counts)
     wait_until(lambda: shown.shown.get("labels") == (4, 0))
@@ -135,7 +135,7 @@ def test_replicas_share_their_evidence_and_an_item_counts_once(
             client.post("/v1/genre/label?label=Rock", json=song(number))
     wait_until(lambda: champion(store) == 2)
     assert len(history(store, "genre")) == 1
-    wait_until(lambda: not store.list(*layout.trial("genre", "0-2")))
+    wait_until(lambda: not store.list(*layout.contest("genre", "0-2")))
 
 
 def test_a_challenger_that_fails_is_withdrawn_and_users_notice_nothing(
@@ -201,17 +201,17 @@ def test_the_same_two_models_begin_again_after_a_decision(store: Store) -> None:
     service.start()
     service.stop()
     one = service.champions.get("genre")
-    seen = Trials(store, {"genre": RULE}, Metrics())
+    seen = Contests(store, {"genre": RULE}, Metrics())
     seen.failed(one, one, is_challenger=True)
     seen._own["genre"].versions = (1, 2)
     seen.refresh()
-    folder = layout.trial("genre", "0-2")
+    folder = layout.contest("genre", "0-2")
     (file,) = store.list(*folder)
     assert Observations.read(store, *folder, file).failures == (0, 1)
     aliases = {"champion": 1, "previous": None, "challenger": 2, "record": 7}
     store.write_json(aliases, *layout.aliases("genre"))
     seen.refresh()
-    assert not store.list(*layout.trial("genre", "7-2"))
+    assert not store.list(*layout.contest("genre", "7-2"))
 
 
 def test_a_store_that_is_away_loses_no_evidence(
@@ -228,7 +228,7 @@ def test_a_store_that_is_away_loses_no_evidence(
         with local_client(service) as client:
             for number in range(3):
                 client.post("/v1/genre/label?label=Rock", json=song(number))
-            service.trials.refresh()
+            service.contests.refresh()
     shown = service.metrics
     assert isinstance(shown, Counts)
     wait_until(lambda: shown.shown.get("labels") == (3, 0))
