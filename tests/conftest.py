@@ -26,6 +26,19 @@ hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
 
+_LONGEST_ID = 60
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a parameter of bytes, or of a long text, by its argument.
+
+    Bytes may hold the time at which they were made, as those of archives do: two workers of a run
+    would then collect different tests, and none would run.
+    """
+    is_long = isinstance(val, str) and len(val) > _LONGEST_ID
+    return argname if is_long or isinstance(val, bytes | bytearray) else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread the suite over processes file by file; one of them has the cluster and the browser."""

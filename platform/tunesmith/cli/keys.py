@@ -17,7 +17,7 @@ def main() -> None:
     """Add, limit, list and revoke the API keys of a store's servers."""
 
 
-@command(show=lambda result: click.echo(result["key"]), extras=("serve",))
+@command(show=lambda result: click.echo(result["key"]))
 @click.argument("name")
 @click.option(
     "--per-minute",
@@ -45,7 +45,7 @@ def _show_list(result: dict[str, Any]) -> None:
     print_table(_COLUMNS, rows)
 
 
-@command(show=_show_list, extras=("serve",))
+@command(show=_show_list)
 def _list(*, store: str | None) -> dict[str, Any]:
     """List the keys by name, with the start of the hash of each."""
     from tunesmith.artifacts.api_keys import read_keys
@@ -77,7 +77,7 @@ def _limit(*, store: str | None, name: str, per_minute: int) -> dict[str, Any]:
     return {"name": name, "requests_per_minute": per_minute}
 
 
-@command(show=lambda result: click.echo(f"{result['revoked']} is revoked."), extras=("serve",))
+@command(show=lambda result: click.echo(f"{result['revoked']} is revoked."))
 @click.argument("name")
 def _revoke(*, store: str | None, name: str) -> dict[str, Any]:
     """Revoke the key called NAME."""
