@@ -29,13 +29,18 @@ def certain(**signs: Signs) -> Decision:
     return decision
 
 
-@pytest.fixture
-def contest(store: Store) -> Contest:
+def begin(store: Store) -> Contest:
     """Return the contest of version 2 beside version 1."""
     write_bundle(store, 2, favour=1)
     write_bundle(store, 1)
     name_challenger(store, "composer", 2)
     return Contest("composer", read_aliases(store, "composer"))
+
+
+@pytest.fixture
+def contest(store: Store) -> Contest:
+    """Return a contest in a folder."""
+    return begin(store)
 
 
 def test_the_files_of_replicas_are_one_evidence_and_an_item_counts_once() -> None:
@@ -104,22 +109,32 @@ def test_a_withdrawal_is_recorded_and_the_champion_stays(store: Store, contest: 
     assert newest.replaced is None
 
 
+@pytest.fixture(params=["disk", "s3"])
+def any_store(request: pytest.FixtureRequest) -> Store:
+    """Return an empty store of each kind."""
+    store: Store = request.getfixturevalue("s3_store" if request.param == "s3" else "store")
+    return store
+
+
 @pytest.mark.parametrize("decision", [{"labels": Signs(20, 2)}, {"labels": Signs(2, 20)}])
-def test_of_many_replicas_one_moves(
-    store: Store, contest: Contest, decision: dict[str, Signs]
-) -> None:
-    verdict = certain(**decision)
+def test_of_many_replicas_one_moves(any_store: Store, decision: dict[str, Signs]) -> None:
+    contest, verdict = begin(any_store), certain(**decision)
+    seen = Observations(labels={"a": True})
+    for replica in range(3):
+        seen.write(any_store, *layout.contest("composer", contest.key, f"{replica}.json"))
+    assert contest.pooled(any_store).labels == Signs(1, 0)
 
     def settle(_: int) -> Any:
         try:
-            return contest.settle(Store(store.uri), verdict)
+            return contest.settle(Store(any_store.uri), verdict)
         except PromotionError as error:
             return error
 
     with ThreadPoolExecutor(6) as pool_of_replicas:
         outcomes = list(pool_of_replicas.map(settle, range(6)))
     assert sum(not isinstance(outcome, PromotionError) for outcome in outcomes) == 1
-    assert len(history(store, "composer")) == 1
+    assert len(history(any_store, "composer")) == 1
+    assert not any_store.list(*layout.contest("composer", contest.key))
 
 
 def test_another_challenger_is_not_withdrawn_for_this_one(store: Store, contest: Contest) -> None:
