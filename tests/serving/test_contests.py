@@ -1,5 +1,6 @@
 """Challengers that are promoted or withdrawn by what the replicas see."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -47,9 +48,11 @@ def serve(store: Store) -> Any:
     name_challenger(store, "genre", 2)
     started = []
 
-    def make(rule: DecisionSettings | None = RULE, **settings: float) -> Service:
+    def make(
+        rule: DecisionSettings | None = RULE, timeout_s: float = 10.0, **settings: float
+    ) -> Service:
         challenger = ChallengerSettings(decide=rule, **settings)
-        node = NodeSettings(reads="table", challenger=challenger)
+        node = NodeSettings(reads="table", challenger=challenger, timeout_s=timeout_s)
         args = Settings(store=store.uri, reload_s=0.05, nodes={"genre": node})
         service = Service(args, metrics=Counts())
         service.start()
@@ -172,6 +175,31 @@ def test_a_challenger_that_takes_too_long_is_withdrawn(
 
         wait_until(ask)
     assert champion(store) == 1
+    assert "took longer" in str(history(store, "genre")[0].reason)
+
+
+def test_a_challenger_that_misses_every_deadline_is_withdrawn(
+    store: Store, serve: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = serve(DecisionSettings(alpha=0.4), timeout_s=0.03, share=1.0)
+    tried = service.champions.challenger("genre")
+    assert tried is not None
+    predict = tried.classifier.predict
+
+    def slow(inputs: Any) -> Any:
+        ends = time.thread_time() + 0.04
+        while time.thread_time() < ends:
+            pass
+        return predict(inputs)
+
+    monkeypatch.setattr(tried.classifier, "predict", slow)
+    with local_client(service) as client:
+
+        def ask() -> bool:
+            client.post("/v1/genre", json=song(1))
+            return challenger(store) is None
+
+        wait_until(ask, timeout_s=30)
     assert "took longer" in str(history(store, "genre")[0].reason)
 
 

@@ -102,11 +102,17 @@ class Comparisons:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="shadow")
         self._places = threading.BoundedSemaphore(MOST_WAITING)
 
-    def offer(self, judged: Judged) -> None:
-        """Perhaps compare an answer with that of the other model; never waits for it."""
-        if random.random() >= self._share or not self._places.acquire(blocking=False):  # noqa: S311
+    def offer(self, judged: Judged, *, is_late: bool = False) -> None:
+        """Perhaps compare an answer with that of the other model; never waits for it.
+
+        An answer that is late is always compared where a contest is decided by itself: the model
+        may be too slow to answer anything in time.
+        """
+        is_decided = self._contests is not None and self._contests.is_decided(judged.champion.task)
+        if not (is_late and is_decided) and random.random() >= self._share:  # noqa: S311
             return
-        self._pool.submit(self._compare, judged)
+        if self._places.acquire(blocking=False):
+            self._pool.submit(self._compare, judged)
 
     def _compare(self, judged: Judged) -> None:
         other = judged.other

@@ -77,6 +77,7 @@ class Contests:
         self._own: dict[str, _Own] = {}
         self._lock = threading.Lock()
         self._look_at = 0.0
+        self._trouble: dict[str, str] = {}
 
     def is_decided(self, task: str) -> bool:
         """Return whether a task's challenger is promoted or withdrawn by itself."""
@@ -147,8 +148,13 @@ class Contests:
                 self._look(task)
             except PromotionError as error:
                 logger.info("contest of %s: %s", task, error)  # another replica was faster
+                self._trouble.pop(task, None)
             except StoreError as error:
-                logger.warning("the contest of %s cannot be judged now: %s", task, error)
+                if self._trouble.get(task) != str(error):  # once, not every ten seconds
+                    logger.warning("the contest of %s cannot be judged now: %s", task, error)
+                self._trouble[task] = str(error)
+            else:
+                self._trouble.pop(task, None)
 
     def _look(self, task: str) -> None:
         contest = Contest(task, read_aliases(self._store, task))

@@ -60,8 +60,9 @@ class Worker:
         self._traces = Traces()
         shadow = node.challenger.shadow if node.challenger else 0.0
         self._contests = contests
+        is_decided = node.challenger is not None and node.challenger.decide is not None
         self._comparisons = (
-            Comparisons(shadow, node.timeout_s, metrics, contests) if shadow else None
+            Comparisons(shadow, node.timeout_s, metrics, contests) if shadow or is_decided else None
         )
 
     def answer(
@@ -213,9 +214,8 @@ class Worker:
         if failed and self._contests is not None:
             self._contests.failed(champion, challenger, is_challenger=True)
         elif self._comparisons is not None:
-            self._comparisons.offer(
-                Judged(items, predictions, champion, challenger, by_challenger, model_s)
-            )
+            judged = Judged(items, predictions, champion, challenger, by_challenger, model_s)
+            self._comparisons.offer(judged, is_late=deadline.left_s <= 0)
         return predictions, challenger if by_challenger else champion
 
     def _run(
