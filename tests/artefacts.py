@@ -375,8 +375,9 @@ class FakeDataset:
         """Return notes by piece."""
         return {name: self._notes[name] for name in names}
 
-    def chunks(self, names: list[str]) -> Chunks:
-        """Return the chunks of pieces."""
+    def chunks(self, names: list[str], *, silent: bool = True) -> Chunks:
+        """Return the chunks of pieces, in all of which something sounds."""
+        del silent
         rolls, piece, start_s, padded = [], [], [], []
         for index, name in enumerate(names):
             roll = np.zeros((self.frames_of(name), 128), dtype=np.uint8)

@@ -269,12 +269,11 @@ def _segments(answer: Answer) -> "pd.DataFrame | None":
     segments = answer.segments
     if segments is None:
         return None
-    heard = np.flatnonzero(segments.sounding)
-    rows = segments.probabilities[heard]
+    rows = segments.probabilities
     best = rows.argmax(axis=1) if len(rows) else np.zeros(0, dtype=int)
     return pd.DataFrame(
         {
-            "start_s": segments.starts_s[heard],
+            "start_s": segments.starts_s,
             "label": np.array(answer.classes, dtype=object)[best],
             "probability": rows[np.arange(len(rows)), best],
         }

@@ -43,6 +43,9 @@ class Counts(Section):
         default=0, ge=0, description="Kept pieces whose label is unknown or empty."
     )
     chunks: int = Field(ge=0, description="Rows of `chunks`.")
+    silent_chunks: int | None = absent(
+        "Those among them in which nothing sounds; models do not read them."
+    )
     notes: int = Field(ge=0, description="Notes of all kept pieces.")
     clusters: int = Field(
         default=0, ge=0, description="Distinct duplicate clusters among the pieces."

@@ -104,15 +104,15 @@ def views_of_notes(
     if {"chunks", "notes"} & set(names):
         rate, length = preparation.frames_per_second, preparation.chunk_frames
         hop = preparation.hop_frames
-        cut = [rolls.chunk_roll(rolls.notes_roll(each, rate), length, hop) for each in notes]
-        item = np.repeat(np.arange(len(notes)), [len(chunks) for chunks, _, _ in cut])
+        cut = [rolls.sounding_chunks(rolls.notes_roll(each, rate), length, hop) for each in notes]
+        item = np.repeat(np.arange(len(notes)), [len(chunks) for chunks, _ in cut])
         if "chunks" in names:
             none = np.zeros((0, length, rolls.N_PITCHES), dtype=np.uint8)
-            views["chunks"] = View(np.concatenate([none, *(chunks for chunks, _, _ in cut)]), item)
+            views["chunks"] = View(np.concatenate([none, *(chunks for chunks, _ in cut)]), item)
         if "notes" in names:
             rows = [
                 note_rows(each, starts / rate, length / rate)
-                for each, (_, _, starts) in zip(notes, cut, strict=True)
+                for each, (_, starts) in zip(notes, cut, strict=True)
             ]
             views["notes"] = View(np.concatenate(rows), item)
     return views

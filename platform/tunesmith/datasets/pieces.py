@@ -27,10 +27,15 @@ def views_of_pieces(
         The pieces, in the order of the items.
     names
         Names of the views that are wanted; those that are none of `PIECE_VIEWS` are left out.
+
+    Returns
+    -------
+    dict of View
+        Views by name. Chunks in which nothing sounds have no row in ``chunks`` and ``notes``.
     """
     views = {}
     if {"chunks", "notes"} & set(names):
-        chunks = dataset.chunks(piece_ids)
+        chunks = dataset.chunks(piece_ids, silent=False)
         views["chunks"] = View(chunks.rolls, chunks.piece_index)
         if "notes" in names:
             views["notes"] = View(note_rows_of(dataset, piece_ids, chunks), chunks.piece_index)

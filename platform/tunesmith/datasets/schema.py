@@ -43,6 +43,7 @@ PIECE_KEYS = pa.schema(
         pa.field("cluster", pa.int64(), nullable=False),
         pa.field("reader", pa.string(), nullable=False),
         pa.field("n_chunks", pa.int32(), nullable=False),
+        pa.field("n_silent_chunks", pa.int32(), nullable=False),  # models do not read them
         pa.field("warnings", pa.list_(pa.string()), nullable=False),
         pa.field("damage", _DAMAGE),  # counts of what was wrong with the file; null for nothing
     ]

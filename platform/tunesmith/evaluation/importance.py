@@ -13,6 +13,7 @@ from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.probabilities import log_loss
 from tunesmith.evaluation.predictions import Predictions, predict
 from tunesmith.inference.explain import PART_OF
+from tunesmith.midi.rolls import sounding
 
 if TYPE_CHECKING:
     from tunesmith.inference.classifier import Classifier
@@ -80,7 +81,8 @@ def importance(
 
     def loss(name: str) -> Loss:
         def of(view: View) -> float:
-            other = Examples(few.y, few.classes, few.groups, few.ids, {**views, name: view})
+            changed = _without_silence({**views, name: view}, view)
+            other = Examples(few.y, few.classes, few.groups, few.ids, changed)
             return log_loss(calibrate(predict(classifier, other)), few.y)
 
         return of
@@ -164,6 +166,19 @@ def _masked(view: View, parts: Parts, loss: Loss, seed: int) -> list[float]:
             x.reshape(len(x), -1)[:, indices] = 0
         rises.append(loss(View(x, view.item)) - base)
     return rises
+
+
+def _without_silence(views: Mapping[str, View], changed: View) -> Mapping[str, View]:
+    """Return the views without the rows of rolls that are silent now: models read no silence."""
+    if not _is_rolls(changed):
+        return views
+    heard = sounding(changed.x)
+    return {
+        name: View(view.x[heard], view.item[heard])
+        if np.array_equal(view.item, changed.item)
+        else view
+        for name, view in views.items()
+    }
 
 
 def _parts(name: str, view: View, columns: Sequence[str]) -> Parts:

@@ -14,6 +14,7 @@ from tunesmith.datasets.reader import Dataset
 from tunesmith.inference import pieces
 from tunesmith.inference.pieces import window_notes
 from tunesmith.midi.duplicates import duplicate_clusters
+from tunesmith.midi.rolls import N_PITCHES, sounding_chunks
 from tunesmith.midi.score import NOTE_DTYPE
 
 if TYPE_CHECKING:
@@ -77,6 +78,14 @@ class Pieces:
         return whole_rolls(
             chunks.rolls, chunks.piece_index, chunks.padded_frames, len(self.ids), self.hop_frames
         )
+
+    @cached_property
+    def chunk_starts_s(self) -> npt.NDArray[np.float64]:
+        """Start in its piece of each chunk in which something sounds, piece by piece."""
+        starts = [
+            sounding_chunks(roll, self.chunk_frames, self.hop_frames)[1] for roll in self.rolls
+        ]
+        return np.concatenate([np.zeros(0), *starts]) / self.frames_per_second
 
     @cached_property
     def fingerprints(self) -> Mapping[str, npt.NDArray[np.uint64]]:
@@ -162,16 +171,11 @@ def on_grid(notes: Notes) -> float:
 
 
 def rechunk(rolls: Sequence[Rolls], chunk_frames: int, hop_frames: int) -> View:
-    """Cut rolls into chunks, the last one padded with silence; a piece has at least one."""
-    parts: list[Rolls] = []
-    item: list[int] = []
-    for index, roll in enumerate(rolls):
-        starts = range(0, max(len(roll) - chunk_frames + hop_frames, 1), hop_frames)
-        for start in starts:
-            part = roll[start : start + chunk_frames]
-            parts.append(np.pad(part, ((0, chunk_frames - len(part)), (0, 0))))
-            item.append(index)
-    return View(np.stack(parts), np.asarray(item, dtype=np.int64))
+    """Cut rolls into the chunks that models read: those in which something sounds."""
+    parts = [sounding_chunks(roll, chunk_frames, hop_frames)[0] for roll in rolls]
+    item = np.repeat(np.arange(len(rolls)), [len(part) for part in parts])
+    none = np.zeros((0, chunk_frames, N_PITCHES), dtype=np.uint8)
+    return View(np.concatenate([none, *parts]), item)
 
 
 def windows_of(

@@ -47,8 +47,8 @@ class Predictions:
     by_item
         Mean probabilities of each item's rows, ``float64 [items, classes]``.
     starts_s
-        Start of each row in its item in seconds, ``float [rows]``; None where rows follow one
-        another.
+        Start of each row in its item in seconds, ``float [rows]``; None where rows are no chunks
+        of a piece.
     """
 
     examples: Examples
@@ -86,7 +86,10 @@ class Predictions:
         )
 
     def row_table(self) -> "pd.DataFrame":
-        """Return a row per chunk or other row: its item, its place in it and the prediction."""
+        """Return a row per chunk or other row: its item, its place in it and the prediction.
+
+        Chunks also have a start in seconds: silent ones between them have no row.
+        """
         import pandas as pd
 
         examples, p = self.examples, self.by_row
@@ -99,6 +102,8 @@ class Predictions:
             }
         )
         frame.insert(1, "index", frame.groupby("id", sort=False).cumcount())
+        if self.starts_s is not None:
+            frame.insert(2, "start_s", self.starts_s)
         return frame
 
 

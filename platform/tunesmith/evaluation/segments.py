@@ -65,11 +65,7 @@ def choose_segments(by_chunk: Predictions, pieces: Pieces) -> tuple[ChosenSegmen
 
 def starts_of(by_chunk: Predictions, pieces: Pieces) -> npt.NDArray[np.float64]:
     """Return the start of each chunk in seconds."""
-    if by_chunk.starts_s is not None:
-        return by_chunk.starts_s
-    first = np.searchsorted(by_chunk.item, by_chunk.item)
-    number = np.arange(len(by_chunk.item)) - first
-    return np.asarray(number * pieces.hop_frames / pieces.frames_per_second)
+    return pieces.chunk_starts_s if by_chunk.starts_s is None else by_chunk.starts_s
 
 
 def _sounding(pieces: Pieces, item: int, start_s: float) -> int:

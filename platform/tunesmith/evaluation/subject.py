@@ -1,6 +1,7 @@
 """The model that is evaluated, with its test items and its predictions for them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,10 @@ class Subject:
         self.classifier = load_run(run, threads=0)
         self.temperature = run.temperature()
         say(f"Predicting {len(parts.test):,} test {self.unit}s")
-        self.uncalibrated = predict(self.classifier, parts.test)
+        predictions = predict(self.classifier, parts.test)
+        if pieces is not None and predictions.has_many_rows:
+            predictions = replace(predictions, starts_s=pieces.chunk_starts_s)
+        self.uncalibrated = predictions
         self.predictions = self._calibrated(self.uncalibrated)
 
     @property

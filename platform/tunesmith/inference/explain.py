@@ -21,6 +21,7 @@ from tunesmith.inference.items import Item
 from tunesmith.inference.model import Model
 from tunesmith.inference.pieces import Cut
 from tunesmith.midi.features import FEATURE_NAMES
+from tunesmith.midi.rolls import sounding
 
 __all__ = [
     "EXPLAINED", "PART_OF", "THEMES", "Member", "Reason", "TrainingSummary", "has_reasons",
@@ -180,8 +181,13 @@ def _effects(
         name: np.concatenate([array, *(variant[name] for variant in changed.values())])
         for name, array in inputs.items()
     }
-    column = model.run(every, between)[:, model.classes.index(label)]
-    whole, *without = column.reshape(-1, rows).mean(axis=1).tolist()
+    column = model.run(every, between)[:, model.classes.index(label)].reshape(-1, rows)
+    # As in an answer, chunks in which nothing is left have no say.
+    heard = sounding(every["chunks"]) if "chunks" in every else np.ones(column.size, dtype=bool)
+    votes = heard.reshape(column.shape)
+    totals, voters = np.where(votes, column, 0).sum(axis=1), votes.sum(axis=1)
+    shares = np.where(voters, totals / np.maximum(voters, 1), 1 / len(model.classes))
+    whole, *without = shares.tolist()
     return whole, dict(zip(changed, without, strict=True))
 
 

@@ -256,8 +256,11 @@ class Model:
                 if self.open_set is not None:
                     known.append(whole_features(item, preparation))
                 continue
-            shortest_s = 1 / preparation.frames_per_second
-            message = f"The piece is shorter than {shortest_s:g} s, one frame of the model."
+            frame_s = 1 / preparation.frames_per_second
+            message = (
+                f"The piece is silent for the model {self.task}: no note lasts from one of its "
+                f"frames, {frame_s:g} s long, to the next."
+            )
             cuts.append(InputError(message, "no-notes"))
         good = [own for own in cuts if isinstance(own, Cut)]
         if not good:
@@ -367,7 +370,7 @@ class Model:
     def _of_piece(self, piece: Cut, rows: Probabilities) -> Prediction:
         whole = rows.mean(axis=0) if piece.by_chunks else rows[0]
         by_segment = rows if piece.by_chunks else rows[1:]
-        segments = Segments(piece.starts_s, piece.length_s, piece.sounding, by_segment)
+        segments = Segments(piece.starts_s, piece.length_s, by_segment)
         return Prediction(self.classes, whole, segments, transcription=piece.transcription)
 
     def warm(self) -> None:

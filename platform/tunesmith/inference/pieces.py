@@ -144,9 +144,8 @@ class Cut:
         Rows of each input. A model of chunks or of the notes in them has a row per chunk; a model
         of `OF_WHOLE_PIECES` alone has one of the whole piece and then one per chunk.
     starts_s, length_s
-        Start of each chunk, ``float64 [chunks]``, and their length, in seconds.
-    sounding
-        Whether anything sounds in a chunk, ``bool [chunks]``.
+        Start of each chunk, ``float64 [chunks]``, and their length, in seconds. Chunks in which
+        nothing sounds are not among them.
     by_chunks
         Whether every row is a chunk.
     transcription
@@ -156,7 +155,6 @@ class Cut:
     inputs: Mapping[str, npt.NDArray[Any]]
     starts_s: npt.NDArray[np.float64]
     length_s: float
-    sounding: npt.NDArray[np.bool_]
     by_chunks: bool
     transcription: Transcription | None = None
 
@@ -176,6 +174,7 @@ def cut(
     """Return a piece as the model with the inputs `wanted` reads it.
 
     Without `segments` a model of `OF_WHOLE_PIECES` alone gets the row of the piece and no others.
+    Chunks in which nothing sounds are left out, as they are in training.
 
     Raises
     ------
@@ -195,10 +194,9 @@ def cut(
     heard = piece.score.transcription
     if not segments and not by_chunks:
         rows = _read(whole, preparation)
-        nothing = np.zeros(0, dtype=np.bool_)
-        return Cut(rows, np.zeros(0), length_s, nothing, by_chunks=False, transcription=heard)
+        return Cut(rows, np.zeros(0), length_s, by_chunks=False, transcription=heard)
     roll = rolls.velocity_roll(piece.score, rate)
-    chunks, _, starts = rolls.chunk_roll(roll, preparation.chunk_frames, preparation.hop_frames)
+    chunks, starts = rolls.sounding_chunks(roll, preparation.chunk_frames, preparation.hop_frames)
     starts_s = np.asarray(starts) / rate
     inputs: dict[str, npt.NDArray[Any]] = {}
     if "chunks" in wanted:
@@ -212,9 +210,7 @@ def cut(
         else:
             by_window = window_rows(name, piece.score.notes, starts_s, length_s)
             inputs[name] = np.concatenate([row, by_window])
-    inputs = _read(inputs, preparation)
-    sounding = np.asarray(chunks.any(axis=(1, 2)))
-    return Cut(inputs, starts_s, length_s, sounding, by_chunks, heard)
+    return Cut(_read(inputs, preparation), starts_s, length_s, by_chunks, heard)
 
 
 def _read(

@@ -16,7 +16,7 @@ Probabilities = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Segments:
-    """Stretches of a piece, each judged on its own.
+    """Stretches of a piece in which something sounds, each judged on its own.
 
     Attributes
     ----------
@@ -24,8 +24,6 @@ class Segments:
         Start of each segment in seconds, ``float64 [segments]``.
     length_s
         Length of a segment.
-    sounding
-        Whether anything sounds in it, ``bool [segments]``.
     probabilities
         ``float32 [segments, classes]``.
     disputed
@@ -35,7 +33,6 @@ class Segments:
 
     starts_s: npt.NDArray[np.float64]
     length_s: float
-    sounding: npt.NDArray[np.bool_]
     probabilities: Probabilities
     disputed: npt.NDArray[np.bool_] | None = None
 
@@ -141,7 +138,7 @@ def mean(predictions: Sequence[Prediction], weights: Sequence[float]) -> Predict
             for prediction, order, weight in zip(predictions, orders, share, strict=True)
             if prediction.segments is not None
             and prediction.segments.length_s == segments.length_s
-            and len(prediction.segments.starts_s) == len(segments.starts_s)
+            and np.array_equal(prediction.segments.starts_s, segments.starts_s)
         ]
         total = sum(weight for _, weight in alike)
         mixed = sum(probabilities * (weight / total) for probabilities, weight in alike)

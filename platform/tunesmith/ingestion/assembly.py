@@ -267,6 +267,7 @@ def count(account: Account, pieces: pa.Table, ignored: int, n_notes: int) -> Cou
         ignored=ignored,
         unlabelled=pieces["label"].null_count,
         chunks=sum(pieces["n_chunks"].to_pylist()),
+        silent_chunks=sum(pieces["n_silent_chunks"].to_pylist()),
         notes=n_notes,
         clusters=len(pieces["cluster"].unique()),
         byte_duplicate_groups=len({sha256 for _, sha256 in account.duplicates}),

@@ -33,6 +33,7 @@ from tunesmith.midi import Limits, Score, chunk_roll, velocity_roll
 from tunesmith.midi.errors import MidiLimitExceeded
 from tunesmith.midi.features import musical_features
 from tunesmith.midi.fingerprints import fingerprint_of, ngram_entries, note_hash
+from tunesmith.midi.rolls import sounding
 from tunesmith.midi.statistics import piece_statistics
 
 __all__ = ["DECODING_FAILURES", "batch_file", "process_batch", "process_rows", "score_or_reject"]
@@ -263,6 +264,7 @@ class _BatchOutput:
             "note_hash": note_hash(score),
             "reader": score.reader,
             "n_chunks": len(chunks),
+            "n_silent_chunks": int(np.count_nonzero(~sounding(chunks))),
             "warnings": list(score.warnings),
             "damage": asdict(score.damage) if score.damage else None,
             **piece_statistics(score),

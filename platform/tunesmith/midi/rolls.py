@@ -21,6 +21,8 @@ __all__ = [
     "instrumentation_roll",
     "notes_roll",
     "piano_roll",
+    "sounding",
+    "sounding_chunks",
     "timing_roll",
     "velocity_roll",
 ]
@@ -181,6 +183,26 @@ def chunk_roll(
         chunks = padded[rows]
     padded_frames = np.maximum(starts + np.int32(chunk_frames) - np.int32(frames), 0)
     return chunks, padded_frames.astype(np.int32), starts
+
+
+def sounding(chunks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell for each chunk ``[chunks, frames, pitches]`` whether anything sounds in it.
+
+    Models neither learn from silent chunks nor answer them: a rest says nothing of a piece.
+    """
+    return np.asarray(chunks.any(axis=(1, 2)))
+
+
+def sounding_chunks(
+    roll: NDArray[np.uint8], chunk_frames: int = 150, hop_frames: int = 150
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Return the chunks in which something sounds, and the first frame of each.
+
+    They are what models read of a roll; see `chunk_roll` for all chunks.
+    """
+    chunks, _, starts = chunk_roll(roll, chunk_frames, hop_frames)
+    heard = sounding(chunks)
+    return (chunks, starts) if heard.all() else (chunks[heard], starts[heard])
 
 
 def _roll_frames(score: Score, frames_per_second: float) -> int:

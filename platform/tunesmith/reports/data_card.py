@@ -107,6 +107,7 @@ class _Card:
         counts = self.manifest.counts
         hours = self.pieces["length_s"].sum() / 3600
         digits = 0 if hours >= 10 else 1
+        silent = f", {counts.silent_chunks:,} silent" if counts.silent_chunks else ""
         return [
             ("Pieces", f"{counts.kept:,}", f"of {counted(counts.found, 'MIDI file')}"),
             (
@@ -115,7 +116,7 @@ class _Card:
                 f"{counted(counts.unlabelled, 'piece')} without",
             ),
             ("Music", f"{hours:,.{digits}f} h", counted(counts.notes, "note")),
-            ("Chunks", f"{counts.chunks:,}", f"of {self.chunk_s:g} s"),
+            ("Chunks", f"{counts.chunks:,}", f"of {self.chunk_s:g} s{silent}"),
             ("Duplicates", f"{counts.duplicate:,}", "byte-identical files"),
             ("Rejects", f"{counts.rejected:,}", "unreadable files"),
         ]

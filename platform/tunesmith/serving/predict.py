@@ -3,8 +3,6 @@
 import time
 from collections.abc import Sequence
 
-import numpy as np
-
 from tunesmith.errors import InputError
 from tunesmith.inference.items import Item
 from tunesmith.inference.model import Prepared
@@ -122,8 +120,7 @@ def _segments(
     """Return the segments of a piece in which anything sounds."""
     bests = segments.probabilities.argmax(axis=1)
     described = []
-    for index in np.flatnonzero(segments.sounding):
-        start_s = float(segments.starts_s[index])
+    for index, start_s in enumerate(segments.starts_s.tolist()):
         described.append(
             Segment(
                 round(start_s, 3),

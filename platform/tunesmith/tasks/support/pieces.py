@@ -118,15 +118,20 @@ def read_pieces(
         if request.copies
         else None
     )
-    left_out = len(pieces) - len(kept)
-    note = f"{left_out} pieces are left out: no known label, or one without {rule}."
+    notes = []
+    if left_out := len(pieces) - len(kept):
+        notes.append(f"{left_out} pieces are left out: no known label, or one without {rule}.")
+    if "chunks" in examples.views:
+        n_chunks = int(kept["n_chunks"].sum())
+        if silent := n_chunks - len(examples.views["chunks"]):
+            notes.append(f"{silent} of {n_chunks} chunks are silent: no model reads them.")
     return TaskData(
         examples,
         split(examples, request.seed),
         name=dataset.name,
         version=dataset.version,
         preparation=preparation_of(dataset),
-        notes=(note,) if left_out else (),
+        notes=tuple(notes),
         grouping=f"{labelled.grouping}{_GROUPING}",
         copies=_COPIES if examples.copies else "",
         others=others,
