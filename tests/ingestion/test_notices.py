@@ -1,17 +1,22 @@
 import pyarrow as pa
 import pytest
 
+from tunesmith.artifacts.manifest import MOST_FILES
 from tunesmith.ingestion.labels import label_entries
-from tunesmith.ingestion.notices import label_notices, mixture_notices
+from tunesmith.ingestion.notices import label_doubts, mixture_notices
 from tunesmith.ingestion.sources import Entry
 from tunesmith.midi.composers import ComposerTable
 
 TABLE = ComposerTable.load()
 
 
-def notices_of(*names):
+def doubts_of(*names):
     entries = [Entry(f"src/{name}", name, (name,), 1, "") for name in names]
-    return label_notices(label_entries(entries, "auto", TABLE), TABLE)
+    return label_doubts(label_entries(entries, "auto", TABLE), TABLE)
+
+
+def notices_of(*names):
+    return [doubt.text for doubt in doubts_of(*names)]
 
 
 def test_one_folder_too_high_is_told_with_the_remedy():
@@ -46,6 +51,18 @@ def test_files_named_after_another_composer_are_told():
         "Thomas/chopin_etude.mid", "Thomas/chopin-a.mid", "Bach/bach_c_major.mid"
     )
     assert notice == "Thomas: 2 files begin with the name Chopin (chopin_etude.mid, chopin-a.mid)."
+
+
+def test_doubts_come_with_their_files():
+    (doubt,) = doubts_of("Zelenka/a.mid", "Zelenca/b.mid", "Zelenka/c.mid", "Bach/d.mid")
+    assert doubt.files == {
+        "Zelenca": ["src/Zelenca/b.mid"],
+        "Zelenka": ["src/Zelenka/a.mid", "src/Zelenka/c.mid"],
+    }
+    names = [f"Thomas/chopin_{number}.mid" for number in range(MOST_FILES + 9)]
+    (doubt,) = doubts_of(*names, "Bach/a.mid")
+    assert doubt.text.startswith(f"Thomas: {len(names)} files begin with the name Chopin")
+    assert doubt.files == {"Chopin": [f"src/{name}" for name in names[:MOST_FILES]]}
 
 
 def test_clusters_with_several_labels_are_told():

@@ -14,7 +14,9 @@ from tunesmith.artifacts.store import Store
 from tunesmith.errors import DatasetError, TunesmithError, UsageError, unknown
 
 __all__ = [
+    "MOST_FILES",
     "Counts",
+    "LabelDoubt",
     "LeakReport",
     "Manifest",
     "SourceSummary",
@@ -29,6 +31,10 @@ __all__ = [
     "readable_manifests",
     "remove_version",
 ]
+
+
+MOST_FILES = 200
+"""Files that a `LabelDoubt` lists of a label."""
 
 
 class Counts(Section):
@@ -81,6 +87,15 @@ class LeakReport(Section):
     in_clusters: int = Field(description="Pieces that share a cluster with another one.")
 
 
+class LabelDoubt(Section):
+    """A sentence about labels that look wrong, with their files."""
+
+    text: str
+    files: dict[str, list[str]] = Field(
+        description="Paths by label, or by the name that they begin with; of very many the first."
+    )
+
+
 class TableFile(Section):
     """One Parquet file of a table."""
 
@@ -118,6 +133,7 @@ class Manifest(Document):
     notices: list[str] = Field(
         default_factory=list, description="Labels that look wrong, for people to judge."
     )
+    doubts: list[LabelDoubt] | None = absent("The files of those notices that are of files.")
     corrections: AppliedCorrections | None = absent("Labels that a person corrected.")
     tables: dict[str, list[TableFile]]
     columns: dict[str, dict[str, str]] = Field(description="Arrow type of each column.")

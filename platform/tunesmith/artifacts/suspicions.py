@@ -6,11 +6,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from tunesmith.artifacts.corrections import AppliedCorrections, Correction
-from tunesmith.artifacts.documents import Document, Section
+from tunesmith.artifacts.documents import Document, Section, absent
 from tunesmith.errors import UsageError
 
 __all__ = [
     "Diagnosis",
+    "Evidence",
     "Match",
     "Opinion",
     "Suspicion",
@@ -19,14 +20,44 @@ __all__ = [
 ]
 
 
-class Match(Section):
+class Evidence(Section):
+    """Evidence that two pieces are the same music."""
+
+    kind: Literal["same bytes", "same notes", "same music"]
+    shared: float = Field(description="Share of the shorter fingerprint that both have.")
+    in_order: float | None = absent("Onsets that both have in the same order.")
+    onsets: int | None = absent("Onsets of the shorter piece.")
+    semitones: int | None = absent("How much higher the other piece has the music.")
+
+    @property
+    def words(self) -> str:
+        """The evidence in a line, such as ``same music: 90 of 120 onsets in the same order``."""
+        if self.kind != "same music":
+            return self.kind
+        parts = []
+        if self.in_order is not None and self.onsets:
+            aligned = min(round(self.in_order), self.onsets)
+            share = f"{aligned / self.onsets:.0%}"
+            parts.append(f"{aligned:,} of {self.onsets:,} onsets ({share}) in the same order")
+        parts.append(f"{self.shared:.0%} of the fingerprint shared")
+        if self.semitones is not None:
+            parts.append(_transposition(self.semitones))
+        return f"{self.kind}: {', '.join(parts)}"
+
+
+def _transposition(semitones: int) -> str:
+    if not semitones:
+        return "in the same key"
+    unit = "semitone" if abs(semitones) == 1 else "semitones"
+    return f"{abs(semitones)} {unit} {'higher' if semitones > 0 else 'lower'}"
+
+
+class Match(Evidence):
     """Another file with the same music and another label."""
 
     path: str
     label: str
     piece_id: str
-    kind: Literal["same bytes", "same notes", "same music"]
-    shared: float = Field(description="Share of the shorter fingerprint that both have.")
 
 
 class Opinion(Section):
@@ -59,9 +90,9 @@ class Suspicion(Section):
         """The evidence in a line."""
         parts = []
         for match in self.matches[:2]:
-            share = f", {match.shared:.0%} shared" if match.kind == "same music" else ""
+            kind, _, facts = match.words.partition(": ")
             name = match.path.rsplit("/", 1)[-1]
-            parts.append(f"{match.kind} as {name} ({match.label}{share})")
+            parts.append(f"{kind} as {name} ({match.label}{', ' * bool(facts)}{facts})")
         if self.opinions:
             opinions = ", ".join(f"{o.label} {o.probability:.2f}" for o in self.opinions[:3])
             parts.append(f"held-out model: {opinions}")

@@ -5,27 +5,22 @@ model that has seen neither a piece nor its copies says which label the music so
 wrong label can vouch for itself.
 """
 
-import itertools
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.artifacts.suspicions import Diagnosis, Match, Opinion, Suspicion
+from tunesmith.artifacts.suspicions import Diagnosis, Opinion, Suspicion
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.reader import Dataset
 from tunesmith.datasets.splits import folds
 from tunesmith.errors import DatasetError
 from tunesmith.evaluation.label_errors import confident_labels, estimated_errors
-from tunesmith.midi.matching import compare
+from tunesmith.evaluation.label_matches import copies_of_one_label, matches_of, with_transpositions
 from tunesmith.models.registry import get_family
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Judgement", "Labelling", "diagnose", "find_suspicions", "judge"]
 
@@ -274,7 +269,7 @@ def diagnose(
         raise DatasetError(message)
     say("Comparing pieces with the same music")
     copies = dataset.duplicates()
-    matches, votes = _matches(dataset, pieces, copies)
+    matches, votes = matches_of(dataset, pieces, copies)
     ids = pieces["piece_id"].tolist()
     labelling = Labelling(
         pieces["label"].tolist(), pieces["cluster"].to_numpy(), dataset.features(ids), votes
@@ -283,7 +278,8 @@ def diagnose(
     judgement = judge(labelling, family=family, seed=seed)
     suspected = find_suspicions(labelling, judgement)
     by_cluster = pieces.groupby("cluster")["label"].nunique()
-    own_copies = _copies_of_one_label(copies)
+    own_copies = copies_of_one_label(copies)
+    shown = with_transpositions(dataset, {ids[piece]: matches[piece] for piece in suspected})
     judged_labels = {labelling.labels[i] for i in np.flatnonzero(judgement.is_judged).tolist()}
     return Diagnosis(
         dataset=dataset.name,
@@ -305,7 +301,7 @@ def diagnose(
                 probability=float(judgement.wrong[piece]),
                 opinions=_opinions(judgement, piece),
                 is_confident=bool(judgement.is_confident[piece]),
-                matches=matches[piece],
+                matches=shown[ids[piece]],
                 copies=own_copies.get((ids[piece], labelling.labels[piece]), []),
             )
             for number, piece in enumerate(suspected, start=1)
@@ -322,56 +318,3 @@ def _opinions(judgement: Judgement, piece: int) -> list[Opinion]:
     given = int(judgement.given[piece])
     shown += [given] * (given not in shown)
     return [Opinion(label=judgement.classes[n], probability=float(row[n])) for n in shown]
-
-
-def _matches(
-    dataset: Dataset, pieces: "pd.DataFrame", copies: "pd.DataFrame"
-) -> tuple[list[list[Match]], list[list[str]]]:
-    """Return the matches with other labels of each piece, and the labels of all its matches."""
-    every: list[list[Match]] = [[] for _ in range(len(pieces))]
-    number_of = {piece_id: number for number, piece_id in enumerate(pieces["piece_id"])}
-    for copy in copies.to_dict("records"):
-        # Piece ids stand for bytes, so a copy has its piece's id.
-        number = number_of.get(copy["piece_id"])
-        if number is not None and copy["label"]:
-            facts = {name: copy[name] for name in ("path", "label", "piece_id")}
-            every[number].append(Match(**facts, kind="same bytes", shared=1.0))
-    sketches = dataset.fingerprints()
-    for _, group in pieces.groupby("cluster"):
-        for first, second in itertools.combinations(group.index, 2):
-            if (likeness := _likeness(pieces, sketches, first, second)) is not None:
-                kind, shared = likeness
-                for piece, other in ((first, second), (second, first)):
-                    facts = {name: pieces[name][other] for name in ("path", "label", "piece_id")}
-                    every[piece].append(Match(**facts, kind=kind, shared=shared))
-    votes = [[match.label for match in of_piece] for of_piece in every]
-    matches = [
-        sorted(
-            (match for match in of_piece if match.label != label),
-            key=lambda match: (-match.shared, match.path),
-        )
-        for of_piece, label in zip(every, pieces["label"], strict=True)
-    ]
-    return matches, votes
-
-
-def _likeness(
-    pieces: "pd.DataFrame",
-    sketches: Mapping[str, npt.NDArray[np.uint64]],
-    first: int,
-    second: int,
-) -> tuple[Literal["same notes", "same music"], float] | None:
-    """Return the kind of a match and the share that is common; None where the music differs."""
-    if pieces["note_hash"][first] == pieces["note_hash"][second]:
-        return "same notes", 1.0
-    a, b = (sketches[pieces["piece_id"][number]] for number in (first, second))
-    likeness = compare(a, b)
-    return ("same music", likeness.shared) if likeness.is_same_music else None
-
-
-def _copies_of_one_label(copies: "pd.DataFrame") -> dict[tuple[str, str], list[str]]:
-    """Return the paths of byte-identical copies by piece and label."""
-    paths: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for copy in copies.to_dict("records"):
-        paths[copy["piece_id"], copy["label"]].append(copy["path"])
-    return paths

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunesmith.artifacts.corrections import AppliedCorrections
+from tunesmith.artifacts.manifest import LabelDoubt
 from tunesmith.ingestion.corrections import apply_corrections, read_corrections
 from tunesmith.ingestion.labels import Labelled, label_files
-from tunesmith.ingestion.notices import beside_notices, label_notices
+from tunesmith.ingestion.notices import beside_notices, label_doubts
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.sources import BESIDE_NOTES, Listing, Reject, list_sources
 from tunesmith.midi.composers import ComposerTable
@@ -34,6 +35,8 @@ class Inventory:
         Number of files left out because their label was not selected.
     notices
         Sentences about labels that look wrong.
+    doubts
+        The files of those notices that are of files.
     corrections
         Rows of the correction table and what became of each; None without a table.
     """
@@ -43,6 +46,7 @@ class Inventory:
     listing: Listing
     unwanted: int
     notices: list[str]
+    doubts: list[LabelDoubt]
     corrections: AppliedCorrections | None = None
 
 
@@ -64,12 +68,13 @@ def take_inventory(sources: Sequence[str], parameters: IngestParameters) -> Inve
     if parameters.corrections is not None:
         path = Path(parameters.corrections)
         labelled, corrections = apply_corrections(labelled, read_corrections(path), path.name)
+    doubts = label_doubts(labelled, table)
     beside = beside_notices(listing.ignored[BESIDE_NOTES])
-    notices = [*labels.notices, *label_notices(labelled, table), *beside]
+    notices = [*labels.notices, *(doubt.text for doubt in doubts), *beside]
     if not parameters.composers:
-        return Inventory(labelled, listing.rejects, listing, 0, notices, corrections)
+        return Inventory(labelled, listing.rejects, listing, 0, notices, doubts, corrections)
     present = {file.label for file in labelled if file.label is not None}
     wanted = set((table or ComposerTable.load()).require(parameters.composers, present))
     chosen = [file for file in labelled if file.label in wanted]
     unwanted = len(labelled) - len(chosen)
-    return Inventory(chosen, listing.rejects, listing, unwanted, notices, corrections)
+    return Inventory(chosen, listing.rejects, listing, unwanted, notices, doubts, corrections)

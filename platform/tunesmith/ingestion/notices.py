@@ -3,17 +3,18 @@
 import difflib
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
+from tunesmith.artifacts.manifest import MOST_FILES, LabelDoubt
 from tunesmith.audio.errors import AudioNotInstalled, NoMusicHeard
 from tunesmith.ingestion.labels import Labelled, file_words
 from tunesmith.ingestion.sources import Reject
 from tunesmith.midi.composers import ComposerTable, fold
 from tunesmith.midi.errors import MidiError, NotScore, ScoresNotInstalled
 
-__all__ = ["beside_notices", "label_notices", "mixture_notices", "unread_notices"]
+__all__ = ["beside_notices", "label_doubts", "mixture_notices", "unread_notices"]
 
 SHOWN_FILES = 3
 SHORTEST_ALIKE = 5
@@ -21,8 +22,8 @@ SHORTEST_ALIKE = 5
 LEAST_LIKENESS = 0.85
 
 
-def label_notices(files: Sequence[Labelled], table: ComposerTable | None) -> list[str]:
-    """Return sentences about likely faults of the labels.
+def label_doubts(files: Sequence[Labelled], table: ComposerTable | None) -> list[LabelDoubt]:
+    """Return sentences about likely faults of the labels, with the files.
 
     Parameters
     ----------
@@ -32,11 +33,11 @@ def label_notices(files: Sequence[Labelled], table: ComposerTable | None) -> lis
         Table of composers; None where labels are no composers.
     """
     counts = Counter(file.label for file in files if file.label is not None)
-    notices = list(_one_folder_too_high(files, counts))
-    notices += _doubles(counts, table)
+    doubts = list(_one_folder_too_high(files, counts))
+    doubts += _doubles(files, counts, table)
     if table is not None:
-        notices += _other_names(files, table)
-    return notices
+        doubts += _other_names(files, table)
+    return doubts
 
 
 def mixture_notices(pieces: pa.Table) -> list[str]:
@@ -63,7 +64,8 @@ def mixture_notices(pieces: pa.Table) -> list[str]:
         "cluster of the same music holds" if len(mixed) == 1 else "clusters of the same music hold"
     )
     shown = "; ".join(mixed[:SHOWN_FILES])
-    return [f"{len(mixed):,} {verb} more than one label: {shown}. The data card lists all."]
+    where = "The data card has the evidence."
+    return [f"{len(mixed):,} {verb} more than one label: {shown}. {where}"]
 
 
 def beside_notices(number: int) -> list[str]:
@@ -103,7 +105,9 @@ def unread_notices(rejects: Sequence[Reject]) -> list[str]:
     return sentences
 
 
-def _one_folder_too_high(files: Sequence[Labelled], counts: Mapping[str, int]) -> Iterator[str]:
+def _one_folder_too_high(
+    files: Sequence[Labelled], counts: Mapping[str, int]
+) -> Iterator[LabelDoubt]:
     if len(counts) != 1:
         return
     inner = Counter(parts[1] for file in files if len(parts := file.entry.relative.split("/")) > 2)
@@ -111,25 +115,39 @@ def _one_folder_too_high(files: Sequence[Labelled], counts: Mapping[str, int]) -
         return
     label, number = next(iter(counts.items()))
     shown = ", ".join(name for name, _ in inner.most_common(SHOWN_FILES))
-    yield (
+    text = (
         f"All {number:,} labelled files have the label {label!r}. The folders inside look like "
         f"labels ({shown}, …): name that folder as the source, or give "
         r"--label 'regex:^[^/]+/([^/]+)/'."
     )
+    yield LabelDoubt(text=text, files={})
 
 
-def _doubles(counts: Mapping[str, int], table: ComposerTable | None) -> Iterator[str]:
+def _doubles(
+    files: Sequence[Labelled], counts: Mapping[str, int], table: ComposerTable | None
+) -> Iterator[LabelDoubt]:
     """Yield pairs of labels that may be one person; two names of the table never are."""
     listed = set(table.names.values()) if table else set()
     pairs = [*_alike_pairs(sorted(counts)), *_pairs_with_a_word(sorted(counts))]
     if table is not None:
         pairs += _given_names(counts, table)
-    for first, second in sorted({(min(pair), max(pair)) for pair in pairs}):
-        if not {first, second} <= listed:
-            yield (
-                f"{first} ({counts[first]:,}) and {second} ({counts[second]:,}) may be one label: "
-                "add a spelling with --composer-table if they are."
-            )
+    doubles = sorted({(min(pair), max(pair)) for pair in pairs if not set(pair) <= listed})
+    paths = _first_paths(files, {label for pair in doubles for label in pair})
+    for first, second in doubles:
+        text = (
+            f"{first} ({counts[first]:,}) and {second} ({counts[second]:,}) may be one label: "
+            "add a spelling with --composer-table if they are."
+        )
+        yield LabelDoubt(text=text, files={label: paths[label] for label in (first, second)})
+
+
+def _first_paths(files: Sequence[Labelled], labels: Collection[str]) -> dict[str, list[str]]:
+    """Return the first paths of each label."""
+    paths: dict[str, list[str]] = {label: [] for label in labels}
+    for file in files:
+        if file.label in paths and len(paths[file.label]) < MOST_FILES:
+            paths[file.label].append(file.entry.path)
+    return paths
 
 
 def _alike_pairs(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -172,7 +190,7 @@ def _alike(first: str, second: str) -> bool:
     return difflib.SequenceMatcher(None, first, second).ratio() >= LEAST_LIKENESS
 
 
-def _other_names(files: Sequence[Labelled], table: ComposerTable) -> Iterator[str]:
+def _other_names(files: Sequence[Labelled], table: ComposerTable) -> Iterator[LabelDoubt]:
     """Yield the labels whose files have names that begin with another composer."""
     others: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for file in files:
@@ -184,4 +202,5 @@ def _other_names(files: Sequence[Labelled], table: ComposerTable) -> Iterator[st
     for (label, name), paths in sorted(others.items()):
         shown = ", ".join(path.rsplit("/", 1)[-1] for path in paths[:SHOWN_FILES])
         verb = "file begins" if len(paths) == 1 else "files begin"
-        yield f"{label}: {len(paths):,} {verb} with the name {name} ({shown})."
+        text = f"{label}: {len(paths):,} {verb} with the name {name} ({shown})."
+        yield LabelDoubt(text=text, files={name: paths[:MOST_FILES]})

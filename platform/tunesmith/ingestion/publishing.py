@@ -202,6 +202,7 @@ class Version:
                 *mixture_notices(pieces),
                 *unread_notices(account.rejects),
             ],
+            doubts=[doubt for doubt in self.inventory.doubts if doubt.files] or None,
             corrections=self.inventory.corrections,
             tables=tables,
             columns=self._columns(tables),

@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.artifacts import layout
+from tunesmith.artifacts.manifest import MOST_FILES
 from tunesmith.datasets.reader import Dataset
 from tunesmith.midi.rolls import binary_roll, instrumentation_roll, timing_roll, velocity_roll
 from tunesmith.midi.score import Instrument, Score
 from tunesmith.reports import dataset_figures, roll_figures
+from tunesmith.reports.card_labels import MixedLabels, mixed_labels
 from tunesmith.reports.pages import counted, percent, render
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ class _Card:
         self.labels: list[str] = by_size[:_MOST_LABELS].tolist()
         self.n_labels = len(by_size)
         self.most_points = dataset_figures.MAX_POINTS
+        self.most_files = MOST_FILES
         self.left_out: dict[str, int] = {}
         self.figures: dict[str, Figure] = {}
         self.example = _example(self.labelled if len(self.labelled) else self.pieces)
@@ -179,23 +182,28 @@ class _Card:
         return sizes[sizes > 1]
 
     @property
-    def mixed_rows(self) -> list[tuple[str, str]]:
-        """Labels and files of each duplicate cluster with more than one label."""
-        labelled = self.pieces[self.pieces["label"].notna()]
-        n_labels = labelled.groupby("cluster")["label"].nunique()
-        mixed = labelled[labelled["cluster"].isin(n_labels.index[n_labels > 1])]
-        return [
-            (
-                ", ".join(sorted(set(group["label"]))),
-                ", ".join(_file(path) for path in sorted(group["path"])),
-            )
-            for _, group in mixed.groupby("cluster")
-        ]
+    def mixed_labels(self) -> list[MixedLabels]:
+        """The labels of the same music, each two with their strongest link."""
+        return mixed_labels(self.dataset, self.pieces)
+
+    @staticmethod
+    def name(path: str) -> str:
+        """Return the name of a file."""
+        return _file(path)
 
     @property
     def n_mixed_clusters(self) -> int:
         """Number of clusters with more than one label."""
-        return len(self.mixed_rows)
+        n_labels = self.labelled.groupby("cluster")["label"].nunique()
+        return int((n_labels > 1).sum())
+
+    # --- labels to check
+
+    @property
+    def doubts(self) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+        """The notices, each with its files by label, or by the name that they begin with."""
+        files = {doubt.text: doubt.files for doubt in self.manifest.doubts or ()}
+        return [(notice, list(files.get(notice, {}).items())) for notice in self.manifest.notices]
 
     @property
     def cluster_rows(self) -> list[Sequence[str]]:

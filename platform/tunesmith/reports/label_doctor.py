@@ -151,8 +151,8 @@ def _figures(dataset: Dataset, diagnosis: Diagnosis) -> "dict[str, Figure]":
             figures[f"roll_{suspicion.number}"] = roll_figures.beside([_part(own, 0.0)], RATE)
             continue
         other = notes[different[0].piece_id]
-        start_s, other_start_s = common_passage(own, other)
-        parts = [_part(own, start_s), _part(other, other_start_s)]
+        passage = common_passage(own, other)
+        parts = [_part(own, passage.start_s), _part(other, passage.other_start_s)]
         figures[f"pair_{suspicion.number}"] = roll_figures.beside(parts, RATE)
     return figures
 
