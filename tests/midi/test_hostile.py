@@ -119,13 +119,14 @@ def alarm() -> Iterator[Callable[[], None]]:
     """Fail instead of hanging: call before each file."""
 
     def ring(_signal: int, _frame: FrameType | None) -> None:
-        msg = f"a file took more than {LONGEST_S} s"
+        msg = f"a file took more than {LONGEST_S} s of a processor"
         raise TimeoutError(msg)
 
-    before = signal.signal(signal.SIGALRM, ring)
-    yield lambda: signal.setitimer(signal.ITIMER_REAL, LONGEST_S) and None
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+    # Time of the process alone: how long a file takes on a busy machine says nothing of the file.
+    before = signal.signal(signal.SIGPROF, ring)
+    yield lambda: signal.setitimer(signal.ITIMER_PROF, LONGEST_S) and None
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.signal(signal.SIGPROF, before)
 
 
 def fuzz(
@@ -141,10 +142,10 @@ def fuzz(
         if i % 50 == 0 or n <= 500:
             last.write_bytes(data)  # what to look at if the process dies
         alarm()
-        start = time.perf_counter()
+        start = time.process_time()
         fates[whole_road(data)] += 1
-        slowest_s = max(slowest_s, time.perf_counter() - start)
-    print(f"\n{n} files: {dict(fates)}; slowest {slowest_s:.2f} s")
+        slowest_s = max(slowest_s, time.process_time() - start)
+    print(f"\n{n} files: {dict(fates)}; slowest {slowest_s:.2f} s of a processor")
     return fates
 
 
@@ -167,7 +168,7 @@ def test_mutated_synthetic_files(alarm: Callable[[], None], tmp_path: Path) -> N
     assert sum(n for fate, n in fates.items() if fate != "kept") > 100
 
 
-@settings(max_examples=150, deadline=2000)
+@settings(max_examples=150)
 @given(data=midi_files(), share=st.floats(0, 1), seed=st.integers(0, 10**6))
 def test_any_file_cut_or_damaged(data: bytes, share: float, seed: int) -> None:
     whole_road(data)
