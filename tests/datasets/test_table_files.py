@@ -23,6 +23,20 @@ FRAME = pd.DataFrame(
         "missing": [None, "a", "", "NA", "b"] * 2,
     }
 )
+
+
+def _stream(path: Path) -> None:
+    table = pa.Table.from_pandas(FRAME)
+    with pa.ipc.new_stream(str(path), table.schema) as writer:
+        writer.write_table(table, max_chunksize=3)
+
+
+def _nested() -> pa.Table:
+    return pa.Table.from_pylist(
+        [{"a": {"b": n, "c": {"d": str(n)}}, "tags": ["x", str(n)], "plain": n} for n in range(10)]
+    )
+
+
 WRITERS: dict[str, Callable[[Path], object]] = {
     "utf8.csv": lambda p: FRAME.to_csv(p, index=False),
     "windows.csv": lambda p: FRAME.to_csv(p, index=False, encoding="cp1252"),
@@ -36,6 +50,14 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "t.xlsx": lambda p: FRAME.to_excel(p, index=False),
     "t.jsonl": lambda p: FRAME.to_json(p, orient="records", lines=True),
     "t.json": lambda p: FRAME.to_json(p, orient="records"),
+    "lines.json": lambda p: FRAME.to_json(p, orient="records", lines=True),
+    "list.jsonl": lambda p: FRAME.to_json(p, orient="records"),
+    "titled.csv": lambda p: p.write_text("Title, of songs\n\n" + FRAME.to_csv(index=False)),
+    "titled.xlsx": lambda p: FRAME.to_excel(p, index=False, startrow=3, startcol=2),
+    "stream.arrow": _stream,
+    "nested.parquet": lambda p: pq.write_table(_nested(), p),
+    "nested.arrow": lambda p: feather.write_feather(_nested(), p),
+    "nested.jsonl": lambda p: p.write_text("\n".join(map(json.dumps, _nested().to_pylist()))),
 }
 
 

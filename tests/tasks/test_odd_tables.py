@@ -1,6 +1,8 @@
 """Tables as people and programs write them: read as meant, or refused with the option to give."""
 
 import datetime as dt
+import json
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from tunesmith.artifacts.preparation import CategoryColumn, NumberColumn, WordsC
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.table_files import read_table_file
 from tunesmith.errors import DatasetError, UsageError
+from tunesmith.inference.items import decode_row
 from tunesmith.inference.tables import RowReader
 from tunesmith.tasks import Request, get_task
 from tunesmith.tasks.support.tables import Table, TableItems, table_examples
@@ -52,12 +55,44 @@ NUMBERS: dict[str, tuple[list[object], list[float]]] = {
     "decibels": (["-5.2 dB", "-11 dB", "0 dB"], [-5.2, -11, 0]),
     "typographic minus": (["\u22125.2", "\u221211", "\u22123"], [-5.2, -11, -3]),
     "k and M": (["1.5k", "2M", "300"], [1500, 2e6, 300]),
+    "euros and thousands": (["1.234,56 €", "12,00 €", "999,99 €"], [1234.56, 12, 999.99]),
+    "euros in front": (["€ 1.234,56", "€5,50", "€ 12,00"], [1234.56, 5.5, 12]),
+    "signs before a currency": (["-$5.00", "+$12.50", "$1,000.00"], [-5, 12.5, 1000]),
+    "as accountants write": (["(1,234.50)", "12.00", "(5.25)"], [-1234.5, 12, -5.25]),
+    "whole francs": (["CHF 1'234.50", "CHF 12.00", "CHF 5.-"], [1234.5, 12, 5]),
+    "Indian thousands": (["₹1,00,000", "₹12,50,000.50", "₹5,000"], [1e5, 1250000.5, 5000]),
+    "percent and thousands": (["1,250%", "12.5%", "3%"], [1250, 12.5, 3]),
+    "per mille": (["3.5‰", "2‰"], [3.5, 2]),
+    "metres, not millions": (["5.5 m", "300.25 m"], [5.5, 300.25]),
+    "thousands throughout": (["5k", "300k"], [5e3, 3e5]),
+    "exponents with commas": (["1,5e3", "2,5E-2", "3"], [1500, 0.025, 3]),
     "durations": (["3:45", "1:02:03", "0:07.5"], [225, 3723, 7.5]),
     "durations in words": (["3 min 45 s", "1h 2m 3s", "45 s"], [225, 3723, 45]),
+    "durations with primes": (["3'45\"", "12\u203201\u2033"], [225, 721]),
+    "ISO durations": (["PT3M45S", "PT1H", "PT12M1S"], [225, 3600, 721]),
+    "durations by pandas": (["0 days 00:03:45", "1 days 01:02:03"], [225, 90123]),
+    "long durations": (["125:30", "3:45.250"], [7530, 225.25]),
+    "hours and minutes": (["1 hour 2 minutes", "45 seconds"], [3720, 45]),
+    "times of a clock": ([dt.time(0, 3, 45), dt.time(0, 12, 1)], [225, 721]),
     "ISO dates": (["2020-01-31", "1999-12-01"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
     "ISO times": (["2020-01-31T12:00:00Z", "1999-12-01 06:00"],
                   [_day(2020, 1, 31) + 0.5, _day(1999, 12, 1) + 0.25]),
     "German dates": (["31.01.2020", "01.12.1999"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
+    "dates, year first": (["2020.01.31", "1999.12.01"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
+    "dates by slashes": (["2020/01/31", "1999/12/01"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
+    "dates and years": (["2020-01-31", "1999", "2001-05"],
+                        [_day(2020, 1, 31), _day(1999, 1, 1), _day(2001, 5, 1)]),
+    "short years": (["31/01/20", "01/12/99"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
+    "short years, month first": (["1/31/20", "12/1/99"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
+    "times in the afternoon": (["1/31/2020 6:00 PM", "12/1/1999 12:00 AM"],
+                               [_day(2020, 1, 31) + 0.75, _day(1999, 12, 1)]),
+    "German months": (["31. Januar 2020", "1. März 1999"], [_day(2020, 1, 31), _day(1999, 3, 1)]),
+    "French months": (["31 janvier 2020", "1er août 1999"], [_day(2020, 1, 31), _day(1999, 8, 1)]),
+    "Spanish months": (["31 de enero de 2020", "1 de diciembre de 1999"],
+                       [_day(2020, 1, 31), _day(1999, 12, 1)]),
+    "ordinals": (["January 31st, 2020", "December 1st, 1999"],
+                 [_day(2020, 1, 31), _day(1999, 12, 1)]),
+    "weekdays": (["Fri, 31 Jan 2020", "Wed, 1 Dec 1999"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
     "dates, day first": (["31/01/2020", "01/12/1999"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
     "dates, month first": (["01/31/2020", "12/01/1999"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
     "month names": (["31 January 2020", "1 December 1999"],
@@ -67,6 +102,11 @@ NUMBERS: dict[str, tuple[list[object], list[float]]] = {
     "large texts": (["1700000001", "1700000002", "1700000003"],
                     [1700000001, 1700000002, 1700000003]),
     "far apart": ([1, 2**30 + 1, 2**30 + 2], [1, 2**30 + 1, 2**30 + 2]),
+    "large differences": ([20191201, 20200131], [20191201, 20200131]),
+    "large and negative": ([-(2**24), -(2**24) - 1], [-(2**24), -(2**24) - 1]),
+    "large with fractions": ([2**24 + 0.5, 2**24 + 1.5], [2**24 + 0.5, 2**24 + 1.5]),
+    "large with thousands": (["16,777,216", "16,777,217"], [2**24, 2**24 + 1]),
+    "whole numbers as decimals": ([2.0**24, 2.0**24 + 1], [2**24, 2**24 + 1]),
     "timestamps": ([pd.Timestamp(2020, 1, 31), pd.Timestamp(1999, 12, 1)],
                    [_day(2020, 1, 31), _day(1999, 12, 1)]),
     "timedeltas": ([pd.Timedelta("3m45s"), pd.Timedelta("7s")], [225, 7]),
@@ -82,6 +122,8 @@ def test_numbers_are_read_as_meant(name: str) -> None:
     x = items.examples.view("features").x[: len(cells), : len(column.features)]
     read = x.astype(np.float64).sum(axis=1) + column.offset
     np.testing.assert_allclose(read, values, rtol=1e-6)
+    if column.offset:
+        np.testing.assert_array_equal(read, values)
     assert len(np.unique(x, axis=0)) == len(values)
     # A server reads the same cell to the same bits.
     row = {"odd": str(cells[0]), "plain": 0}
@@ -132,10 +174,57 @@ def test_texts_that_look_like_numbers_can_stay_texts() -> None:
 @pytest.mark.parametrize(
     "cells",
     [["A#", "C", "D"], ["4-Apr", "5-Apr"], ["8A", "12B", "3A"], ["Take 5", "Take 7"],
-     ["3/4", "4/4", "6/8"], ["5 €", "5 $"], ["rock", "pop"]],
+     ["3/4", "4/4", "6/8"], ["5 €", "5 $"], ["rock", "pop"], ["7/10", "9/10"],
+     ["1-5", "6-10"], ["1 MB", "300 KB"], ["5 km", "300 m"], ["0x10", "0xff"]],
 )  # fmt: skip
 def test_texts_stay_texts(cells: list[str]) -> None:
     assert isinstance(_items(cells).preparation.columns[0], CategoryColumn)
+
+
+@pytest.mark.parametrize(
+    ("cells", "listed"), [(["1.5 MB", "300 KB"], "KB, MB"), (["5 km", "300 m"], "km, m"),
+                          (["5 €", "5 $"], "$, €")],
+)  # fmt: skip
+def test_several_units_are_told(cells: list[str], listed: str) -> None:
+    assert any(f"in several units ({listed})" in note for note in _items(cells).notes)
+
+
+@pytest.mark.parametrize("odd", ["n.a.", "-", "unknown"])
+def test_texts_for_nothing_among_written_numbers_are_told(odd: str) -> None:
+    items = _items(["1,5", "2,5", "3,5", odd])
+    assert isinstance(items.preparation.columns[0], NumberColumn)
+    assert f"odd is no such value in 10 rows, such as {odd!r}; they count as missing." in (
+        items.notes
+    )
+    assert np.isnan(items.examples.view("features").x[3, 0])
+
+
+def test_years_alone_are_plain_numbers() -> None:
+    assert _items(["1999", "2020"]).examples.view("features").x[:2, 0].tolist() == [1999, 2020]
+    assert _items(["1999", "2020", "?!"]).examples.view("features").x[1, 0] == 2020
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["Rock", "rock"], ["ROCK", "Rock"], ["01", "1"], ["007", "7"], ["Hip Hop", "Hip\u00a0Hop"],
+     ["Caf\u00e9", "Cafe\u0301"]],
+)  # fmt: skip
+@pytest.mark.parametrize("is_target", [True, False], ids=["class", "column"])
+def test_spellings_of_one_value_are_told(cells: list[str], *, is_target: bool) -> None:
+    others = cells * (N // 2)
+    frame = pd.DataFrame({"x": range(N), "odd": others, "kind": ["a", "b"] * (N // 2)})
+    if is_target:
+        frame["kind"] = [*cells, "b", "c"] * (N // 4)
+    told = " ".join(table_examples(frame, Table("kind", least_rows=2)).notes)
+    assert "may be the same" in told or "are one class" in told
+    assert all(repr(cell) in told for cell in cells)
+
+
+def test_a_table_without_rows_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "songs.csv"
+    path.write_text("tempo,genre\n")
+    with pytest.raises(DatasetError, match="no rows, only the columns tempo, genre"):
+        table_examples(read_table_file(path).frame, Table("genre"))
 
 
 def test_a_column_written_in_two_ways_is_told_with_an_example() -> None:
@@ -240,6 +329,58 @@ def _latin(frame: pd.DataFrame, path: Path) -> None:
     )
 
 
+def _titled(frame: pd.DataFrame, path: Path) -> None:
+    with pd.ExcelWriter(path) as book:
+        frame.to_excel(book, index=False, startrow=2, startcol=1)
+        book.book.active["B1"] = "My songs"
+
+
+def _second_sheet(frame: pd.DataFrame, path: Path) -> None:
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame().to_excel(book, sheet_name="Notes")
+        frame.to_excel(book, sheet_name="Songs", index=False)
+
+
+def _below(lines: str, **options: Any) -> Callable[[pd.DataFrame, Path], object]:
+    def write(frame: pd.DataFrame, path: Path) -> None:
+        path.write_text(lines + frame.to_csv(index=False, **options))
+
+    return write
+
+
+def _partitions(frame: pd.DataFrame, path: Path) -> None:
+    for genre, part in frame.groupby("genre"):
+        (path / f"genre={genre}").mkdir(parents=True)
+        part.drop(columns="genre").to_parquet(path / f"genre={genre}" / "0.parquet")
+
+
+def _changing(frame: pd.DataFrame, path: Path) -> None:
+    """Write a folder whose later file has other types and one more column."""
+    path.mkdir()
+    frame.iloc[:30].to_parquet(path / "0.PARQUET", index=False)
+    later = frame.iloc[30:].astype({"tempo": float})
+    later.to_parquet(path / "1.parquet", index=False)
+
+
+def _stream(frame: pd.DataFrame, path: Path) -> None:
+    table = pa.Table.from_pandas(frame)
+    with pa.ipc.new_stream(str(path), table.schema) as writer:
+        writer.write_table(table)
+
+
+def _zipped(frame: pd.DataFrame, path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("__MACOSX/._songs.csv", "\0\0")
+        archive.writestr("songs.csv", frame.to_csv(index=False))
+
+
+def _nested(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = frame.to_dict("records")
+    return [
+        {"audio": {"tempo": r["tempo"], "energy": r["energy"]}, "genre": r["genre"]} for r in rows
+    ]
+
+
 FILES: dict[str, Callable[[pd.DataFrame, Path], object]] = {
     "songs.csv": lambda f, p: f.to_csv(p, index=False),
     "SONGS.CSV": lambda f, p: f.to_csv(p, index=False),
@@ -261,6 +402,25 @@ FILES: dict[str, Callable[[pd.DataFrame, Path], object]] = {
     "songs.arrow": lambda f, p: f.to_feather(p, compression="uncompressed"),
     "songs.jsonl": lambda f, p: f.to_json(p, orient="records", lines=True),
     "songs.json": lambda f, p: f.to_json(p, orient="records"),
+    "titled.xlsx": _titled,
+    "second_sheet.xlsx": _second_sheet,
+    "titled.csv": _below("My songs of 2024\n\n"),
+    "commented.csv": _below("# exported\n# by me\n"),
+    "excel_says.csv": _below("sep=;\n", sep=";"),
+    "no_mark.csv": lambda f, p: f.to_csv(p, index=False, encoding="utf-16-le"),
+    "old_mac.csv": lambda f, p: f.to_csv(p, index=False, lineterminator="\r"),
+    "by_a_mac.csv.zip": _zipped,
+    "partitions": _partitions,
+    "changing": _changing,
+    "stream.arrow": _stream,
+    "lines.json": lambda f, p: f.to_json(p, orient="records", lines=True),
+    "list.jsonl": lambda f, p: f.to_json(p, orient="records"),
+    "nested.jsonl": lambda f, p: p.write_text("\n".join(map(json.dumps, _nested(f)))),
+    "nested.json": lambda f, p: p.write_text(json.dumps(_nested(f))),
+    "nested.parquet": lambda f, p: pq.write_table(pa.Table.from_pylist(_nested(f)), p),
+    "deep.jsonl": lambda f, p: p.write_text(
+        "\n".join(json.dumps({"song": row}) for row in f.to_dict("records"))
+    ),
 }
 
 
@@ -268,7 +428,7 @@ FILES: dict[str, Callable[[pd.DataFrame, Path], object]] = {
 def test_files_of_every_make_give_the_same_table(name: str, tmp_path: Path, store: Store) -> None:
     path = tmp_path / name
     FILES[name](_frame(), path)
-    options = {"csv": str(path), "target": "genre"}
+    options = {"csv": str(path), "target": "song.genre" if name == "deep.jsonl" else "genre"}
     data = get_task("genre").read(store, Request(options=options))
     assert data.examples.classes == ("None", "jazz", "pop")
     assert len(data.examples) == 60
@@ -278,6 +438,8 @@ def test_files_of_every_make_give_the_same_table(name: str, tmp_path: Path, stor
     assert np.isclose(np.sort(x, axis=0), np.sort(energy)[:, None], atol=1e-6).all(axis=0).any()
     if name in {"semicolons.csv", "tabs.csv", "bars.txt"}:
         assert any("are separated by" in note for note in data.notes)
+    if name in {"titled.csv", "commented.csv", "titled.xlsx"}:
+        assert any("the header of" in note and "left out" in note for note in data.notes)
     if name == "latin.csv":
         assert any("Windows-1252" in note for note in data.notes)
 
@@ -291,12 +453,89 @@ def test_semicolons_settle_what_a_comma_means(tmp_path: Path) -> None:
     assert items.examples.view("features").x[:, 0].tolist() == pytest.approx([1.234, 5.678])
 
 
+def test_a_separator_of_the_first_line_is_no_title(tmp_path: Path) -> None:
+    path = tmp_path / "songs.csv"
+    path.write_text("x;kind\n1,5,2;a\n5,6,7;b\n")
+    assert list(read_table_file(path).frame.columns) == ["x", "kind"]
+
+
 def test_a_heading_that_stands_twice_is_told_and_both_columns_are_read(tmp_path: Path) -> None:
     path = tmp_path / "songs.csv"
     path.write_text("genre,x,genre\n" + "pop,1,pop\nrock,2,rock\n" * 20)
     file = read_table_file(path)
     assert list(file.frame.columns) == ["genre", "x", "genre.1"]
     assert "names genre more than once" in file.notes[0]
+
+
+@pytest.mark.parametrize("name", ["t.xlsx", "t.parquet", "t.jsonl"])
+def test_repeated_names_of_every_format_are_told(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name == "t.xlsx":
+        pd.DataFrame([["x", "x", "k"], [1, 2, "a"]]).to_excel(path, header=False, index=False)
+    elif name == "t.parquet":
+        columns = [pa.array([1]), pa.array([2]), pa.array(["a"])]
+        pq.write_table(pa.Table.from_arrays(columns, names=["x", "x", "k"]), path)
+    else:
+        path.write_text('{"x": {"y": 1}, "x.y": 2}')
+        # Of two values of one name in an object JSON keeps the last.
+        assert read_table_file(path).frame.to_dict("list") == {"x.y": [2]}
+        return
+    file = read_table_file(path)
+    assert file.frame.to_dict("list") == {"x": [1], "x.1": [2], "k": ["a"]}
+    assert "names x more than once" in file.notes[0]
+
+
+def test_a_column_that_some_files_lack_is_told(tmp_path: Path) -> None:
+    _frame().to_parquet(tmp_path / "0.parquet")
+    _frame().assign(loud=1.5).to_parquet(tmp_path / "1.parquet")
+    file = read_table_file(tmp_path)
+    assert file.frame["loud"].notna().sum() == 60
+    assert file.notes[-1].endswith("has loud: it counts as missing there.")
+
+
+def test_nested_values_are_read_as_a_server_reads_them(tmp_path: Path) -> None:
+    path = tmp_path / "songs.jsonl"
+    rows = [
+        {**row, "tags": ["x", "yz"[number % 2]]} for number, row in enumerate(_nested(_frame()))
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    items = table_examples(read_table_file(path).frame, Table("genre"))
+    assert [column.name for column in items.preparation.columns] == [
+        "audio.tempo", "audio.energy", "tags",
+    ]  # fmt: skip
+    assert "tags holds lists, which are read as whole texts." in items.notes
+    reader = RowReader(items.preparation)
+    for row, x in zip(rows, items.examples.view("features").x, strict=True):
+        np.testing.assert_array_equal(reader.row(decode_row(row)), x)
+
+
+MISNAMED = {
+    "old.xls": (b"\xd0\xcf\x11\xe0", "Excel file of the old kind: save it as .xlsx"),
+    "parquet.csv": (b"PAR1", "Parquet file: give it the ending .parquet"),
+    "packed.csv": (b"\x1f\x8b\x08", "compressed: give it the ending .gz"),
+    "archive.csv": (b"PK\x03\x04", "Excel file or an archive"),
+    "text.xlsx": (b"a,b\n", "no Excel file of this kind"),
+    "empty.csv": (b"", "No columns"),
+    "ragged.csv": (b"a,b\n1,2\n1,2\n3,4,5\n", "line 4"),
+    "wrapped.json": (b'{"data": [1]}', "no list of JSON objects"),
+}
+
+
+@pytest.mark.parametrize("name", MISNAMED)
+def test_a_file_of_another_kind_is_named_with_what_to_do(name: str, tmp_path: Path) -> None:
+    content, words = MISNAMED[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatasetError, match=words) as refusal:
+        read_table_file(tmp_path / name)
+    assert name in str(refusal.value)
+
+
+def test_an_archive_of_several_tables_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "two.csv.zip", "w") as archive:
+        archive.writestr("a.csv", "a,b\n")
+        archive.writestr("b.csv", "a,b\n")
+    with pytest.raises(DatasetError, match=r"holds 2 files \(a\.csv, b\.csv\): unpack it"):
+        read_table_file(tmp_path / "two.csv.zip")
 
 
 def test_an_unknown_way_to_read_a_column_lists_the_known() -> None:

@@ -1,25 +1,30 @@
 """Files of tables, whatever program wrote them."""
 
-import bz2
 import csv
-import gzip
 import io
 import json
-import lzma
-import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import dataset as arrow_dataset
 from pyarrow import feather
 
+from tunesmith.datasets.nested import flat_row
+from tunesmith.datasets.table_texts import (
+    COMPRESSION,
+    column_names,
+    delimited_batches,
+    opened,
+    text_form,
+)
 from tunesmith.errors import DatasetError
 
 __all__ = [
@@ -33,12 +38,11 @@ __all__ = [
 ]
 
 _PARQUET = (".parquet", ".pq", ".parq")
-_ARROW = (".arrow", ".feather", ".ipc")
+_ARROW = (".arrow", ".arrows", ".feather", ".ipc")
 _JSON_LINES = (".jsonl", ".ndjson")
 _EXCEL = (".xlsx", ".xlsm")
-_COMPRESSION = (".gz", ".bz2", ".xz", ".zip")
-_DECODED = 1 << 20
-_SEPARATORS = ",;\t|"
+_TITLE_ROWS = 50
+"""Rows of a sheet among which the header is looked for."""
 _KINDS = "CSV, TSV, Parquet, Arrow, Excel (xlsx) or JSON lines"
 _TEXTS = (".csv", ".tsv", ".tab", ".json", *_JSON_LINES)
 _FAULTS = (ValueError, OSError, UnicodeError, KeyError, csv.Error)
@@ -48,7 +52,7 @@ PARQUET_SUFFIXES = _PARQUET
 
 TABLE_SUFFIXES = (
     *_PARQUET, *_ARROW, *_EXCEL, *_TEXTS,
-    *(f"{text}{packed}" for text in _TEXTS for packed in _COMPRESSION),
+    *(f"{text}{packed}" for text in _TEXTS for packed in COMPRESSION),
 )  # fmt: skip
 """Endings of the files of tables; a text file of another ending is read as CSV when it is named."""
 
@@ -81,7 +85,8 @@ def read_table_file(path: Path) -> TableFile:
     """Read a CSV, TSV, Parquet, Arrow, Excel or JSON lines file, or a folder of Parquet files.
 
     The suffix decides, in any case; files of texts may be compressed. A named index of a data
-    frame becomes columns.
+    frame becomes columns, and so do values inside values (`tunesmith.datasets.nested`). Lines
+    before the header are left out, and are told.
 
     Raises
     ------
@@ -93,10 +98,7 @@ def read_table_file(path: Path) -> TableFile:
     frame, notes = table.frame, list(table.notes)
     names, repeated = _different([str(name) for name in _headings(frame)])
     if repeated:
-        notes.append(
-            f"The header of {path.name} names {', '.join(repeated)} more than once; the later ones "
-            "are read as NAME.1, NAME.2, …"
-        )
+        notes.append(_repeated(path, repeated))
     frame.columns = pd.Index(names)
     return TableFile(frame, tuple(notes), table.has_semicolons)
 
@@ -123,7 +125,8 @@ def table_batches(path: Path, rows: int) -> Iterator[pd.DataFrame]:
 
 def arrow_frame(rows: pa.RecordBatch | pa.Table) -> pd.DataFrame:
     """Return rows of Arrow as a frame; whole numbers stay whole beside missing ones."""
-    frame: pd.DataFrame = rows.to_pandas(integer_object_nulls=True, ignore_metadata=True)
+    table = _flat(pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows)
+    frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True, ignore_metadata=True)
     frame.columns = pd.Index(_different([str(name) for name in frame.columns])[0])
     return frame
 
@@ -150,26 +153,37 @@ def _batches(path: Path, rows: int) -> Iterator[pd.DataFrame]:
         yield from map(arrow_frame, pq.ParquetFile(path).iter_batches(batch_size=rows))
     elif last in _ARROW:
         yield from _arrow_batches(path, rows)
-    elif inner in _JSON_LINES:
+    elif inner in {".json", *_JSON_LINES} and _has_json_lines(path):
         yield from _json_line_batches(path, rows)
-    elif path.is_dir() or last in _EXCEL or inner == ".json":
+    elif path.is_dir() or last in _EXCEL or inner in {".json", *_JSON_LINES}:
         frame = _read(path).frame
         yield from (frame.iloc[n : n + rows] for n in range(0, len(frame), rows))
     else:
-        yield from _delimited_batches(path, "\t" if inner in {".tsv", ".tab"} else None, rows)
+        form = text_form(path, "\t" if inner in {".tsv", ".tab"} else None)
+        yield from delimited_batches(path, form, rows)
 
 
 def _arrow_batches(path: Path, rows: int) -> Iterator[pd.DataFrame]:
     with pa.memory_map(str(path)) as source:
-        try:
-            file = pa.ipc.open_file(source)
-        except pa.ArrowInvalid:  # the first version of Feather
-            table = feather.read_table(path)
-            yield from (arrow_frame(table.slice(n, rows)) for n in range(0, len(table), rows))
-            return
-        for number in range(file.num_record_batches):
-            batch = file.get_batch(number)
+        for batch in _record_batches(path, source):
             yield from (arrow_frame(batch.slice(n, rows)) for n in range(0, len(batch), rows))
+
+
+def _record_batches(path: Path, source: Any) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an Arrow file, an Arrow stream or a file of Feather's first version."""
+    try:
+        file = pa.ipc.open_file(source)
+    except pa.ArrowInvalid:
+        source.seek(0)
+    else:
+        yield from (file.get_batch(number) for number in range(file.num_record_batches))
+        return
+    try:
+        stream = pa.ipc.open_stream(source)
+    except pa.ArrowInvalid:
+        yield from feather.read_table(path).to_batches()
+        return
+    yield from stream
 
 
 def _json_line_batches(path: Path, rows: int) -> Iterator[pd.DataFrame]:
@@ -177,12 +191,23 @@ def _json_line_batches(path: Path, rows: int) -> Iterator[pd.DataFrame]:
     names = dict.fromkeys(key for line in _json_lines(path) for key in line)
     lines = _json_lines(path)
     while part := list(islice(lines, rows)):
-        cells = {name: [_flat(line.get(name)) for line in part] for name in names}
+        cells = {name: [line.get(name) for line in part] for name in names}
         yield pd.DataFrame(cells, dtype=object)
 
 
+def _has_json_lines(path: Path) -> bool:
+    """Return whether a JSON file has an object a line, whatever its ending says."""
+    with opened(path) as file, io.TextIOWrapper(file, "utf-8-sig") as lines:
+        first = next((line for line in lines if line.strip()), "")
+        try:
+            is_object = isinstance(json.loads(first), dict)
+        except ValueError:
+            return False
+        return is_object and (_suffixes(path)[1] in _JSON_LINES or any(map(str.strip, lines)))
+
+
 def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    with _opened(path) as file, io.TextIOWrapper(file, "utf-8-sig") as lines:
+    with opened(path) as file, io.TextIOWrapper(file, "utf-8-sig") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -190,23 +215,7 @@ def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
             if not isinstance(row, dict):
                 message = f"line {number} is no JSON object"
                 raise ValueError(message)  # noqa: TRY004 - the content of a file, not an argument
-            yield {str(key): cell for key, cell in row.items()}
-
-
-def _flat(cell: object) -> object:
-    return json.dumps(cell) if isinstance(cell, dict | list) else cell
-
-
-def _delimited_batches(path: Path, separator: str | None, rows: int) -> Iterator[pd.DataFrame]:
-    encoding, mark = _form(path, separator)
-    names: list[str] | None = None
-    with _parser(path, encoding, mark, chunksize=rows) as parts:
-        for part in parts:
-            frame = part
-            if names is None:
-                names, frame = _column_names(part.iloc[0].tolist()), part.iloc[1:]
-            frame.columns = pd.Index(names)
-            yield frame
+            yield flat_row(row)
 
 
 def _headings(frame: pd.DataFrame) -> list[object]:
@@ -229,37 +238,81 @@ def _different(names: list[str]) -> tuple[list[str], list[str]]:
 
 def _read(path: Path) -> TableFile:
     last, inner = _suffixes(path)
-    if path.is_dir() or last in _PARQUET:
-        return TableFile(_with_index(_parquet(path)))
+    if path.is_dir():
+        return _parquet_folder(path)
+    if last in _PARQUET:
+        return _whole(path, pq.ParquetFile(path).read())
     if last in _ARROW:
-        return TableFile(_with_index(_whole(feather.read_table(path))))
+        with pa.memory_map(str(path)) as source:
+            return _whole(path, pa.Table.from_batches(_record_batches(path, source)))
     if last in _EXCEL:
         return _excel(path)
-    if inner in _JSON_LINES or inner == ".json":
-        return TableFile(_json(path, lines=inner != ".json"))
-    return _delimited(path, "\t" if inner in {".tsv", ".tab"} else None)
+    if inner in {".json", *_JSON_LINES}:
+        return TableFile(_json(path))
+    separator = "\t" if inner in {".tsv", ".tab"} else None
+    form = text_form(path, separator)
+    (frame,) = delimited_batches(path, form, None)
+    notes = form.notes(path.name, is_known=separator is not None)
+    semicolons = form.separator == ";"
+    return TableFile(frame.reset_index(drop=True), tuple(notes), has_semicolons=semicolons)
 
 
 def _suffixes(path: Path) -> tuple[str, str]:
     """Return a path's last suffix, and its last one that does not name a compression."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    inner = next((s for s in reversed(suffixes) if s not in _COMPRESSION), "")
+    inner = next((s for s in reversed(suffixes) if s not in COMPRESSION), "")
     return (suffixes[-1] if suffixes else ""), inner
 
 
-def _parquet(path: Path) -> pd.DataFrame:
-    if path.is_dir():
-        files = [p for p in path.rglob("*") if p.suffix.lower() in _PARQUET]
-        if not files:
-            message = "the folder holds no Parquet file"
-            raise ValueError(message)
-    return _whole(pq.read_table(path))
+def _parquet_folder(path: Path) -> TableFile:
+    """Read all Parquet files below a folder; folders such as ``genre=jazz`` are a column."""
+    files = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in _PARQUET)
+    if not files:
+        message = "the folder holds no Parquet file"
+        raise ValueError(message)
+    made = {"format": "parquet", "partitioning": "hive", "partition_base_dir": str(path)}
+    first = arrow_dataset.dataset(files, **made)
+    schemas = [fragment.physical_schema for fragment in first.get_fragments()]
+    schema = pa.unify_schemas([first.schema, *schemas], promote_options="permissive")
+    table = _whole(path, arrow_dataset.dataset(files, schema=schema, **made).to_table())
+    names = {name for each in schemas for name in each.names}
+    if absent := sorted(name for name in names if any(name not in each.names for each in schemas)):
+        listed = ", ".join(absent)
+        note = f"Not every file in {path.name} has {listed}: it counts as missing there."
+        return TableFile(table.frame, (*table.notes, note))
+    return table
 
 
-def _whole(table: pa.Table) -> pd.DataFrame:
+def _whole(path: Path, table: pa.Table) -> TableFile:
     """Return a table as a frame; a class 1 is no 1.0 where another row has none."""
+    table = _flat(table)
+    names, repeated = _different(table.column_names)
+    if repeated:
+        # What pandas keeps about its index does not fit columns of other names.
+        table = table.rename_columns(names).replace_schema_metadata(None)
     frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
-    return frame
+    return TableFile(_with_index(frame), (_repeated(path, repeated),) if repeated else ())
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """Return a table without values inside values, as `flat_row` makes rows."""
+    while any(pa.types.is_struct(field.type) for field in table.schema):
+        table = table.flatten()
+    for number, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            cells = [
+                None if cell is None else json.dumps(cell, default=str)
+                for cell in table[number].to_pylist()
+            ]
+            table = table.set_column(number, field.name, pa.array(cells, pa.string()))
+    return table
+
+
+def _repeated(path: Path, names: list[str]) -> str:
+    return (
+        f"The header of {path.name} names {', '.join(names)} more than once; the later ones are "
+        "read as NAME.1, NAME.2, …"
+    )
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
@@ -269,20 +322,55 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _excel(path: Path) -> TableFile:
-    sheets = pd.read_excel(path, sheet_name=None, keep_default_na=False, na_values=[""])
-    (name, frame), *others = sheets.items()
-    notes: tuple[str, ...] = ()
-    if others:
-        left_out = ", ".join(str(other) for other, _ in others)
-        notes = (f"Of {path.name} the first sheet, {name}, is read; left out: {left_out}.",)
-    return TableFile(frame, notes)
+    """Read the first sheet that holds anything."""
+    with path.open("rb") as file:
+        if not file.read(4).startswith(b"PK"):
+            message = "it is no Excel file of this kind; give it the ending of what it is"
+            raise ValueError(message)
+    notes: list[str] = []
+    with pd.ExcelFile(path) as book:
+        names = [str(name) for name in book.sheet_names]
+        sheets = (
+            (name, pd.read_excel(book, name, header=None, keep_default_na=False, na_values=[""]))
+            for name in names
+        )
+        name, cells = next(((n, s) for n, s in sheets if s.notna().any(axis=None)), ("", None))
+    if cells is None:
+        message = "its sheets are empty"
+        raise ValueError(message)
+    if others := [other for other in names if other != name]:
+        notes.append(
+            f"Of {path.name} the first sheet that holds anything, {name}, is read; left out: "
+            f"{', '.join(others)}."
+        )
+    cells = cells.loc[:, cells.notna().any()]
+    first = _header_row(cells)
+    if titles := [str(cell) for row in cells.to_numpy()[:first] for cell in row if pd.notna(cell)]:
+        notes.append(
+            f"What stands above the header of {path.name} is left out, such as {titles[0][:60]!r}."
+        )
+    frame = cells.iloc[first + 1 :].reset_index(drop=True).infer_objects()
+    frame.columns = pd.Index(column_names(cells.iloc[first].tolist()))
+    return TableFile(frame, tuple(notes))
 
 
-def _json(path: Path, *, lines: bool) -> pd.DataFrame:
+def _header_row(cells: pd.DataFrame) -> int:
+    """Return the number of the header's row: rows before it are blank, or hold a title."""
+    filled = cells.head(_TITLE_ROWS).notna()
+    counts, most = filled.sum(axis=1).tolist(), int(filled.sum(axis=1).max())
+    for number, (count, begins) in enumerate(zip(counts, filled.iloc[:, 0], strict=True)):
+        # The header of row numbers may be blank, so a row that begins later is no title.
+        is_title = count * 2 <= most and begins
+        if count and not is_title:
+            return number
+    return 0
+
+
+def _json(path: Path) -> pd.DataFrame:
     # pandas would turn texts of columns called `date` or `…_at` into times, and round numbers.
-    rows = list(_json_lines(path) if lines else _json_rows(path))
+    rows = list(_json_lines(path) if _has_json_lines(path) else _json_rows(path))
     names = dict.fromkeys(key for row in rows for key in row)
-    return pd.DataFrame({name: _column([_flat(row.get(name)) for row in rows]) for name in names})
+    return pd.DataFrame({name: _column([row.get(name) for row in rows]) for name in names})
 
 
 def _column(cells: list[object]) -> pd.Series:
@@ -293,95 +381,9 @@ def _column(cells: list[object]) -> pd.Series:
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with _opened(path) as file:
+    with opened(path) as file:
         rows = json.loads(file.read().decode("utf-8-sig"))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         message = "it is no list of JSON objects, one a row"
         raise ValueError(message)
-    yield from ({str(key): cell for key, cell in row.items()} for row in rows)
-
-
-def _delimited(path: Path, separator: str | None) -> TableFile:
-    """Read a file of texts; the separator and the encoding are found in it."""
-    encoding, mark = _form(path, separator)
-    frame = _parser(path, encoding, mark)
-    names = _column_names(frame.iloc[0].tolist())
-    frame = frame.iloc[1:].reset_index(drop=True)
-    frame.columns = pd.Index(names)
-    notes: list[str] = []
-    if encoding == "cp1252":
-        notes.append(f"{path.name} is not UTF-8; it was read as Windows-1252.")
-    if mark != "," and separator is None:
-        shown = {"\t": "tabs", ";": "semicolons", "|": "vertical bars"}[mark]
-        notes.append(f"The columns of {path.name} are separated by {shown}.")
-    return TableFile(frame, tuple(notes), has_semicolons=mark == ";")
-
-
-def _form(path: Path, separator: str | None) -> tuple[str, str]:
-    """Return the encoding and the separator of a file of texts."""
-    for encoding in _encodings(path):
-        try:
-            head = _head(path, encoding)
-        except UnicodeError:
-            continue
-        return encoding, separator or _separator(head)
-    message = "it is in no known encoding; save it as UTF-8"
-    raise ValueError(message)
-
-
-def _parser(path: Path, encoding: str, separator: str, chunksize: int | None = None) -> Any:
-    """Read cells as texts, which `tunesmith.inference` reads as it will read a client's."""
-    return pd.read_csv(
-        path, sep=separator, dtype=str, keep_default_na=False, encoding=encoding, header=None,
-        skip_blank_lines=True, chunksize=chunksize,
-    )  # fmt: skip
-
-
-def _column_names(cells: list[object]) -> list[str]:
-    # A table written with its row numbers has a column without a name.
-    return [
-        cell.strip() if isinstance(cell, str) and cell.strip() else f"Unnamed: {n}"
-        for n, cell in enumerate(cells)
-    ]
-
-
-def _encodings(path: Path) -> tuple[str, ...]:
-    """Return the encodings to try; bytes without a mark may be UTF-16 by chance."""
-    with _opened(path) as file:
-        mark = file.read(2)
-    return ("utf-16",) if mark in {b"\xff\xfe", b"\xfe\xff"} else ("utf-8-sig", "cp1252")
-
-
-def _head(path: Path, encoding: str) -> list[str]:
-    """Return the first lines; the whole file is decoded, so that a wrong encoding shows."""
-    head = ""
-    with _opened(path) as file, io.TextIOWrapper(file, encoding) as texts:
-        while part := texts.read(_DECODED):
-            if encoding != "utf-8-sig" and "\x00" in part:
-                message = "it holds null characters"
-                raise ValueError(message)
-            head = head or part
-    return head.splitlines()[:20]
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading bytes, decompressed as its suffix says."""
-    suffix = path.suffix.lower()
-    if suffix == ".zip":
-        with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:
-            yield file
-        return
-    openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    with openers.get(suffix, open)(path, "rb") as file:
-        yield file
-
-
-def _separator(lines: list[str]) -> str:
-    """Return the separator that cuts the first lines into the same number of cells, at least 2."""
-    best, most = ",", 1
-    for mark in _SEPARATORS:
-        cells = [len(row) for row in csv.reader(lines, delimiter=mark) if row]
-        if cells and cells[0] > most and sum(n == cells[0] for n in cells) >= 0.8 * len(cells):
-            best, most = mark, cells[0]
-    return best
+    yield from map(flat_row, rows)

@@ -12,6 +12,7 @@ from tunesmith.artifacts.preparation import (
     Preparation,
     TablePreparation,
 )
+from tunesmith.datasets.nested import flat_row
 from tunesmith.errors import InputError
 from tunesmith.inference.images import read_picture, read_pixels
 from tunesmith.inference.pieces import Piece, read_piece
@@ -24,6 +25,7 @@ Item = Piece | Row | npt.NDArray[np.float32] | str
 """A decoded item: a piece, a table's row, pixels ``[height, width]``, or a text."""
 
 _MOST_CELLS = 10_000
+_NESTED = (Mapping, list)
 
 
 def decode(
@@ -71,6 +73,9 @@ def decode(
 def decode_row(raw: Any) -> Row:
     """Return a row of a table: an object of numbers, texts, truth values and nulls by column.
 
+    Values inside values are columns as they are in a table of JSON lines:
+    `tunesmith.datasets.nested`.
+
     Raises
     ------
     InputError
@@ -79,14 +84,15 @@ def decode_row(raw: Any) -> Row:
     if not isinstance(raw, Mapping) or not raw:
         message = 'A row is an object of values by column, such as {"width": 2.5, "name": null}.'
         raise InputError(message)
-    if len(raw) > _MOST_CELLS:
-        message = f"A row has at most {_MOST_CELLS:,} values; this one has {len(raw):,}."
+    row = flat_row(raw) if any(isinstance(value, _NESTED) for value in raw.values()) else dict(raw)
+    if len(row) > _MOST_CELLS:
+        message = f"A row has at most {_MOST_CELLS:,} values; this one has {len(row):,}."
         raise InputError(message)
-    for name, value in raw.items():
+    for name, value in row.items():
         if value is not None and not isinstance(value, bool | int | float | str):
             message = f"The value of {str(name)[:100]!r} is not a number, a text or null."
             raise InputError(message)
-    return dict(raw)
+    return row
 
 
 def decode_text(raw: Any) -> str:

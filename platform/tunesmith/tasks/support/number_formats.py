@@ -1,6 +1,7 @@
 """Forms of the numbers in a column of texts, recognised in all of them or chosen by the user."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
@@ -11,7 +12,7 @@ from tunesmith.artifacts.preparation import NumberFormat
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.inference.numbers import DATE_FORMATS, read_formatted
 
-__all__ = ["FORMATS", "TEXT", "WORDS", "described", "format_of", "named_format"]
+__all__ = ["FORMATS", "TEXT", "WORDS", "described", "format_of", "named_format", "units_of"]
 
 TEXT = "text"
 """Choice of a user for a column whose texts are kinds."""
@@ -31,7 +32,7 @@ _UNITS = {
     "s", "ms", "sec", "min", "h", "hz", "khz", "mhz", "db", "dbfs", "lufs", "bpm", "bit", "bits",
     "kbps", "kbit/s", "kb/s", "kb", "mb", "gb", "x", "pt", "st", "cents", "qpm", "°c", "°f",
 }  # fmt: skip
-_POWERS = re.compile(r"\d\s*(?:k|m|mn|mio|b|bn)$", re.IGNORECASE)
+_POWERS = {"k", "m", "mn", "mio", "b", "bn"}
 
 
 def named_format(name: str, texts: Sequence[str]) -> NumberFormat | None:
@@ -79,7 +80,7 @@ def format_of(
     """
     if not texts:
         return None
-    few = list(dict.fromkeys(texts))[:_MOST_LOOKED_AT]
+    few = _with_digits(list(dict.fromkeys(texts))[:_MOST_LOOKED_AT])
     for form in (*_dates(name, few), NumberFormat(kind="duration")):
         if _reads(form, few):
             return form
@@ -94,9 +95,20 @@ def format_of(
     return None
 
 
+def _with_digits(texts: Sequence[str]) -> Sequence[str]:
+    """Return the texts with a digit where few others are among them, such as `n.a.` or `-`."""
+    with_digits = [text for text in texts if re.search(r"\d", text)]
+    few = max(2, len(texts) // 10)
+    return with_digits if len(texts) - len(with_digits) <= few < len(with_digits) else texts
+
+
 def _reads(form: NumberFormat, texts: Sequence[str]) -> bool:
     values = np.array([read_formatted(text, form) for text in texts])
     return bool(np.isfinite(values).mean() >= _LEAST_READ)
+
+
+def _is_finite(text: str, form: NumberFormat) -> bool:
+    return bool(np.isfinite(read_formatted(text, form)))
 
 
 def _dates(name: str, texts: Sequence[str]) -> list[NumberFormat]:
@@ -104,6 +116,8 @@ def _dates(name: str, texts: Sequence[str]) -> list[NumberFormat]:
     forms = {kind: NumberFormat(kind="date", dates=kind) for kind in DATE_FORMATS}  # type: ignore[arg-type]
     if not any(re.search(r"\d", text) for text in texts[:20]):
         return []
+    if all(text.isdecimal() for text in texts if _is_finite(text, forms["iso"])):
+        del forms["iso"]  # years alone are plain numbers
     fitting = [kind for kind, form in forms.items() if _reads(form, texts)]
     if {"day first", "month first"} <= set(fitting):
         shares = {
@@ -130,27 +144,59 @@ def _affixes(texts: Sequence[str]) -> tuple[tuple[str, ...], bool] | None:
     None where the texts hold no numbers, or several units: 5 USD and 5 EUR are not comparable.
     """
     count: Counter[str] = Counter()
-    n_powers = n_numbers = 0
-    for text in texts:
-        digits = _DIGITS.search(text)
-        if digits is None:
-            continue
-        before, after = text[: digits.start()].strip(), text[digits.end() :].strip()
-        if re.search(r"\d", after):
-            continue
-        n_numbers += 1
-        if _POWERS.search(text) and len(after) <= 3:
-            n_powers += 1
-            after = ""
-        if not all(_is_unit(affix) for affix in (before, after)):
+    parts = [around for text in texts if (around := _around(text)) is not None]
+    # Beside other units m is one too, and where all end with it: metres, not millions.
+    ends = {after for _, after in parts}
+    has_powers = ends != {"m"} and not any(_is_unit(end) and end for end in ends if not _power(end))
+    for before, after in parts:
+        affixes = (before, "" if has_powers and _power(after) else after)
+        if not all(_is_unit(affix) or affix.casefold() in _POWERS for affix in affixes):
             return None
-        count.update(affix for affix in (before, after) if affix)
-    if n_numbers < _LEAST_READ * len(texts):
+        count.update(affix for affix in affixes if affix)
+    if len(parts) < _LEAST_READ * len(texts):
         return None
     frequent = [affix for affix, times in count.items() if times >= 0.01 * len(texts)]
-    if len(frequent) > 1 and not all(count[affix] >= 0.9 * n_numbers for affix in frequent):
+    if len(frequent) > 1 and not all(count[affix] >= 0.9 * len(parts) for affix in frequent):
         return None
-    return tuple(sorted(frequent, key=len, reverse=True)), bool(n_powers)
+    uses_powers = has_powers and any(_power(after) for _, after in parts)
+    return tuple(sorted(frequent, key=len, reverse=True)), uses_powers
+
+
+def _around(text: str) -> tuple[str, str] | None:
+    """Return what stands before and behind the number in a text, None for a text without one.
+
+    Brackets and signs belong to the number, as in (5.00 €), -$5 and 5.-.
+    """
+    if text.startswith("(") and text.endswith(")"):
+        text = text[1:-1]
+    digits = _DIGITS.search(text)
+    if digits is None:
+        return None
+    before, after = text[: digits.start()].strip(), text[digits.end() :].strip()
+    if re.search(r"\d", after):
+        return None
+    if len(before) > 1:
+        before = before.lstrip("+-\u2212").strip()
+    return before, "" if after in {"-", "\u2013"} else after
+
+
+def _power(affix: str) -> bool:
+    return affix.casefold() in _POWERS
+
+
+def units_of(texts: Sequence[str]) -> list[str]:
+    """Return the units of a column whose numbers have several, which cannot be compared as such."""
+    few = list(dict.fromkeys(texts))[:_MOST_LOOKED_AT]
+    parts = [around for text in few if (around := _around(text)) is not None]
+    units = {unit for around in parts for unit in around if unit}
+    if len(parts) < _LEAST_READ * len(few) or len(units) < 2:
+        return []
+    return sorted(units) if all(_is_known_unit(unit) for unit in units) else []
+
+
+def _is_known_unit(affix: str) -> bool:
+    is_currency = len(affix) == 1 and unicodedata.category(affix) == "Sc"
+    return is_currency or affix.casefold() in _UNITS | _POWERS
 
 
 def _is_unit(affix: str) -> bool:
@@ -159,9 +205,13 @@ def _is_unit(affix: str) -> bool:
 
 
 def _bare(text: str, affixes: Sequence[str]) -> str:
+    if text.startswith("(") and text.endswith(")"):
+        text = text[1:-1]
+    if affixes:
+        text = text.lstrip("+-")
     for affix in affixes:
         text = text.removeprefix(affix).removesuffix(affix).strip()
-    return re.sub(r"\s*[A-Za-z]+$", "", text)
+    return re.sub(r"\s*[A-Za-z]+$|[.,]-$", "", text)
 
 
 def _numbers(name: str, texts: Sequence[str], *, prefers_comma: bool) -> list[NumberFormat]:

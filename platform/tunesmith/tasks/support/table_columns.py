@@ -1,5 +1,6 @@
 """Columns of a table: what each one is, read off its values, and how it becomes numbers."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from tunesmith.tasks.support.number_formats import (
     described,
     format_of,
     named_format,
+    units_of,
 )
 
 __all__ = ["ColumnReader", "spelled_alike", "summary"]
@@ -129,9 +131,13 @@ class ColumnReader:
         numbers = np.array([number_of(cell, self._missing, (), form) for cell in cells])
         if form is not None:
             self.notes.append(f"{name} {described(form)}.")
-        unread = int(np.isnan(numbers).sum())
-        if unread:
-            self.notes.append(f"{name} is no such value in {unread} rows; they count as missing.")
+        texts = [text_of(cell, self._missing) for cell in cells]
+        odd = [t for t, number in zip(texts, numbers, strict=True) if t and np.isnan(number)]
+        if odd:
+            self.notes.append(
+                f"{name} is no such value in {len(odd)} rows, such as {odd[0]!r}; they count as "
+                "missing."
+            )
         return self._number(name, numbers, form)
 
     def _number(
@@ -156,22 +162,22 @@ class ColumnReader:
     def _exactness(self, name: str, known: npt.NDArray[np.float64]) -> tuple[float, bool]:
         """Return what to subtract so that 32 bits keep whole numbers apart, and if that is enough.
 
-        Models read 32-bit numbers, which round whole numbers above 2^24.
+        Models read 32-bit numbers, which round whole numbers above 2^24, and drop fractions there.
         """
         largest = float(np.abs(known).max())
-        if largest <= _EXACT_32 or (known != np.round(known)).any():
+        if largest <= _EXACT_32:
             return 0.0, False
+        is_whole = bool((known == np.round(known)).all())
         if largest > _EXACT_64:
             self.notes.append(
                 f"{name} has whole numbers above 2^53, the end of which is lost. If it is "
                 f"an id, leave it out."
             )
             return 0.0, False
-        if len(np.unique(known.astype(np.float32))) == len(np.unique(known)):
+        if _fits_32(known, is_whole=is_whole):
             return 0.0, False
-        offset = float(known.min())
-        shifted = known - offset
-        has_rest = len(np.unique(shifted.astype(np.float32))) < len(np.unique(shifted))
+        offset = float(np.floor(known.min()))
+        has_rest = not _fits_32(known - offset, is_whole=is_whole)
         second = ", as two numbers" if has_rest else ""
         self.notes.append(
             f"{name} is read as its distance from {offset:.0f}{second}, to keep differences that "
@@ -185,6 +191,13 @@ class ColumnReader:
         texts = [text for cell in cells if (text := text_of(cell, self._missing)) is not None]
         count = Counter(texts)
         self._tell_spellings(name, texts)
+        if all(text.startswith(("[", "{")) for text in texts):
+            self.notes.append(f"{name} holds lists, which are read as whole texts.")
+        if units := units_of(texts):
+            self.notes.append(
+                f"{name} has numbers in several units ({', '.join(units[:_LISTED])}), which are "
+                "read as texts. Write them in one unit to compare them."
+            )
         if len(count) <= _MOST_CATEGORIES:
             usual = count.most_common(1)[0][0]
             return CategoryColumn(name=name, categories=tuple(sorted(count)), usual=usual)
@@ -232,12 +245,20 @@ class ColumnReader:
             self.notes.append(f"{name} has values that may be the same: {alike}.")
 
 
+def _fits_32(values: npt.NDArray[np.float64], *, is_whole: bool) -> bool:
+    """Return whether 32 bits keep whole numbers as they are, and other numbers apart."""
+    narrow = values.astype(np.float32)
+    if is_whole:
+        return bool((narrow.astype(np.float64) == values).all())
+    return len(np.unique(narrow)) == len(np.unique(values))
+
+
 def spelled_alike(texts: Iterable[str]) -> str:
     """Return the texts that differ by case, spaces or leading zeros alone, "" where none do."""
     count = Counter(texts)
     spellings: dict[str, list[str]] = {}
     for text in sorted(count):
-        key = " ".join(text.casefold().split())
+        key = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
         if key.isdecimal():
             key = key.lstrip("0") or "0"
         spellings.setdefault(key, []).append(text)

@@ -139,6 +139,9 @@ def table_examples(frame: pd.DataFrame, table: Table) -> TableItems:
         if name not in frame.columns:
             kind = "column"
             raise unknown(kind, name, frame.columns)
+    if frame.empty:
+        message = f"The table has no rows, only the columns {', '.join(frame.columns)}."
+        raise DatasetError(message)
     notes: list[str] = []
     frame, labels = _labelled(frame, table, notes)
     classes = tuple(sorted(set(labels)))
