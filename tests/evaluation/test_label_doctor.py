@@ -1,6 +1,7 @@
 """The label doctor on made-up features: which labels it suspects, and that none helps itself."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.in_process import ingest_in_process
@@ -11,6 +12,7 @@ from tunesmith.datasets.reader import open_dataset
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.evaluation import label_doctor
 from tunesmith.evaluation.label_doctor import Labelling, diagnose, find_suspicions, judge
+from tunesmith.evaluation.label_matches import matches_of
 from tunesmith.ingestion import pipeline
 
 
@@ -122,7 +124,19 @@ def test_a_diagnosis_names_the_matching_files(mixed):
     near = kinds["same music"]
     assert {near.path.rsplit("/", 1)[-1], near.matches[0].path.rsplit("/", 1)[-1]} == names
     assert near.matches[0].shared > 0.9
+    assert near.matches[0].semitones == 0
     assert "same music as " in near.reason
+    assert "onsets (100%) in the same order, " in near.reason
+    assert near.reason.endswith("in the same key)")
+
+
+def test_a_copy_without_a_label_says_nothing(mixed):
+    pieces = mixed.pieces()
+    name = pieces["piece_id"][0]
+    copies = pd.DataFrame({"path": ["a.mid", "b.mid"], "piece_id": name, "label": ["Liszt", None]})
+    matches, votes = matches_of(mixed, pieces.iloc[:1], copies)
+    assert [match.path for match in matches[0]] == ["a.mid"]
+    assert votes == [["Liszt"]]
 
 
 def test_accepted_suspicions_become_a_table_that_keeps_earlier_rows(mixed):

@@ -31,7 +31,8 @@ def matches_of(
     for copy in copies.to_dict("records"):
         # Piece ids stand for bytes, so a copy has its piece's id.
         number = number_of.get(copy["piece_id"])
-        if number is not None and copy["label"]:
+        # A copy without a label says nothing; pandas has NaN there.
+        if number is not None and isinstance(copy["label"], str) and copy["label"]:
             facts = {name: copy[name] for name in ("path", "label", "piece_id")}
             every[number].append(Match(**facts, kind="same bytes", shared=1.0))
     sketches = dataset.fingerprints()
