@@ -185,7 +185,10 @@ def test_wrong_answers_are_listed_with_their_segments(store, monkeypatch):
         assert len(mistake.segments) == len(mistake.starts_s) > 0
         assert mistake.starts_s[0] == 0.0
         assert mistake.path.rsplit("/", 1)[-1] in page
-    assert page.count('class="ribbon"') == len(mistakes)
+        assert mistake.clip.start_s in mistake.starts_s
+        assert all(0 <= onset < artefacts.FRAMES / 10 for onset, *_ in mistake.clip.notes)
+    assert page.count('class="ribbon"') == page.count("<button") == len(mistakes)
+    assert "script-src &#39;sha256-" in page
 
 
 def test_a_model_of_both_sees_the_whole_piece_beside_each_chunk(store, monkeypatch):

@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from tunesmith.artifacts.documents import Section
+from tunesmith.artifacts.documents import Section, absent
 
-__all__ = ["ChosenPicture", "ChosenSegment", "ChosenText", "Mistake", "Pictures"]
+__all__ = ["ChosenPicture", "ChosenSegment", "ChosenText", "Clip", "Mistake", "Pictures"]
 
 
 class _Chosen(Section):
@@ -45,6 +45,15 @@ class ChosenText(_Chosen):
     text: str
 
 
+class Clip(Section):
+    """A segment of a piece to listen to."""
+
+    start_s: float
+    notes: tuple[tuple[float, float, int, int], ...] = Field(
+        description="Onset after the start and length in seconds, pitch, and velocity of each."
+    )
+
+
 class Mistake(Section):
     """A test item whose prediction is wrong."""
 
@@ -58,3 +67,4 @@ class Mistake(Section):
         default=(), description="Start of each segment of a piece, in seconds."
     )
     segments: tuple[str, ...] = Field(default=(), description="Prediction for each segment.")
+    clip: Clip | None = absent("The segment in which the model is surest of the wrong answer.")

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from tunesmith.artifacts import layout
-from tunesmith.artifacts.chosen import ChosenPicture, ChosenSegment, ChosenText, Mistake, Pictures
+from tunesmith.artifacts.chosen import (
+    ChosenPicture,
+    ChosenSegment,
+    ChosenText,
+    Clip,
+    Mistake,
+    Pictures,
+)
 from tunesmith.artifacts.documents import Document, JsonObject, Section, absent
 from tunesmith.artifacts.intervals import Interval, Metrics
 from tunesmith.artifacts.open_set import Detector, OpenSetScores, OtherLabels
@@ -27,6 +34,7 @@ __all__ = [
     "ChosenSegment",
     "ChosenText",
     "ClassScores",
+    "Clip",
     "ColumnChoice",
     "ColumnImportance",
     "ColumnSelection",

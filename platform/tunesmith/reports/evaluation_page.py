@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tunesmith.artifacts.reports import Comparison, Mistake, ReportRecord, VariantScores
+from tunesmith.artifacts.reports import Comparison, ReportRecord, VariantScores
 from tunesmith.artifacts.runs import Winner
 from tunesmith.evaluation.variants import LEAST_SPEEDUP
 from tunesmith.reports.metric_text import interval, metric_inside, metric_name, metric_order
 from tunesmith.reports.open_set_text import coverage_sentence, detector_sentences
-from tunesmith.reports.pages import percent, render
+from tunesmith.reports.pages import percent, render, script
 from tunesmith.reports.verdict import BASELINES, Verdict, gain_of, verdict
+from tunesmith.reports.wrong_answers import WrongAnswers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +40,15 @@ def render_report(report: ReportRecord, figures: "Mapping[str, Figure]") -> str:
         Plots by name.
     """
     page = _Page(report, dict(figures))
-    return render("evaluation.html.j2", report=report, page=page, figures=figures)
+    text, digest = script("clips.js")
+    return render(
+        "evaluation.html.j2",
+        report=report,
+        page=page,
+        figures=figures,
+        script_text=text,
+        script_hash=digest,
+    )
 
 
 @dataclass(frozen=True)
@@ -262,14 +271,9 @@ class _Page:
                 yield f"{name}, also on copies" if comparison.copies else name, comparison
 
     @property
-    def ribbons(self) -> dict[str, list[tuple[float, float, str]]]:
-        """Segments of each piece with a wrong prediction: start and width from 0 to 1, and kind."""
-        return {mistake.id: _ribbon(mistake) for mistake in self.report.mistakes}
-
-    @property
-    def has_ribbons(self) -> bool:
-        """True where the pieces with a wrong prediction have segments."""
-        return any(self.ribbons.values())
+    def wrong(self) -> WrongAnswers:
+        """The ribbons and clips of the pieces with a wrong prediction."""
+        return WrongAnswers(self.report.mistakes)
 
     @property
     def comparison_rows(self) -> list[Row]:
@@ -371,19 +375,6 @@ class _Page:
         parts = [self.report.parts[name] for name in ("train", "validation", "test")]
         rows = [[label, *(f"{part[label]:,}" for part in parts)] for label in parts[0]]
         return [*rows, ["All", *(f"{sum(part.values()):,}" for part in parts)]]
-
-
-def _ribbon(mistake: Mistake) -> list[tuple[float, float, str]]:
-    starts = mistake.starts_s
-    if not starts:
-        return []
-    # Segments have one length; the last begins that long before the end.
-    ends = [*starts[1:], starts[-1] + (starts[1] - starts[0] if len(starts) > 1 else 1.0)]
-    kinds = {mistake.answer: "answer", mistake.label: "label"}
-    return [
-        (start / ends[-1], (end - start) / ends[-1], kinds.get(label, "other"))
-        for start, end, label in zip(starts, ends, mistake.segments, strict=True)
-    ]
 
 
 def _winner(best: Winner) -> str:

@@ -1,6 +1,6 @@
 """Pages from templates: one file each, without requests, light or dark as preferred.
 
-Only the page of the label doctor has a script, which its policy names by hash.
+A page has a script only where something is to be heard or chosen; its policy names it by hash.
 """
 
 import base64
