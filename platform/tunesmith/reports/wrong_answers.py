@@ -10,7 +10,7 @@ __all__ = ["WrongAnswers"]
 
 @dataclass(frozen=True)
 class WrongAnswers:
-    """What the template draws beside the items.
+    """Drawings and sounds beside the items.
 
     Attributes
     ----------
