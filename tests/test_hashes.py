@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 import pytest
@@ -42,7 +42,7 @@ def hashed(build: str) -> dict[str, tuple[str, list[str]]]:
 
 
 def needed(extras: frozenset[str]) -> set[str]:
-    """Return the packages that these extras need, as far as they are installed here."""
+    """Return the packages that these extras need, as far as their pinned versions are here."""
     names: set[str] = set()
     waiting = [("tunesmith", extras)]
     seen = set()
@@ -61,7 +61,11 @@ def needed(extras: frozenset[str]) -> set[str]:
 def _requirements(package: str, extras: frozenset[str]) -> Iterator[Requirement]:
     try:
         lines = requires(package) or []
+        installed = version(package)
     except PackageNotFoundError:
+        return
+    # An environment of the lowest versions needs other packages than a node.
+    if package != "tunesmith" and pins().get(package) != installed:
         return
     for requirement in map(Requirement, lines):
         marker = requirement.marker
