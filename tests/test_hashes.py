@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -60,9 +60,9 @@ def needed(extras: frozenset[str]) -> set[str]:
 
 def _requirements(package: str, extras: frozenset[str]) -> Iterator[Requirement]:
     try:
-        lines = requires(package) or []
-        installed = version(package)
-    except PackageNotFoundError:
+        lines = metadata.requires(package) or []
+        installed = metadata.version(package)
+    except metadata.PackageNotFoundError:
         return
     # An environment of the lowest versions needs other packages than a node.
     if package != "tunesmith" and pins().get(package) != installed:
