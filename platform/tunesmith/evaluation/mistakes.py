@@ -6,6 +6,7 @@ from tunesmith.artifacts.reports import Clip, Mistake
 from tunesmith.evaluation.music import Pieces
 from tunesmith.evaluation.segments import starts_of
 from tunesmith.evaluation.subject import Subject
+from tunesmith.inference.pieces import window_notes
 
 __all__ = ["most_confident_mistakes"]
 
@@ -32,38 +33,39 @@ def most_confident_mistakes(subject: Subject) -> tuple[Mistake, ...]:
     order = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST]
     pieces, by_chunk = subject.pieces, subject.by_chunk
     paths = None if pieces is None else pieces.facts["path"].tolist()
-    starts_s = None if pieces is None or by_chunk is None else starts_of(by_chunk, pieces)
-    mistakes: list[Mistake] = []
-    for item in order.tolist():
-        mistake = Mistake(
-            id=examples.ids[item],
-            path=paths[item] if paths else None,
-            label=examples.classes[examples.y[item]],
-            answer=examples.classes[answers[item]],
-            confidence=float(confidence[item]),
-            of_label=float(p[item, examples.y[item]]),
+    if pieces is None or by_chunk is None:
+        item_of_row, by_row, starts_s = np.zeros(0, dtype=int), p[:0], np.zeros(0)
+    else:
+        item_of_row, by_row = by_chunk.item, by_chunk.by_row
+        starts_s = starts_of(by_chunk, pieces)
+    mistakes = []
+    for number, item in enumerate(order.tolist()):
+        rows = np.flatnonzero(item_of_row == item)
+        clip = None
+        if pieces is not None and rows.size and number < _MOST_CLIPS:
+            surest = rows[by_row[rows, answers[item]].argmax()]
+            clip = _clip(pieces, item, float(starts_s[surest]))
+        mistakes.append(
+            Mistake(
+                id=examples.ids[item],
+                path=None if paths is None else paths[item],
+                label=examples.classes[examples.y[item]],
+                answer=examples.classes[answers[item]],
+                confidence=float(confidence[item]),
+                of_label=float(p[item, examples.y[item]]),
+                starts_s=tuple(starts_s[rows].tolist()),
+                segments=tuple(examples.classes[i] for i in by_row[rows].argmax(axis=1)),
+                clip=clip,
+            )
         )
-        if by_chunk is not None and starts_s is not None:
-            rows = np.flatnonzero(by_chunk.item == item)
-            in_time = {
-                "starts_s": tuple(starts_s[rows].tolist()),
-                "segments": tuple(examples.classes[i] for i in by_chunk.by_row[rows].argmax(1)),
-            }
-            mistake = mistake.model_copy(update=in_time)
-            if pieces is not None and len(rows) and len(mistakes) < _MOST_CLIPS:
-                surest = rows[by_chunk.by_row[rows, answers[item]].argmax()]
-                clip = _clip(pieces, item, float(starts_s[surest]))
-                mistake = mistake.model_copy(update={"clip": clip})
-        mistakes.append(mistake)
     return tuple(mistakes)
 
 
 def _clip(pieces: Pieces, item: int, start_s: float) -> Clip:
     """Return the notes that begin in a segment of a piece."""
     length_s = pieces.chunk_frames / pieces.frames_per_second
-    notes = pieces.notes[item]
-    onsets = notes["onset_s"]
-    heard = notes[(onsets >= start_s) & (onsets < start_s + length_s) & ~notes["is_drum"]]
+    notes = window_notes(pieces.notes[item], start_s, length_s)
+    heard = notes[~notes["is_drum"]]
     return Clip(
         start_s=start_s,
         notes=tuple(

@@ -21,29 +21,25 @@ class WrongAnswers:
     mistakes: Sequence[Mistake]
 
     @property
-    def ribbons(self) -> dict[str, list[tuple[float, float, str]]]:
-        """Segments of each piece by its id: start and width from 0 to 1, and kind."""
-        return {mistake.id: _ribbon(mistake) for mistake in self.mistakes}
-
-    @property
     def has_ribbons(self) -> bool:
         """True where the items have segments."""
-        return any(self.ribbons.values())
+        return any(mistake.starts_s for mistake in self.mistakes)
 
     @property
     def clips(self) -> list[list[Sequence[float]]]:
         """Notes of each segment to listen to, in the order of the items."""
         return [[*mistake.clip.notes] for mistake in self.mistakes if mistake.clip is not None]
 
-
-def _ribbon(mistake: Mistake) -> list[tuple[float, float, str]]:
-    starts = mistake.starts_s
-    if not starts:
-        return []
-    # Segments have one length; the last is as long as the one before it.
-    ends = [*starts[1:], starts[-1] + (starts[-1] - starts[-2] if len(starts) > 1 else 1.0)]
-    kinds = {mistake.answer: "answer", mistake.label: "label"}
-    return [
-        (start / ends[-1], (end - start) / ends[-1], kinds.get(label, "other"))
-        for start, end, label in zip(starts, ends, mistake.segments, strict=True)
-    ]
+    @staticmethod
+    def ribbon(mistake: Mistake) -> list[tuple[float, float, str]]:
+        """Return the segments of a piece: start and width from 0 to 1, and kind."""
+        starts = mistake.starts_s
+        if not starts:
+            return []
+        # Segments have one length; the last is as long as the one before it.
+        ends = [*starts[1:], starts[-1] + (starts[-1] - starts[-2] if len(starts) > 1 else 1.0)]
+        kinds = {mistake.answer: "answer", mistake.label: "label"}
+        return [
+            (start / ends[-1], (end - start) / ends[-1], kinds.get(label, "other"))
+            for start, end, label in zip(starts, ends, mistake.segments, strict=True)
+        ]
