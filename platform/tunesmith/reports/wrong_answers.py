@@ -26,9 +26,9 @@ class WrongAnswers:
         return any(mistake.starts_s for mistake in self.mistakes)
 
     @property
-    def clips(self) -> list[list[Sequence[float]]]:
-        """Notes of each segment to listen to, in the order of the items."""
-        return [[*mistake.clip.notes] for mistake in self.mistakes if mistake.clip is not None]
+    def clips(self) -> dict[str, Sequence[Sequence[float]]]:
+        """Notes of the segment to listen to, by the id of its item."""
+        return {mistake.id: mistake.clip.notes for mistake in self.mistakes if mistake.clip}
 
     @staticmethod
     def ribbon(mistake: Mistake) -> list[tuple[float, float, str]]:
