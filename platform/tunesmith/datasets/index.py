@@ -176,8 +176,7 @@ class SimilarPiece:
 
 def has_index(dataset: Dataset) -> bool:
     """Return whether a version lies in its store with an index, so that it opens at once."""
-    files = dataset.manifest.tables.get("notes", [])
-    names = [index_file(file.path.rsplit("/", 1)[1]) for file in files]
+    names = _index_files(dataset) if "notes" in dataset.manifest.tables else []
     folder = layout.dataset_version(dataset.name, dataset.version, FOLDER)
     return bool(names) and dataset.store.exists(*folder, names[0])
 
@@ -231,11 +230,16 @@ def part_of_notes(notes: Mapping[str, npt.NDArray[np.void]]) -> IndexPart:
     return IndexPart.of(list(notes), [ngram_entries(piece) for piece in notes.values()])
 
 
+def _index_files(dataset: Dataset) -> list[str]:
+    """Return the names that the files of a version's index have."""
+    files = dataset.manifest.tables["notes"]
+    return [index_file(file.path.rsplit("/", 1)[1]) for file in files]
+
+
 def _parts_of(dataset: Dataset) -> list[IndexPart]:
     """Return the parts of the index; a version without them is indexed from its notes."""
     store = dataset.store
-    names = [file.path.rsplit("/", 1)[1] for file in dataset.manifest.tables["notes"]]
-    paths = [dataset.path(FOLDER, index_file(name)) for name in names]
+    paths = [dataset.path(FOLDER, name) for name in _index_files(dataset)]
     try:
         return [IndexPart.read(store.fs, path, is_local=store.is_local) for path in paths]
     except FileNotFoundError:

@@ -49,9 +49,8 @@ def importance(
 
     Columns of a table are shuffled between items (Breiman, 2001), together with those that have
     the same name but for a trailing number: a histogram is one part. Features of music are parts
-    by what a listener would name together. Of piano rolls one octave
-    after the other is silenced, of pictures one patch after the other is blanked (Zeiler and
-    Fergus, 2014).
+    by what a listener would name together. Of piano rolls one octave after the other is silenced,
+    of pictures one patch after the other is blanked (Zeiler and Fergus, 2014).
 
     Parameters
     ----------
@@ -255,13 +254,12 @@ def _columns(names: Sequence[str], width: int) -> Parts:
     """Return the columns of each part; every column is one where there are few."""
     known = list(names) if len(names) == width else [f"column {j}" for j in range(width)]
     if all(name in PART_OF for name in known):
-        themes: dict[str, list[int]] = {}
-        for j, name in enumerate(known):
-            themes.setdefault(PART_OF[name], []).append(j)
-        return themes
-    if width <= _MOST_PARTS or all(_PIXEL.fullmatch(name) for name in known):
-        return {name: [j] for j, name in enumerate(known)}
+        of_columns = [PART_OF[name] for name in known]
+    elif width <= _MOST_PARTS or all(_PIXEL.fullmatch(name) for name in known):
+        of_columns = known
+    else:
+        of_columns = [re.sub(r"([_ ]-?\d+)+$", "", name) for name in known]
     parts: dict[str, list[int]] = {}
-    for j, name in enumerate(known):
-        parts.setdefault(re.sub(r"([_ ]-?\d+)+$", "", name), []).append(j)
+    for j, part in enumerate(of_columns):
+        parts.setdefault(part, []).append(j)
     return parts

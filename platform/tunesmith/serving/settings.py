@@ -137,6 +137,11 @@ class NodeSettings(BaseModel):
         "requests. Left out, challengers are not even loaded.",
     )
 
+    @property
+    def decision(self) -> DecisionSettings | None:
+        """Rule by which its challenger is promoted or withdrawn; None where a person decides."""
+        return self.challenger.decide if self.challenger else None
+
     @field_validator("reads", mode="before")
     @classmethod
     def _former_name(cls, value: object) -> object:
@@ -306,9 +311,9 @@ class Settings(BaseModel):
     def decisions(self) -> dict[str, DecisionSettings]:
         """Return the rule of each task whose challenger is promoted or withdrawn by itself."""
         return {
-            member: node.challenger.decide
+            member: rule
             for name, node in self.nodes.items()
-            if node.challenger is not None and node.challenger.decide is not None
+            if (rule := node.decision) is not None
             for member in node.ensemble or (name,)
         }
 

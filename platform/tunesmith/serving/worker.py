@@ -60,7 +60,7 @@ class Worker:
         self._traces = Traces()
         shadow = node.challenger.shadow if node.challenger else 0.0
         self._contests = contests
-        is_decided = node.challenger is not None and node.challenger.decide is not None
+        is_decided = node.decision is not None
         self._comparisons = (
             Comparisons(shadow, node.timeout_s, metrics, contests) if shadow or is_decided else None
         )

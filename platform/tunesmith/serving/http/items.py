@@ -42,8 +42,7 @@ def preparation_of(request: Request, service: Service, name: str, action: str = 
     node = service.nodes.get(name)
     # The template holds any name; this one is known, so that logs and metrics can have it.
     request.state.route = f"/v1/{name}{action}"
-    contest = node.settings.challenger
-    if action == "/label" and (contest is None or contest.decide is None):
+    if action == "/label" and node.settings.decision is None:
         detail = f"No labels are needed: no challenger of {name!r} is judged by them."
         raise ProblemError(problems.UNKNOWN_ROUTE, detail)
     if node.preparation is None:

@@ -26,7 +26,7 @@ def _describe(service: Service, node: Node) -> schemas.NodeDescription:
         challenger = schemas.ChallengerDescription(
             share=settings.challenger.share,
             shadow=settings.challenger.shadow,
-            decided=settings.challenger.decide is not None,
+            decided=settings.decision is not None,
             versions=versions,
         )
     return schemas.NodeDescription(

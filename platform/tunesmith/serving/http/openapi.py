@@ -293,9 +293,8 @@ def _operations(
         responses={"200": _answer(Schema(anyOf=[item, several])), **failed},
     )
     operations = {"": classify}
-    contest = node.settings.challenger
-    if contest is not None and contest.decide is not None:
-        operations["/label"] = _label_operation(node, preparation, shared, components)
+    if node.settings.decision is not None:
+        operations["/label"] = _label_operation(node, preparation, shared, components, failed)
     if preparation.kind not in EXPLAINED:
         return operations
     operations["/why"] = Operation(
@@ -310,9 +309,12 @@ def _operations(
 
 
 def _label_operation(
-    node: Node, preparation: Preparation, shared: list[Parameter], components: Body
+    node: Node,
+    preparation: Preparation,
+    shared: list[Parameter],
+    components: Body,
+    failed: dict[str, Response],
 ) -> Operation:
-    kinds = (*_ALWAYS, *(_MIDI if preparation.kind == "midi" else ()))
     label = Parameter.model_validate(
         {
             "name": "label",
@@ -329,10 +331,7 @@ def _label_operation(
         operationId=f"{node.name}_label",
         parameters=[label, *deadline],
         requestBody=node_body(preparation, one=True),
-        responses={
-            "200": _answer(_reference(schemas.LabelledItem, components)),
-            **problem_responses(*kinds),
-        },
+        responses={"200": _answer(_reference(schemas.LabelledItem, components)), **failed},
     )
 
 
