@@ -213,6 +213,12 @@ def test_voices_and_overlays_of_abc():
     assert sorted(rows(TWO_VOICES)) == sorted([*top, (48, 0, 4), (43, 4, 4)])
 
 
+def test_reading_abc_leaves_the_recursion_limit_of_the_process() -> None:
+    limit = sys.getrecursionlimit()
+    read_score(ABC)
+    assert sys.getrecursionlimit() == limit
+
+
 @pytest.mark.parametrize("line", [b"%%abc-include /etc/passwd", b"I:abc-include /etc/passwd"])
 def test_abc_includes_no_files(line):
     with pytest.raises(UnreadableMidi, match="includes another file"):

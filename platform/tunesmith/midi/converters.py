@@ -7,6 +7,7 @@ ABC that programs write. They are the second try.
 
 import contextlib
 import re
+import sys
 import threading
 from typing import Any
 
@@ -98,7 +99,12 @@ def _abc(text: str) -> tuple[Any, tuple[str, ...]]:
     readers = _converter21()
     with _one_tune_at_a_time:  # the parser keeps the state of a tune in a global object
         readers.abc.abc2xml.info_list.clear()
-        return readers.ABCConverter().parseData(first), _others(len(tunes))
+        # It raises the limit for the whole process and leaves it so.
+        limit = sys.getrecursionlimit()
+        try:
+            return readers.ABCConverter().parseData(first), _others(len(tunes))
+        finally:
+            sys.setrecursionlimit(limit)
 
 
 def _converter21() -> Any:
