@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from tests.reports.texts import texts
-from tunesmith.artifacts.reports import (
+from tunesmith.artifacts.importances import (
     ColumnImportance,
     ColumnSelection,
     Importance,
     ImportancePart,
-    Reliability,
 )
+from tunesmith.artifacts.reports import Reliability
 from tunesmith.reports import result_figures
 from tunesmith.reports.style import png
 

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.importances import ColumnSelection, Importance, WordEffects
 from tunesmith.artifacts.preparation import TextPreparation, preparation_of_run
 from tunesmith.artifacts.reports import (
     AuditFinding,
     Behaviour,
     ChosenSegment,
     ChosenText,
-    ColumnSelection,
     Comparison,
-    Importance,
     InputSummary,
     LeakResult,
     Metrics,
@@ -26,7 +25,6 @@ from tunesmith.artifacts.reports import (
     ReportRecord,
     SliceScores,
     WithoutLeaks,
-    WordEffects,
 )
 from tunesmith.artifacts.runs import Run, open_run
 from tunesmith.artifacts.store import Store

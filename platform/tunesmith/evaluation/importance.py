@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.artifacts.reports import Importance, ImportancePart
+from tunesmith.artifacts.importances import Importance, ImportancePart
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.probabilities import log_loss
 from tunesmith.evaluation.predictions import Predictions, predict

@@ -11,7 +11,7 @@ from importlib import import_module
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.artifacts.reports import ColumnChoice, ColumnImportance, ColumnSelection
+from tunesmith.artifacts.importances import ColumnChoice, ColumnImportance, ColumnSelection
 from tunesmith.datasets.examples import Examples
 from tunesmith.datasets.probabilities import log_loss
 from tunesmith.evaluation.metrics import compare, score

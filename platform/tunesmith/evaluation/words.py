@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.artifacts.importances import WordEffect, WordEffects
 from tunesmith.artifacts.preparation import TextPreparation
-from tunesmith.artifacts.reports import WordEffect, WordEffects
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.evaluation.predictions import Predictions, predict
 

@@ -6,16 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.artifacts.reports import (
-    Behaviour,
-    Calibration,
-    ColumnSelection,
-    Importance,
-    Metrics,
-    Reliability,
-    SliceScores,
-    WordEffects,
-)
+from tunesmith.artifacts.importances import ColumnSelection, Importance, WordEffects
+from tunesmith.artifacts.reports import Behaviour, Calibration, Metrics, Reliability, SliceScores
 from tunesmith.reports.drawing import (
     MOST_LABELLED,
     WIDTH,
