@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.serving.browser import find_chromium, open_tab
+from tests.serving.browser import in_chromium, open_tab
 from tunesmith.artifacts.corrections import AppliedCorrections, CorrectionRow, Outcome
 from tunesmith.artifacts.suspicions import Diagnosis, Match, Opinion, Suspicion
 from tunesmith.datasets.reader import Dataset
@@ -131,9 +131,7 @@ def test_it_is_written_beside_the_manifest(version, diagnosis):
     )
 
 
-@pytest.mark.browser
-@pytest.mark.slow
-@pytest.mark.skipif(find_chromium() is None, reason="no Chromium: install the package chromium")
+@in_chromium
 def test_choices_become_a_table_to_download(page, tmp_path):
     place = tmp_path / "doctor.html"
     place.write_text(page, encoding="utf-8")

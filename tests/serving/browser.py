@@ -1,21 +1,43 @@
 """Pages in the system's Chromium, driven by Playwright."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
-__all__ = ["Tab", "find_chromium", "open_tab"]
+__all__ = ["NEEDS_CHROMIUM", "Tab", "in_chromium", "open_tab"]
 
 _TIMEOUT_MS = 30_000
+expect.set_options(timeout=_TIMEOUT_MS)
 
 
-def find_chromium() -> str | None:
+def _find_chromium() -> str | None:
     """Return the path of a Chromium, None where there is none."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next(filter(None, map(shutil.which, names)), None)
+
+
+NEEDS_CHROMIUM = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        _find_chromium() is None, reason="no Chromium: install the package chromium"
+    ),
+]
+"""Marks of tests that drive a browser, for ``pytestmark``."""
+
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+def in_chromium(test: Test) -> Test:
+    """Mark one test that drives a browser."""
+    for mark in NEEDS_CHROMIUM:
+        test = mark(test)
+    return test
 
 
 @dataclass
@@ -70,7 +92,7 @@ def open_tab(
     """
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=find_chromium(),
+            executable_path=_find_chromium(),
             args=[
                 "--disable-gpu", "--disable-quic", "--no-first-run",
                 "--autoplay-policy=no-user-gesture-required", *flags,

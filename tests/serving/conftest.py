@@ -211,3 +211,12 @@ def served(service: Service) -> Iterator[str]:
     server.should_exit = True
     thread.join(timeout=20)
     service.stop()
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a model of pieces to this machine."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    write_bundle(store, favour=1)
+    with served(Service(shipped(store=store.uri))) as found:
+        yield found

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from playwright.sync_api import expect
 
 from tests.nodes import free_port
-from tests.serving.browser import find_chromium, open_tab
+from tests.serving.browser import NEEDS_CHROMIUM, open_tab
 from tests.serving.conftest import served, write_bundle
 from tests.serving.http.test_auth import make_key
 from tests.serving.test_champions import wait_until
@@ -27,9 +27,7 @@ from tunesmith.serving.settings import shipped
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(find_chromium() is None, reason="no Chromium: install the package chromium"),
+    *NEEDS_CHROMIUM,
     pytest.mark.skipif(NGINX is None, reason="no nginx: install the package nginx"),
 ]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "serving.md"

@@ -9,28 +9,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.audio.sounds import CHORALE, noise, speech, tones, wav
-from tests.serving.browser import Tab, find_chromium, open_tab
-from tests.serving.conftest import served, write_bundle
-from tunesmith.artifacts.store import Store
-from tunesmith.serving.service import Service
-from tunesmith.serving.settings import shipped
+from tests.serving.browser import NEEDS_CHROMIUM, Tab, open_tab
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(find_chromium() is None, reason="no Chromium: install the package chromium"),
-]
-expect.set_options(timeout=30_000)
+pytestmark = NEEDS_CHROMIUM
 _ALLOWED = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve a model of pieces to this machine."""
-    store = Store(tmp_path_factory.mktemp("store"))
-    write_bundle(store, favour=1)
-    with served(Service(shipped(store=store.uri))) as found:
-        yield found
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.audio.sounds import encoded, speech, wav
 from tests.midi.test_scores import MUSICXML
-from tests.serving.browser import Tab, find_chromium, open_tab
+from tests.serving.browser import NEEDS_CHROMIUM, Tab, open_tab
 from tests.serving.conftest import TASKS, served, write_bundle
 from tests.serving.http.test_auth import make_key
 from tests.serving.test_open_set import add_detector
@@ -21,14 +21,9 @@ from tunesmith.datasets.summary import summarise
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import AccessSettings, SimilarSettings, shipped
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(find_chromium() is None, reason="no Chromium: install the package chromium"),
-]
+pytestmark = NEEDS_CHROMIUM
 # What a page may fetch: itself, and what it holds in memory.
 _WITHIN = ("about:", "data:", "blob:")
-expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")

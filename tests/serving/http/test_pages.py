@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 from starlette.testclient import TestClient
 
-from tests.serving.browser import find_chromium, open_tab
+from tests.serving.browser import in_chromium, open_tab
 from tests.serving.conftest import served, write_bundle
 from tunesmith.artifacts.store import Store
 from tunesmith.serving.service import Service
@@ -28,9 +28,7 @@ def test_a_kind_of_problem_that_there_is_not_is_one_for_both(client: TestClient)
         assert client.get("/problems/none-such", headers=headers).status_code == 404
 
 
-@pytest.mark.browser
-@pytest.mark.slow
-@pytest.mark.skipif(find_chromium() is None, reason="no Chromium: install the package chromium")
+@in_chromium
 def test_cards_and_problems_are_read_in_a_browser(store: Store) -> None:
     write_bundle(store, favour=1)
     with served(Service(shipped(store=store.uri))) as url, open_tab() as tab:
