@@ -2,11 +2,15 @@
 
 import copy
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tunesmith.artifacts.store import Store
 
 ROOT = Path(__file__).parent.parent
 
@@ -218,10 +222,9 @@ def test_machines_stay_while_they_were_idle_for_a_moment_only(cluster: dict[str,
 
 @pytest.mark.slow
 def test_rays_aws_provider_makes_tags_and_ends_the_machines(
-    cluster: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: dict[str, Any], s3_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`ray up` against an AWS in this process: instance types, roles and ports are AWS's own."""
-    from moto import mock_aws
     from ray.autoscaler._private.aws import config as aws
     from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
     from ray.autoscaler._private.util import prepare_config
@@ -233,7 +236,8 @@ def test_rays_aws_provider_makes_tags_and_ends_the_machines(
         monkeypatch.setenv(name, "tests")
     # A new role takes AWS a while.
     monkeypatch.setattr(aws.time, "sleep", lambda _: None)
-    with mock_aws(config={"iam": {"load_aws_managed_policies": True}}):
+    s3_store.write_bytes(b"there", "before")
+    with _aws():
         config = aws.bootstrap_aws(prepare_config(copy.deepcopy(cluster)))
         types = config["available_node_types"]
         assert "IamInstanceProfile" in config["head_node"]
@@ -266,3 +270,21 @@ def test_rays_aws_provider_makes_tags_and_ends_the_machines(
         assert ports == {22}
         provider.terminate_nodes(machines)
         assert provider.non_terminated_nodes({}) == []
+    assert s3_store.read_bytes("before") == b"there"
+
+
+@contextmanager
+def _aws() -> Iterator[None]:
+    """Answer calls of AWS, and leave what the tests' S3 server, which shares moto, holds."""
+    from moto import mock_aws
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.iam import iam_backends
+
+    aws = mock_aws(config={"iam": {"load_aws_managed_policies": True}})
+    aws.start(reset=False)
+    # The server made it, without AWS's policies, when its first request came.
+    iam_backends[DEFAULT_ACCOUNT_ID]["aws"].reset()
+    try:
+        yield
+    finally:
+        aws.stop(remove_data=False)
