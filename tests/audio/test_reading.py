@@ -76,7 +76,7 @@ def test_other_files_are_no_recordings(start):
 
 
 def test_a_text_named_like_a_recording_is_no_music():
-    with pytest.raises(NotMidi, match="neither"):
+    with pytest.raises(NotMidi, match="a text without notes"):
         read_music(b"Dear Sir or Madam, " * 20)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunesmith.audio.errors import RecordingLimitExceeded, UnreadableRecording
+from tunesmith.audio.errors import NoMusicHeard, RecordingLimitExceeded, UnreadableRecording
 
 __all__ = ["SAMPLE_RATE", "Sound"]
 
@@ -73,6 +73,8 @@ class Sound:
         ------
         UnreadableRecording
             If no sound can be decoded.
+        NoMusicHeard
+            If there is none.
         RecordingLimitExceeded
             If the recording is too long.
         """
@@ -88,8 +90,10 @@ class Sound:
         with container:
             stream = next(iter(container.streams.audio), None)
             if stream is None:
-                message = f"The file ({self.format}) holds no sound. Send a recording."
-                raise UnreadableRecording(message)
+                message = (
+                    "No music heard: the film has no sound. Send one with sound, or a recording."
+                )
+                raise NoMusicHeard(message)
             self._check_length(container, stream)
             rate = stream.codec_context.sample_rate
             resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
@@ -154,9 +158,11 @@ class Sound:
             raise RecordingLimitExceeded(name, seconds, self.max_duration_s)
 
     def _unreadable(self, error: object) -> UnreadableRecording:
+        reason = getattr(error, "strerror", None) or error
         return UnreadableRecording(
-            f"The recording ({self.format}) cannot be decoded: {error}. It is damaged or cut off: "
-            "download or export it again."
+            f"The recording ({self.format}) cannot be decoded ({reason}): it is damaged, cut off "
+            "or protected against copies. Download or export it again, or send it in another "
+            "format, such as MP3 or WAV."
         )
 
     def warnings(self) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ _MAGIC = {
     b"\x1a\x45\xdf\xa3": "webm",  # what browsers record
 }
 _OF_CONTAINER = {(b"RIFF", b"WAVE"): "wav", (b"FORM", b"AIFF"): "aiff", (b"FORM", b"AIFC"): "aiff"}
+_PICTURES = (b"heic", b"heix", b"mif1", b"avif")
+"""Brands of pictures in the container that M4A shares."""
 _ADTS = (b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9")
 
 
@@ -23,7 +25,7 @@ def recording_format(data: bytes) -> str | None:
     for magic, name in _MAGIC.items():
         if data.startswith(magic):
             return name
-    if data[4:8] == b"ftyp":
+    if data[4:8] == b"ftyp" and data[8:12] not in _PICTURES:
         return "m4a"
     if data.startswith(_ADTS):
         return "aac"

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from tunesmith.audio.decoding import Sound
 from tunesmith.audio.errors import AudioNotInstalled, NoMusicHeard, RecordingLimitExceeded
+from tunesmith.audio.foreign import foreign_kind
 from tunesmith.audio.formats import recording_format
 from tunesmith.audio.model import Posteriors, frame_times, posteriors
 from tunesmith.audio.notes import LEAST_FRAMES, Heard, heard_notes
 from tunesmith.midi.augmentation import RECORDED_QUARTERS_PER_S
+from tunesmith.midi.errors import NotMidi, NotScore
 from tunesmith.midi.reading import Limits, read_score
 from tunesmith.midi.score import NOTE_DTYPE, Instrument, Score, Transcription
 
@@ -29,6 +31,10 @@ SPEECH_GLIDE, SPEECH_NOTE_S = 0.11, 0.25
 median glide is at most 0.09; a singer's notes glide and are longer."""
 TICKS_PER_QUARTER = 480
 """Resolution that is given to transcribed notes; their times are exact to a frame of 12 ms."""
+_UNKNOWN_KIND = (
+    "no kind of file that is known here. Export the music as MIDI or MusicXML, or record it as MP3 "
+    "or WAV."
+)
 _PACKAGES = ("av", "soxr", "onnxruntime")
 
 
@@ -58,8 +64,21 @@ def read_music(
     limits = limits or Limits()
     name = recording_format(data)
     if name is None:
-        return read_score(data, limits=limits)
+        return _read_score(data, limits)
     return transcribe(data, name, limits, between)
+
+
+def _read_score(data: bytes, limits: Limits) -> Score:
+    """Read MIDI or a written score; an error about another file names its kind."""
+    try:
+        return read_score(data, limits=limits)
+    except NotMidi as error:
+        kind = foreign_kind(data)
+        if kind is None:
+            if isinstance(error, NotScore):
+                raise
+            kind = _UNKNOWN_KIND
+        raise NotMidi(data, kind) from error
 
 
 def transcribe(

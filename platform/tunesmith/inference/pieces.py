@@ -94,16 +94,29 @@ def read_piece(
     except audio_errors.RecordingLimitExceeded as error:
         raise InputError(str(error), "midi-limit", limit=error.what) from error
     except midi_errors.MidiLimitExceeded as error:
+        unit = _UNITS.get(error.what, "")
         message = (
-            f"The file has {error.value:g} where at most {error.limit:g} are read ({error.what})."
+            f"The file has {error.value:,.0f}{unit}; at most {error.limit:,.0f}{unit} are read "
+            f"({error.what})."
         )
         raise InputError(message, "midi-limit", limit=error.what) from error
     except MidiError as error:
         raise InputError(str(error), _reason(error)) from error
     if score.notes["is_drum"].all():
-        message, reason = "The file holds nothing but drums.", "no-notes"
+        message = "The file holds nothing but drums. Send one with instruments that have a pitch."
+        reason = "no-notes"
         raise InputError(message, reason)
     return Piece(score)
+
+
+_UNITS = {
+    "max_bytes": " bytes",
+    "max_duration_s": " seconds",
+    "max_notes": " notes",
+    "max_ticks": " ticks",
+    "max_tracks": " tracks",
+}
+"""Units of the limits."""
 
 
 def _reason(error: MidiError) -> str:

@@ -40,13 +40,23 @@ class EmptyFile(MidiError):
 
 
 class NotMidi(MidiError):
-    """The file has no MIDI header, neither plain nor inside a RIFF or MacBinary wrapper."""
+    """The file has no MIDI header, neither plain nor inside a RIFF or MacBinary wrapper.
+
+    Parameters
+    ----------
+    start
+        First bytes of the file.
+    kind
+        Kind of the file and a way to music, where they are known.
+    """
 
     stage = "read"
 
-    def __init__(self, start: bytes) -> None:
+    def __init__(self, start: bytes, kind: str | None = None) -> None:
         super().__init__(
-            f"No MThd header: the file starts with {ascii(start[:8])[1:]}, so it is neither a "
+            f"This is {kind}"
+            if kind
+            else f"No MThd header: the file starts with {ascii(start[:8])[1:]}, so it is neither a "
             "standard MIDI file nor a score or a recording. Export it again as .mid, or leave it "
             "out."
         )
@@ -109,4 +119,7 @@ class NoNotes(MidiError):
     stage = "parse"
 
     def __init__(self) -> None:
-        super().__init__("The file holds no notes (only meta or control events). Remove it.")
+        super().__init__(
+            "The file holds no notes, only settings such as tempo or names. Export it again with "
+            "its notes, or leave it out."
+        )

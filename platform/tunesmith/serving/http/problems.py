@@ -120,7 +120,7 @@ NOT_MIDI = Kind(
 UNREADABLE_MIDI = Kind(
     "unreadable-midi",
     422,
-    "The MIDI file is damaged",
+    "The file is damaged",
     "Export it again from the program that made it.",
 )
 NO_NOTES = Kind(

@@ -1,6 +1,7 @@
 // The page: a piece goes in, its picture appears at once, the answer follows, and it can be heard.
 
 import { $, ask, drawBars, drawReasons, drawSimilar, make, percent, Problem, ranked, save, swatch } from "./dom.js";
+import { bytesOf, dropped, showProblem } from "./files.js";
 import { setUpDrawing, setUpSentence, setUpTables } from "./forms.js";
 import { setUpKeys } from "./keys.js";
 import { compare, describeKnowledge } from "./knowledge.js";
@@ -26,17 +27,6 @@ const midiRequest = (bytes, signal) => ({ method: "POST", headers: { "Content-Ty
 const say = (text) => {
   $("#status").textContent = text;
 };
-
-function showProblem(error) {
-  const body = error instanceof Problem ? error.body : { title: "Something went wrong on this page", detail: error.message };
-  $("#problem").replaceChildren(
-    make("strong", {}, body.title),
-    make("p", {}, [body.detail, body.advice].filter(Boolean).join(" ")),
-  );
-  $("#problem").hidden = false;
-  $("#problem").scrollIntoView({ block: "nearest" });
-  say("");
-}
 
 /** The first model that reads MIDI files; several are offered in a list. */
 async function firstNode() {
@@ -301,20 +291,23 @@ seek.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-async function judgeFile(file) {
-  if (!file) return;
+/** Judges the file that `choose` returns. */
+async function judgeFile(choose) {
   for (const button of document.querySelectorAll("#pieces button")) button.removeAttribute("aria-current");
   try {
-    await judge(new Uint8Array(await file.arrayBuffer()), file.name);
+    const file = choose();
+    await judge(await bytesOf(file), file.name);
   } catch (error) {
+    $("#result").hidden = true;
     showProblem(error);
   }
 }
 
 const drop = $("#drop");
 $("#file").addEventListener("change", (event) => {
-  judgeFile(event.target.files[0]);
+  const [file] = event.target.files;
   event.target.value = "";
+  if (file) judgeFile(() => file);
 });
 // A file dropped beside the frame must not replace the page.
 for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
@@ -322,7 +315,7 @@ addEventListener("dragover", () => drop.classList.add("over"));
 addEventListener("dragleave", (event) => event.relatedTarget === null && drop.classList.remove("over"));
 addEventListener("drop", (event) => {
   drop.classList.remove("over");
-  judgeFile(event.dataTransfer.files[0]);
+  judgeFile(() => dropped(event.dataTransfer));
 });
 
 $("#pieces").append(
