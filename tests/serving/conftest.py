@@ -24,6 +24,7 @@ from tunesmith.artifacts.preparation import (
     TextPreparation,
 )
 from tunesmith.artifacts.store import Store
+from tunesmith.datasets.summary import summarise
 from tunesmith.midi.features import FEATURE_NAMES
 from tunesmith.midi.sequences import MAX_NOTES
 from tunesmith.serving.http.routes import make_app
@@ -218,5 +219,19 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve a model of pieces to this machine."""
     store = Store(tmp_path_factory.mktemp("store"))
     write_bundle(store, favour=1)
+    with served(Service(shipped(store=store.uri))) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve every task to this machine."""
+    store = Store(tmp_path_factory.mktemp("everything"))
+    for task in ("composer", *TASKS):
+        write_bundle(store, task=task, favour=1)
+    card = store.read_json("models", "genre", "0001", "card.json")
+    usual = np.random.default_rng(0).random((50, 3)).astype(np.float32) * 5000
+    card["summary"] = {"features": summarise(usual).json_object()}
+    store.write_json(card, "models", "genre", "0001", "card.json")
     with served(Service(shipped(store=store.uri))) as found:
         yield found

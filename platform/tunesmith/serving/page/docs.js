@@ -72,7 +72,7 @@ function tryIt(path, method, operation) {
     kind.addEventListener("change", show);
     show();
   }
-  const output = element("pre", { "aria-live": "polite", hidden: "" });
+  const output = element("pre", { tabindex: "0", "aria-live": "polite", hidden: "" });
   form.append(element("button", {}, "Send"), output);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -122,7 +122,7 @@ function drawOperation(path, method, operation) {
     const shown = element("dd", {}, response.description);
     const [type, content] = Object.entries(response.content ?? {})[0] ?? [];
     if (type?.includes("json")) {
-      shown.append(element("details", {}, element("summary", {}, type), element("pre", {}, pretty(exampleOf(content)))));
+      shown.append(element("details", {}, element("summary", {}, type), element("pre", { tabindex: "0" }, pretty(exampleOf(content)))));
     }
     list.append(element("dt", {}, status), shown);
   }
