@@ -175,7 +175,11 @@ function showAnswer(answer, name, key) {
 
 /** Shows an answer that an address holds; its music is not there. */
 async function showShared(text) {
+  asking?.abort();
+  player.stop();
   const { answer, name, key } = await unpackAnswer(text);
+  // What the server said of another piece does not belong to it.
+  for (const place of ["#problem", "#why", "#same-music", "#truth", "#transcribed"]) $(place).hidden = true;
   $("#result").toggleAttribute("data-shared", true);
   $("#shared").hidden = false;
   showUndrawn(answer.piece.duration_s, name);

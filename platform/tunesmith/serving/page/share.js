@@ -5,9 +5,24 @@ import { Problem, ranked } from "./dom.js";
 const VERSION = 1;
 const MOST_LABELS = 7;
 const LONGEST = 12_000; // characters of an address that browsers and messengers carry
+const MOST_S = 1_000_000; // no piece that a server judges is longer
+const MOST_NOTES = 100_000_000;
+const LONGEST_NAME = 300;
 const CARD = { width: 1200, height: 630, margin: 56 };
 
 const round = (share) => Math.round(share * 1000) / 1000;
+
+/** A number of an address, which anybody can write: one out of its range is refused. */
+function within(value, most, least = 0) {
+  if (typeof value !== "number" || !(value >= least && value <= most)) throw new RangeError("out of range");
+  return value;
+}
+
+/** A text of an address. */
+function short(value) {
+  if (typeof value !== "string" || value.length > LONGEST_NAME) throw new TypeError("no name");
+  return value;
+}
 
 /**
  * Writes an answer for an address, without the music.
@@ -23,7 +38,7 @@ export async function packAnswer(answer, name, key) {
   ]);
   const { model, piece } = answer;
   const facts = [
-    VERSION, name, key, labels, labels.map((label) => round(answer.probabilities[label] ?? 0)),
+    VERSION, name.slice(0, LONGEST_NAME), key, labels, labels.map((label) => round(answer.probabilities[label] ?? 0)),
     [answer.none_of_these === true, Boolean(answer.unsure)],
     [model.name, model.version, model.dataset], [piece.notes, piece.duration_s], segments,
   ];
@@ -35,7 +50,7 @@ export async function packAnswer(answer, name, key) {
 /**
  * Reads an answer from an address.
  * @returns {Promise<{answer: object, name: string, key: string}>}
- * @throws {Problem} when the address is cut off or was made by another version of the page
+ * @throws {Problem} when the address is cut off, was made by another version of the page, or holds what no answer does
  */
 export async function unpackAnswer(text) {
   try {
@@ -43,22 +58,23 @@ export async function unpackAnswer(text) {
     const facts = JSON.parse(new TextDecoder().decode(await pumped(packed, new DecompressionStream("deflate-raw"), 200_000)));
     const [version, name, key, labels, shares, [none, unsure], [model, number, dataset], [notes, duration], segments] = facts;
     if (version !== VERSION) throw new TypeError("another version");
-    const known = labels.map(String);
+    const known = labels.map(short);
+    if (!known.length || !segments.length) throw new TypeError("no answer");
     return {
-      name: String(name),
-      key: String(key),
+      name: short(name),
+      key: short(key),
       answer: {
-        probabilities: Object.fromEntries(known.map((label, index) => [label, Number(shares[index])])),
+        probabilities: Object.fromEntries(known.map((label, index) => [label, within(shares[index], 1)])),
         none_of_these: none === true,
         unsure: unsure === true,
-        model: { name: String(model), version: Number(number), dataset: String(dataset) },
-        piece: { notes: Number(notes), duration_s: Number(duration) },
+        model: { name: short(model), version: within(number, Number.MAX_SAFE_INTEGER), dataset: short(dataset) },
+        piece: { notes: within(notes, MOST_NOTES), duration_s: within(duration, MOST_S) },
         segments: segments.map(([start_s, end_s, label, probability, ...each]) => ({
-          start_s: Number(start_s),
-          end_s: Number(end_s),
-          [key]: known[label],
-          probability: Number(probability),
-          probabilities: Object.fromEntries(known.map((one, index) => [one, Number(each[index])])),
+          start_s: within(start_s, MOST_S),
+          end_s: within(end_s, MOST_S),
+          [key]: short(known[label]),
+          probability: within(probability, 1),
+          probabilities: Object.fromEntries(known.map((one, index) => [one, within(each[index], 1)])),
         })),
       },
     };

@@ -12,8 +12,13 @@ export const clock = (seconds) => {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 };
 
-/** A round number of seconds between two marks of the time axis. */
-const markEvery = (span, width) => [1, 2, 5, 10, 15, 30, 60, 120, 300, 600].find((step) => (step / span) * width >= 70) ?? 1200;
+const MARK_PX = 70;
+const LONGEST_STEP_S = 1200;
+
+/** A round number of seconds between two marks of the time axis; however long the piece, few marks fit. */
+const markEvery = (span, width) =>
+  [1, 2, 5, 10, 15, 30, 60, 120, 300, 600].find((step) => (step / span) * width >= MARK_PX) ??
+  LONGEST_STEP_S * Math.max(1, Math.ceil((span * MARK_PX) / (width * LONGEST_STEP_S)));
 
 export class Stage {
   constructor(roll, ribbon) {
