@@ -9,6 +9,7 @@ import pytest
 from tests.serving.conftest import SONG_FEATURES, local_client, write_bundle
 from tests.serving.test_champions import wait_until
 from tunesmith.artifacts import layout
+from tunesmith.artifacts.api_keys import add_key
 from tunesmith.artifacts.cards import read_aliases
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import ModelError, StoreError
@@ -208,6 +209,29 @@ def test_without_a_rule_no_labels_are_taken(serve: Callable[..., Service]) -> No
         answer = client.post("/v1/genre/label?label=Rock", json=song(0))
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/unknown-route")
         assert "/v1/genre/label" not in client.get("/openapi.json").json()["paths"]
+
+
+def test_labels_of_strangers_are_refused_before_they_are_read(
+    store: Store, serve: Callable[..., Service]
+) -> None:
+    keys = {name: add_key(store, name, 600) for name in ("editors", "readers")}
+    service = serve(DecisionSettings(alpha=0.1, labels_from=("editors",)))
+    with local_client(service) as client:
+        for headers in ({}, {"Authorization": f"Bearer {keys['readers']}"}):
+            for number in range(12):
+                answer = client.post(
+                    "/v1/genre/label?label=Rock", json=song(number), headers=headers
+                )
+                assert answer.status_code == 403
+                assert answer.json()["type"] == "/problems/not-a-labeller"
+            unread = client.post("/v1/genre/label?label=Rock", content=b"{", headers=headers)
+            assert unread.status_code == 403
+            # It may ask all the same.
+            assert client.post("/v1/genre", json=song(0), headers=headers).status_code == 200
+        editor = {"Authorization": f"Bearer {keys['editors']}"}
+        sent = client.post("/v1/genre/label?label=Rock", json=song(0), headers=editor)
+        assert sent.json()["counted"]
+    assert champion(store) == 1
 
 
 def test_labels_that_no_model_knows_are_refused(serve: Callable[..., Service]) -> None:

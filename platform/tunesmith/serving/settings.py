@@ -58,6 +58,11 @@ class DecisionSettings(BaseModel):
         "for the same items; one that takes longer more often than not is withdrawn. `null`: its "
         "time does not matter.",
     )
+    labels_from: tuple[str, ...] | None = Field(
+        default=None,
+        description="Names of the API keys that may send labels. Labels decide which model "
+        "answers. Left out, every client that may ask may also send labels.",
+    )
 
 
 class ChallengerSettings(BaseModel):

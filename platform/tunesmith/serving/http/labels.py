@@ -4,9 +4,11 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query, Request, Response
 
+from tunesmith.serving.http import problems
 from tunesmith.serving.http.decoding import read_request
 from tunesmith.serving.http.headers import DeadlineHeader, deadline_of
 from tunesmith.serving.http.items import heard, preparation_of
+from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.http.responses import JsonResponse
 from tunesmith.serving.service import Service
 
@@ -25,9 +27,25 @@ def add_labels(api: FastAPI, service: Service) -> None:
     ) -> Response:
         deadline = deadline_of(limits, x_deadline_s)
         preparation = preparation_of(request, service, name, "/label")
+        _require_labeller(request, service, name)
         reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
             decode = await heard(service, reading, deadline)
             digest = await service.in_thread(lambda: reading.digest)
             labelled = await service.graph.label(name, decode, digest, label, deadline)
         return JsonResponse(labelled.body())
+
+
+def _require_labeller(request: Request, service: Service, name: str) -> None:
+    """Refuse labels of clients whose labels do not count for a node.
+
+    Raises
+    ------
+    ProblemError
+        ``not-a-labeller``.
+    """
+    decision = service.nodes.get(name).settings.decision
+    trusted = None if decision is None else decision.labels_from
+    if trusted is not None and request.state.client not in trusted:
+        detail = f"Labels of {name!r} are taken from the keys that its settings name."
+        raise ProblemError(problems.NOT_A_LABELLER, detail)

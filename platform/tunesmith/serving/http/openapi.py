@@ -325,13 +325,14 @@ def _label_operation(
         }
     )
     deadline = [of for of in shared if of.name.lower() == "x-deadline-s"]
+    answer = _answer(_reference(schemas.LabelledItem, components))
     return Operation(
         tags=["classify"],
         summary=f"The right label of an item of {node.name}, by which its challenger is judged",
         operationId=f"{node.name}_label",
         parameters=[label, *deadline],
         requestBody=node_body(preparation, one=True),
-        responses={"200": _answer(_reference(schemas.LabelledItem, components)), **failed},
+        responses={"200": answer, **failed, **problem_responses(problems.NOT_A_LABELLER)},
     )
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "METHOD_NOT_ALLOWED",
     "MIDI_LIMIT",
     "NODE_FAILED",
+    "NOT_A_LABELLER",
     "NOT_INSTALLED",
     "NOT_MIDI",
     "NO_CHAMPION",
@@ -202,6 +203,12 @@ KEY_REQUIRED = Kind(
     "An API key is needed",
     "Send the header 'Authorization: Bearer KEY'; who runs the server makes keys.",
 )
+NOT_A_LABELLER = Kind(
+    "not-a-labeller",
+    403,
+    "This client may not send labels",
+    "Send them with a key that `labels_from` names in the server's settings.",
+)
 RATE_LIMITED = Kind(
     "rate-limited",
     429,
@@ -235,6 +242,7 @@ KINDS: Mapping[str, Kind] = {
         OVERLOADED,
         NODE_FAILED,
         KEY_REQUIRED,
+        NOT_A_LABELLER,
         RATE_LIMITED,
     )
 }
