@@ -28,7 +28,7 @@ def card_text(card: Card) -> str:
     """
     sections = {
         "Model details": _details(card),
-        "Intended use": [card.intended_use],
+        "Intended use": [_plain(card.intended_use)],
         "Factors": _factors(card),
         "Metrics": _metrics(card),
         "Evaluation data": _evaluation_data(card),
@@ -41,7 +41,7 @@ def card_text(card: Card) -> str:
     body = "\n\n".join(
         f"## {title}\n\n" + "\n".join(lines) for title, lines in sections.items() if lines
     )
-    return f"{_head(card)}\n# {card.name}, version {card.version}\n\n{body}\n"
+    return f"{_head(card)}\n# {_plain(card.name)}, version {card.version}\n\n{body}\n"
 
 
 def _head(card: Card) -> str:
@@ -62,13 +62,18 @@ def _head(card: Card) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _plain(text: str) -> str:
+    """Return a text as one line in which Markdown finds no HTML: names can be anything."""
+    return " ".join(text.split()).replace("<", "\\<")
+
+
 def _bullets(lines: Iterable[str]) -> list[str]:
-    return [f"- {line}" for line in lines]
+    return [f"- {_plain(line)}" for line in lines]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in cells) + " |"
 
     return [line(head), "|" + " --- |" * len(head), *(line(row) for row in rows)]
 
@@ -150,7 +155,7 @@ def _metrics(card: Card) -> list[str]:
         "",
         *_table(["Metric", *(f"per {level}" for level in levels)], rows),
         "",
-        f"Calibration: {calibration}",
+        _plain(f"Calibration: {calibration}"),
     ]
 
 
@@ -162,14 +167,14 @@ def _evaluation_data(card: Card) -> list[str]:
         f"{count:,} items in {groups:,} independent groups that the search never saw. "
         f"Split: {split.protocol}; {split.rule}. Audit for leaks:"
     )
-    return [text, "", *_bullets(audit)]
+    return [_plain(text), "", *_bullets(audit)]
 
 
 def _training_data(card: Card) -> list[str]:
     parts = card.split.parts
     learned = parts.get("train", 0) + parts.get("validation", 0)
     licence = _licence(card).data
-    return [f"{learned:,} items of {_dataset(card)}. Licence of the data: {licence}."]
+    return [_plain(f"{learned:,} items of {_dataset(card)}. Licence of the data: {licence}.")]
 
 
 def _open_set(card: Card) -> list[str]:
