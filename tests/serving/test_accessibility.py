@@ -30,9 +30,16 @@ def with_operations(page: Page) -> None:
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
 
 
+def in_the_game(page: Page) -> None:
+    """Begin the game."""
+    page.click("#open-game")
+    expect(page.locator("#guesses button")).not_to_have_count(0)
+
+
 PAGES = {
     "page": ("/", lambda page: expect(page.locator("#pieces button")).not_to_have_count(0)),
     "answer": ("/", with_an_answer),
+    "game": ("/", in_the_game),
     "problem on the page": ("/", with_a_problem),
     "routes": ("/docs", with_operations),
     "models": ("/v1/models", lambda page: expect(page.locator("h2")).not_to_have_count(0)),

@@ -348,3 +348,22 @@ def test_the_documents_draw_every_route_and_send_a_request(url: str) -> None:
         sentiment.locator("form").evaluate("form => form.requestSubmit()")
         expect(sentiment.locator("form pre")).to_have_text(re.compile("^200"))
         assert tab.errors == []
+
+
+def test_a_composer_is_guessed_before_the_model_answers(page: Page) -> None:
+    page.click("#open-game")
+    guesses = page.locator("#guesses button")
+    expect(guesses).to_have_count(5)
+    assert page.locator("#result").is_hidden()
+    assert page.inner_text("#game-state") == "Who wrote this?"
+    for round_number in (1, 2):
+        guesses.filter(has_text="Ludwig van Beethoven").click()
+        expect(page.locator("#game-state")).to_contain_text(f"of {round_number}, the model: ")
+        expect_answer(page)
+        # The model of this server takes everything for Beethoven.
+        is_beethoven = "Für Elise" in page.inner_text("#piece-name")
+        state = page.inner_text("#game-state")
+        assert state.startswith("Right" if is_beethoven else "Not Ludwig van Beethoven")
+        assert ("names the composer" in state) == is_beethoven
+        page.click("#guesses button")
+        expect(page.locator("#result")).to_be_hidden()

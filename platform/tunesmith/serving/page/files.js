@@ -1,6 +1,7 @@
-// Files that people choose or drop: whatever can be said about one before it is sent.
+// Files that people choose or drop: checked before they are sent, and read by the server.
 
-import { $, ask, make, Problem } from "./dom.js";
+import { $, ask, make, percent, Problem } from "./dom.js";
+import { clock } from "./stage.js";
 
 // Problems whose detail says what to do with the very file.
 const WITH_A_WAY = new Set(["not-midi", "no-notes", "no-music", "unreadable-midi", "unreadable-recording"]);
@@ -49,4 +50,22 @@ export function dropped(transfer) {
   if (transfer.files.length > 1) refuse("These are several files", "The page reads one file at a time.", "Drop one of them.");
   if (!transfer.files.length) refuse("This is no file", "A link or a text was dropped.", "Save the music on this device first, then drop its file.");
   return transfer.files[0];
+}
+
+/** The notes of any file of music as the server reads it, and how sure a transcription is. */
+export async function readThere(bytes, signal) {
+  const headers = { "Content-Type": "application/octet-stream" };
+  const answer = await ask("v1/notes", { method: "POST", headers, body: bytes, signal });
+  const notes = answer.played
+    .filter(([, , , , drum]) => !drum)
+    .map(([onset, offset, pitch, velocity]) => ({ onset, offset, end: offset, pitch, velocity, drum: false }));
+  return [{ notes, duration: answer.duration_s }, answer.transcription];
+}
+
+/** Says that the notes were heard in a recording, and how sure they are. */
+export function describeHearing(heard) {
+  $("#transcribed").hidden = !heard;
+  $("#transcribed").textContent = heard
+    ? `The notes were transcribed from the first ${clock(heard.heard_s)} of the recording; on average the transcription is ${percent(heard.certainty)} sure of a note. Loudness and pedal are not heard.`
+    : "";
 }

@@ -1,15 +1,16 @@
 // The page: a piece goes in, its picture appears at once, the answer follows, and it can be heard.
 
 import { $, ask, drawBars, drawReasons, drawSimilar, make, percent, Problem, ranked, save, swatch } from "./dom.js";
-import { bytesOf, dropped, showProblem } from "./files.js";
+import { bytesOf, describeHearing, dropped, readThere, showProblem } from "./files.js";
 import { setUpDrawing, setUpSentence, setUpTables } from "./forms.js";
+import { setUpGame } from "./game.js";
 import { setUpKeys } from "./keys.js";
 import { compare, describeKnowledge } from "./knowledge.js";
 import { setUpMicrophone } from "./microphone.js";
 import { readMidi, writeMidi, MidiFault } from "./midi.js";
 import { PIECES } from "./pieces.js";
 import { Player } from "./player.js";
-import { drawCard, packAnswer, unpackAnswer } from "./share.js";
+import { drawCard, fileName, packAnswer, unpackAnswer } from "./share.js";
 import { clock, COLOURS, Stage } from "./stage.js";
 
 const described = ask("v1/graph");
@@ -108,23 +109,6 @@ async function readElsewhere(bytes, name, signal) {
   return readThere(bytes, signal);
 }
 
-async function readThere(bytes, signal) {
-  const headers = { "Content-Type": "application/octet-stream" };
-  const answer = await ask("v1/notes", { method: "POST", headers, body: bytes, signal });
-  const notes = answer.played
-    .filter(([, , , , drum]) => !drum)
-    .map(([onset, offset, pitch, velocity]) => ({ onset, offset, end: offset, pitch, velocity, drum: false }));
-  return [{ notes, duration: answer.duration_s }, answer.transcription];
-}
-
-/** Says that the notes were heard in a recording, and how sure they are. */
-function describeHearing(heard) {
-  $("#transcribed").hidden = !heard;
-  $("#transcribed").textContent = heard
-    ? `The notes were transcribed from the first ${clock(heard.heard_s)} of the recording; on average the transcription is ${percent(heard.certainty)} sure of a note. Loudness and pedal are not heard.`
-    : "";
-}
-
 /** Shows a piece whose notes cannot be drawn. */
 function showUndrawn(duration, name) {
   $("#result").hidden = false;
@@ -213,7 +197,6 @@ $("#save-picture").addEventListener("click", async () => {
   save(blob, `${fileName(name)}.png`);
 });
 $("#save-midi").addEventListener("click", () => save(new Blob([last[0]], { type: "audio/midi" }), `${fileName(last[1])}.mid`));
-const fileName = (name) => name.replace(/\.[a-z0-9]{2,8}$/i, "").replace(/[^\p{L}\p{N} ._-]/gu, "").trim() || "piece";
 
 /** Asks for more about a piece; null where the server has no answer: that of the model stands. */
 async function askMore(path, bytes, signal) {
@@ -295,9 +278,11 @@ seek.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+const unmarkPieces = () => document.querySelectorAll("#pieces button").forEach((button) => button.removeAttribute("aria-current"));
+
 /** Judges the file that `choose` returns. */
 async function judgeFile(choose) {
-  for (const button of document.querySelectorAll("#pieces button")) button.removeAttribute("aria-current");
+  unmarkPieces();
   try {
     const file = choose();
     await judge(await bytesOf(file), file.name);
@@ -322,20 +307,35 @@ addEventListener("drop", (event) => {
   judgeFile(() => dropped(event.dataTransfer));
 });
 
+/** Shows a built-in piece with its answer; returns whether the model names its composer. */
+async function showPiece(index) {
+  const piece = PIECES[index];
+  const button = document.querySelectorAll("#pieces button")[index];
+  unmarkPieces();
+  button.setAttribute("aria-current", "true");
+  const notes = piece.make().sort((a, b) => a.onset - b.onset);
+  await judge(writeMidi(notes), piece.title, null, `#piece=${index + 1}`);
+  const isShown = button.hasAttribute("aria-current") && !$("#result").hidden;
+  if (isShown) compare(piece, shown.answer);
+  $("#result").scrollIntoView({ block: "nearest" });
+  return isShown && $("#truth").classList.contains("right");
+}
+
 $("#pieces").append(
-  ...PIECES.map((piece, index) => {
-    const button = make("button", { type: "button" }, make("span", {}, make("strong", {}, piece.title), make("span", {}, piece.by)));
-    button.addEventListener("click", async () => {
-      for (const other of document.querySelectorAll("#pieces button")) other.toggleAttribute("aria-current", false);
-      button.setAttribute("aria-current", "true");
-      const notes = piece.make().sort((a, b) => a.onset - b.onset);
-      await judge(writeMidi(notes), piece.title, null, `#piece=${index + 1}`);
-      if (button.hasAttribute("aria-current") && !$("#result").hidden) compare(piece, shown.answer);
-      $("#result").scrollIntoView({ block: "nearest" });
-    });
-    return make("li", {}, button);
-  }),
+  ...PIECES.map((piece, index) =>
+    make("li", {}, make("button", { type: "button", onclick: () => showPiece(index) }, make("span", {}, make("strong", {}, piece.title), make("span", {}, piece.by)))),
+  ),
 );
+
+setUpGame({
+  player,
+  hide: () => {
+    asking?.abort();
+    for (const place of ["#problem", "#result"]) $(place).hidden = true;
+    unmarkPieces();
+  },
+  show: showPiece,
+});
 
 const stopListening = setUpMicrophone({
   hear: async (bytes, signal) => (await readThere(bytes, signal))[0],

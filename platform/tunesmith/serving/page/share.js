@@ -135,3 +135,6 @@ export function drawCard(stage, texts) {
   line(texts.source, height - margin + 12, 22, "--sans", theme["--soft"]);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
+
+/** The name of a piece without its ending, as the name of a file. */
+export const fileName = (name) => name.replace(/\.[a-z0-9]{2,8}$/i, "").replace(/[^\p{L}\p{N} ._-]/gu, "").trim() || "piece";
