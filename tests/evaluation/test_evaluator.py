@@ -9,6 +9,8 @@ from sklearn.metrics import accuracy_score, f1_score
 from tests import artefacts
 from tests.evaluation.test_selection import NAMES, table
 from tests.evaluation.test_words import CLASSES, RULES, counting_model
+from tests.serving.accessibility import violations_of_document
+from tests.serving.browser import in_chromium
 from tunesmith.artifacts.reports import open_report
 from tunesmith.artifacts.runs import open_run
 from tunesmith.datasets.examples import Examples, View
@@ -113,6 +115,13 @@ def test_items_that_left_the_data_are_reported(searched, examples, monkeypatch):
     artefacts.stand_in(monkeypatch, examples.take(range(10)))
     with pytest.raises(ModelError, match="not in its data"):
         make_report(searched, "composer")
+
+
+@in_chromium
+def test_axe_finds_no_violation_on_the_page(searched, tmp_path):
+    report = make_report(searched, "composer")
+    page = searched.read_bytes(*report.parts, "report.html").decode()
+    assert violations_of_document(page, tmp_path) == {}
 
 
 def test_classes_in_another_order_are_refused(searched, examples, monkeypatch):

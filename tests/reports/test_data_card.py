@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.serving.accessibility import violations_of_document
+from tests.serving.browser import in_chromium
 from tunesmith.reports import dataset_figures
 from tunesmith.reports.data_card import render_card, write_card
 
@@ -98,3 +100,8 @@ def test_figures_of_nothing_can_be_drawn():
     assert dataset_figures.histogram(empty, "x").axes
     assert dataset_figures.boxes({"a": empty}, "x").axes
     assert dataset_figures.doublings(np.array([0]), "x").axes
+
+
+@in_chromium
+def test_axe_finds_no_violation(dataset, tmp_path):
+    assert violations_of_document(render_card(dataset), tmp_path) == {}

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from tests.serving.accessibility import violations_of_document
 from tests.serving.browser import in_chromium, open_tab
 from tunesmith.artifacts.corrections import AppliedCorrections, CorrectionRow, Outcome
 from tunesmith.artifacts.suspicions import Diagnosis, Match, Opinion, Suspicion
@@ -162,3 +163,8 @@ def test_choices_become_a_table_to_download(page, tmp_path):
         assert tab.page.locator("#tally").text_content() == "0 accepted, 1 refused, 1 open"
         assert tab.errors == []
         assert all(url.startswith(("file:", "blob:")) for url in tab.requests)
+
+
+@in_chromium
+def test_axe_finds_no_violation(page, tmp_path):
+    assert violations_of_document(page, tmp_path) == {}
