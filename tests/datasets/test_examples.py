@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tunesmith.datasets.examples import Examples, View, aggregate
 from tunesmith.errors import DatasetError, UsageError
+from tunesmith.testing import small_examples
 
 
 def make_examples() -> Examples:
@@ -131,3 +132,30 @@ def test_a_copy_outside_of_the_items_is_refused():
     broken = {"rows": View(np.zeros((1, 1)), np.array([3]))}
     with pytest.raises(DatasetError, match="outside"):
         replace(copied_examples(), copies=(broken,))
+
+
+def test_joined_views_have_the_rows_of_all() -> None:
+    examples = small_examples()
+    view = examples.view("features+ngrams")
+    assert len(view) == len(examples)
+    some = view.x[3:5]
+    assert len(some) == 2
+    for name in ("features", "ngrams"):
+        np.testing.assert_array_equal(some.arrays[name], examples.view(name).x[3:5])
+
+
+def test_joined_views_need_the_same_rows() -> None:
+    examples = small_examples()
+    with pytest.raises(DatasetError, match="features, chunks have different rows"):
+        examples.view("features+chunks")
+    with pytest.raises(UsageError, match="Did you mean features"):
+        examples.view("ngrams+feature")
+
+
+def test_copies_of_joined_views_are_those_that_have_all() -> None:
+    examples = small_examples()
+    both = {name: examples.view(name) for name in ("features", "ngrams")}
+    copied = replace(examples, copies=(both, {"ngrams": both["ngrams"]}))
+    view = copied.with_copies("features+ngrams").view("features+ngrams")
+    assert len(view) == 2 * len(examples)
+    assert len(copied.with_copies("ngrams").view("ngrams")) == 3 * len(examples)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests import artefacts
-from tunesmith.datasets.examples import Examples
+from tunesmith.datasets.examples import Examples, JoinedRows, names_of_views
 from tunesmith.models import family_names, get_family, merge
 from tunesmith.registry import Bundle, promote
 from tunesmith.reports.publishing import make_report
@@ -111,14 +111,15 @@ def promote_run(store, monkeypatch, examples, model, inputs, expected) -> Bundle
 @pytest.mark.parametrize("name", family_names())
 def test_every_family_answers_alone_as_it_was_trained(store, tmp_path, monkeypatch, name):
     view = get_family(name).view
-    examples = examples_for(view)
+    examples = examples_for(*names_of_views(view))
     path = tmp_path / "model.onnx"
     model = trained(name, examples, path)
     rows = np.resize(np.arange(len(examples.view(view))), 240)
     x = examples.view(view).x[rows]
     expected = model.predict_proba(x)
-    bundle = promote_run(store, monkeypatch, examples, path.read_bytes(), {view: x}, expected)
-    found = read_alone(store, bundle, {view: x}, expected)
+    inputs = dict(x.arrays) if isinstance(x, JoinedRows) else {view: x}
+    bundle = promote_run(store, monkeypatch, examples, path.read_bytes(), inputs, expected)
+    found = read_alone(store, bundle, inputs, expected)
     assert found["difference"] < 1e-5
 
 

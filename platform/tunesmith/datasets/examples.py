@@ -9,7 +9,38 @@ import numpy.typing as npt
 
 from tunesmith.errors import DatasetError, unknown
 
-__all__ = ["Examples", "View", "aggregate"]
+__all__ = ["Examples", "JoinedRows", "View", "aggregate", "joined_name", "names_of_views"]
+
+_JOIN = "+"
+
+
+def names_of_views(view: str) -> tuple[str, ...]:
+    """Return the names of the views that a name stands for: ``"features+ngrams"`` for two."""
+    return tuple(view.split(_JOIN))
+
+
+def joined_name(views: Sequence[str]) -> str:
+    """Return the name that stands for all of `views`."""
+    return _JOIN.join(views)
+
+
+@dataclass(frozen=True)
+class JoinedRows:
+    """Rows of several views, side by side.
+
+    Attributes
+    ----------
+    arrays
+        ``[rows, ...]`` of each view, by its name.
+    """
+
+    arrays: Mapping[str, npt.NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values())))
+
+    def __getitem__(self, rows: Any) -> "JoinedRows":
+        return JoinedRows({name: x[rows] for name, x in self.arrays.items()})
 
 
 @dataclass(frozen=True)
@@ -118,15 +149,29 @@ class Examples:
     def view(self, name: str) -> View:
         """Return the view called `name`.
 
+        Names joined by ``+``, such as ``"features+ngrams"``, give one view whose rows are the
+        `JoinedRows` of all of them.
+
         Raises
         ------
         UsageError
             When there is none; the message lists the views that exist.
+        DatasetError
+            When joined views have no row for each other's.
         """
-        if name not in self.views:
-            kind = "view"
-            raise unknown(kind, name, self.views)
-        return self.views[name]
+        names = names_of_views(name)
+        for wanted in names:
+            if wanted not in self.views:
+                kind = "view"
+                raise unknown(kind, wanted, self.views)
+        if len(names) == 1:
+            return self.views[name]
+        views = {wanted: self.views[wanted] for wanted in names}
+        item = views[names[0]].item
+        if not all(np.array_equal(view.item, item) for view in views.values()):
+            message = f"The views {', '.join(names)} have different rows and cannot be joined."
+            raise DatasetError(message)
+        return View(JoinedRows({wanted: np.asarray(v.x) for wanted, v in views.items()}), item)
 
     def take(self, indices: npt.ArrayLike) -> "Examples":
         """Return the items at `indices` (``int [n]``, may repeat) and their rows in every view."""
@@ -147,16 +192,19 @@ class Examples:
     def with_copies(self, name: str) -> "Examples":
         """Return the items with the rows of all copies beside their own in the view `name`.
 
-        This is what a model learns from. Without copies of this view the items are returned as
-        they are.
+        This is what a model learns from. Names may be joined as in `view`; then copies count that
+        have all of these views. Without copies the items are returned as they are.
         """
-        copies = [views[name] for views in self.copies if name in views]
+        names = names_of_views(name)
+        copies = [views for views in self.copies if all(wanted in views for wanted in names)]
         if not copies:
             return self
-        views = [self.view(name), *copies]
-        item = np.concatenate([view.item for view in views])
-        rows = np.concatenate([np.asarray(view.x) for view in views])
-        return replace(self, views={**self.views, name: View(rows, item)}, copies=())
+        joined = {}
+        for wanted in names:
+            views = [self.view(wanted), *(copy[wanted] for copy in copies)]
+            item = np.concatenate([view.item for view in views])
+            joined[wanted] = View(np.concatenate([np.asarray(view.x) for view in views]), item)
+        return replace(self, views={**self.views, **joined}, copies=())
 
     def as_copied(self) -> "Examples | None":
         """Return the first copies as the items, None where there are none."""

@@ -112,7 +112,8 @@ class Family(ABC):
     name
         Name that users type.
     view
-        Name of the view that the model reads.
+        Name of the view that the model reads; the names of several are joined by ``+``, and their
+        rows come as `tunesmith.datasets.examples.JoinedRows`.
     resources
         Resources of one trial.
     max_steps

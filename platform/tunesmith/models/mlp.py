@@ -17,7 +17,7 @@ from tunesmith.models.support.scaling import standard_scale
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["FAMILY", "Mlp", "quantile_bins"]
+__all__ = ["FAMILY", "Mlp", "answers_of_members", "quantile_bins"]
 
 # Of a column's standard deviation.
 _LEAST_WIDTH = 1e-3
@@ -69,22 +69,7 @@ class Mlp(NetworkFamily):
         h = centred(keras, inputs, mean, spread)
         if params["bins"]:
             h = layers.Concatenate()([h, _encoded(keras, inputs, x, params["bins"])])
-        members = params["members"]
-        h = layers.RepeatVector(members)(h)
-        if members > 1:
-            # Each member sees the inputs scaled its own way; elsewhere the weights are shared.
-            h = layers.EinsumDense(
-                "rmf,mf->rmf",
-                output_shape=(members, h.shape[-1]),
-                kernel_initializer=keras.initializers.RandomNormal(1.0, 0.3),
-            )(h)
-        for _ in range(params["layers"]):
-            h = layers.Dense(params["units"], activation="relu")(h)
-            h = layers.Dropout(params["dropout"])(h)
-        logits = layers.EinsumDense(
-            "rmf,mfc->rmc", output_shape=(members, n_classes), bias_axes="mc"
-        )(h)
-        answers = layers.Softmax()(logits)
+        answers = answers_of_members(keras, h, params, n_classes)
         model = keras.Model(inputs, layers.GlobalAveragePooling1D()(answers))
         return model, keras.Model(inputs, answers)
 
@@ -94,6 +79,27 @@ class Mlp(NetworkFamily):
             optimizer=adamw(keras, params["learning_rate"], params["weight_decay"]),
             batch=params["batch"],
         )
+
+
+def answers_of_members(keras: Any, h: Any, params: Params, n_classes: int) -> Any:
+    """Return the probabilities that members give for rows, ``[rows, members, classes]``.
+
+    `params` has ``members``, ``layers``, ``units`` and ``dropout``.
+    """
+    layers, members = keras.layers, params["members"]
+    h = layers.RepeatVector(members)(h)
+    if members > 1:
+        # Each member sees the inputs scaled its own way; elsewhere the weights are shared.
+        h = layers.EinsumDense(
+            "rmf,mf->rmf",
+            output_shape=(members, h.shape[-1]),
+            kernel_initializer=keras.initializers.RandomNormal(1.0, 0.3),
+        )(h)
+    for _ in range(params["layers"]):
+        h = layers.Dense(params["units"], activation="relu")(h)
+        h = layers.Dropout(params["dropout"])(h)
+    logits = layers.EinsumDense("rmf,mfc->rmc", output_shape=(members, n_classes), bias_axes="mc")
+    return layers.Softmax()(logits(h))
 
 
 def quantile_bins(

@@ -11,7 +11,7 @@ import onnxruntime
 import optuna
 import pytest
 
-from tunesmith.datasets.examples import Examples
+from tunesmith.datasets.examples import Examples, JoinedRows, names_of_views
 from tunesmith.models import Family, Fitted, NetworkFamily, get_family, merge
 from tunesmith.testing.examples import small_examples
 
@@ -53,8 +53,9 @@ class FamilyContract:
     @classmethod
     def steps(cls, family: Family, examples: Examples) -> list[tuple[int, Fitted]]:
         """Return the numbers and models of a training of two steps, done once."""
-        # Only the view that it names.
-        given = replace(examples, views={family.view: examples.view(family.view)})
+        # Only the views that it names.
+        names = names_of_views(family.view)
+        given = replace(examples, views={name: examples.view(name) for name in names})
         fit = family.fit(family.default(), given, seed=3, max_steps=2)
         return [(step.step, step.model) for step in fit]
 
@@ -68,7 +69,7 @@ class FamilyContract:
     @classmethod
     def rows(cls, family: Family, examples: Examples) -> Any:
         """Return the rows of the family's view."""
-        return np.asarray(examples.view(family.view).x)
+        return _rows(examples, family)
 
     def test_its_limits_make_sense(self, family: Family) -> None:
         """Steps, patience and resources are positive."""
@@ -151,11 +152,12 @@ class FamilyContract:
         session = onnxruntime.InferenceSession(
             graph if members == 1 else merge([(graph, 1 / members)] * members)
         )
-        (put,), (out,) = session.get_inputs(), session.get_outputs()
-        assert put.name == family.view
+        (out,) = session.get_outputs()
+        names = {put.name for put in session.get_inputs()}
+        assert names == set(names_of_views(family.view))
         assert (out.name, out.type) == ("probabilities", "tensor(float)")
         for some in (rows, rows[:1]):
-            (probabilities,) = session.run(None, {family.view: some})
+            (probabilities,) = session.run(None, _feeds(family, some))
             np.testing.assert_allclose(probabilities, model.predict_proba(some), atol=1e-5)
 
     def test_of_two_classes_the_exported_graph_answers_the_same(
@@ -168,8 +170,19 @@ class FamilyContract:
         two = replace(two, classes=two.classes[:2])
         step = next(iter(family.fit(family.default(), two, seed=0, max_steps=1)))
         step.model.export_onnx(tmp_path / "model.onnx")
-        rows = np.asarray(two.view(family.view).x)
+        rows = _rows(two, family)
         session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
-        (probabilities,) = session.run(None, {step.model.views[0]: rows})
+        (probabilities,) = session.run(None, _feeds(family, rows))
         assert probabilities.shape == (len(rows), 2)
         np.testing.assert_allclose(probabilities, step.model.predict_proba(rows), atol=1e-5)
+
+
+def _rows(examples: Examples, family: Family) -> Any:
+    """Return the rows that a family reads."""
+    x = examples.view(family.view).x
+    return x if isinstance(x, JoinedRows) else np.asarray(x)
+
+
+def _feeds(family: Family, rows: Any) -> dict[str, Any]:
+    """Return the inputs of a family's graph."""
+    return dict(rows.arrays) if isinstance(rows, JoinedRows) else {family.view: rows}

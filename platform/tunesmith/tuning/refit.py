@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.datasets.examples import JoinedRows
 from tunesmith.errors import ModelError
 from tunesmith.models import Fitted, get_family
 from tunesmith.plugins import Snapshot, restore
@@ -118,13 +119,15 @@ def _reference(model: Fitted, trial_data: TrialData, views: Sequence[str]) -> by
     """
     examples = trial_data.development
     widest = max((examples.view(name) for name in views), key=len)
-    own = examples.view(model.views[0])
-    rows = np.arange(len(widest))[-_REFERENCE_ROWS:]
-    if len(own) != len(widest):
-        rows = widest.item[rows]
-    x = _mixed(np.asarray(own.x[rows]), _REFERENCE_ROWS)
+    last = np.arange(len(widest))[-_REFERENCE_ROWS:]
     # Arrays; NumPy types the names of savez as its own options.
-    arrays: dict[str, Any] = {model.views[0]: x, "probabilities": model.predict_proba(x)}
+    arrays: dict[str, Any] = {}
+    for name in model.views:
+        own = examples.view(name)
+        rows = last if len(own) == len(widest) else widest.item[last]
+        arrays[name] = _mixed(np.asarray(own.x[rows]), _REFERENCE_ROWS)
+    (x, *others) = arrays.values()
+    arrays["probabilities"] = model.predict_proba(JoinedRows(dict(arrays)) if others else x)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()

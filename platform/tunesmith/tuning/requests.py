@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tunesmith.artifacts.manifest import check_name
+from tunesmith.datasets.examples import names_of_views
 from tunesmith.errors import UsageError
 from tunesmith.models import family_names, get_family
 from tunesmith.tasks import Request, get_task, task_names
@@ -135,7 +136,7 @@ class SearchOptions:
 
 def views_of(families: Sequence[str]) -> set[str]:
     """Return the views that families read."""
-    return {get_family(name).view for name in families}
+    return {view for name in families for view in names_of_views(get_family(name).view)}
 
 
 def datasets_by_task(values: Sequence[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tunesmith.artifacts.runs import Member, Winner
 from tunesmith.artifacts.searches import read_history
+from tunesmith.datasets.examples import names_of_views
 from tunesmith.errors import SearchError
 from tunesmith.models import get_family
 from tunesmith.tuning import run_artifact
@@ -48,7 +49,8 @@ class Selection:
     @property
     def views(self) -> list[str]:
         """Names of the inputs of the model, sorted."""
-        return sorted({get_family(member.family).view for member in self.members})
+        families = [get_family(member.family) for member in self.members]
+        return sorted({name for family in families for name in names_of_views(family.view)})
 
 
 def choose(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import ray
 from ray import tune
 
-from tunesmith.datasets.examples import Examples, aggregate
+from tunesmith.datasets.examples import Examples, aggregate, joined_name
 from tunesmith.datasets.probabilities import fit_temperature
 from tunesmith.models import Fitted, Step, get_family
 from tunesmith.plugins import Snapshot, restore
@@ -133,7 +133,7 @@ class Judged:
         copied = validation.as_copied()
         every = [validation] if copied is None else [validation, copied]
         n_items = len(validation)
-        views = [examples.view(model.views[0]) for examples in every]
+        views = [examples.view(joined_name(model.views)) for examples in every]
         by_row = np.concatenate([model.predict_proba(view.x) for view in views])
         item = np.concatenate([view.item + n * n_items for n, view in enumerate(views)])
         by_item = aggregate(by_row, item, len(every) * n_items)

@@ -10,7 +10,7 @@ import os
 import tempfile
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.datasets.examples import JoinedRows, joined_name, names_of_views
+from tunesmith.errors import ModelError
 from tunesmith.models.contract import Family, Fitted, Params, Probabilities, Step, class_weights
 from tunesmith.models.support.onnx_graphs import OPSET, finish
 
@@ -74,17 +76,17 @@ def keras_in(threads: int) -> Any:
 
 
 class Network(Fitted):
-    """A Keras model from one view's raw rows to probabilities, preprocessing inside."""
+    """A Keras model from the raw rows of its views to probabilities, preprocessing inside."""
 
     def __init__(self, model: Any, view: str, classes: tuple[str, ...]) -> None:
         self.model = model
-        self.views = (view,)
+        self.views = names_of_views(view)
         self.classes = classes
 
     def predict_proba(self, x: Any) -> Probabilities:
         """Return class probabilities of the view's rows, a few hundred at a time."""
         batches = [
-            np.asarray(self.model.predict_on_batch(np.asarray(x[first : first + _PREDICT_ROWS])))
+            np.asarray(self.model.predict_on_batch(_given(x[first : first + _PREDICT_ROWS])))
             for first in range(0, len(x), _PREDICT_ROWS)
         ]
         empty = np.zeros((0, len(self.classes)), dtype=np.float32)
@@ -93,7 +95,7 @@ class Network(Fitted):
     def save(self, folder: Path) -> None:
         """Write ``model.keras`` (JSON and HDF5 in a zip) and the names."""
         self.model.save(folder / "model.keras")
-        about = {"view": self.views[0], "classes": self.classes}
+        about = {"view": joined_name(self.views), "classes": self.classes}
         (folder / "model.json").write_text(json.dumps(about), encoding="utf-8")
 
     def export_onnx(self, path: Path) -> None:
@@ -101,9 +103,11 @@ class Network(Fitted):
         import onnx
 
         # Keras exports only what was called; a model that came straight from training was not.
-        (given,) = self.model.inputs
-        row = np.zeros((1, *(size or 1 for size in given.shape[1:])), dtype=given.dtype)
-        self.model.predict_on_batch(row)
+        row = [
+            np.zeros((1, *(size or 1 for size in given.shape[1:])), dtype=given.dtype)
+            for given in self.model.inputs
+        ]
+        self.model.predict_on_batch(row if len(row) > 1 else row[0])
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             raw = Path(folder) / "raw.onnx"
             # Keras's adapter probes NumPy for an alias that NumPy announces to change.
@@ -113,10 +117,32 @@ class Network(Fitted):
         finish(
             model,
             path,
-            inputs={model.graph.input[0].name: self.views[0]},
+            inputs=_views_of([given.name for given in model.graph.input], self.views),
             output=model.graph.output[0].name,
             n_classes=len(self.classes),
         )
+
+
+def _given(x: Any) -> Any:
+    """Return rows as Keras takes them: an array, or one of each view by its name."""
+    return dict(x.arrays) if isinstance(x, JoinedRows) else np.asarray(x)
+
+
+def _views_of(names: Sequence[str], views: Sequence[str]) -> dict[str, str]:
+    """Return the view of each input of an exported graph.
+
+    Raises
+    ------
+    ModelError
+        When the inputs do not begin with the names of several views.
+    """
+    if len(names) == len(views) == 1:
+        return {names[0]: views[0]}
+    matches = {name: [view for view in views if name.split(":")[0] == view] for name in names}
+    if len(names) != len(views) or not all(len(match) == 1 for match in matches.values()):
+        message = f"The exported graph has the inputs {names}, the views are {list(views)}."
+        raise ModelError(message)
+    return {name: match[0] for name, match in matches.items()}
 
 
 def load_network(folder: Path) -> Network:
@@ -175,6 +201,10 @@ class NetworkFamily(Family):
             one, or one that shares its layers and answers ``[rows, members, classes]``.
         """
 
+    def training_rows(self, x: Any) -> Any:
+        """Return rows as the model that is trained takes them."""
+        return np.asarray(x)
+
     def recipe(self, keras: Any, params: Params) -> Recipe:
         """Return how the network is trained: Adam at a constant rate, unless a family differs."""
         return Recipe(
@@ -199,15 +229,16 @@ class NetworkFamily(Family):
         n_classes = len(train.classes)
         model, trainer = self.build(keras, params, view.x, n_classes)
         network = Network(model, self.view, train.classes)
+        x = self.training_rows(view.x)
         weight = class_weights(
             y, n_classes, params.get("balance", 0.0), view.item, params.get("by_item", 0.0)
         )
         recipe = self.recipe(keras, params)
         n_steps = max_steps or self.max_steps
         if recipe.augment is None and recipe.rows_per_step is None:
-            losses = _epochs(trainer, recipe, n_steps, (view.x, y, weight))
+            losses = _epochs(trainer, recipe, n_steps, (x, y, weight))
         else:
-            losses = _batches(trainer, recipe, n_steps, (view.x, y, weight), seed)
+            losses = _batches(trainer, recipe, n_steps, (x, y, weight), seed)
         for number, loss in enumerate(losses, start=1):
             yield Step(number, network, {"loss": loss})
 
@@ -235,7 +266,6 @@ def _for_members(model: Any, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _epochs(model: Any, recipe: Recipe, n_steps: int, rows: Rows) -> Iterator[float]:
     """Train whole epochs with Keras's own loop; yield the loss of each."""
     x, y, weight = rows
-    x = np.asarray(x)
     batch = min(recipe.batch, len(y))
     n_batches = -(-len(y) // batch)
     # Small networks spend most of their time between batches: let TensorFlow loop over some.

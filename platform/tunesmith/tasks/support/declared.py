@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tunesmith.artifacts.store import Store
+from tunesmith.datasets.examples import names_of_views
 from tunesmith.datasets.pieces import PIECE_VIEWS
 from tunesmith.datasets.table_files import read_table, read_table_file
 from tunesmith.errors import DatasetError, UsageError, unknown
@@ -155,8 +156,13 @@ class DeclaredTask(BaseModel):
                 raise ValueError(message)
         views = {"features"} if self.is_table else set(PIECE_VIEWS)
         for name in self.families:
-            if (view := get_family(name).view) not in views:
-                able = [other for other in family_names() if get_family(other).view in views]
+            view = get_family(name).view
+            if not views.issuperset(names_of_views(view)):
+                able = [
+                    other
+                    for other in family_names()
+                    if views.issuperset(names_of_views(get_family(other).view))
+                ]
                 message = (
                     f"the family {name} reads {view!r}, which this data does not have; families "
                     f"for it: {', '.join(able)}"
