@@ -1,11 +1,9 @@
 """Fixtures every room's tests share."""
 
 import io
-import logging
 import os
 import shutil
 import sys
-import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,6 +13,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+from tests.s3 import S3Server, store_uri
 from tunesmith.artifacts.store import Store
 
 # Before any test module imports Ray: no token, every port on loopback.
@@ -73,44 +72,14 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """Return ``host:port`` of a server on loopback that speaks S3 and has the bucket ``ours``."""
-    from moto.s3.responses import S3Response
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    # moto answers in threads: a condition and the write after it must be one step, as in S3.
-    one_at_a_time = threading.Lock()
-    respond = S3Response.put_object
-
-    def put_object(self: S3Response) -> object:
-        with one_at_a_time:
-            return respond(self)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(S3Response, "put_object", put_object)
-        yield from _moto()
-
-
-def _moto() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-    from pyarrow import fs
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    at = f"{host}:{port}"
-    fs.S3FileSystem(
-        access_key="tests", secret_key="tests",  # noqa: S106 - any will do
-        region="us-east-1", scheme="http",
-        endpoint_override=at, allow_bucket_creation=True,
-    ).create_dir("ours")  # fmt: skip
-    yield at
-    server.stop()
+    with S3Server() as server:
+        yield server.address
 
 
 @pytest.fixture
 def s3_store(s3_server: str) -> Store:
     """Return an empty store on the S3 server; its URI says all that other processes need."""
-    where = f"endpoint_override={s3_server}&scheme=http&region=us-east-1"
-    return Store(f"s3://tests:tests@ours/{uuid.uuid4().hex}?{where}")
+    return Store(store_uri(s3_server, uuid.uuid4().hex))
 
 
 @pytest.fixture(scope="session")
