@@ -1,9 +1,11 @@
 """Power cuts, replayed: what a disk holds of a folder if the machine had lost power at some moment.
 
-At every `fsync`, rename and link of a piece of work the folder is looked at. Two disks are drawn of
-it: a strict one keeps a file's content from its sync on, and a name from the sync of its folder on;
-a hasty one keeps every name at once, while the content of files that were not synced is lost. What
-a real file system leaves lies between the two.
+At every `fsync`, rename, link and change of folders of a piece of work the folder is looked at.
+Four disks are drawn of it. A strict one keeps a file's content from its sync on, and a name from
+the sync of its folder on. A hasty one keeps every name at once, while the content of files that
+were not synced is lost. A torn one keeps every name, and the first half of what was written since
+the sync. A prompt one keeps every write in its order, as a process leaves it that is killed. What a
+real file system leaves lies between them.
 """
 
 import os
@@ -18,6 +20,29 @@ __all__ = ["Disk", "Recorder", "recorded"]
 
 Contents = dict[str, bytes | None]
 """Contents of files by path, None for folders."""
+
+
+Kept = Callable[[bytes, bytes], bytes]
+"""Content after a cut, from the one that was synced last and the one that was written last."""
+
+
+def synced_alone(synced: bytes, written: bytes) -> bytes:
+    """Lose what was not synced."""
+    del written
+    return synced
+
+
+def whole(synced: bytes, written: bytes) -> bytes:
+    """Lose nothing."""
+    del synced
+    return written
+
+
+def torn(synced: bytes, written: bytes) -> bytes:
+    """Lose the second half of what was written since the sync."""
+    if not written.startswith(synced):
+        return written[: len(written) // 2]
+    return written[: (len(synced) + len(written)) // 2]
 
 
 @dataclass(frozen=True)
@@ -72,7 +97,8 @@ class Recorder:
     def look(self) -> None:
         """Draw the disks of this moment."""
         self._retire()
-        for contents in (self._hasty(), self._strict()):
+        unsynced = (self._hasty(), self._hasty(torn), self._hasty(whole))
+        for contents in (*unsynced, self._strict()):
             disk = Disk(tuple(sorted(contents.items())))
             if disk not in self.disks:
                 self.disks.append(disk)
@@ -95,14 +121,16 @@ class Recorder:
                         names[name] = self._n_retired
         self._live = live
 
-    def _hasty(self) -> Contents:
+    def _hasty(self, kept: Kept = synced_alone) -> Contents:
+        """Return every name; `kept` says what of a file's content is there."""
         contents: Contents = {}
         for place, folders, names in os.walk(self.root):
             within = Path(place).relative_to(self.root)
             contents |= {str(within / name): None for name in folders}
             for name in names:
-                inode = Path(place, name).stat().st_ino
-                contents[str(within / name)] = self._content.get(inode, b"")
+                file = Path(place, name)
+                synced = self._content.get(file.stat().st_ino, b"")
+                contents[str(within / name)] = kept(synced, file.read_bytes())
         return contents
 
     def _strict(self) -> Contents:
@@ -150,7 +178,7 @@ def recorded(root: Path) -> Iterator[list[Disk]]:
             return changed
 
         patch.setattr(os, "fsync", synced)
-        for name in ("rename", "replace", "link", "unlink"):
+        for name in ("rename", "replace", "link", "unlink", "mkdir", "rmdir", "truncate"):
             patch.setattr(os, name, looked(getattr(os, name)))
         yield recorder.disks
     recorder.look()

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.in_process import ingest_in_process
 from tests.power_cuts import recorded
 from tunesmith.artifacts.manifest import dataset_versions, remove_version
 from tunesmith.artifacts.store import Store
+from tunesmith.cli.datasets import main as datasets
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.pipeline import ingest
@@ -29,6 +31,9 @@ def corpus(tmp_path, midi_factory):
 
 def _read(store: Store) -> int:
     """Return the number of pieces after reading every table of the latest version."""
+    listed = CliRunner().invoke(datasets, ["list", "--store", store.uri, "--json"])
+    assert listed.exit_code == 0, listed.output
+    assert "tiny" in listed.output
     dataset = open_dataset(store, "tiny")
     assert len(dataset.chunks().rolls) == dataset.manifest.counts.chunks
     assert len(dataset.notes()) == len(dataset.pieces())

@@ -9,6 +9,8 @@ from tests.power_cuts import Disk, recorded
 from tunesmith.artifacts.store import Store
 from tunesmith.inference.smoke import Smoke
 from tunesmith.registry import aliases, champion, history, promote, promotion, rollback
+from tunesmith.serving.champions import Champions
+from tunesmith.serving.metrics import Metrics
 
 
 @pytest.fixture
@@ -31,6 +33,9 @@ def check(disk: Disk, place: Path, former: tuple[str, ...]) -> str:
     run_id = str(bundle.card.run_id)
     assert run_id in former
     assert history(after, "composer")[0].champion == bundle.version
+    served = Champions(after, 60.0, Metrics(), only=["composer"])
+    served.refresh()
+    assert served.get("composer").version == bundle.version
     promote(after, "composer", "r2", force="after the cut")
     assert champion(after, "composer").card.run_id == "r2"
     rollback(after, "composer", reason="after the cut")

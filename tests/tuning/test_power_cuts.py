@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tests import artefacts
 from tests.in_process import search_in_process
@@ -18,6 +19,7 @@ from tunesmith.artifacts.preparation import NumberColumn, TablePreparation
 from tunesmith.artifacts.runs import open_run
 from tunesmith.artifacts.searches import unfinished_plans
 from tunesmith.artifacts.store import Store
+from tunesmith.cli.leaderboard import main as leaderboard
 from tunesmith.datasets.examples import Examples
 from tunesmith.inference.smoke import Smoke
 from tunesmith.registry import champion, promote, promotion
@@ -75,6 +77,10 @@ def check(disk: Disk, place: Path, former: str, new: str) -> str:
     assert seen.model_bytes()
     assert len(seen.table("trials")) >= TRIALS
     unfinished_note(after, "tiny")
+    options = ["--by", "run", "--store", after.uri, "--json"]
+    listed = CliRunner().invoke(leaderboard, ["tiny", *options])
+    assert listed.exit_code == 0, listed.output
+    assert seen.run_id in listed.output
     if seen.run_id == former:
         begun = unfinished_plans(after, "tiny")
         request = SearchRequest("tiny", resume=bool(begun), trials=TRIALS)
