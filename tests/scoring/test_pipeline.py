@@ -87,7 +87,7 @@ def test_each_file_has_a_row_with_its_answer_or_the_reason(
     assert sum(summary.labels.values()) == 10
     (failed,) = frame[frame["error"].notna()].to_dict("records")
     assert failed["path"] == "music/text.mid"
-    assert "MThd" in failed["error"]
+    assert "This is a text without notes" in failed["error"]
     assert pd.isna(failed["label"])
     assert np.isnan(failed["p_Bach"])
     answered = frame[frame["error"].isna()]
