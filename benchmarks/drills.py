@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 import click
 from _cluster import Cluster, wait_for, write_music
 from _machines import Machines
+from lost_head import lost_head
 from recovery import NAME, check_visible, digest_of, writers
 from search_drills import beside_server, ended_by_sigterm, resumed_twice
 from search_recovery import Search, faults, n_results
@@ -485,6 +486,11 @@ DRILLS = {
         "a killed search is resumed twice at once",
         "one goes on, the other is told by whom",
         lambda folder: Seen(*resumed_twice(folder)),
+    ),
+    "lost-head": Drill(
+        "the head is lost at 13 moments of a search whose store is a bucket, with its disk",
+        "on a fresh machine `--resume` has every trial once, and publishes; evaluate works",
+        lambda folder: Seen(*lost_head(folder)),
     ),
     "spill": Drill(
         "the object store of every node is full and spills during an ingest",
