@@ -30,6 +30,8 @@ __all__ = [
 THRESHOLDS = (0.0, 0.001, 0.01, 0.1)
 """Minimum shares of the chunks below which a label may be dropped."""
 
+# Shares of this ratio are not told apart on a linear axis.
+_LONG_TAIL = 50
 _WIDTH = 9.2
 _MAX_CLASSES = 20
 MAX_POINTS = 400
@@ -198,16 +200,25 @@ def class_shares(pieces: "pd.DataFrame") -> "Figure":
     with styled():
         figure = _figure(_WIDTH, 0.8 + 0.235 * len(names))
         axes = figure.subplots()
-        axes.barh(range(len(names)), values, height=0.68, color=ACCENT, alpha=0.85)
+        # A bar's length means nothing on a logarithmic axis.
+        is_long_tailed = bool(max(values) > _LONG_TAIL * min(values))
+        if is_long_tailed:
+            axes.plot(values, range(len(names)), "o", markersize=5, color=ACCENT)
+            _log_scale(axes)
+            axes.set_xlim(max(min(*values, 100 * THRESHOLDS[1]) / 2, 1e-3), 190)
+        else:
+            axes.barh(range(len(names)), values, height=0.68, color=ACCENT, alpha=0.85)
+            axes.set_xlim(0, 1.12 * max(values))
         for row, value in enumerate(values):
             axes.annotate(
-                f"{value:.2g} %", (value, row), xytext=(4, 0), textcoords="offset points",
+                f"{value:.2g} %", (value, row), xytext=(6, 0), textcoords="offset points",
                 va="center", fontsize=7.5, color=MUTED,
                 bbox={"facecolor": GROUND, "edgecolor": "none", "pad": 0.8},
             )  # fmt: skip
-        _log_scale(axes)
-        axes.set_xlim(max(min(*values, 100 * THRESHOLDS[1]) / 2, 1e-3), 190)
+        least = min(values) / 2 if is_long_tailed else max(values) / 20
         for threshold in THRESHOLDS[1:]:
+            if not least <= 100 * threshold <= max(values):
+                continue
             axes.axvline(100 * threshold, color=SERIES[1], linewidth=1.2, linestyle=(0, (4, 2)))
             axes.annotate(
                 f"{100 * threshold:g} %", (100 * threshold, 1),
@@ -216,7 +227,7 @@ def class_shares(pieces: "pd.DataFrame") -> "Figure":
             )  # fmt: skip
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_xlabel("Share of the chunks, % (logarithmic)")
+        axes.set_xlabel(f"Share of the chunks, %{' (logarithmic)' * is_long_tailed}")
         _only_x_grid(axes)
     return figure
 
