@@ -57,7 +57,7 @@ def test_it_needs_nothing_but_itself(page):
         "Mean polyphony per piece by label",
         "First time signature",
         "Mean velocity per piece by label",
-        "0.1 %",
+        "Share of the chunks, %",
         "Binary",
         "Instrumentation",
         "Timing",
