@@ -231,11 +231,18 @@ def _ended(store: Store, run_id: str) -> dict[int, list[dict[str, object]]]:
         study = Path(folder) / layout.STUDY
         study.write_bytes(store.read_bytes(*parts, layout.STUDY))
         states = trial_states(study, plan.study)
-    rows = [r.row() for r in parse_history(store.read_bytes(*parts, layout.HISTORY).decode())]
-    return {
+    history = (*parts, layout.HISTORY)
+    # There is none before the first result.
+    text = store.read_bytes(*history).decode() if store.exists(*history) else ""
+    rows = [result.row() for result in parse_history(text)]
+    ended = {
         number: [row for row in rows if row["trial"] == number]
         for number, state in enumerate(states) if state.is_finished()
     }  # fmt: skip
+    if without := [number for number, own in ended.items() if not own]:
+        message = f"The trials {without} have ended in the study and have no result in the history."
+        raise click.ClickException(message)
+    return ended
 
 
 def lose_at(moment: Moment, server: Server, store: Store, folder: Path) -> None:
