@@ -305,6 +305,20 @@ def test_the_machine_knows_who_listens_on_a_port() -> None:
     assert Machine().owners((port,)) == {}
 
 
+def test_a_file_that_is_closed_meanwhile_hides_no_listener(tmp_path: Path) -> None:
+    table = "sl local_address rem_address st\n0: 0100007F:1F90 0:0 0A 0 0 0 0 0 4711 1"
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text(table)
+    files = tmp_path / "77" / "fd"
+    files.mkdir(parents=True)
+    for number in range(40):
+        # What was closed can no longer be read as a link.
+        (files / f"{number}").touch()
+    (files / "40").symlink_to("socket:[4711]")
+    (tmp_path / "77" / "cmdline").write_bytes(b"serve\0")
+    assert Machine(proc=tmp_path).owners((8080,)) == {8080: "process 77 (serve)"}
+
+
 def test_without_linux_files_memory_and_ports_are_still_told(tmp_path: Path) -> None:
     machine = Machine(proc=tmp_path / "no proc")
     total, available = machine.memory_bytes()

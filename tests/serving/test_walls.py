@@ -64,7 +64,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "http.items": {"deadlines", "service", "settings", "http.decoding", "http.problems"},
     "http.labels": {
-        "service", "http.decoding", "http.headers", "http.items", "http.responses",
+        "service", "http.decoding", "http.headers", "http.items", "http.problems",
+        "http.responses",
     },
     "http.similar": {
         "answers", "deadlines", "predict", "service", "http.decoding", "http.headers",

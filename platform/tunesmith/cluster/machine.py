@@ -199,15 +199,18 @@ def accepts(host: str, port: int) -> bool:
 
 
 def _sockets_of(process: Path) -> set[str]:
-    inodes = set()
+    inodes: set[str] = set()
     try:
-        for link in (process / "fd").iterdir():
-            target = os.readlink(link)  # noqa: PTH115 - "socket:[1]" is no path
-            if target.startswith("socket:["):
-                inodes.add(target[8:-1])
+        links = list((process / "fd").iterdir())
     except OSError:
         # It has ended meanwhile, or belongs to another user.
         return inodes
+    for link in links:
+        # A file that has been closed meanwhile says nothing about the others.
+        with contextlib.suppress(OSError):
+            target = os.readlink(link)  # noqa: PTH115 - "socket:[1]" is no path
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
     return inodes
 
 
