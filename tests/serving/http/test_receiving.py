@@ -59,7 +59,7 @@ def test_many_slow_uploads_are_cut_at_the_deadline_and_lock_no_one_out(
 ) -> None:
     monkeypatch.setattr(lingering, "LINGER_S", 0.2)
     write_bundle(store, task="genre")
-    app = make_app(make_service(limits=LimitSettings(receive_s=3.0, in_flight=4)))
+    app = make_app(make_service(limits=LimitSettings(receive_s=8.0, in_flight=4)))
     port = free_port()
     body = json.dumps(SONG).encode()
 
@@ -92,7 +92,7 @@ def test_many_slow_uploads_are_cut_at_the_deadline_and_lock_no_one_out(
     assert {status.split()[1] for status in statuses} == {b"200"}
     assert {answer.split()[1] for answer in cut} == {b"408"}
     assert all(b"/problems/slow-upload" in answer for answer in cut)
-    assert waited_s < 6.0
+    assert waited_s < 16.0
 
 
 def test_the_longest_upload_gives_way_where_there_are_too_many_or_too_much_is_held() -> None:
