@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections.abc import Callable
 
-__all__ = ["foreign_kind"]
+__all__ = ["PICTURE_BRANDS", "foreign_kind"]
 
 _SNIFFED_BYTES = 4096
 _MOST_NAMES = 2000
@@ -90,7 +90,7 @@ _OF_RIFF = {
     b"WEBP": _PICTURE.format("WebP"),
     b"sfbk": _SOUND_FONT,
 }
-_BRANDS = {
+PICTURE_BRANDS = {
     b"heic": _PICTURE.format("HEIC"),
     b"heix": _PICTURE.format("HEIC"),
     b"mif1": _PICTURE.format("HEIC"),
@@ -134,7 +134,7 @@ def foreign_kind(data: bytes) -> str | None:
 
 def _binary_kind(data: bytes) -> str | None:
     if data[4:8] == b"ftyp":
-        return _BRANDS.get(data[8:12])
+        return PICTURE_BRANDS.get(data[8:12])
     if data.startswith(b"RIFF"):
         return _OF_RIFF.get(data[8:12])
     if data[257:262] == b"ustar":

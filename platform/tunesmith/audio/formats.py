@@ -1,5 +1,7 @@
 """Recognise recordings by their first bytes."""
 
+from tunesmith.audio.foreign import PICTURE_BRANDS
+
 __all__ = ["RECORDING_SUFFIXES", "is_recording", "recording_format"]
 
 RECORDING_SUFFIXES = (
@@ -15,8 +17,6 @@ _MAGIC = {
     b"\x1a\x45\xdf\xa3": "webm",  # what browsers record
 }
 _OF_CONTAINER = {(b"RIFF", b"WAVE"): "wav", (b"FORM", b"AIFF"): "aiff", (b"FORM", b"AIFC"): "aiff"}
-_PICTURES = (b"heic", b"heix", b"mif1", b"avif")
-"""Brands of pictures in the container that M4A shares."""
 _ADTS = (b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9")
 
 
@@ -25,7 +25,7 @@ def recording_format(data: bytes) -> str | None:
     for magic, name in _MAGIC.items():
         if data.startswith(magic):
             return name
-    if data[4:8] == b"ftyp" and data[8:12] not in _PICTURES:
+    if data[4:8] == b"ftyp" and data[8:12] not in PICTURE_BRANDS:
         return "m4a"
     if data.startswith(_ADTS):
         return "aac"
