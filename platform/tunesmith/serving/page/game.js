@@ -44,14 +44,15 @@ export function setUpGame({ player, hide, show }) {
   async function guess(name) {
     const piece = hidden;
     const isRight = name === composer(piece);
-    $("#game-state").textContent = `${isRight ? "Right" : `Not ${name}`}: ${piece.title} by ${composer(piece)}. Asking the model…`;
+    const outcome = `${isRight ? "Right" : `Not ${name}`}: ${piece.title} by ${composer(piece)}.`;
+    $("#game-state").textContent = `${outcome} Asking the model…`;
     $("#guesses").replaceChildren();
     const isModelRight = await show(PIECES.indexOf(piece));
     score.rounds += 1;
     score.mine += isRight;
     score.models += isModelRight;
     $("#game-state").textContent = [
-      `${isRight ? "Right" : `Not ${name}`}: ${piece.title} by ${composer(piece)}.`,
+      outcome,
       `The model ${isModelRight ? "names the composer" : "does not name the composer"}: see its answer below.`,
       `You: ${score.mine} of ${score.rounds}, the model: ${score.models} of ${score.rounds}.`,
     ].join(" ");
