@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests import artefacts
-from tunesmith.datasets.examples import Examples, JoinedRows, names_of_views
+from tunesmith.datasets.examples import Examples, JoinedRows
 from tunesmith.models import family_names, get_family, merge
 from tunesmith.registry import Bundle, promote
 from tunesmith.reports.publishing import make_report
@@ -111,7 +111,7 @@ def promote_run(store, monkeypatch, examples, model, inputs, expected) -> Bundle
 @pytest.mark.parametrize("name", family_names())
 def test_every_family_answers_alone_as_it_was_trained(store, tmp_path, monkeypatch, name):
     view = get_family(name).view
-    examples = examples_for(*names_of_views(view))
+    examples = examples_for(*get_family(name).views)
     path = tmp_path / "model.onnx"
     model = trained(name, examples, path)
     rows = np.resize(np.arange(len(examples.view(view))), 240)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.datasets.examples import Examples, names_of_views
+
 if TYPE_CHECKING:
     import optuna
-
-    from tunesmith.datasets.examples import Examples
 
 __all__ = [
     "Family",
@@ -137,6 +137,11 @@ class Family(ABC):
     rows_per_step: int | None = None
     is_slow_without_gpu: bool = False
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Names of all views that the model reads."""
+        return names_of_views(self.view)
+
     @abstractmethod
     def space(self, trial: "optuna.Trial") -> Params:
         """Suggest settings, define-by-run: a setting that has no meaning is not suggested."""
@@ -149,7 +154,7 @@ class Family(ABC):
     def fit(
         self,
         params: Params,
-        train: "Examples",
+        train: Examples,
         *,
         seed: int,
         max_steps: int | None = None,
@@ -189,13 +194,13 @@ class SingleStepFamily(Family):
     max_steps = 1
 
     @abstractmethod
-    def fit_once(self, params: Params, train: "Examples", *, seed: int, threads: int = 1) -> Fitted:
+    def fit_once(self, params: Params, train: Examples, *, seed: int, threads: int = 1) -> Fitted:
         """Return the trained model; the arguments are those of `Family.fit`."""
 
     def fit(
         self,
         params: Params,
-        train: "Examples",
+        train: Examples,
         *,
         seed: int,
         max_steps: int | None = None,

@@ -11,7 +11,7 @@ import onnxruntime
 import optuna
 import pytest
 
-from tunesmith.datasets.examples import Examples, JoinedRows, names_of_views
+from tunesmith.datasets.examples import Examples, JoinedRows
 from tunesmith.models import Family, Fitted, NetworkFamily, get_family, merge
 from tunesmith.testing.examples import small_examples
 
@@ -54,8 +54,7 @@ class FamilyContract:
     def steps(cls, family: Family, examples: Examples) -> list[tuple[int, Fitted]]:
         """Return the numbers and models of a training of two steps, done once."""
         # Only the views that it names.
-        names = names_of_views(family.view)
-        given = replace(examples, views={name: examples.view(name) for name in names})
+        given = replace(examples, views={name: examples.view(name) for name in family.views})
         fit = family.fit(family.default(), given, seed=3, max_steps=2)
         return [(step.step, step.model) for step in fit]
 
@@ -153,8 +152,7 @@ class FamilyContract:
             graph if members == 1 else merge([(graph, 1 / members)] * members)
         )
         (out,) = session.get_outputs()
-        names = {put.name for put in session.get_inputs()}
-        assert names == set(names_of_views(family.view))
+        assert {put.name for put in session.get_inputs()} == set(family.views)
         assert (out.name, out.type) == ("probabilities", "tensor(float)")
         for some in (rows, rows[:1]):
             (probabilities,) = session.run(None, _feeds(family, some))

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tunesmith.artifacts.manifest import check_name
-from tunesmith.datasets.examples import names_of_views
 from tunesmith.errors import UsageError
 from tunesmith.models import family_names, get_family
 from tunesmith.tasks import Request, get_task, task_names
@@ -136,7 +135,7 @@ class SearchOptions:
 
 def views_of(families: Sequence[str]) -> set[str]:
     """Return the views that families read."""
-    return {view for name in families for view in names_of_views(get_family(name).view)}
+    return {view for name in families for view in get_family(name).views}
 
 
 def datasets_by_task(values: Sequence[str]) -> dict[str, str]:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from tunesmith.artifacts.runs import Member, Winner
 from tunesmith.artifacts.searches import read_history
-from tunesmith.datasets.examples import names_of_views
 from tunesmith.errors import SearchError
 from tunesmith.models import get_family
 from tunesmith.tuning import run_artifact
@@ -49,8 +48,7 @@ class Selection:
     @property
     def views(self) -> list[str]:
         """Names of the inputs of the model, sorted."""
-        families = [get_family(member.family) for member in self.members]
-        return sorted({name for family in families for name in names_of_views(family.view)})
+        return sorted({v for member in self.members for v in get_family(member.family).views})
 
 
 def choose(

@@ -11,7 +11,6 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tunesmith.artifacts.store import Store
-from tunesmith.datasets.examples import names_of_views
 from tunesmith.datasets.pieces import PIECE_VIEWS
 from tunesmith.datasets.table_files import read_table, read_table_file
 from tunesmith.errors import DatasetError, UsageError, unknown
@@ -156,16 +155,14 @@ class DeclaredTask(BaseModel):
                 raise ValueError(message)
         views = {"features"} if self.is_table else set(PIECE_VIEWS)
         for name in self.families:
-            view = get_family(name).view
-            if not views.issuperset(names_of_views(view)):
+            family = get_family(name)
+            if not views.issuperset(family.views):
                 able = [
-                    other
-                    for other in family_names()
-                    if views.issuperset(names_of_views(get_family(other).view))
+                    other for other in family_names() if views.issuperset(get_family(other).views)
                 ]
                 message = (
-                    f"the family {name} reads {view!r}, which this data does not have; families "
-                    f"for it: {', '.join(able)}"
+                    f"the family {name} reads {family.view!r}, which this data does not have; "
+                    f"families for it: {', '.join(able)}"
                 )
                 raise ValueError(message)
         return self
