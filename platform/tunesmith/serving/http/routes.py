@@ -1,9 +1,8 @@
 """The HTTP routes: read the request, ask the graph, write the answer."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -14,7 +13,7 @@ from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.bodies import media_type
 from tunesmith.serving.http.decoding import read_request
 from tunesmith.serving.http.errors import handle_errors
-from tunesmith.serving.http.headers import DeadlineHeader, StickyKey, deadline_of
+from tunesmith.serving.http.headers import DeadlineHeader, StickyKey, asked_of, deadline_of
 from tunesmith.serving.http.items import heard, preparation_of
 from tunesmith.serving.http.labels import add_labels
 from tunesmith.serving.http.middleware import Envelope, compressed, with_cors
@@ -42,11 +41,6 @@ from tunesmith.serving.worker import Answer
 __all__ = ["make_api", "make_app"]
 
 
-Detail = Annotated[
-    bool, Query(description="Whether each segment carries the probability of every class.")
-]
-
-
 def _list_answer(answers: Sequence[Answer], prefix: str) -> Body:
     """Return the answer to a list; the model is named once."""
     model = next((answer.model for answer in answers if isinstance(answer, NodeAnswer)), None)
@@ -63,21 +57,16 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
     """Add POST /v1/NAME and POST /v1/NAME/why; `openapi` describes them node by node."""
     limits = service.settings.limits
 
-    @api.post("/v1/{name}", include_in_schema=False)
-    async def classify_by_node(
-        request: Request,
-        name: str,
-        detail: Detail = False,
-        x_deadline_s: DeadlineHeader = None,
-        x_sticky_key: StickyKey = None,
-    ) -> Response:
-        deadline = deadline_of(limits, x_deadline_s)
+    async def classify_by_node(request: Request) -> Response:
+        name = request.path_params["name"]
+        asked = asked_of(request, limits)
+        deadline = asked.deadline
         preparation = preparation_of(request, service, name)
         reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
-            client = _client(request, x_sticky_key)
+            client = _client(request, asked.sticky_key)
             decode = await heard(service, reading, deadline)
-            answers = await service.graph.ask(name, decode, deadline, detail, client)
+            answers = await service.graph.ask(name, decode, deadline, asked.detail, client)
         if reading.is_list:
             return JsonResponse(_list_answer(answers, prefix_of(request.scope)))
         (answer,) = answers
@@ -85,21 +74,20 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
             raise answer
         return JsonResponse(answer.body())
 
-    @api.post("/v1/{name}/why", include_in_schema=False)
-    async def explain_by_node(
-        request: Request,
-        name: str,
-        x_deadline_s: DeadlineHeader = None,
-        x_sticky_key: StickyKey = None,
-    ) -> Response:
-        deadline = deadline_of(limits, x_deadline_s)
+    async def explain_by_node(request: Request) -> Response:
+        name = request.path_params["name"]
+        asked = asked_of(request, limits)
+        deadline = asked.deadline
         preparation = preparation_of(request, service, name, "/why")
         reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
-            client = _client(request, x_sticky_key)
+            client = _client(request, asked.sticky_key)
             decode = await heard(service, reading, deadline)
             explanation = await service.graph.explain(name, decode, deadline, client)
         return JsonResponse(explanation.body())
+
+    api.add_route("/v1/{name}", classify_by_node, ["POST"], include_in_schema=False)
+    api.add_route("/v1/{name}/why", explain_by_node, ["POST"], include_in_schema=False)
 
 
 def _client(request: Request, sticky_key: str | None) -> str:
