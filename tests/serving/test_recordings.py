@@ -188,11 +188,14 @@ def test_the_notes_of_any_file_of_music_can_be_had(
     answer = client.post("/v1/notes", content=encoded("m4a", MELODY), headers=headers).json()
     assert answer["reader"] == "m4a"
     assert answer["notes"] == len(answer["played"])
-    starts = {pitch: start for start, _, pitch, _, _ in reversed(answer["played"])}
+    starts = {pitch: start for start, _, pitch, _, _, _ in reversed(answer["played"])}
     assert starts[60] == pytest.approx(0.5, abs=0.05)
     assert answer["transcription"]["certainty"] > 0.4
     assert "transcribed" in answer["warnings"][0]
-    answer = client.post("/v1/notes", content=midi_factory(n_notes=30), headers=headers).json()
+    assert answer["instruments"] == [{"name": "", "program": 0, "is_drum": False}]
+    midi = midi_factory(n_notes=30, program=40)
+    answer = client.post("/v1/notes", content=midi, headers=headers).json()
+    assert [answer["instruments"][note[5]]["program"] for note in answer["played"]] == [40] * 30
     assert (answer["reader"], answer["transcription"]) == ("midi", None)
     assert len(answer["played"]) == 30
     wrong = client.post("/v1/notes", json={})

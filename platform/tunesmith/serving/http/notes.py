@@ -67,11 +67,16 @@ def _notes(piece: Piece) -> Body:
         notes["pitch"],
         notes["velocity"],
         notes["is_drum"],
+        notes["instrument"],
     )
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return {
         **summary(piece).body(),
         "reader": piece.score.reader,
         "warnings": list(piece.score.warnings),
+        "instruments": [
+            {"name": each.name, "program": each.program, "is_drum": each.is_drum}
+            for each in piece.score.instruments
+        ],
         "played": [list(row) for row in rows],
     }

@@ -63,14 +63,24 @@ class PieceSummary(BaseModel):
     )
 
 
+class NotesInstrument(BaseModel):
+    """One program on one channel of one track of a file of music."""
+
+    name: str = Field(description="Name of its track or part; empty where it has none.")
+    program: int = Field(ge=0, le=127, description="General MIDI program, from 0.")
+    is_drum: bool = Field(description="Whether it plays on the percussion channel.")
+
+
 class NotesAnswer(PieceSummary):
     """The notes of a file of music, as the models read them."""
 
     reader: str = Field(description="What the file is: `midi`, or a format of scores or sound.")
     warnings: list[str] = Field(description="What was repaired or left out.")
-    played: list[tuple[float, float, int, int, bool]] = Field(
-        description="Of each note its onset and end in seconds, MIDI pitch, velocity, and whether "
-        "it is a drum; by onset. A transcription does not hear how loud a note is played."
+    instruments: list[NotesInstrument] = Field(description="Instruments that the notes name.")
+    played: list[tuple[float, float, int, int, bool, int]] = Field(
+        description="Of each note its onset and end in seconds, MIDI pitch, velocity, whether it "
+        "is a drum, and the place of its instrument among `instruments`; by onset. A "
+        "transcription does not hear how loud a note is played."
     )
 
 

@@ -52,14 +52,16 @@ export function dropped(transfer) {
   return transfer.files[0];
 }
 
-/** The notes of any file of music as the server reads it, and how sure a transcription is. */
+/** The notes and tracks of any file of music as the server reads it, and how sure a transcription is. */
 export async function readThere(bytes, signal) {
   const headers = { "Content-Type": "application/octet-stream" };
   const answer = await ask("v1/notes", { method: "POST", headers, body: bytes, signal });
-  const notes = answer.played
-    .filter(([, , , , drum]) => !drum)
-    .map(([onset, offset, pitch, velocity]) => ({ onset, offset, end: offset, pitch, velocity, drum: false }));
-  return [{ notes, duration: answer.duration_s }, answer.transcription];
+  const tracks = answer.instruments.map(({ name, program, is_drum: drum }) => ({ name, program, drum }));
+  const notes = answer.played.map(([onset, offset, pitch, velocity, drum, track]) => {
+    const { program } = tracks[track];
+    return { onset, offset, end: offset, pitch, velocity, drum, program, track };
+  });
+  return [{ notes, tracks, duration: answer.duration_s }, answer.transcription];
 }
 
 /** Says that the notes were heard in a recording, and how sure they are. */

@@ -29,11 +29,25 @@ class Reader {
 
 const DRUMS = 9;
 const SUSTAIN = 64;
+const VOLUME = 7;
+const EXPRESSION = 11;
+const USUAL_VOLUME = 100;
 const MOST_NOTES = 200000;
+const LONGEST_NAME = 40;
 
-/** All events of a track that matter here: [tick, kind, a, b, channel]. */
+/** A name in UTF-8 or, as in most old files, in Latin-1. */
+function text(bytes) {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder("latin1").decode(bytes);
+  }
+}
+
+/** The name of a track, and its events that matter here: [tick, kind, a, b, channel]. */
 function readTrack(reader) {
   const events = [];
+  let name = "";
   let tick = 0;
   let status = 0;
   while (reader.at < reader.end) {
@@ -43,7 +57,10 @@ function readTrack(reader) {
       const kind = reader.u8();
       const size = reader.variable();
       if (kind === 0x51 && size === 3) events.push([tick, "tempo", reader.number(3) / 1e6]);
-      else reader.at += size;
+      else {
+        if (kind === 3 && !name) name = text(reader.bytes.subarray(reader.at, Math.min(reader.at + size, reader.end))).trim().slice(0, LONGEST_NAME);
+        reader.at += size;
+      }
       if (kind === 0x2f) break;
     } else if (first === 0xf0 || first === 0xf7) {
       reader.at += reader.variable();
@@ -58,9 +75,11 @@ function readTrack(reader) {
       if (kind === 9 && second > 0) events.push([tick, "on", first, second, channel]);
       else if (kind === 9 || kind === 8) events.push([tick, "off", first, second, channel]);
       else if (kind === 11 && first === SUSTAIN) events.push([tick, "pedal", second >= 64, 0, channel]);
+      else if (kind === 11 && (first === VOLUME || first === EXPRESSION)) events.push([tick, "loudness", first, second, channel]);
+      else if (kind === 12) events.push([tick, "program", first & 127, 0, channel]);
     }
   }
-  return events;
+  return { name, events };
 }
 
 /** Returns a function from ticks to seconds. */
@@ -88,8 +107,10 @@ function tempoMap(tracks, division) {
 }
 
 /**
- * Reads a file into `{notes: [{onset, offset, pitch, velocity, drum}], duration}`, in seconds.
+ * Reads a file, in seconds.
  * @param {Uint8Array} bytes
+ * @returns `{notes, duration, tracks}`: notes `{onset, offset, end, pitch, velocity, volume, drum, program, track}`
+ * by onset, and tracks `{name, program, drum}`: one program on one channel of one track of the file each
  */
 export function readMidi(bytes) {
   let start = -1;
@@ -106,23 +127,40 @@ export function readMidi(bytes) {
   const division = reader.number(2);
   if (!division) throw new MidiFault("the file names no ticks per quarter");
   reader.at = headerEnd;
-  const tracks = [];
+  const found = [];
   while (reader.at + 8 <= bytes.length) {
     const name = reader.number(4);
     const size = reader.number(4);
     const end = Math.min(reader.at + size, bytes.length);
-    if (name === 0x4d54726b) tracks.push(readTrack(new Reader(bytes, reader.at, end)));
+    if (name === 0x4d54726b) found.push(readTrack(new Reader(bytes, reader.at, end)));
     reader.at = end;
   }
-  const seconds = tempoMap(tracks, division);
-  const notes = [];
-  for (const track of tracks) pairNotes(track, seconds, notes);
+  const events = found.map((track) => track.events);
+  const seconds = tempoMap(events, division);
+  // Some files set the programs of all channels in their first track.
+  const programs = new Map();
+  for (const [, kind, program, , channel] of events.flat()) {
+    if (kind === "program" && !programs.has(channel)) programs.set(channel, program);
+  }
+  const [notes, tracks] = [[], []];
+  for (const track of found) pairNotes(track, seconds, programs, notes, tracks);
   notes.sort((a, b) => a.onset - b.onset || a.pitch - b.pitch);
-  return { notes, duration: notes.reduce((latest, note) => Math.max(latest, note.end), 0) };
+  return { notes, tracks, duration: notes.reduce((latest, note) => Math.max(latest, note.end), 0) };
 }
 
 /** Pairs the ons and offs of a track; `offset` is held by the pedal, `end` is the key's own. */
-function pairNotes(track, seconds, notes) {
+function pairNotes({ name, events }, seconds, programs, notes, tracks) {
+  const own = new Map();
+  const loudness = new Map();
+  const numbers = new Map(); // of the tracks, by channel and program
+  const sounds = (channel) => {
+    const drum = channel === DRUMS;
+    const program = drum ? 0 : own.get(channel) ?? programs.get(channel) ?? 0;
+    const key = channel * 128 + program;
+    if (!numbers.has(key)) numbers.set(key, tracks.push({ name, program, drum }) - 1);
+    const { [VOLUME]: volume = USUAL_VOLUME, [EXPRESSION]: expression = 127 } = loudness.get(channel) ?? {};
+    return { drum, program, track: numbers.get(key), volume: (volume / USUAL_VOLUME) * (expression / 127) };
+  };
   const open = new Map();
   const held = new Map();
   const down = new Set();
@@ -131,7 +169,7 @@ function pairNotes(track, seconds, notes) {
     held.set(channel, []);
   };
   let last = 0;
-  for (const [tick, kind, a, b, channel] of track) {
+  for (const [tick, kind, a, b, channel] of events) {
     const at = seconds(tick);
     last = at;
     const key = channel * 128 + a;
@@ -143,10 +181,14 @@ function pairNotes(track, seconds, notes) {
       if (kind === "off") open.delete(key);
       else {
         if (notes.length >= MOST_NOTES) throw new MidiFault("the file has too many notes to draw");
-        const note = { onset: at, offset: at + 0.1, end: at + 0.1, pitch: a, velocity: b, drum: channel === DRUMS };
+        const note = { onset: at, offset: at + 0.1, end: at + 0.1, pitch: a, velocity: b, ...sounds(channel) };
         notes.push(note);
         open.set(key, [...(open.get(key) ?? []), note]);
       }
+    } else if (kind === "program") {
+      own.set(channel, a);
+    } else if (kind === "loudness") {
+      loudness.set(channel, { ...loudness.get(channel), [a]: b });
     } else if (kind === "pedal") {
       if (a) down.add(channel);
       else {
@@ -184,9 +226,9 @@ export function writeMidi(notes) {
     at = when;
   }
   body.push(0, 0xff, 0x2f, 0);
-  const text = (name) => [...name].map((letter) => letter.charCodeAt(0));
+  const letters = (name) => [...name].map((letter) => letter.charCodeAt(0));
   return new Uint8Array([
-    ...text("MThd"), ...bigEndian(6, 4), ...bigEndian(0, 2), ...bigEndian(1, 2), ...bigEndian(480, 2),
-    ...text("MTrk"), ...bigEndian(body.length, 4), ...body,
+    ...letters("MThd"), ...bigEndian(6, 4), ...bigEndian(0, 2), ...bigEndian(1, 2), ...bigEndian(480, 2),
+    ...letters("MTrk"), ...bigEndian(body.length, 4), ...body,
   ]);
 }
