@@ -112,6 +112,43 @@ def test_a_machine_that_is_lost_while_it_copies_leaves_no_ended_trial_without_re
         assert len(states) == moment // 2
 
 
+@pytest.mark.parametrize("moment", range(7))
+def test_a_machine_that_is_lost_while_it_publishes_leaves_no_ended_trial_without_results(
+    s3_store: Store, home: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    write, left = Staging.write_bytes, [moment]
+
+    def until_lost(self: Staging, data: bytes, *parts: str) -> None:
+        if left[0] <= 0:
+            message = "the machine is gone"
+            raise StoreError(message)
+        left[0] -= 1
+        write(self, data, *parts)
+
+    with ExitStack() as stack:
+        first = open_in(stack, s3_store, BEGIN)
+        end_trial(first)
+        end_trial(first)
+        # A folder lists its files in an order of its own; the study is among the first here.
+        names = [layout.STUDY, layout.HISTORY, *(f"{letter}.bin" for letter in "abcde")]
+        for name in names[2:]:
+            (first.folder / name).write_bytes(b"weights")
+        in_order = [first.folder / name for name in names]
+        monkeypatch.setattr(Path, "rglob", lambda folder, pattern: iter(in_order))
+        monkeypatch.setattr(Staging, "write_bytes", until_lost)
+        if moment < len(names):
+            with pytest.raises(StoreError, match="the machine is gone"):
+                finish_session(s3_store, first)
+        shutil.rmtree(first.folder)
+    monkeypatch.undo()
+    monkeypatch.setenv("HOME", str(home / "second"))
+    monkeypatch.setattr(staged_copy, "_EVERY_S", 3600.0)
+    with ExitStack() as stack:
+        again = open_in(stack, s3_store, RESUME)
+        states = again.search.study.get_trials(states=(TrialState.COMPLETE,))
+        assert {trial.number for trial in states} == set(numbers_of(again))
+
+
 def test_the_copy_follows_while_the_search_runs(
     s3_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,7 @@ from tunesmith.tuning.optuna_search import StudySearch
 from tunesmith.tuning.planning import PlannedSearch
 from tunesmith.tuning.progress import Progress
 from tunesmith.tuning.space import Space, starting_points
-from tunesmith.tuning.staged_copy import copied_to_store, fetch_copy
+from tunesmith.tuning.staged_copy import copied_to_store, fetch_copy, push_all
 from tunesmith.tuning.trial_data import TrialData
 
 __all__ = ["Session", "finish_session", "how_to_continue", "open_session"]
@@ -174,8 +174,7 @@ def finish_session(store: Store, session: Session) -> None:
     session.ownership.check()
     session.ownership.stop()
     if not store.is_local:
-        for path in (p for p in session.folder.rglob("*") if p.is_file()):
-            session.staging.write_bytes(path.read_bytes(), *path.relative_to(session.folder).parts)
+        push_all(session.staging, session.folder)
     name = session.task.name
     name_latest_run(store, name, session.run_id)
     session.staging.publish(*layout.run(name, session.run_id), marker=layout.RECORD)

@@ -16,7 +16,7 @@ from tunesmith.artifacts.owners import Ownership
 from tunesmith.artifacts.store import Staging
 from tunesmith.errors import StoreError
 
-__all__ = ["copied_to_store", "fetch_copy", "push_copy"]
+__all__ = ["copied_to_store", "fetch_copy", "push_all", "push_copy"]
 
 _EVERY_S = 10.0
 # Copying takes no more than this share of the time.
@@ -83,6 +83,23 @@ def push_copy(staging: Staging, folder: Path, copied: dict[str, bytes | float]) 
         if whole and copied.get(name) != whole:
             staging.write_bytes(whole, name)
             copied[name] = whole
+
+
+def push_all(staging: Staging, folder: Path) -> None:
+    """Copy every file of a finished search to its store, before it is published there.
+
+    The history comes after all others but the study, which is last, as in `push_copy`: a machine
+    may be lost between any two of them.
+
+    Raises
+    ------
+    StoreError
+        When the store cannot be written.
+    """
+    last = (folder / layout.HISTORY, folder / layout.STUDY)
+    others = (path for path in folder.rglob("*") if path.is_file() and path not in last)
+    for path in (*others, *(path for path in last if path.exists())):
+        staging.write_bytes(path.read_bytes(), *path.relative_to(folder).parts)
 
 
 @contextmanager
