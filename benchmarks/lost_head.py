@@ -36,7 +36,7 @@ from tunesmith.tuning.studies import trial_states
 
 __all__ = ["MOMENTS", "Head", "Moment", "lost_head"]
 
-TASK, TRIALS = "noise", 6
+TASK, TRIALS = "noise", 24
 # One core: trials follow each other, and the seed fixes every draw and every early stop.
 _SEARCH = ("tune", TASK, "--trials", str(TRIALS), "--families", "linear", "--cpus", "1")
 _MOST_S = 900.0
