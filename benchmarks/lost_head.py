@@ -77,7 +77,7 @@ _STAGED = rf"PUT .*/runs/{TASK}/\.staging-[^/]+"
 _FINAL = rf"COPY .*/runs/{TASK}/[0-9][^/]+"
 MOMENTS = (
     Moment("before the first trial", rf"{_STAGED}/plan\.json", applied=True),
-    Moment("after trials that were not copied yet", line=rf"\b[1-9] of {TRIALS} trials ended"),
+    Moment("after trials that were not copied yet", line=rf"\b[1-9]\d? of {TRIALS} trials ended"),
     Moment("in the first copy, before the history", rf"{_STAGED}/history\.jsonl"),
     Moment("in the first copy, before the study", rf"{_STAGED}/study\.journal"),
     Moment(
