@@ -48,6 +48,8 @@ set -eu
 mount -t tmpfs tmpfs "$ROOT"
 cd "$ROOT"
 mkdir -p proc sys dev/shm tmp home/ray store
+# Before the environment, which may be below it.
+mount -t tmpfs -o mode=1777 tmpfs tmp
 for name in bin sbin lib lib64 lib32; do
   if [ -L "/$name" ]; then cp -a "/$name" .
   elif [ -d "/$name" ]; then mkdir "$name" && mount --bind -o ro "/$name" "$name"; fi
@@ -60,7 +62,6 @@ for name in null zero random urandom; do
   touch "dev/$name" && mount --bind "/dev/$name" "dev/$name"
 done
 mount -t tmpfs -o mode=1777 tmpfs dev/shm
-mount -t tmpfs -o mode=1777 tmpfs tmp
 mount -t tmpfs -o "uid=${USER_ID%:*},gid=${USER_ID#*:}" tmpfs home/ray
 mkdir -p ".$WORKDIR"
 mount --bind -o ro "$CODE" ".$WORKDIR"
