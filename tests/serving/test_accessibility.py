@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.serving.accessibility import violations_on_every_screen
+from tests.serving.bands import band_file
 from tests.serving.browser import NEEDS_CHROMIUM, open_tab
 
 pytestmark = NEEDS_CHROMIUM
@@ -15,6 +16,21 @@ def with_an_answer(page: Page) -> None:
     expect(page.locator("#why")).to_be_visible()
     page.click("#open-keys")
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+
+
+def with_tracks(page: Page) -> None:
+    """Show a piece of several instruments, one of them muted."""
+    file = {"name": "band.mid", "mimeType": "audio/midi", "buffer": band_file()}
+    page.locator("#file").set_input_files(files=[file])
+    expect(page.locator("#why")).to_be_visible()
+    page.locator("#track-list button").first.click()
+
+
+def on_the_full_screen(page: Page) -> None:
+    """Show a piece of several instruments on the full screen."""
+    with_tracks(page)
+    page.click("#full-screen")
+    expect(page.locator("#viewer:fullscreen")).to_have_count(1)
 
 
 def with_a_problem(page: Page) -> None:
@@ -39,6 +55,8 @@ def in_the_game(page: Page) -> None:
 PAGES = {
     "page": ("/", lambda page: expect(page.locator("#pieces button")).not_to_have_count(0)),
     "answer": ("/", with_an_answer),
+    "tracks": ("/", with_tracks),
+    "full screen": ("/", on_the_full_screen),
     "game": ("/", in_the_game),
     "problem on the page": ("/", with_a_problem),
     "routes": ("/docs", with_operations),

@@ -14,10 +14,10 @@ export function make(tag, members = {}, ...children) {
   return element;
 }
 
-/** A colour of the style sheet as a canvas understands it, in the light or the dark scheme. */
-export function colourOf(name) {
+/** A colour such as `var(--ink)` as a canvas understands it, in the light or the dark scheme. */
+export function colourOf(colour) {
   const probe = make("span", { hidden: true });
-  probe.style.color = `var(${name})`;
+  probe.style.color = colour;
   document.body.append(probe);
   const { color } = getComputedStyle(probe);
   probe.remove();

@@ -148,7 +148,7 @@ export function setUpDrawing(nodes) {
   const draw = () => {
     const context = canvas.getContext("2d");
     const cell = canvas.width / SIDE;
-    const [red, green, blue] = colourOf("--ink").match(/[\d.]+/g).map(Number);
+    const [red, green, blue] = colourOf("var(--ink)").match(/[\d.]+/g).map(Number);
     const picture = new ImageData(SIDE, SIDE);
     ink.forEach((amount, index) => picture.data.set([red, green, blue, amount * 255], index * 4));
     small.getContext("2d").putImageData(picture, 0, 0);
@@ -156,7 +156,7 @@ export function setUpDrawing(nodes) {
     context.imageSmoothingQuality = "high";
     context.drawImage(small, 0, 0, canvas.width, canvas.height);
     if (pen.shown) {
-      context.strokeStyle = colourOf("--accent");
+      context.strokeStyle = colourOf("var(--accent)");
       context.lineWidth = pen.down ? 4 : 2;
       context.beginPath();
       context.arc(pen.x * cell, pen.y * cell, cell, 0, 7);

@@ -1,10 +1,12 @@
 // What the page says of a model by itself: whom it knows, and whether it was right.
 
+import { knowClasses } from "./colours.js";
 import { $, ask, percent } from "./dom.js";
 
 const MOST_NAMED = 8;
 const cards = ask("v1/models");
-cards.catch(() => {}); // told where they are needed
+/** Resolves when the classes of the server's models have their colours; without the cards those of an answer do. */
+export const coloured = cards.then(({ models }) => knowClasses(models)).catch(() => {}); // told where they are needed
 
 /** Says whom a model knows and how often it was right, before it is asked. */
 export async function describeKnowledge(node) {

@@ -1,17 +1,20 @@
 // The page: a piece goes in, its picture appears at once, the answer follows, and it can be heard.
 
+import { colourOfClass, meetClasses, OTHERS } from "./colours.js";
 import { $, ask, drawBars, drawReasons, drawSimilar, make, percent, Problem, ranked, save, swatch } from "./dom.js";
 import { bytesOf, describeHearing, dropped, readThere, showProblem } from "./files.js";
 import { setUpDrawing, setUpSentence, setUpTables } from "./forms.js";
 import { setUpGame } from "./game.js";
 import { setUpKeys } from "./keys.js";
-import { compare, describeKnowledge } from "./knowledge.js";
+import { coloured, compare, describeKnowledge } from "./knowledge.js";
 import { setUpMicrophone } from "./microphone.js";
 import { readMidi, writeMidi, MidiFault } from "./midi.js";
 import { PIECES } from "./pieces.js";
 import { Player } from "./player.js";
 import { drawCard, fileName, packAnswer, unpackAnswer } from "./share.js";
-import { clock, COLOURS, Stage } from "./stage.js";
+import { clock, Stage } from "./stage.js";
+import { setUpTracks } from "./tracks.js";
+import { setUpTransport } from "./transport.js";
 
 const described = ask("v1/graph");
 const graph = described.then(({ nodes }) => nodes.filter((node) => node.ready));
@@ -20,7 +23,8 @@ let shown = null; // the answer that is shown, its name, and the member that hol
 let last = null; // the piece that was judged last, and how it was heard
 const player = new Player();
 const stage = new Stage($("#roll"), $("#ribbon"));
-const seek = $("#seek");
+const move = setUpTransport(player, stage);
+const showTracks = setUpTracks(player, stage);
 let asking = null;
 const HEARD = "What the microphone heard";
 
@@ -78,6 +82,7 @@ async function judge(bytes, name, heard = null, address = "") {
   try {
     node ??= await firstNode();
     last = [bytes, name, heard];
+    await coloured;
     const answer = await ask(`v1/${node.name}?detail=true`, midiRequest(bytes, signal));
     if (!piece.notes.length) showUndrawn(answer.piece.duration_s, name);
     showAnswer(answer, name, node.name);
@@ -91,15 +96,16 @@ async function judge(bytes, name, heard = null, address = "") {
 }
 
 /** Shows the notes of a piece, without an answer yet. */
-function showNotes({ notes, duration }, name) {
+function showNotes(piece, name) {
+  const { notes, duration } = piece;
   $("#result").hidden = false;
   for (const place of ["#bars", "#legend", "#segments", "#about-model", "#verdict-more", "#here"]) $(place).replaceChildren();
   $("#piece-name").textContent = name;
   $("#verdict").textContent = "Listening…";
+  const many = showTracks(piece);
   player.load(notes, duration);
   stage.position = 0;
-  stage.setNotes(notes, duration);
-  seek.max = String(duration);
+  stage.setNotes(notes, duration, many);
   move(0);
 }
 
@@ -113,16 +119,17 @@ async function readElsewhere(bytes, name, signal) {
 function showUndrawn(duration, name) {
   $("#result").hidden = false;
   $("#piece-name").textContent = name;
+  showTracks({ notes: [] });
   player.load([], duration);
   stage.position = 0;
   stage.setNotes([], duration);
-  seek.max = String(duration);
   move(0);
 }
 
 function showAnswer(answer, name, key) {
   shown = { answer, name, key };
   const shares = ranked(answer.probabilities);
+  meetClasses(shares.map(([label]) => label));
   stage.setAnswer(answer.segments, shares.map(([label]) => label), key);
   const [[best, share], second] = shares;
   const none = answer.none_of_these === true;
@@ -139,9 +146,10 @@ function showAnswer(answer, name, key) {
     unsure.length ? `In ${unsure.length} no class reaches 50 %.` : "",
     disputed.length ? `In ${disputed.length} the models disagree.` : "",
   ].filter(Boolean).join(" ");
-  drawBars($("#bars"), answer.probabilities, (label) => `var(${COLOURS[stage.names.indexOf(label)] ?? "--c-others"})`);
-  const known = stage.names.map((label, index) => make("li", {}, swatch(`var(${COLOURS[index]})`), label));
-  if (shares.length > stage.names.length) known.push(make("li", {}, swatch("var(--c-others)"), "others"));
+  drawBars($("#bars"), answer.probabilities, colourOfClass);
+  const known = stage.names.map((label) => make("li", {}, swatch(colourOfClass(label)), label));
+  known.unshift(make("li", { class: "legend-title" }, stage.hasTracks || !stage.notes.length ? "Ribbon" : "Notes and ribbon"));
+  if (shares.length > stage.names.length) known.push(make("li", {}, swatch(OTHERS), "others"));
   if (unsure.length) known.push(make("li", {}, make("span", { class: "swatch hatch" }), "no class above 50 %"));
   if (disputed.length) known.push(make("li", {}, make("span", { class: "swatch dots" }), "the models disagree"));
   $("#legend").replaceChildren(...known);
@@ -162,6 +170,7 @@ async function showShared(text) {
   asking?.abort();
   player.stop();
   const { answer, name, key } = await unpackAnswer(text);
+  await coloured;
   // What the server said of another piece does not belong to it.
   for (const place of ["#problem", "#why", "#same-music", "#truth", "#transcribed"]) $(place).hidden = true;
   $("#result").toggleAttribute("data-shared", true);
@@ -221,62 +230,6 @@ async function explain(bytes, signal) {
   $("#why-title").textContent = `Why ${why[node.name]}?`;
   $("#why").hidden = !drawReasons($("#reasons"), why.reasons);
 }
-
-/** Shows a position everywhere: cursor, clock, slider, and who it sounds like there. */
-function move(position) {
-  stage.moveTo(position);
-  seek.value = String(position);
-  $("#clock").textContent = `${clock(position)} / ${clock(player.duration)}`;
-  const segment = stage.segmentAt(position);
-  const shares = ranked(segment?.probabilities ?? {}).slice(0, 2).filter(([, share]) => share >= 0.05);
-  const words = shares.map(([label, share]) => `${label} ${percent(share)}`).join(", ");
-  $("#here").replaceChildren(...(words ? ["Here: ", make("b", {}, words)] : []));
-  seek.setAttribute("aria-valuetext", `${clock(position)}${words ? `, ${words}` : ""}`);
-}
-
-function frame() {
-  if (!player.playing) return;
-  move(player.position);
-  requestAnimationFrame(frame);
-}
-
-player.addEventListener("change", () => {
-  $("#play").setAttribute("aria-pressed", String(player.playing));
-  $("#play-text").textContent = player.playing ? "Pause" : "Play";
-  if (player.playing) requestAnimationFrame(frame);
-});
-player.addEventListener("end", () => move(player.duration));
-$("#play").addEventListener("click", () => (player.playing ? player.stop() : player.play()));
-$("#volume").addEventListener("input", (event) => {
-  player.volume = Number(event.target.value);
-});
-$("#follow").addEventListener("change", (event) => stage.setFollow(event.target.checked));
-/** Where the pointer is in the piece; the slider spans the window that is shown. */
-const pointed = (event) => {
-  const box = seek.getBoundingClientRect();
-  const [start, end] = stage.window();
-  return start + ((event.clientX - box.left) / box.width) * (end - start);
-};
-const goTo = (position) => {
-  player.seek(position);
-  move(player.position);
-};
-seek.addEventListener("pointerdown", (event) => {
-  event.preventDefault();
-  seek.focus({ focusVisible: false, preventScroll: true });
-  seek.setPointerCapture(event.pointerId);
-  goTo(pointed(event));
-});
-seek.addEventListener("pointermove", (event) => event.buttons && goTo(pointed(event)));
-seek.addEventListener("keydown", (event) => {
-  const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -15, PageUp: 15 }[event.key];
-  if (event.key === " ") $("#play").click();
-  else if (event.key === "Home") goTo(0);
-  else if (event.key === "End") goTo(player.duration);
-  else if (step) goTo(player.position + step);
-  else return;
-  event.preventDefault();
-});
 
 const unmarkPieces = () => document.querySelectorAll("#pieces button").forEach((button) => button.removeAttribute("aria-current"));
 

@@ -1,5 +1,6 @@
 // Sharing: an address that shows an answer again, and a picture of it.
 
+import { colourOfClass } from "./colours.js";
 import { Problem, ranked } from "./dom.js";
 
 const VERSION = 1;
@@ -9,6 +10,7 @@ const MOST_S = 1_000_000; // no piece that a server judges is longer
 const MOST_NOTES = 100_000_000;
 const LONGEST_NAME = 300;
 const CARD = { width: 1200, height: 630, margin: 56 };
+const MOST_ON_CARD = 4;
 
 const round = (share) => Math.round(share * 1000) / 1000;
 
@@ -99,7 +101,7 @@ async function pumped(bytes, stream, most = Infinity) {
 }
 
 /**
- * Draws an answer as a picture to send: what it is, its roll and its ribbon.
+ * Draws an answer as a picture to send: what it is, its roll, its ribbon, and whose colours the ribbon has.
  * @param stage holds the drawn roll and ribbon and their colours
  * @param texts `title`, `verdict`, `more` and `source`
  * @returns {Promise<Blob>} a PNG
@@ -110,29 +112,39 @@ export function drawCard(stage, texts) {
   canvas.width = width;
   canvas.height = height;
   const pen = canvas.getContext("2d");
-  const { theme } = stage;
+  const paint = (name) => stage.paint(`var(${name})`);
   const style = getComputedStyle(document.documentElement);
   const line = (text, y, size, family, colour, weight = 400) => {
     pen.fillStyle = colour;
     pen.font = `${weight} ${size}px ${style.getPropertyValue(family)}`;
     pen.fillText(text, margin, y, width - 2 * margin);
   };
-  pen.fillStyle = theme["--card"];
+  pen.fillStyle = paint("--card");
   pen.fillRect(0, 0, width, height);
-  line(texts.title, margin + 26, 30, "--sans", theme["--soft"]);
-  line(texts.verdict, margin + 110, 84, "--serif", theme["--ink"], 500);
-  line(texts.more, margin + 160, 28, "--sans", theme["--ink"]);
+  line(texts.title, margin + 26, 30, "--sans", paint("--soft"));
+  line(texts.verdict, margin + 110, 84, "--serif", paint("--ink"), 500);
+  line(texts.more, margin + 160, 28, "--sans", paint("--ink"));
   const [top, bottom] = [margin + 190, height - margin - 36];
   const roll = stage.notes.length ? (bottom - top) * 0.74 : 0;
   if (roll) {
     const drawn = document.createElement("canvas");
     const size = { width: width - 2 * margin, height: roll, scale: 1 };
     Object.assign(drawn, { width: size.width, height: size.height });
-    stage.drawRoll(drawn.getContext("2d"), size, theme);
+    stage.drawWhole(drawn.getContext("2d"), size);
     pen.drawImage(drawn, margin, top);
   }
   pen.drawImage(stage.ribbonBack, margin, top + roll, width - 2 * margin, bottom - top - roll);
-  line(texts.source, height - margin + 12, 22, "--sans", theme["--soft"]);
+  line(texts.source, height - margin + 12, 22, "--sans", paint("--soft"));
+  let right = width - margin;
+  for (const name of stage.names.slice(0, MOST_ON_CARD).reverse()) {
+    right -= pen.measureText(name).width;
+    pen.fillStyle = paint("--soft");
+    pen.fillText(name, right, height - margin + 12);
+    right -= 28;
+    pen.fillStyle = stage.paint(colourOfClass(name));
+    pen.fillRect(right, height - margin - 6, 18, 18);
+    right -= 24;
+  }
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 

@@ -1,19 +1,21 @@
-// The picture of a piece: its piano roll, and below it the ribbon of who it sounds like.
+// The picture of a piece: its piano roll with the drums in rows of their own, and the ribbon below.
 
+import { colourOfClass, colourOfTrack } from "./colours.js";
 import { colourOf } from "./dom.js";
+import { DRUM_KINDS, DRUM_NAMES, drumKind } from "./instruments.js";
+import { drawRibbon } from "./ribbon.js";
 
-export const COLOURS = ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6", "--c7"];
-const OTHERS = "--c-others";
+const MOST_NAMES = 7; // classes with layers of their own in the ribbon
 const CLOSE_S = 16;
-const UNSURE = 0.5;
+const MARK_PX = 70;
+const LONGEST_STEP_S = 1200;
+const FAINT = 0.22; // what is muted
+const HIT_S = 0.12; // how long a drum is marked as sounding
 
 export const clock = (seconds) => {
   const whole = Math.max(0, Math.floor(seconds));
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 };
-
-const MARK_PX = 70;
-const LONGEST_STEP_S = 1200;
 
 /** A round number of seconds between two marks of the time axis; however long the piece, few marks fit. */
 const markEvery = (span, width) =>
@@ -25,24 +27,34 @@ export class Stage {
     this.roll = roll;
     this.ribbon = ribbon;
     this.notes = [];
+    this.kinds = []; // of drums that the piece has
     this.duration = 0;
     this.segments = [];
     this.names = [];
-    this.shown = new Map();
+    this.muted = new Set();
     this.position = 0;
     this.follow = false;
     this.back = document.createElement("canvas"); // the roll without its cursor
+    this.ribbonBack = document.createElement("canvas");
     this.stale = true;
-    this.theme = {};
+    this.paints = new Map();
     new ResizeObserver(() => this.refresh()).observe(roll);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.refresh());
   }
 
-  /** Shows notes; the ribbon comes with the answer. */
-  setNotes(notes, duration) {
+  /**
+   * Shows notes; the ribbon comes with the answer.
+   * @param tracks how many tracks have notes: several have colours, one has those of the answer
+   */
+  setNotes(notes, duration, tracks = 1) {
     this.notes = notes;
     this.duration = Math.max(duration, 0.1);
+    this.hasTracks = tracks > 1;
     this.segments = [];
+    this.muted.clear();
+    const kinds = new Set(notes.filter((note) => note.drum).map((note) => drumKind(note.pitch)));
+    this.kinds = DRUM_KINDS.filter((kind) => kinds.has(kind));
+    this.roll.style.setProperty("--drums", this.kinds.length); // so that the notes above keep their room
     const pitched = notes.filter((note) => !note.drum).map((note) => note.pitch);
     const [low, high] = pitched.length ? [Math.min(...sample(pitched, Math.min)), Math.max(...sample(pitched, Math.max))] : [48, 72];
     const spare = Math.max(0, 30 - (high - low));
@@ -54,18 +66,20 @@ export class Stage {
   /**
    * Shows the answer.
    * @param segments of the answer, with the probabilities of every class
-   * @param names the classes in the order of their colours
+   * @param names the classes, the most probable first
+   * @param label name of the member of a segment that holds its class
    */
   setAnswer(segments, names, label) {
     this.segments = segments;
     this.label = label;
-    this.names = names.slice(0, COLOURS.length);
+    this.names = names.slice(0, MOST_NAMES);
     this.refresh();
   }
 
-  colour(name) {
-    const index = this.names.indexOf(name);
-    return this.theme[index < 0 ? OTHERS : COLOURS[index]];
+  mute(track, isMuted) {
+    if (isMuted) this.muted.add(track);
+    else this.muted.delete(track);
+    this.refresh();
   }
 
   segmentAt(seconds) {
@@ -95,24 +109,29 @@ export class Stage {
     this.draw();
   }
 
+  /** A colour of the style sheet as a canvas understands it. */
+  paint(colour) {
+    if (!this.paints.has(colour)) this.paints.set(colour, colourOf(colour));
+    return this.paints.get(colour);
+  }
+
   draw() {
     if (!this.notes.length && !this.segments.length) return;
-    if (this.stale) this.theme = Object.fromEntries(["--well", "--line", "--soft", "--ink", "--card", "--note", OTHERS, ...COLOURS].map((name) => [name, colourOf(name)]));
-    const { theme } = this;
     const size = fit(this.roll);
     if (this.stale || this.back.width !== this.roll.width || this.back.height !== this.roll.height) {
+      this.paints.clear();
       this.back.width = this.roll.width;
       this.back.height = this.roll.height;
-      this.drawRoll(this.back.getContext("2d"), size, theme);
-      this.drawRibbon(fit(this.ribbon), theme);
+      this.drawRoll(this.back.getContext("2d"), size);
+      this.drawRibbonBack();
       this.stale = false;
     }
     const pen = this.roll.getContext("2d");
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.drawImage(this.back, 0, 0);
     pen.setTransform(size.scale, 0, 0, size.scale, 0, 0);
-    this.drawSounding(pen, size, theme);
-    this.drawRibbonCursor(theme);
+    this.drawSounding(pen, size);
+    this.drawRibbonCursor();
   }
 
   x(seconds, width) {
@@ -120,147 +139,132 @@ export class Stage {
     return ((seconds - start) / (end - start)) * width;
   }
 
-  y(pitch, height) {
-    return ((this.high - pitch) / (this.high - this.low + 1)) * height;
+  /** Heights of the pitched notes, of a pitch, and of a row of drums. */
+  rows(height) {
+    const row = Math.min(Math.max(height / 30, 13), 20);
+    const pitched = height - (this.kinds.length ? this.kinds.length * row + 6 : 0);
+    return { pitched, step: pitched / (this.high - this.low + 1), row };
   }
 
-  drawRoll(pen, { width, height, scale }, theme) {
+  y(pitch, { step }) {
+    return (this.high - pitch) * step;
+  }
+
+  drawRoll(pen, { width, height, scale }) {
+    const rows = this.rows(height);
+    const { pitched, step } = rows;
     pen.setTransform(scale, 0, 0, scale, 0, 0);
-    pen.fillStyle = theme["--well"];
+    pen.fillStyle = this.paint("var(--well)");
     pen.fillRect(0, 0, width, height);
-    const step = height / (this.high - this.low + 1);
-    pen.strokeStyle = theme["--line"];
-    pen.lineWidth = 1;
-    pen.font = "11px system-ui, sans-serif";
-    for (let pitch = this.low; pitch <= this.high; pitch++) {
-      if (pitch % 12) continue;
-      const y = Math.round(this.y(pitch, height) + step) + 0.5;
-      pen.beginPath();
-      pen.moveTo(0, y);
-      pen.lineTo(width, y);
-      pen.stroke();
-    }
     const [start, end] = this.window();
     const every = markEvery(end - start, width);
+    const octaves = range(this.low, this.high).filter((pitch) => pitch % 12 === 0);
+    const marks = range(Math.ceil(start / every), Math.ceil(end / every) - 1).map((nth) => nth * every);
+    pen.strokeStyle = this.paint("var(--line)");
+    pen.lineWidth = 1;
+    for (const pitch of octaves) line(pen, 0, this.y(pitch, rows) + step, width, this.y(pitch, rows) + step);
     pen.globalAlpha = 0.6;
-    for (let mark = Math.ceil(start / every) * every; mark < end; mark += every) {
-      const x = Math.round(this.x(mark, width)) + 0.5;
-      pen.beginPath();
-      pen.moveTo(x, 0);
-      pen.lineTo(x, height);
-      pen.stroke();
+    for (const mark of marks) line(pen, this.x(mark, width), 0, this.x(mark, width), height);
+    pen.globalAlpha = 1;
+    if (this.kinds.length) line(pen, 0, pitched + 2, width, pitched + 2);
+    for (const note of this.notes) {
+      if (Math.max(note.end, note.onset + HIT_S) < start || note.onset > end) continue;
+      pen.globalAlpha = this.isFaint(note) ? FAINT : 0.6 + (0.4 * note.velocity) / 127;
+      this.drawNote(pen, note, width, rows, this.paint(this.noteColour(note)));
     }
     pen.globalAlpha = 1;
-    for (const note of this.notes) {
-      if (note.drum || note.end < start || note.onset > end) continue;
-      this.drawNote(pen, note, width, height, step, this.noteColour(note));
-    }
-    pen.fillStyle = theme["--soft"];
-    pen.strokeStyle = theme["--well"];
-    for (let pitch = this.low; pitch <= this.high; pitch++) {
-      if (pitch % 12 === 0) write(pen, `C${pitch / 12 - 1}`, 5, this.y(pitch, height) + step - 3);
-    }
-    for (let mark = Math.ceil(start / every) * every; mark < end; mark += every) {
+    pen.fillStyle = this.paint("var(--soft)");
+    pen.strokeStyle = this.paint("var(--well)");
+    pen.font = "11px system-ui, sans-serif";
+    for (const pitch of octaves) write(pen, `C${pitch / 12 - 1}`, 5, this.y(pitch, rows) + step - 3);
+    for (const mark of marks) {
       const x = this.x(mark, width);
-      if (mark > 0 && x < width - 28) write(pen, clock(mark), x + 4, height - 6);
+      if (mark > 0 && x < width - 28) write(pen, clock(mark), x + 4, pitched - 6);
     }
+    this.kinds.forEach((kind, nth) => write(pen, DRUM_NAMES[kind], 5, pitched + 5 + (nth + 0.5) * rows.row + 4));
+  }
+
+  /** Draws the whole roll, nothing muted. */
+  drawWhole(pen, size) {
+    const { muted } = this;
+    this.muted = new Set();
+    this.drawRoll(pen, size);
+    this.muted = muted;
+  }
+
+  isFaint(note) {
+    return this.muted.has(note.track);
   }
 
   noteColour(note) {
+    if (this.hasTracks) return colourOfTrack(note.track);
     const segment = this.segmentAt(note.onset);
-    return segment ? this.colour(segment[this.label]) : this.theme["--note"];
+    return segment ? colourOfClass(segment[this.label]) : "var(--note)";
   }
 
-  drawNote(pen, note, width, height, step, colour) {
+  /** Draws a note as a bar, or a hit of a drum as a lozenge in the row of its kind. */
+  drawNote(pen, note, width, rows, colour) {
     const left = this.x(note.onset, width);
-    const wide = Math.max(this.x(note.end, width) - left - 0.6, 1.4);
-    const tall = Math.max(step - 0.8, 1.6);
-    pen.globalAlpha = 0.6 + (0.4 * note.velocity) / 127;
     pen.fillStyle = colour;
     pen.beginPath();
-    pen.roundRect(left, this.y(note.pitch, height), wide, tall, Math.min(2.5, tall / 2, wide / 2));
+    if (note.drum) {
+      const middle = rows.pitched + 5 + (this.kinds.indexOf(drumKind(note.pitch)) + 0.5) * rows.row;
+      const half = Math.min(Math.max(this.x(note.onset + HIT_S / 2, width) - left, 1.2), 5);
+      const tall = rows.row / 2 - 1.5;
+      pen.moveTo(left - half, middle);
+      pen.lineTo(left, middle - tall);
+      pen.lineTo(left + half, middle);
+      pen.lineTo(left, middle + tall);
+      pen.closePath();
+    } else {
+      const wide = Math.max(this.x(note.end, width) - left - 0.6, 1.4);
+      const tall = Math.max(rows.step - 0.8, 1.6);
+      pen.roundRect(left, this.y(note.pitch, rows), wide, tall, Math.min(2.5, tall / 2, wide / 2));
+    }
     pen.fill();
-    pen.globalAlpha = 1;
   }
 
-  drawSounding(pen, { width, height }, theme) {
-    const step = height / (this.high - this.low + 1);
+  drawSounding(pen, { width, height, scale }) {
+    const rows = this.rows(height);
+    const ink = this.paint("var(--ink)");
+    // The colours of tracks are near the ink: what sounds also glows.
+    pen.shadowColor = ink;
+    pen.shadowBlur = this.hasTracks ? 7 * scale : 0;
     for (const note of this.notes) {
       if (note.onset > this.position) break;
-      if (note.end > this.position && this.position > 0 && !note.drum) {
-        this.drawNote(pen, { ...note, velocity: 127 }, width, height, step, theme["--ink"]);
-      }
+      const end = note.drum ? note.onset + HIT_S : note.end;
+      if (end > this.position && this.position > 0 && !this.isFaint(note)) this.drawNote(pen, note, width, rows, ink);
     }
-    const x = this.x(this.position, width);
-    pen.fillStyle = theme["--ink"];
-    pen.fillRect(x - 0.75, 0, 1.5, height);
+    pen.shadowBlur = 0;
+    pen.fillStyle = ink;
+    pen.fillRect(this.x(this.position, width) - 0.75, 0, 1.5, height);
   }
 
-  /** Stacked probabilities; between the middles of two neighbouring segments they flow. */
-  drawRibbon({ width, height, scale }, theme) {
-    const picture = (this.ribbonBack ??= document.createElement("canvas"));
-    picture.width = this.ribbon.width;
-    picture.height = this.ribbon.height;
-    const pen = picture.getContext("2d");
-    pen.setTransform(scale, 0, 0, scale, 0, 0);
-    pen.fillStyle = theme["--well"];
-    pen.fillRect(0, 0, width, height);
-    for (const run of runs(this.segments)) this.drawRun(pen, run, width, height);
-    pen.fillStyle = hatch(pen, theme["--card"]);
-    pen.globalAlpha = 0.6;
-    for (const segment of this.segments) {
-      if (segment.probability >= UNSURE) continue;
-      const left = this.x(segment.start_s, width);
-      pen.fillRect(left, 0, this.x(segment.end_s, width) - left, height);
-    }
-    pen.globalAlpha = 1;
-    pen.fillStyle = theme["--ink"];
-    for (const segment of this.segments) {
-      if (!segment.disputed) continue;
-      for (let x = this.x(segment.start_s, width) + 4; x < this.x(segment.end_s, width) - 2; x += 8) {
-        pen.beginPath();
-        pen.arc(x, 6, 1.8, 0, 7);
-        pen.fill();
-      }
-    }
+  drawRibbonBack() {
+    const size = fit(this.ribbon);
+    this.ribbonBack.width = this.ribbon.width;
+    this.ribbonBack.height = this.ribbon.height;
+    const pen = this.ribbonBack.getContext("2d");
+    pen.setTransform(size.scale, 0, 0, size.scale, 0, 0);
+    const { segments, names, label } = this;
+    drawRibbon(pen, size, { segments, names, label, x: (s) => this.x(s, size.width), paint: (colour) => this.paint(colour) });
   }
 
-  drawRun(pen, run, width, height) {
-    const points = [];
-    for (const segment of run) {
-      const middle = (segment.start_s + segment.end_s) / 2;
-      const reach = (segment.end_s - segment.start_s) * 0.18;
-      points.push([middle - reach, segment], [middle + reach, segment]);
-    }
-    points[0][0] = run[0].start_s;
-    points.at(-1)[0] = run.at(-1).end_s;
-    let below = points.map(() => 0);
-    const layers = [...this.names, null];
-    for (const name of layers) {
-      const above = points.map(([, segment], index) => (name === null ? 1 : below[index] + (segment.probabilities?.[name] ?? (segment[this.label] === name ? segment.probability : 0))));
-      pen.fillStyle = name === null ? this.theme[OTHERS] : this.colour(name);
-      pen.beginPath();
-      trace(pen, points, above, (s) => this.x(s, width), height, true);
-      trace(pen, points, below, (s) => this.x(s, width), height, false);
-      pen.closePath();
-      pen.fill();
-      below = above;
-    }
-  }
-
-  drawRibbonCursor(theme) {
+  drawRibbonCursor() {
     const size = fit(this.ribbon);
     const pen = this.ribbon.getContext("2d");
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.drawImage(this.ribbonBack, 0, 0);
     pen.setTransform(size.scale, 0, 0, size.scale, 0, 0);
     const x = this.x(this.position, size.width);
-    pen.fillStyle = theme["--well"];
+    pen.fillStyle = this.paint("var(--well)");
     pen.fillRect(x - 2.25, 0, 4.5, size.height);
-    pen.fillStyle = theme["--ink"];
+    pen.fillStyle = this.paint("var(--ink)");
     pen.fillRect(x - 0.75, 0, 1.5, size.height);
   }
 }
+
+const range = (first, last) => Array.from({ length: Math.max(last - first + 1, 0) }, (_, i) => first + i);
 
 /** Spreading a long list as arguments overflows the stack: first by pieces. */
 function sample(values, choose) {
@@ -269,29 +273,12 @@ function sample(values, choose) {
   return found;
 }
 
-/** Segments that follow each other without a silence. */
-function runs(segments) {
-  const found = [];
-  for (const segment of segments) {
-    const last = found.at(-1)?.at(-1);
-    if (last && segment.start_s <= last.end_s + 0.01) found.at(-1).push(segment);
-    else found.push([segment]);
-  }
-  return found;
-}
-
-function trace(pen, points, values, x, height, forward) {
-  const order = forward ? [...points.keys()] : [...points.keys()].reverse();
-  let [lastX, lastY] = [0, 0];
-  order.forEach((index, nth) => {
-    const [px, py] = [x(points[index][0]), height * (1 - Math.min(values[index], 1))];
-    if (nth === 0) pen[forward ? "moveTo" : "lineTo"](px, py);
-    else {
-      const middle = (lastX + px) / 2;
-      pen.bezierCurveTo(middle, lastY, middle, py, px, py);
-    }
-    [lastX, lastY] = [px, py];
-  });
+/** A thin line along the pixels. */
+function line(pen, fromX, fromY, toX, toY) {
+  pen.beginPath();
+  pen.moveTo(Math.round(fromX) + 0.5, Math.round(fromY) + 0.5);
+  pen.lineTo(Math.round(toX) + 0.5, Math.round(toY) + 0.5);
+  pen.stroke();
 }
 
 /** Text that stays readable over notes. */
@@ -300,20 +287,6 @@ function write(pen, text, x, y) {
   pen.lineJoin = "round";
   pen.strokeText(text, x, y);
   pen.fillText(text, x, y);
-}
-
-function hatch(pen, colour) {
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = 8;
-  const draw = tile.getContext("2d");
-  draw.strokeStyle = colour;
-  draw.lineWidth = 2;
-  for (const shift of [-8, 0, 8]) {
-    draw.moveTo(shift, 8);
-    draw.lineTo(shift + 8, 0);
-  }
-  draw.stroke();
-  return pen.createPattern(tile, "repeat");
 }
 
 /** Gives a canvas as many pixels as it covers on the screen. */
