@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.midi.material import midi_file, scale_notes
-from tunesmith.midi import read_score
+from tunesmith.midi import duplicates, read_score
 from tunesmith.midi.duplicates import (
     LINK_DTYPE,
     Sketches,
@@ -70,6 +70,18 @@ def test_a_link_carries_its_evidence() -> None:
     assert (link["first"], link["second"]) == (0, 2)
     for name in ("shared", "in_order", "onsets", "strength"):
         assert link[name] == pytest.approx(getattr(likeness, name))
+
+
+def test_links_do_not_depend_on_how_many_pieces_are_looked_at_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pieces = [random_piece(seed) for seed in range(12)]
+    sketches = Sketches.of([fingerprint(p) for p in pieces + [p[:200] for p in pieces]])
+    links = duplicate_links(sketches)
+    assert [(a, b) for a, b, *_ in links.tolist()] == [(i, i + 12) for i in range(12)]
+    for at_once in (1, 5):
+        monkeypatch.setattr(duplicates, "_PIECES_AT_ONCE", at_once)
+        np.testing.assert_array_equal(duplicate_links(sketches), links)
 
 
 def test_a_weak_link_joins_two_pieces_and_no_two_clusters() -> None:

@@ -46,6 +46,14 @@ def test_shared_hashes_in_no_order_are_no_likeness(kept: int) -> None:
     assert compare(sketch, part).is_same_music
 
 
+@pytest.mark.parametrize("step", [1, 2**16, 2**30])
+def test_all_shared_hashes_are_found_whatever_bits_they_have_in_common(step: int) -> None:
+    numbers = np.arange(1, 201, dtype=np.uint64) * np.uint64(step)
+    sketch = (numbers << np.uint64(PLACE_BITS)) | np.arange(200, dtype=np.uint64)
+    likeness = compare(sketch[::2], sketch[50:150])
+    assert likeness.shared == 0.5
+
+
 def test_a_cut_inside_and_added_notes_leave_it_the_same_music() -> None:
     notes = random_piece(3)
     rearranged = np.concatenate([notes[150:250], notes[20:120]])

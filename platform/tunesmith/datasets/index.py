@@ -19,8 +19,9 @@ from pyarrow.fs import FileSystem
 from tunesmith.artifacts import layout
 from tunesmith.datasets.reader import Dataset
 from tunesmith.errors import DatasetError
+from tunesmith.midi.compiled import read_only
 from tunesmith.midi.fingerprints import PLACE_BITS, ngram_entries
-from tunesmith.midi.matching import chain_length, covered_onsets, needed_onsets, read_only
+from tunesmith.midi.matching import chain_length, covered_onsets, needed_onsets
 
 __all__ = [
     "FOLDER",

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "read_only"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 def compiled(function: Function) -> Function:
@@ -21,3 +24,13 @@ def compiled(function: Function) -> Function:
     except RuntimeError:  # none of these folders is writable
         machine_code = numba.njit(nogil=True)(function)
     return cast("Function", machine_code)
+
+
+def read_only(array: NDArray[Kind]) -> NDArray[Kind]:
+    """Return a view that cannot be written to, the kind that compiled functions are given.
+
+    They are compiled for each kind of array that they meet.
+    """
+    view = array.view()
+    view.flags.writeable = False
+    return view

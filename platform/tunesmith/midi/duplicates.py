@@ -6,15 +6,17 @@ enough. A link joins two clusters only if its evidence is the stronger the more 
 clusters have: one weak link does not join large clusters, so that false links cannot chain.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tunesmith.midi.compiled import compiled
+from tunesmith.midi.compiled import compiled, read_only
 from tunesmith.midi.fingerprints import PLACE_BITS
-from tunesmith.midi.matching import likeness, needed_onsets, read_only
+from tunesmith.midi.matching import likeness, needed_onsets, positions
 
 __all__ = ["LINK_DTYPE", "Sketches", "clusters_by_links", "duplicate_clusters", "duplicate_links"]
 
@@ -45,6 +47,8 @@ _CERTAIN = 16
 """... only those that are among a piece's rarest, this many, ..."""
 _COMMON = 2_000
 """... and those of more pieces than this lead to the one before, which connects equal pieces."""
+_PIECES_AT_ONCE = 512
+"""Pieces whose links one thread looks for at a time."""
 _PER_DOUBLING = 0.1
 """Strength that a link needs above 1 for each doubling of the pairs that it would join, ..."""
 _STRONG = 2.0
@@ -131,14 +135,17 @@ def duplicate_links(sketches: Sketches) -> NDArray[np.void]:
         raise ValueError(msg)
     index = _index_of(sketches)
     blocks = [np.empty(0, dtype=LINK_DTYPE)]
-    step = 4096
-    for start in range(0, n, step):
-        pairs, evidence = _links_of(index, start, min(start + step, n))
+
+    def links_from(start: int) -> NDArray[np.void]:
+        pairs, evidence = _links_of(index, start, min(start + _PIECES_AT_ONCE, n))
         links = np.zeros(len(pairs), dtype=LINK_DTYPE)
         links["first"], links["second"] = pairs[:, 0], pairs[:, 1]
         for number, name in enumerate(("shared", "in_order", "onsets", "strength")):
             links[name] = evidence[:, number]
-        blocks.append(links)
+        return links
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the loops hold no interpreter lock
+        blocks += pool.map(links_from, range(0, n, _PIECES_AT_ONCE))
     links = np.concatenate(blocks)
     ordered: NDArray[np.void] = links[np.lexsort((links["second"], links["first"]))]
     return ordered
@@ -203,15 +210,15 @@ def _links_of(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the links of the pieces from `start` to `stop` with earlier ones, and evidence."""
     entries, starts, sizes = index.entries, index.starts, index.sizes
-    capacity, n_links = 1024, 0
-    pairs = np.empty((capacity, 2), dtype=np.int64)
-    evidence = np.empty((capacity, 4), dtype=np.float64)
+    n_links = 0
+    pairs, evidence = np.empty((1024, 2), np.int64), np.empty((1024, 4), np.float64)
     n_shared = np.zeros(stop, dtype=np.int32)
     others = np.empty(stop, dtype=np.int64)
     for piece in range(start, stop):
         own = entries[starts[piece] : starts[piece] + sizes[piece]]
         n_indexed = index.n_indexed[piece]
         n_others = _count_shared(own[:n_indexed], piece, index.postings, n_shared, others)
+        table = positions(own)
         for k in range(n_others):
             other = others[k]
             least = min(_LEAST_SHARED, n_indexed, index.n_indexed[other])
@@ -220,22 +227,29 @@ def _links_of(
             if not is_candidate:
                 continue
             shared, smaller, in_order, onsets = likeness(
-                entries[starts[other] : starts[other] + sizes[other]], own
+                entries[starts[other] : starts[other] + sizes[other]], own, table
             )
             if onsets == 0 or in_order < needed_onsets(onsets):
                 continue
-            if n_links == capacity:
-                capacity *= 2
-                more_pairs = np.empty((capacity, 2), dtype=np.int64)
-                more_evidence = np.empty((capacity, 4), dtype=np.float64)
-                more_pairs[:n_links], more_evidence[:n_links] = pairs, evidence
-                pairs, evidence = more_pairs, more_evidence
+            if n_links == len(pairs):
+                pairs, evidence = _doubled(pairs), _doubled(evidence)
             pairs[n_links, 0], pairs[n_links, 1] = other, piece
             evidence[n_links, 0], evidence[n_links, 1] = shared / smaller, in_order
             evidence[n_links, 2] = onsets
             evidence[n_links, 3] = in_order / needed_onsets(onsets)
             n_links += 1
     return pairs[:n_links], evidence[:n_links]
+
+
+@compiled
+def _doubled(rows: NDArray[Any]) -> NDArray[Any]:
+    """Return a table with the rows of another and as many more."""
+    more = np.empty((2 * len(rows), rows.shape[1]), rows.dtype)
+    # A loop: assignment to a slice takes seconds to compile.
+    for row in range(len(rows)):
+        for column in range(rows.shape[1]):
+            more[row, column] = rows[row, column]
+    return more
 
 
 @compiled

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunesmith.midi.compiled import compiled
+from tunesmith.midi.compiled import compiled, read_only
 from tunesmith.midi.fingerprints import KEPT_BELOW, LINE_NGRAM, PLACE_BITS
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "covered_onsets",
     "likeness",
     "needed_onsets",
-    "read_only",
+    "positions",
 ]
 
 _NGRAM_ONSETS = LINE_NGRAM + 1
@@ -70,20 +70,14 @@ class Likeness:
 
 def compare(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> Likeness:
     """Compare two fingerprints."""
-    shared, smaller, in_order, onsets = likeness(read_only(a), read_only(b))
+    a, b = read_only(a), read_only(b)
+    shared, smaller, in_order, onsets = likeness(a, b, positions(b))
     return Likeness(
         shared / smaller if smaller else 0.0,
         float(in_order),
         int(onsets),
         float(in_order / needed_onsets(onsets)) if onsets else 0.0,
     )
-
-
-def read_only(entries: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return a view that cannot be written to, the kind that compiled functions are given."""
-    view = entries.view()
-    view.flags.writeable = False
-    return view
 
 
 @compiled
@@ -94,10 +88,31 @@ def needed_onsets(onsets: Any) -> Any:
 
 
 @compiled
-def likeness(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> tuple[int, int, float, int]:
+def positions(entries: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Return a hash table of entries: the position of each, counted from 1, and 0 where none is.
+
+    It has eight places for each entry, so that most hashes of other pieces meet an empty one.
+    """
+    slots = 8
+    while slots < 8 * entries.size:
+        slots *= 2
+    table = np.zeros(slots, dtype=np.int32)
+    for i in range(entries.size):
+        slot = np.int64(entries[i] >> np.uint64(PLACE_BITS)) & (slots - 1)
+        while table[slot] != 0:
+            slot = (slot + 1) & (slots - 1)
+        table[slot] = i + 1
+    return table
+
+
+@compiled
+def likeness(
+    a: NDArray[np.uint64], b: NDArray[np.uint64], table: NDArray[np.int32]
+) -> tuple[int, int, float, int]:
     """Return the shared entries, the smaller size, the onsets in order, and those covered.
 
-    The covered onsets are 0 where too few are in order for any number of covered ones.
+    `table` has the positions of `b`: it is compared with many other pieces. The covered onsets are
+    0 where too few are in order for any number of covered ones.
     """
     if a.size == 0 or b.size == 0:
         return 0, 0, 0.0, 0
@@ -108,14 +123,17 @@ def likeness(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> tuple[int, int, fl
     place_a = np.empty(smaller, dtype=np.int64)
     place_b = np.empty(smaller, dtype=np.int64)
     low = np.uint64((1 << PLACE_BITS) - 1)
-    shared = i = j = 0
-    while i < n_a and j < n_b:
-        x, y = a[i] >> np.uint64(PLACE_BITS), b[j] >> np.uint64(PLACE_BITS)
-        if x == y:
-            place_a[shared], place_b[shared] = a[i] & low, b[j] & low
-            shared += 1
-        i += x <= y
-        j += y <= x
+    shared = 0
+    for i in range(n_a):
+        hash_ = a[i] >> np.uint64(PLACE_BITS)
+        slot = np.int64(hash_) & (table.size - 1)
+        while table[slot] != 0:
+            j = table[slot] - 1
+            if b[j] >> np.uint64(PLACE_BITS) == hash_:
+                place_a[shared], place_b[shared] = a[i] & low, b[j] & low
+                shared += 1
+                break
+            slot = (slot + 1) & (table.size - 1)
     # An onset begins at most four n-grams, of two lines and two kinds of chord.
     least = needed_onsets(LINE_NGRAM + (smaller + 3) // 4)
     if shared * _NGRAM_ONSETS < least:
@@ -145,7 +163,8 @@ def chain_length(place_a: NDArray[np.int64], place_b: NDArray[np.int64]) -> floa
     for i in range(n):
         best = float(_NGRAM_ONSETS)
         x, y = places[i] >> PLACE_BITS, places[i] & low
-        for j in range(max(0, i - _LOOK_BACK), i):
+        # The nearest first: their chains are the longest, so that few others need a logarithm.
+        for j in range(i - 1, max(-1, i - 1 - _LOOK_BACK), -1):
             dx, dy = x - (places[j] >> PLACE_BITS), y - (places[j] & low)
             if dy >= 0 and length[j] + min(dx, dy, _NGRAM_ONSETS) > best:
                 gap = _GAP_COST * np.log2(abs(dx - dy) + 1.0)
