@@ -9,7 +9,7 @@ from tests.midi.material import event, midi_file, midi_files, scale_notes
 from tunesmith.errors import UsageError
 from tunesmith.midi import chunk_roll, piano_roll, read_score, velocity_roll
 from tunesmith.midi.errors import NoNotes
-from tunesmith.midi.rolls import binary_roll, instrumentation_roll, timing_roll
+from tunesmith.midi.rolls import binary_roll, instrumentation_roll, notes_roll, timing_roll
 
 
 def pedal(delta: int, value: int) -> bytes:
@@ -44,6 +44,28 @@ class TestPianoRoll:
     def test_a_pedal_that_is_never_released_does_nothing(self) -> None:
         track = pedal(0, 127) + note(0, 96, 60) + note(288, 96, 72)
         assert np.flatnonzero(velocity_roll(read_score(midi_file(track)))[:, 60]).tolist() == [0]
+
+    def test_a_pedal_holds_the_notes_of_its_own_instrument(self) -> None:
+        held = pedal(0, 127) + note(0, 96, 60, 90) + pedal(384, 0)
+        other = event(0, 0xC1, 73) + note(0, 96, 60, 80, channel=1) + note(0, 384, 62, 7, channel=1)
+        score = read_score(midi_file(held, other))
+        assert piano_roll(score)[:, 60].tolist() == [170, 90, 90, 90, 90]
+        assert velocity_roll(score)[:, 60].tolist() == [127, 90, 90, 90, 90]
+
+    def test_sums_are_rounded_after_they_are_complete(self) -> None:
+        bent = event(0, 0xE0, 0, 80) + note(0, 96, 60, 45)  # 22.5 and 22.5
+        straight = event(0, 0xC1, 73) + note(0, 96, 60, 1, channel=1)
+        again = event(0, 0xC2, 73) + note(0, 96, 60, 126, channel=2)
+        assert velocity_roll(read_score(midi_file(bent)))[0, 60] == 22
+        assert velocity_roll(read_score(midi_file(bent, straight)))[0, 60] == 24
+        assert velocity_roll(read_score(midi_file(bent, again)))[0, 60] == 127
+
+    @pytest.mark.parametrize("pitch", [-1, 128])
+    def test_a_pitch_outside_midi_is_an_error_and_touches_no_memory(self, pitch: int) -> None:
+        notes = read_score(midi_file(note(0, 96, 60))).notes.copy()
+        notes["pitch"] = pitch
+        with pytest.raises(IndexError, match="pitch"):
+            notes_roll(notes)
 
     def test_a_bend_of_half_a_semitone_is_shared_by_two_pitches(self) -> None:
         track = event(0, 0xE0, 0, 80) + note(0, 480, 60, 100)  # 2048 of 8192: half a semitone

@@ -6,12 +6,13 @@ end of the last note.
 """
 
 import math
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.errors import UsageError
+from tunesmith.midi.compiled import compiled, read_only
 from tunesmith.midi.score import DEFAULT_BEND_SEMITONES, Instrument, Score
 
 __all__ = [
@@ -28,7 +29,9 @@ __all__ = [
 ]
 
 N_PITCHES = 128
+_NO_PITCH = "A note has a pitch that is none of the 128 of MIDI."
 PEDAL_THRESHOLD = 64
+_LOUDEST = 127
 
 
 def piano_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.float64]:
@@ -51,13 +54,12 @@ def piano_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.float6
 
     Notes
     -----
-    Follows `pretty_midi.Instrument.get_piano_roll` (Raffel and Ellis, ISMIR 2014), without its
-    loop over notes.
+    Follows `pretty_midi.Instrument.get_piano_roll` (Raffel and Ellis, ISMIR 2014), as loops in
+    machine code.
     """
-    frames = _roll_frames(score, frames_per_second)
-    low, part = _summed_roll(score, frames_per_second, frames)
-    roll = np.zeros((frames, N_PITCHES))
-    roll[:, low : low + part.shape[1]] = part
+    roll = np.zeros((_roll_frames(score, frames_per_second), N_PITCHES))
+    _add_straight(roll, score, float(frames_per_second), math.inf)
+    _add_bent(roll, score, float(frames_per_second))
     return roll
 
 
@@ -69,12 +71,14 @@ def velocity_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.uin
     NDArray[np.uint8]
         Roll [frames, 128].
     """
-    frames = _roll_frames(score, frames_per_second)
-    low, part = _summed_roll(score, frames_per_second, frames)
-    if part.dtype != np.int32:
-        np.rint(part, out=part)
-    roll = np.zeros((frames, N_PITCHES), dtype=np.uint8)
-    roll[:, low : low + part.shape[1]] = np.minimum(part, 127, out=part)
+    roll = np.zeros((_roll_frames(score, frames_per_second), N_PITCHES), dtype=np.uint8)
+    # Clipping early changes no cell: nothing is ever taken away from a sum.
+    _add_straight(roll, score, float(frames_per_second), _LOUDEST)
+    if any(map(_is_bent, score.instruments)):
+        exact = roll.astype(np.float64)
+        _add_bent(exact, score, float(frames_per_second))
+        np.rint(exact, out=exact)
+        roll[:] = np.minimum(exact, _LOUDEST, out=exact)
     return roll
 
 
@@ -88,14 +92,13 @@ def instrumentation_roll(score: Score, frames_per_second: float = 10) -> NDArray
 
     Without drums; pedals and bends are not applied.
     """
-    frames = _roll_frames(score, frames_per_second)
-    roll = np.zeros((frames, N_PITCHES), dtype=np.uint8)
-    notes = _pitched_notes(score, frames_per_second)
+    roll = np.zeros((_roll_frames(score, frames_per_second), N_PITCHES), dtype=np.uint8)
     for i, instrument in enumerate(score.instruments):
         if not instrument.is_drum:
-            low, part = notes.of(i).summed(frames)
-            layers = roll[:, low : low + part.shape[1]]
-            layers += (part > 0) & (layers < 255)
+            own = np.zeros_like(roll)
+            notes = score.notes[score.notes["instrument"] == i]
+            _add_notes(own, 0, read_only(notes), float(frames_per_second), 1)
+            roll += own & (roll < 255)
     return roll
 
 
@@ -105,11 +108,12 @@ def timing_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.uint8
     Without drums.
     """
     frames = _roll_frames(score, frames_per_second)
-    roll = np.zeros(frames * N_PITCHES, dtype=np.int32)
-    notes = _pitched_notes(score, frames_per_second)
-    kept = notes.start < frames
-    np.add.at(roll, notes.start[kept] * N_PITCHES + notes.pitch[kept], np.int32(1))
-    return np.minimum(roll, 255).astype(np.uint8).reshape(frames, N_PITCHES)
+    roll = np.zeros((frames, N_PITCHES), dtype=np.int32)
+    pitched = score.notes[~score.notes["is_drum"]]
+    start = (pitched["onset_s"] * frames_per_second).astype(np.int64)
+    kept = start < frames
+    np.add.at(roll, (start[kept], pitched["pitch"][kept].astype(np.int64)), 1)
+    return np.minimum(roll, 255).astype(np.uint8)
 
 
 def notes_roll(notes: NDArray[np.void], frames_per_second: float = 10) -> NDArray[np.uint8]:
@@ -129,10 +133,9 @@ def notes_roll(notes: NDArray[np.void], frames_per_second: float = 10) -> NDArra
         has these notes, no pedal and no bends, and ends with them.
     """
     frames = int(frames_per_second * float(notes["offset_s"].max(initial=0.0)))
-    pitched = _note_frames(notes[~notes["is_drum"]], frames_per_second)
-    low, part = pitched.summed(frames)
     roll = np.zeros((frames, N_PITCHES), dtype=np.uint8)
-    roll[:, low : low + part.shape[1]] = np.minimum(part, 127)
+    pitched = read_only(notes[~notes["is_drum"]])
+    _add_notes(roll, 0, pitched, float(frames_per_second), _LOUDEST)
     return roll
 
 
@@ -209,185 +212,162 @@ def _roll_frames(score: Score, frames_per_second: float) -> int:
     return int(frames_per_second * score.end_time_s)
 
 
-@dataclass(frozen=True, slots=True)
-class _NoteFrames:
-    """Notes as columns: first frame, frame after the last, pitch, velocity, instrument."""
-
-    start: NDArray[np.int64]
-    end: NDArray[np.int64]
-    pitch: NDArray[np.int64]
-    velocity: NDArray[np.int32]
-    instrument: NDArray[np.int16]
-
-    def where(self, chosen: NDArray[np.bool_]) -> "_NoteFrames":
-        return _NoteFrames(
-            self.start[chosen],
-            self.end[chosen],
-            self.pitch[chosen],
-            self.velocity[chosen],
-            self.instrument[chosen],
-        )
-
-    def of(self, instrument: int) -> "_NoteFrames":
-        return self.where(self.instrument == instrument)
-
-    def summed(self, frames: int) -> tuple[int, NDArray[np.int32]]:
-        """Return the lowest pitch, and the summed velocities from that pitch to the highest.
-
-        Adding single cells is much cheaper than a difference array with a running sum, because
-        notes cover a few thousand of several hundred thousand cells.
-        """
-        if self.pitch.size == 0:
-            return 0, np.zeros((frames, 0), dtype=np.int32)
-        low = int(self.pitch.min())
-        width = int(self.pitch.max()) - low + 1
-        roll = np.zeros(frames * width, dtype=np.int32)
-        lengths = self.end - self.start
-        total = int(lengths.sum())
-        if total:
-            before = np.cumsum(lengths) - lengths
-            first = (self.start - before) * width + (self.pitch - low)
-            cells = np.repeat(first, lengths) + np.arange(0, total * width, width)
-            np.add.at(roll, cells, np.repeat(self.velocity, lengths))
-        return low, roll.reshape(frames, width)
+def _add_straight(roll: NDArray[Any], score: Score, frames_per_second: float, limit: float) -> None:
+    """Add the instruments that are not bent, up to a limit; drums are silent."""
+    plain = np.array([not (i.is_drum or _is_bent(i)) for i in score.instruments])
+    for i in np.flatnonzero(plain).tolist():
+        values = score.instruments[i].pedal[1]
+        if values.size and values.max() >= PEDAL_THRESHOLD:
+            plain[i] = False
+            low, held = _held_roll(score, i, frames_per_second, len(roll))
+            _add_cells(roll, low, held, limit)
+    notes = score.notes if plain.all() else score.notes[plain[score.notes["instrument"]]]
+    _add_notes(roll, 0, read_only(notes), frames_per_second, limit)
 
 
-def _pitched_notes(score: Score, frames_per_second: float) -> _NoteFrames:
-    frames = _note_frames(score.notes, frames_per_second)
-    if any(i.is_drum for i in score.instruments):
-        return frames.where(~score.notes["is_drum"])
-    return frames
+def _add_bent(roll: NDArray[np.float64], score: Score, frames_per_second: float) -> None:
+    """Add the instruments that are bent.
 
-
-def _note_frames(notes: NDArray[np.void], frames_per_second: float) -> _NoteFrames:
-    return _NoteFrames(
-        (notes["onset_s"] * frames_per_second).astype(np.int64),
-        (notes["offset_s"] * frames_per_second).astype(np.int64),
-        notes["pitch"].astype(np.int64),
-        notes["velocity"].astype(np.int32),
-        np.ascontiguousarray(notes["instrument"]),
-    )
-
-
-def _summed_roll(
-    score: Score, frames_per_second: float, frames: int
-) -> tuple[int, NDArray[np.int32] | NDArray[np.float64]]:
-    """Return the lowest pitch, and the roll from that pitch to the highest.
-
-    The roll holds integers unless notes are bent. Bends shift multiples of 1/4096 of a velocity,
-    which floating-point addition represents exactly, so the order of instruments does not matter.
+    Most bends shift multiples of 1/4096 of a velocity, which floating-point addition represents
+    exactly, so that the order of instruments does not matter.
     """
-    notes = _pitched_notes(score, frames_per_second)
-    bent = [i for i, instrument in enumerate(score.instruments) if _is_bent(instrument)]
-    straight = notes.where(~np.isin(notes.instrument, bent)) if bent else notes
-    low, roll = _held_roll(score, straight, frames_per_second, frames)
-    if not bent:
-        return low, roll
-    whole = np.zeros((frames, N_PITCHES))
-    whole[:, low : low + roll.shape[1]] = roll
-    for i in bent:
-        low, roll = _held_roll(score, notes.of(i), frames_per_second, frames)
-        low, bent_roll = _bend(low, roll, score.instruments[i], frames_per_second)
-        whole[:, low : low + bent_roll.shape[1]] += bent_roll
-    return 0, whole
-
-
-def _held_roll(
-    score: Score, notes: _NoteFrames, frames_per_second: float, frames: int
-) -> tuple[int, NDArray[np.int32]]:
-    """Return the lowest pitch, and the roll from that pitch on with sustain pedals applied."""
-    low, roll = notes.summed(frames)
-    instruments = np.flatnonzero(np.bincount(notes.instrument)).tolist()
-    for i in instruments:
-        regions = _pedal_regions(score.instruments[i], frames_per_second)
-        if len(regions) == 0:
+    for i, instrument in enumerate(score.instruments):
+        if not _is_bent(instrument):
             continue
-        if len(instruments) == 1:
-            _hold(roll, regions)
-            break
-        own_low, part = notes.of(i).summed(frames)
-        held = part.copy()
-        _hold(held, regions)
-        held -= part
-        roll[:, own_low - low : own_low - low + part.shape[1]] += held
-    return low, roll
-
-
-def _pedal_regions(instrument: Instrument, frames_per_second: float) -> NDArray[np.int64]:
-    """First frame, and frame after the last, of each pedal press that is released; [presses, 2]."""
-    times_s, values = instrument.pedal
-    if values.size == 0:
-        return np.empty((0, 2), dtype=np.int64)
-    is_down = values >= PEDAL_THRESHOLD
-    changes = np.flatnonzero(np.diff(is_down, prepend=False))
-    frames = (times_s[changes] * frames_per_second).astype(np.int64)
-    frames = frames[: frames.size // 2 * 2].reshape(-1, 2)
-    return frames[frames[:, 1] > frames[:, 0]]
-
-
-def _hold(roll: NDArray[np.int32], regions: NDArray[np.int64]) -> None:
-    """Take the running maximum over time inside each region, in place.
-
-    All regions are processed at once: adding the index of the region times a number above every
-    velocity sum keeps the maximum from running into the next region.
-    """
-    frames = len(roll)
-    if len(regions) == 0 or roll.size == 0:
-        return
-    held = np.zeros(frames + 1, dtype=np.int64)
-    np.add.at(held, np.minimum(regions[:, 0] + 1, frames), 1)
-    np.add.at(held, np.minimum(regions[:, 1], frames), -1)
-    number = np.cumsum(1 - np.cumsum(held[:frames]))
-    above = number * (int(roll.max()) + 1)
-    small = above[-1] + roll.max() < np.iinfo(np.int32).max
-    lift = above.astype(np.int32 if small else np.int64).reshape(-1, 1)
-    lifted: NDArray[np.signedinteger] = np.add(roll, lift)
-    np.maximum.accumulate(lifted, axis=0, out=lifted)
-    np.subtract(lifted, lift, out=roll, casting="same_kind")
+        low, held = _held_roll(score, i, frames_per_second, len(roll))
+        times_s, values = instrument.bends
+        ranges = instrument.bend_ranges
+        if ranges.size == 0:
+            ranges = np.full(len(values), DEFAULT_BEND_SEMITONES)
+        order = np.argsort(times_s, kind="stable")
+        edges_s = np.append(times_s[order], instrument.end_time_s)
+        edges = (edges_s * frames_per_second).astype(np.int64)
+        _add_bends(roll, low, held, edges, ranges[order] * values[order] / 8192.0)
 
 
 def _is_bent(instrument: Instrument) -> bool:
-    return not instrument.is_drum and bool(np.any(instrument.bends[1] != 0))
+    values = instrument.bends[1]
+    return values.size > 0 and not instrument.is_drum and bool(values.any())
 
 
-def _bend(
-    low: int, roll: NDArray[np.int32], instrument: Instrument, frames_per_second: float
-) -> tuple[int, NDArray[np.float64]]:
-    """Shift the notes during each bend by its semitones, split between two pitches.
+def _held_roll(
+    score: Score, instrument: int, frames_per_second: float, frames: int
+) -> tuple[int, NDArray[np.int32]]:
+    """Return the lowest pitch of an instrument, and its roll with the sustain pedal applied.
 
-    Takes and returns the lowest pitch and the roll from that pitch on; the result is wider by the
-    reach of a bend.
+    The roll reaches from the lowest pitch to the highest.
     """
-    ranges = instrument.bend_ranges
-    if ranges.size == 0:
-        ranges = np.full(len(instrument.bends[1]), DEFAULT_BEND_SEMITONES)
-    reach = int(ranges.max()) + 1  # whole semitones, and a fraction of one more
-    below = min(reach, low)
-    above = min(reach, N_PITCHES - low - roll.shape[1])
-    part = np.pad(roll.astype(np.float64), ((0, 0), (below, above)))
-    pitches = part.shape[1]
-    times_s, values = instrument.bends
-    order = np.argsort(times_s, kind="stable")
-    edges_s = np.append(times_s[order], instrument.end_time_s)
-    edges = (edges_s * frames_per_second).astype(np.int64).tolist()
-    for value, semitones_at_most, first, last in zip(
-        values[order].tolist(), ranges[order].tolist(), edges[:-1], edges[1:], strict=True
-    ):
-        if value == 0 or last <= first:
+    notes = score.notes[score.notes["instrument"] == instrument]
+    low, high = int(notes["pitch"].min(initial=N_PITCHES)), int(notes["pitch"].max(initial=-1))
+    roll = np.zeros((frames, max(high - low + 1, 0)), dtype=np.int32)
+    _add_notes(roll, low, read_only(notes), frames_per_second, np.iinfo(np.int32).max)
+    times_s, values = score.instruments[instrument].pedal
+    _hold(roll, (times_s * frames_per_second).astype(np.int64), values)
+    return low, roll
+
+
+# The cache of machine code does not notice changes in another module: compiled functions that call
+# each other are in one.
+
+
+@compiled
+def _add_notes(
+    roll: NDArray[Any], low: int, notes: NDArray[np.void], frames_per_second: float, limit: float
+) -> None:
+    """Add the velocities of notes, up to a limit, to a roll whose first column is the pitch `low`.
+
+    Adding single cells is much cheaper than a difference array with a running sum, because notes
+    cover a few thousand of several hundred thousand cells.
+    """
+    for i in range(notes.size):
+        note = notes[i]
+        column, velocity = note["pitch"] - low, note["velocity"]
+        if not 0 <= column < roll.shape[1]:
+            raise IndexError(_NO_PITCH)
+        start = max(int(note["onset_s"] * frames_per_second), 0)
+        end = min(int(note["offset_s"] * frames_per_second), len(roll))
+        for frame in range(start, end):
+            roll[frame, column] = min(roll[frame, column] + velocity, limit)
+
+
+@compiled
+def _hold(roll: NDArray[np.int32], at: NDArray[np.int64], values: NDArray[np.int16]) -> None:
+    """Take the running maximum over time while the pedal is down, in place.
+
+    A pedal that is never released holds nothing.
+    """
+    is_down, first = False, 0
+    for event in range(values.size):
+        if (values[event] >= PEDAL_THRESHOLD) == is_down:
             continue
-        semitones = semitones_at_most * value / 8192.0
-        whole = int(math.copysign(math.floor(abs(semitones)), semitones))
-        share = abs(semitones - whole)
-        region = part[first:last]
-        bent = np.zeros_like(region)
-        if abs(whole) >= pitches:  # beyond the lowest or the highest pitch
-            part[first:last] = bent
+        is_down = not is_down
+        if is_down:
+            first = max(at[event], 0)
             continue
-        if value > 0:
-            bent[:, whole:] = region[:, : pitches - whole]
-            bent[:, 1:] = (1 - share) * bent[:, 1:] + share * bent[:, :-1]
-        else:
-            bent[:, : pitches + whole] = region[:, -whole:]
-            bent[:, :-1] = (1 - share) * bent[:, :-1] + share * bent[:, 1:]
-        part[first:last] = bent
-    return low - below, part
+        for frame in range(first + 1, min(at[event], len(roll))):
+            before, now = roll[frame - 1], roll[frame]
+            for column in range(now.size):
+                now[column] = max(now[column], before[column])
+
+
+@compiled
+def _add_cells(roll: NDArray[Any], low: int, part: NDArray[np.int32], limit: float) -> None:
+    """Add a roll whose first column is the pitch `low` to another one, up to a limit."""
+    for frame in range(len(part)):
+        cells, out = part[frame], roll[frame]
+        for column in range(cells.size):
+            if cells[column] != 0:
+                out[low + column] = min(out[low + column] + cells[column], limit)
+
+
+@compiled
+def _add_bends(
+    roll: NDArray[np.float64],
+    low: int,
+    part: NDArray[np.int32],
+    edges: NDArray[np.int64],
+    semitones: NDArray[np.float64],
+) -> None:
+    """Add a roll whose first column is the pitch `low`, and shift it by each bend meanwhile.
+
+    A bend lasts from its edge to the next one.
+    """
+    done = 0
+    for bend in range(semitones.size):
+        first, last = max(edges[bend], done), min(edges[bend + 1], len(part))
+        if semitones[bend] != 0 and first < last:
+            _add_cells(roll[done:first], low, part[done:first], math.inf)
+            _add_shifted(roll[first:last], low, part[first:last], semitones[bend])
+            done = last
+    _add_cells(roll[done:], low, part[done:], math.inf)
+
+
+@compiled
+def _add_shifted(
+    roll: NDArray[np.float64], low: int, part: NDArray[np.int32], semitones: float
+) -> None:
+    """Add a roll whose first column is the pitch `low`, each cell split between two pitches.
+
+    Cells are lost beyond the lowest and the highest pitch.
+    """
+    step = 1 if semitones > 0 else -1
+    whole = math.floor(abs(semitones))
+    share = abs(semitones) - whole
+    moved = low + step * whole
+    begin, end = max(-moved, 0), min(part.shape[1], N_PITCHES - moved)
+    for frame in range(len(part)):
+        cells, out = part[frame], roll[frame]
+        for column in range(begin, end):
+            velocity = cells[column]
+            if velocity == 0:
+                continue
+            pitch = moved + column
+            # The outermost pitch has no neighbour to take a share from, and keeps its own.
+            if 0 <= pitch - step < N_PITCHES:
+                near = cells[column - step] if begin <= column - step < end else 0
+                out[pitch] += (1 - share) * velocity + share * near
+            else:
+                out[pitch] += velocity
+            is_next = begin <= column + step < end and cells[column + step] != 0
+            if not is_next and 0 <= pitch + step < N_PITCHES:
+                out[pitch + step] += share * velocity
