@@ -109,7 +109,7 @@ def roll_by_symusic(data: bytes) -> Any:
         )
     none = np.empty(0)
     score = Score(
-        notes=np.sort(notes, order=("onset_s", "pitch")),
+        notes=notes[np.lexsort((notes["pitch"], notes["onset_s"]))],
         instruments=tuple(instruments),
         tempos=(np.zeros(1), np.full(1, 120.0)),
         time_signatures=(none, none.astype(np.int64), none.astype(np.int64)),
