@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunesmith.midi.compiled import compiled
+from tunesmith.midi.compiled import compiled, read_only
 from tunesmith.midi.score import Score
 
 __all__ = [
@@ -68,13 +68,10 @@ def note_hash(score: Score) -> str:
     str
         32 hexadecimal digits.
     """
-    notes = score.notes
-    onset = np.rint(notes["onset_s"] / TIME_RESOLUTION_S).astype(np.uint64)
-    offset = np.rint(notes["offset_s"] / TIME_RESOLUTION_S).astype(np.uint64)
-    pitch, velocity = notes["pitch"].astype(np.uint64), notes["velocity"].astype(np.uint64)
-    start = (onset << np.uint64(8)) | (pitch << np.uint64(1)) | notes["is_drum"]
-    each = _mix(start + _mix((offset << np.uint64(8)) | velocity))
-    return hashlib.blake2b(np.sort(each).astype("<u8").tobytes(), digest_size=16).hexdigest()
+    each = _note_hashes(read_only(score.notes))
+    return hashlib.blake2b(
+        np.sort(each).astype("<u8", copy=False).tobytes(), digest_size=16
+    ).hexdigest()
 
 
 def fingerprint(notes: NDArray[np.void]) -> NDArray[np.uint64]:
@@ -141,6 +138,21 @@ def _mix(value: Any) -> Any:
     value = value ^ (value >> np.uint64(27))
     value = value * np.uint64(0x94D049BB133111EB)
     return value ^ (value >> np.uint64(31))
+
+
+@compiled
+def _note_hashes(notes: NDArray[np.void]) -> NDArray[np.uint64]:
+    """Return a hash of each note: of times in milliseconds, pitch, velocity and drum flag."""
+    each = np.empty(notes.size, dtype=np.uint64)
+    for i in range(notes.size):
+        note = notes[i]
+        onset = np.uint64(np.rint(note["onset_s"] / TIME_RESOLUTION_S))
+        offset = np.uint64(np.rint(note["offset_s"] / TIME_RESOLUTION_S))
+        start = (onset << np.uint64(8)) | (np.uint64(note["pitch"]) << np.uint64(1))
+        start |= np.uint64(note["is_drum"])
+        end = (offset << np.uint64(8)) | np.uint64(note["velocity"])
+        each[i] = _mix(start + _mix(end))
+    return each
 
 
 @compiled

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tunesmith.midi.compiled import compiled
 from tunesmith.midi.score import Score
 
 __all__ = ["piece_statistics"]
@@ -108,10 +109,21 @@ def _polyphony(
     """Return mean and maximum of simultaneous notes; the mean covers the time without silence."""
     if onsets.size == 0:
         return None, None
-    ended = np.searchsorted(np.sort(offsets), onsets, side="right")  # before or at each onset
-    most = int((np.arange(1, onsets.size + 1) - ended).max())
+    # Nearly in order already, which a stable sort makes use of.
+    most = _most_at_once(onsets, np.sort(offsets, kind="stable"))
     latest = np.maximum.accumulate(offsets)
     silence_s = np.maximum(onsets[1:] - latest[:-1], 0.0).sum()
     sounding_s = float(latest[-1] - onsets[0] - silence_s)
     total_s = float((offsets - onsets).sum())
     return (total_s / sounding_s if sounding_s > 0 else 0.0), most
+
+
+@compiled
+def _most_at_once(onsets: NDArray[np.float64], offsets: NDArray[np.float64]) -> int:
+    """Return the most notes that sound at once; both times are sorted, each by itself."""
+    most = ended = 0
+    for begun in range(onsets.size):
+        while ended < offsets.size and offsets[ended] <= onsets[begun]:
+            ended += 1
+        most = max(most, begun + 1 - ended)
+    return most

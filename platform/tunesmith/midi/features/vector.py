@@ -118,7 +118,9 @@ def musical_features(notes: NDArray[np.void]) -> NDArray[np.float32]:
     outer_voice_features(top, bottom, part["outer"])
     harmony_features(pitch, offset_s, group, group_s, tonic, part["harmony"])
     onsets_s = onset_s if in_order else np.sort(onset_s)
-    texture_features(pitch, onsets_s, np.sort(offset_s), starts, part["texture"])
+    # Nearly in order already, which a stable sort makes use of.
+    offsets_s = np.sort(offset_s, kind="stable")
+    texture_features(pitch, onsets_s, offsets_s, starts, part["texture"])
     rhythm_features(group_s, group_q, onset_q, duration_s, duration_q, part["rhythm"])
     dynamics_features(velocity, loudest, pitch, velocities, part["dynamics"])
     for each, place in zip(counts, _SUMMARIES, strict=True):
