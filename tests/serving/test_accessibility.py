@@ -19,11 +19,12 @@ def with_an_answer(page: Page) -> None:
 
 
 def with_tracks(page: Page) -> None:
-    """Show a piece of several instruments, one of them muted."""
+    """Show a piece of several instruments, one of them muted, and a reason lit up on the roll."""
     file = {"name": "band.mid", "mimeType": "audio/midi", "buffer": band_file()}
     page.locator("#file").set_input_files(files=[file])
     expect(page.locator("#why")).to_be_visible()
     page.locator("#track-list button").first.click()
+    page.locator("#reasons button").first.click()
 
 
 def on_the_full_screen(page: Page) -> None:

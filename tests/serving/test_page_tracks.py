@@ -1,5 +1,6 @@
-"""The tracks of a piece on the page: colours, muting and full screen."""
+"""The tracks of a piece on the page: colours, muting, full screen, and where a reason lies."""
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,10 +8,11 @@ import pretty_midi
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.serving.bands import BAND, band_file, file_of
+from tests.serving.bands import BAND, band, band_file, file_of
 from tests.serving.browser import NEEDS_CHROMIUM, Tab, open_tab
 from tests.serving.conftest import served, write_bundle
 from tunesmith.artifacts.store import Store
+from tunesmith.midi.features.chords import CHORD_SPREAD_S
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import shipped
 
@@ -197,6 +199,9 @@ def test_a_class_has_one_colour_in_every_answer(store: Store) -> None:
         assert len(set(first.values())) == 4
         legend = page.evaluate(LEGEND_COLOURS)
         assert legend == first
+        reason = page.locator("#reasons .fill:not(.against)").first
+        colour = reason.evaluate("fill => getComputedStyle(fill).backgroundColor")
+        assert colour == first["Beethoven"]
         page.select_option("#node", "composer_all")
         expect(page.locator("#verdict")).to_have_text("Mozart")
         expect(page.locator("#why")).to_be_visible()
@@ -270,3 +275,38 @@ def test_no_track_has_the_colour_of_a_class(url: str, dark: bool) -> None:
     assert among[~np.eye(8, dtype=bool)].min() > 0.08
     assert min(contrast(colour, ground) for colour in tracks) >= 3
     assert min(contrast(colour, ground) for colour in classes[7:]) >= 3
+
+
+def test_a_reason_says_before_and_after_and_lights_up_its_notes(page: Page) -> None:
+    show_band(page)
+    expect(page.locator("#why")).to_be_visible()
+    assert re.search(
+        r"strongest reason .* is “.*”: .*\d+ % → .*\d+ %", page.inner_text("#why-sentence")
+    )
+    button = page.locator("#reasons button").filter(has_text="Notes from C4 to B4")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    lit = re.match(r"(\d+) notes", page.inner_text("#why-place"))
+    assert lit is not None
+    pitched = [part for part in band().instruments if not part.is_drum]
+    inside = [note for part in pitched for note in part.notes if 60 <= note.pitch < 72]
+    assert int(lit[1]) == len(inside)
+    assert page.evaluate(ROWS_OF, TRACK_COLOURS)[3][0] == 0
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert page.evaluate(ROWS_OF, TRACK_COLOURS)[3][0] > 100
+
+
+def test_melody_and_bass_are_those_that_the_models_read(page: Page) -> None:
+    spread, top, bottom = page.evaluate(
+        "async () => { const { CHORD_SPREAD_S, placeOf } = await import('/page/reasons.js'); "
+        "const notes = [[0, 60], [0.01, 64], [0.03, 67], [0.2, 50], [0.2, 72], [0.21, 30]]"
+        ".map(([onset, pitch], nth) => ({ onset, pitch, drum: nth === 5 })); "
+        "const pitches = (part) => [...placeOf(part, notes).notes].map(({ pitch }) => pitch); "
+        "return [CHORD_SPREAD_S, pitches('Steps and leaps of the melody'), "
+        "pitches('Steps and leaps of the bass')]; }"
+    )
+    assert spread == CHORD_SPREAD_S
+    assert top == [67, 72]
+    assert bottom == [60, 50]
+    assert page.evaluate("import('/page/reasons.js').then(m => m.placeOf('Speed', []))") is None

@@ -83,24 +83,6 @@ export function drawBars(list, probabilities, colour, most = 5) {
   );
 }
 
-/** What spoke for an answer, to the right, and what against it, to the left. */
-export function drawReasons(list, reasons, most = 6) {
-  const told = reasons.filter(({ effect }) => Math.abs(effect) >= 0.01).slice(0, most);
-  const reach = Math.max(...told.map(({ effect }) => Math.abs(effect)), 0.5);
-  list.replaceChildren(
-    ...told.map(({ part, effect, probability_without: without }) => {
-      const fill = make("span", { class: effect < 0 ? "fill against" : "fill" });
-      fill.style.width = `${(Math.abs(effect) / reach) * 50}%`;
-      return make("li", {},
-        make("span", { class: "name" }, part),
-        make("span", { class: "track", "aria-hidden": "true" }, fill),
-        make("span", { class: "value" }, make("span", { class: "unseen" }, effect < 0 ? " speaks against it; without it " : " speaks for it; without it "), percent(without)),
-      );
-    }),
-  );
-  return told.length > 0;
-}
-
 /** Shows what several nodes say, and why others do not. */
 export function drawAnswers(place, answers, titles) {
   place.replaceChildren(

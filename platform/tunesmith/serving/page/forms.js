@@ -1,7 +1,8 @@
 // The other kinds of items that this server classifies: rows of a table, drawings, texts.
 // Columns, sizes and titles come from the server: see GET /v1/graph.
 
-import { $, askJson, colourOf, drawAnswers, drawReasons, make, Problem } from "./dom.js";
+import { $, askJson, colourOf, drawAnswers, make, Problem } from "./dom.js";
+import { drawReasons } from "./reasons.js";
 
 const readable = (name) => name.replaceAll("_", " ").replace(/^\w/, (letter) => letter.toUpperCase());
 
@@ -38,8 +39,9 @@ async function drawWhy(place, name, row, signal) {
     throw error;
   }
   const list = make("ol", { class: "reasons" });
-  const any = drawReasons(list, why.reasons.map((reason) => ({ ...reason, part: readable(reason.part) })), 3);
-  if (any) place.querySelector(`[data-node="${name}"]`)?.append(make("p", { class: "why-line" }, `What speaks for ${why[name]}, and how probable it is without`), list);
+  const reasons = why.reasons.map((reason) => ({ ...reason, part: readable(reason.part) }));
+  const any = drawReasons(list, { ...why, reasons }, { most: 3 });
+  if (any) place.querySelector(`[data-node="${name}"]`)?.append(make("p", { class: "why-line" }, `What speaks for ${why[name]}, and how probable it is with and without`), list);
 }
 
 /** Nodes that share a column share a form, with every column of theirs once. */

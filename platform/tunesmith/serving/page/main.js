@@ -1,7 +1,7 @@
 // The page: a piece goes in, its picture appears at once, the answer follows, and it can be heard.
 
 import { colourOfClass, meetClasses, OTHERS } from "./colours.js";
-import { $, ask, drawBars, drawReasons, drawSimilar, make, percent, Problem, ranked, save, swatch } from "./dom.js";
+import { $, ask, drawBars, drawSimilar, make, percent, Problem, ranked, save, swatch } from "./dom.js";
 import { bytesOf, describeHearing, dropped, readThere, showProblem } from "./files.js";
 import { setUpDrawing, setUpSentence, setUpTables } from "./forms.js";
 import { setUpGame } from "./game.js";
@@ -11,6 +11,7 @@ import { setUpMicrophone } from "./microphone.js";
 import { readMidi, writeMidi, MidiFault } from "./midi.js";
 import { PIECES } from "./pieces.js";
 import { Player } from "./player.js";
+import { drawReasons, placesOn, sentence } from "./reasons.js";
 import { drawCard, fileName, packAnswer, unpackAnswer } from "./share.js";
 import { clock, Stage } from "./stage.js";
 import { setUpTracks } from "./tracks.js";
@@ -228,7 +229,13 @@ async function explain(bytes, signal) {
   const why = await askMore(`v1/${node.name}/why`, bytes, signal);
   if (!why) return;
   $("#why-title").textContent = `Why ${why[node.name]}?`;
-  $("#why").hidden = !drawReasons($("#reasons"), why.reasons);
+  $("#why-sentence").textContent = sentence(why[node.name], why);
+  $("#why-place").textContent = "";
+  const place = placesOn(stage, (part, many) => {
+    $("#why-place").textContent = part ? `${many.toLocaleString()} notes are lit up on the roll: ${part}.` : "";
+    if (part) $("#stage").scrollIntoView({ block: "nearest" });
+  });
+  $("#why").hidden = !drawReasons($("#reasons"), why, { colour: colourOfClass(why[node.name]), place });
 }
 
 const unmarkPieces = () => document.querySelectorAll("#pieces button").forEach((button) => button.removeAttribute("aria-current"));

@@ -9,7 +9,7 @@ const MOST_NAMES = 7; // classes with layers of their own in the ribbon
 const CLOSE_S = 16;
 const MARK_PX = 70;
 const LONGEST_STEP_S = 1200;
-const FAINT = 0.22; // what is muted
+const FAINT = 0.22; // what is muted, or not lit up
 const HIT_S = 0.12; // how long a drum is marked as sounding
 
 export const clock = (seconds) => {
@@ -32,6 +32,7 @@ export class Stage {
     this.segments = [];
     this.names = [];
     this.muted = new Set();
+    this.lit = null;
     this.position = 0;
     this.follow = false;
     this.back = document.createElement("canvas"); // the roll without its cursor
@@ -52,6 +53,7 @@ export class Stage {
     this.hasTracks = tracks > 1;
     this.segments = [];
     this.muted.clear();
+    this.lit = null;
     const kinds = new Set(notes.filter((note) => note.drum).map((note) => drumKind(note.pitch)));
     this.kinds = DRUM_KINDS.filter((kind) => kinds.has(kind));
     this.roll.style.setProperty("--drums", this.kinds.length); // so that the notes above keep their room
@@ -79,6 +81,15 @@ export class Stage {
   mute(track, isMuted) {
     if (isMuted) this.muted.add(track);
     else this.muted.delete(track);
+    this.refresh();
+  }
+
+  /**
+   * Lights up a part of the music, or with null nothing.
+   * @param lit `notes`, and `band` where the part is a range of pitches
+   */
+  light(lit) {
+    this.lit = lit;
     this.refresh();
   }
 
@@ -156,6 +167,14 @@ export class Stage {
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.fillStyle = this.paint("var(--well)");
     pen.fillRect(0, 0, width, height);
+    if (this.lit?.band) {
+      const [low, high] = this.lit.band;
+      const top = Math.max(this.y(high, rows), 0);
+      pen.globalAlpha = 0.16;
+      pen.fillStyle = this.paint("var(--accent)");
+      pen.fillRect(0, top, width, Math.min(this.y(low, rows) + step, pitched) - top);
+      pen.globalAlpha = 1;
+    }
     const [start, end] = this.window();
     const every = markEvery(end - start, width);
     const octaves = range(this.low, this.high).filter((pitch) => pitch % 12 === 0);
@@ -184,16 +203,16 @@ export class Stage {
     this.kinds.forEach((kind, nth) => write(pen, DRUM_NAMES[kind], 5, pitched + 5 + (nth + 0.5) * rows.row + 4));
   }
 
-  /** Draws the whole roll, nothing muted. */
+  /** Draws the whole roll, nothing muted and nothing lit up. */
   drawWhole(pen, size) {
-    const { muted } = this;
-    this.muted = new Set();
+    const { muted, lit } = this;
+    [this.muted, this.lit] = [new Set(), null];
     this.drawRoll(pen, size);
-    this.muted = muted;
+    [this.muted, this.lit] = [muted, lit];
   }
 
   isFaint(note) {
-    return this.muted.has(note.track);
+    return this.muted.has(note.track) || Boolean(this.lit && !this.lit.notes.has(note));
   }
 
   noteColour(note) {
