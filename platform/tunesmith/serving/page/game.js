@@ -56,7 +56,10 @@ export function setUpGame({ player, hide, show }) {
       `The model ${isModelRight ? "names the composer" : "does not name the composer"}: see its answer below.`,
       `You: ${score.mine} of ${score.rounds}, the model: ${score.models} of ${score.rounds}.`,
     ].join(" ");
-    $("#guesses").replaceChildren(make("button", { type: "button", onclick: round }, "Next piece"));
+    const next = make("button", { type: "button", onclick: round }, "Next piece");
+    $("#guesses").replaceChildren(next);
+    // The guess that had the focus is gone: who plays by keyboard goes on here.
+    if (document.activeElement === document.body) next.focus({ preventScroll: true });
   }
 
   $("#open-game").addEventListener("click", () => {
