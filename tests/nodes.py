@@ -119,7 +119,11 @@ class Nodes:
     def start_worker(self, name: str = "worker", cpus: int = 1) -> None:
         """Start a worker node and wait until the head knows it."""
         before = len(self.alive())
-        self._start(name, f"--address={self.addresses['head']}:{self.port}", f"--num-cpus={cpus}")
+        # A node that shares the folder unpacks an upload anew, under the processes of the other.
+        self._start(
+            name, f"--address={self.addresses['head']}:{self.port}", f"--num-cpus={cpus}",
+            f"--temp-dir={self.folder / name}",
+        )  # fmt: skip
         self._until(lambda: len(self.alive()) > before, f"the head knows {name}")
 
     def kill(self, name: str) -> None:
