@@ -2,7 +2,7 @@
 
 FastAPI finds and checks the parameters of a route in a quarter of the time that a small request
 takes in all. The routes of nodes, which get most requests and are described by `openapi` anyway,
-read theirs by `asked_of`.
+read theirs by `options_of`.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from tunesmith.serving.deadlines import Deadline
 from tunesmith.serving.limits import LimitSettings
 
-__all__ = ["Asked", "DeadlineHeader", "StickyKey", "asked_of", "deadline_of"]
+__all__ = ["DeadlineHeader", "RequestOptions", "StickyKey", "deadline_of", "options_of"]
 
 _DEADLINE = "X-Deadline-S"
 _STICKY_KEY = "X-Sticky-Key"
@@ -40,8 +40,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Wishes of a request besides its body.
+class RequestOptions:
+    """Options of a request besides its body.
 
     Attributes
     ----------
@@ -58,8 +58,8 @@ class Asked:
     detail: bool
 
 
-def asked_of(request: Request, limits: LimitSettings) -> Asked:
-    """Return the wishes of a request to a node.
+def options_of(request: Request, limits: LimitSettings) -> RequestOptions:
+    """Return the options of a request to a node.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def asked_of(request: Request, limits: LimitSettings) -> Asked:
     seconds = _given(request.headers, _DEADLINE, _SECONDS, "header")
     key = _given(request.headers, _STICKY_KEY, _KEY, "header")
     detail = _given(request.query_params, "detail", _FLAG, "query")
-    return Asked(deadline_of(limits, seconds), key, bool(detail))
+    return RequestOptions(deadline_of(limits, seconds), key, bool(detail))
 
 
 def _given(values: Mapping[str, str], name: str, kind: TypeAdapter[T], place: str) -> T | None:

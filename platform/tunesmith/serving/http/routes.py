@@ -13,7 +13,7 @@ from tunesmith.serving.http import problems, schemas
 from tunesmith.serving.http.bodies import media_type
 from tunesmith.serving.http.decoding import read_request
 from tunesmith.serving.http.errors import handle_errors
-from tunesmith.serving.http.headers import DeadlineHeader, StickyKey, asked_of, deadline_of
+from tunesmith.serving.http.headers import DeadlineHeader, StickyKey, deadline_of, options_of
 from tunesmith.serving.http.items import heard, preparation_of
 from tunesmith.serving.http.labels import add_labels
 from tunesmith.serving.http.middleware import Envelope, compressed, with_cors
@@ -59,14 +59,14 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
 
     async def classify_by_node(request: Request) -> Response:
         name = request.path_params["name"]
-        asked = asked_of(request, limits)
-        deadline = asked.deadline
+        options = options_of(request, limits)
+        deadline = options.deadline
         preparation = preparation_of(request, service, name)
         reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
-            client = _client(request, asked.sticky_key)
+            client = _client(request, options.sticky_key)
             decode = await heard(service, reading, deadline)
-            answers = await service.graph.ask(name, decode, deadline, asked.detail, client)
+            answers = await service.graph.ask(name, decode, deadline, options.detail, client)
         if reading.is_list:
             return JsonResponse(_list_answer(answers, prefix_of(request.scope)))
         (answer,) = answers
@@ -76,12 +76,12 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
 
     async def explain_by_node(request: Request) -> Response:
         name = request.path_params["name"]
-        asked = asked_of(request, limits)
-        deadline = asked.deadline
+        options = options_of(request, limits)
+        deadline = options.deadline
         preparation = preparation_of(request, service, name, "/why")
         reading = await read_request(request, preparation, limits, service.receiver, deadline)
         with service.admission.enter():
-            client = _client(request, asked.sticky_key)
+            client = _client(request, options.sticky_key)
             decode = await heard(service, reading, deadline)
             explanation = await service.graph.explain(name, decode, deadline, client)
         return JsonResponse(explanation.body())
