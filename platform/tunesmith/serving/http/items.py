@@ -34,11 +34,8 @@ def preparation_of(request: Request, service: Service, name: str, action: str = 
     ProblemError
         When there is no such node or route, or no model of it yet.
     """
-    if name in RESERVED and action:
-        raise ProblemError(problems.UNKNOWN_ROUTE, f"No route is named '/v1/{name}{action}'.")
     if name in RESERVED:
-        detail = f"/v1/{name} does not answer {request.method}."
-        raise ProblemError(problems.METHOD_NOT_ALLOWED, detail, {"Allow": "GET, HEAD"})
+        raise ProblemError(problems.UNKNOWN_ROUTE, f"No route is named '/v1/{name}{action}'.")
     node = service.nodes.get(name)
     # The template holds any name; this one is known, so that logs and metrics can have it.
     request.state.route = f"/v1/{name}{action}"

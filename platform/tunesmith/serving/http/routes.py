@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.types import ASGIApp
 
 from tunesmith.inference.items import Item
@@ -36,9 +37,19 @@ from tunesmith.serving.http.responses import JsonResponse
 from tunesmith.serving.http.similar import add_similar
 from tunesmith.serving.nodes import Node
 from tunesmith.serving.service import Service
+from tunesmith.serving.settings import RESERVED
 from tunesmith.serving.worker import Answer
 
 __all__ = ["make_api", "make_app"]
+
+
+class _NodeName(StringConvertor):
+    """Any name below ``/v1/`` but those of the routes that are no node's."""
+
+    regex = rf"(?!(?:{'|'.join(RESERVED)})(?:/|$))[^/]+"
+
+
+register_url_convertor("node", _NodeName())
 
 
 def _list_answer(answers: Sequence[Answer], prefix: str) -> Body:
@@ -86,8 +97,8 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
             explanation = await service.graph.explain(name, decode, deadline, client)
         return JsonResponse(explanation.body())
 
-    api.add_route("/v1/{name}", classify_by_node, ["POST"], include_in_schema=False)
-    api.add_route("/v1/{name}/why", explain_by_node, ["POST"], include_in_schema=False)
+    api.add_route("/v1/{name:node}", classify_by_node, ["POST"], include_in_schema=False)
+    api.add_route("/v1/{name:node}/why", explain_by_node, ["POST"], include_in_schema=False)
 
 
 def _client(request: Request, sticky_key: str | None) -> str:
@@ -241,12 +252,13 @@ def make_api(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     handle_errors(api, service)
+    # First, as most requests are for them: routes are tried one after another.
+    _add_nodes(api, service)
     _add_classify(api, service)
     add_notes(api, service)
     add_similar(api, service)
     add_labels(api, service)
     add_models(api, service)
-    _add_nodes(api, service)
     _add_operations(api, service)
     _add_pages(api)
     _describe_api(api, service)
