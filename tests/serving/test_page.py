@@ -215,7 +215,7 @@ def test_the_form_of_a_table_answers_live(page: Page) -> None:
 
 def test_a_digit_is_drawn_with_mouse_and_keyboard(page: Page) -> None:
     pad = page.locator("#pad")
-    pad.scroll_into_view_if_needed()
+    pad.hover()  # waits until the page around it has come to rest
     box = pad.bounding_box()
     assert box is not None
     x, y, side = box["x"], box["y"], box["width"]
