@@ -161,6 +161,20 @@ def serving_processes() -> list[Path]:
     return found
 
 
+def running_replicas(number: int, name: bytes = b"") -> list[Path]:
+    """Return the replicas of a deployment once there are so many.
+
+    On a busy machine those of the test before may still be ending.
+    """
+    deadline = time.monotonic() + 60
+    while True:
+        replicas = [path for path in serving_processes() if name in command_of(path)]
+        if len(replicas) == number:
+            return replicas
+        assert time.monotonic() < deadline, replicas
+        time.sleep(0.1)
+
+
 @pytest.mark.cluster
 @pytest.mark.slow
 def test_the_shipped_configuration_answers_over_http(
@@ -281,8 +295,7 @@ def test_promotions_and_a_killed_replica_under_load_in_a_spread_graph(
             load.until(lambda: load.lately() == {1})
         assert load.faults == []
 
-        victims = [path for path in serving_processes() if b":composer" in command_of(path)]
-        assert len(victims) == 2
+        victims = running_replicas(2, b":composer")
         with Load(url, midi, tries=5) as load:  # those in flight on it are asked again
             load.until(lambda: load.answered > 20)
             os.kill(int(victims[0].name), signal.SIGKILL)
@@ -306,8 +319,7 @@ def test_replicas_that_listen_themselves_answer_while_one_is_killed(
     write_bundle(store)
     midi = midi_factory(n_notes=100)
     with serve_run(store, tmp_path, two_replicas, listen=True) as url:
-        victims = serving_processes()
-        assert len(victims) == 2
+        victims = running_replicas(2)
         with Load(url, midi, tries=5) as load:  # what was in flight on it is asked again
             load.until(lambda: load.answered > 20)
             os.kill(int(victims[0].name), signal.SIGKILL)
@@ -318,4 +330,7 @@ def test_replicas_that_listen_themselves_answer_while_one_is_killed(
 
 
 def command_of(process: Path) -> bytes:
-    return (process / "cmdline").read_bytes()
+    try:
+        return (process / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""  # it has ended meanwhile
