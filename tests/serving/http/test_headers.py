@@ -45,6 +45,30 @@ def test_a_wrong_header_is_named_with_the_reason(
     assert reason in fault["what"]
 
 
+@pytest.mark.parametrize("action", ["", "/why"])
+@pytest.mark.parametrize(("name", "header"), [("composer", {"X-Deadline-S": "0"}), ("none", {})])
+def test_metrics_have_the_route_of_a_request_that_reaches_no_node(
+    store: Store,
+    make_service: Callable[..., Service],
+    action: str,
+    name: str,
+    header: dict[str, str],
+) -> None:
+    write_bundle(store)
+    service = make_service()
+    routes: list[str] = []
+    service.metrics.request = lambda route, *_: routes.append(route)  # type: ignore[method-assign]
+    answer = local_client(service).post(f"/v1/{name}{action}", content=b"x", headers=MIDI | header)
+    assert answer.status_code in {404, 422}
+    assert routes == [f"/v1/{{name}}{action}"]
+
+
+def test_a_route_that_is_no_node_has_no_reasons(client: TestClient) -> None:
+    answer = client.post("/v1/models/why", content=b"x", headers=MIDI)
+    assert answer.status_code == 404
+    assert "/v1/models/why" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(("detail", "is_given"), [("1", True), ("no", False), ("", None)])
 def test_detail_is_read_as_openapi_describes_it(
     client: TestClient, midi_factory: Callable[..., bytes], detail: str, is_given: bool | None

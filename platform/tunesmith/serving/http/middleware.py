@@ -141,7 +141,7 @@ class Envelope:
 def _route(scope: Scope) -> str:
     """Return the route's template or a node's route: bounded in number, nothing of the client."""
     known = scope.get("state", {}).get("route")
-    return str(known or getattr(scope.get("route"), "path", "")) or "none"
+    return str(known or getattr(scope.get("route"), "path_format", "")) or "none"
 
 
 def _without_body(send: Send) -> Send:

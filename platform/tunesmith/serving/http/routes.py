@@ -46,7 +46,7 @@ __all__ = ["make_api", "make_app"]
 class _NodeName(StringConvertor):
     """Any name below ``/v1/`` but those of the routes that are no node's."""
 
-    regex = rf"(?!(?:{'|'.join(RESERVED)})(?:/|$))[^/]+"
+    regex = rf"(?!(?:{'|'.join(RESERVED)})$)[^/]+"
 
 
 register_url_convertor("node", _NodeName())
@@ -68,6 +68,7 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
     """Add POST /v1/NAME and POST /v1/NAME/why; `openapi` describes them node by node."""
     limits = service.settings.limits
 
+    @api.post("/v1/{name:node}", include_in_schema=False)
     async def classify_by_node(request: Request) -> Response:
         name = request.path_params["name"]
         options = options_of(request, limits)
@@ -85,6 +86,7 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
             raise answer
         return JsonResponse(answer.body())
 
+    @api.post("/v1/{name}/why", include_in_schema=False)
     async def explain_by_node(request: Request) -> Response:
         name = request.path_params["name"]
         options = options_of(request, limits)
@@ -96,9 +98,6 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
             decode = await heard(service, reading, deadline)
             explanation = await service.graph.explain(name, decode, deadline, client)
         return JsonResponse(explanation.body())
-
-    api.add_route("/v1/{name:node}", classify_by_node, ["POST"], include_in_schema=False)
-    api.add_route("/v1/{name:node}/why", explain_by_node, ["POST"], include_in_schema=False)
 
 
 def _client(request: Request, sticky_key: str | None) -> str:
