@@ -77,11 +77,9 @@ def test_a_fresh_machine_goes_on_where_the_lost_one_was(
         assert numbers_of(open_in(stack, s3_store, RESUME)) == ended
 
 
-@pytest.mark.parametrize("moment", range(6))
-def test_a_machine_that_is_lost_while_it_copies_leaves_no_ended_trial_without_results(
-    s3_store: Store, home: Path, monkeypatch: pytest.MonkeyPatch, moment: int
-) -> None:
-    write, left = Staging.write_bytes, [moment]
+def lose_machine_after(n_writes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let so many writes to the store be the last of this machine."""
+    write, left = Staging.write_bytes, [n_writes]
 
     def until_lost(self: Staging, data: bytes, *parts: str) -> None:
         if left[0] <= 0:
@@ -90,41 +88,47 @@ def test_a_machine_that_is_lost_while_it_copies_leaves_no_ended_trial_without_re
         left[0] -= 1
         write(self, data, *parts)
 
-    with ExitStack() as stack:
-        first = open_in(stack, s3_store, BEGIN)
-        monkeypatch.setattr(Staging, "write_bytes", until_lost)
-        copied: dict[str, bytes | float] = {}
-        for _ in range(3):
-            end_trial(first)
-            if left[0] > 0:
-                try:
-                    staged_copy.push_copy(first.staging, first.folder, copied)
-                except StoreError:
-                    break
-        shutil.rmtree(first.folder)
+    monkeypatch.setattr(Staging, "write_bytes", until_lost)
+
+
+def go_on_elsewhere(
+    stack: ExitStack, store: Store, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> set[int]:
+    """Resume on a fresh machine; return the trials that have ended, each with its results."""
     monkeypatch.undo()
     monkeypatch.setenv("HOME", str(home / "second"))
     monkeypatch.setattr(staged_copy, "_EVERY_S", 3600.0)
+    again = open_in(stack, store, RESUME)
+    ended = again.search.study.get_trials(states=(TrialState.COMPLETE,))
+    numbers = {trial.number for trial in ended}
+    assert numbers == set(numbers_of(again))
+    return numbers
+
+
+@pytest.mark.parametrize("moment", range(6))
+def test_a_machine_that_is_lost_while_it_copies_leaves_no_ended_trial_without_results(
+    s3_store: Store, home: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
     with ExitStack() as stack:
-        again = open_in(stack, s3_store, RESUME)
-        states = again.search.study.get_trials(states=(TrialState.COMPLETE,))
-        assert {trial.number for trial in states} == set(numbers_of(again))
-        assert len(states) == moment // 2
+        first = open_in(stack, s3_store, BEGIN)
+        lose_machine_after(moment, monkeypatch)
+        copied: dict[str, bytes | float] = {}
+        for _ in range(3):
+            end_trial(first)
+            try:
+                staged_copy.push_copy(first.staging, first.folder, copied)
+            except StoreError:
+                break
+        shutil.rmtree(first.folder)
+    with ExitStack() as stack:
+        ended = go_on_elsewhere(stack, s3_store, home, monkeypatch)
+        assert len(ended) == moment // 2
 
 
 @pytest.mark.parametrize("moment", range(7))
 def test_a_machine_that_is_lost_while_it_publishes_leaves_no_ended_trial_without_results(
     s3_store: Store, home: Path, monkeypatch: pytest.MonkeyPatch, moment: int
 ) -> None:
-    write, left = Staging.write_bytes, [moment]
-
-    def until_lost(self: Staging, data: bytes, *parts: str) -> None:
-        if left[0] <= 0:
-            message = "the machine is gone"
-            raise StoreError(message)
-        left[0] -= 1
-        write(self, data, *parts)
-
     with ExitStack() as stack:
         first = open_in(stack, s3_store, BEGIN)
         end_trial(first)
@@ -135,18 +139,12 @@ def test_a_machine_that_is_lost_while_it_publishes_leaves_no_ended_trial_without
             (first.folder / name).write_bytes(b"weights")
         in_order = [first.folder / name for name in names]
         monkeypatch.setattr(Path, "rglob", lambda folder, pattern: iter(in_order))
-        monkeypatch.setattr(Staging, "write_bytes", until_lost)
-        if moment < len(names):
-            with pytest.raises(StoreError, match="the machine is gone"):
-                finish_session(s3_store, first)
+        lose_machine_after(moment, monkeypatch)
+        with pytest.raises(StoreError, match="the machine is gone"):
+            finish_session(s3_store, first)
         shutil.rmtree(first.folder)
-    monkeypatch.undo()
-    monkeypatch.setenv("HOME", str(home / "second"))
-    monkeypatch.setattr(staged_copy, "_EVERY_S", 3600.0)
     with ExitStack() as stack:
-        again = open_in(stack, s3_store, RESUME)
-        states = again.search.study.get_trials(states=(TrialState.COMPLETE,))
-        assert {trial.number for trial in states} == set(numbers_of(again))
+        go_on_elsewhere(stack, s3_store, home, monkeypatch)
 
 
 def test_the_copy_follows_while_the_search_runs(
