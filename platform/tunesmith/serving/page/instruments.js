@@ -18,11 +18,11 @@ Tinkle bell|Agogo|Steel drums|Woodblock|Taiko drum|Melodic tom|Synth drum|Revers
 Guitar fret noise|Breath noise|Seashore|Bird tweet|Telephone ring|Helicopter|Applause|Gunshot`.split(/[|\n]/);
 
 // By group of eight programs, and the programs that sound unlike their group.
-const GROUPS = ["piano", "bells", "organ", "plucked", "bass", "bowed", "bowed", "brass", "reeds", "flutes", "lead", "pad", "pad", "plucked", "bells", "noise"];
+const GROUPS = ["piano", "bells", "organ", "plucked", "bass", "bowed", "bowed", "brass", "reeds", "flutes", "lead", "pad", "pad", "plucked", "bells", "effects"];
 const EXCEPTIONS = {
   6: "plucked", 7: "plucked", 15: "plucked", 29: "lead", 30: "lead", 45: "plucked", 46: "plucked", 47: "drum",
   52: "voices", 53: "voices", 54: "voices", 55: "brass", 85: "voices", 91: "voices", 92: "bowed",
-  108: "bells", 109: "reeds", 110: "bowed", 111: "reeds", 116: "drum", 117: "drum", 118: "drum", 119: "noise",
+  108: "bells", 109: "reeds", 110: "bowed", 111: "reeds", 116: "drum", 117: "drum", 118: "drum", 119: "effects",
 };
 
 export const programName = (program) => NAMES[program];

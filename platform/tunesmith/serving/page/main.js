@@ -83,8 +83,7 @@ async function judge(bytes, name, heard = null, address = "") {
   try {
     node ??= await firstNode();
     last = [bytes, name, heard];
-    await coloured;
-    const answer = await ask(`v1/${node.name}?detail=true`, midiRequest(bytes, signal));
+    const [answer] = await Promise.all([ask(`v1/${node.name}?detail=true`, midiRequest(bytes, signal)), coloured]);
     if (!piece.notes.length) showUndrawn(answer.piece.duration_s, name);
     showAnswer(answer, name, node.name);
     await Promise.all([explain(bytes, signal), nameMusic(bytes, signal)]);

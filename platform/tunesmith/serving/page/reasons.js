@@ -44,7 +44,7 @@ export function placeOf(part, notes) {
 const VOICES = {
   "Steps and leaps of the melody": ({ top }) => top,
   "Steps and leaps of the bass": ({ bottom }) => bottom,
-  "Melody against bass": ({ top, bottom }) => top.union?.(bottom) ?? new Set([...top, ...bottom]),
+  "Melody against bass": ({ top, bottom }) => new Set([...top, ...bottom]),
 };
 
 /** The strongest reasons for and against a class, in sentences with the probability before and after. */

@@ -78,7 +78,7 @@ export class Band {
     const loud = (note.velocity / 127) ** 1.6 * (note.volume ?? 1);
     if (family === "kit") this.#hit(note, at, loud, ...hitOf(note.pitch));
     else if (family === "drum") this.#hit(note, at, loud, HITS.tom, hertz(note.pitch));
-    else if (family === "noise") this.#hit(note, at, loud, HITS.cymbal, 1);
+    else if (family === "effects") this.#hit(note, at, loud, HITS.cymbal, 1);
     else this.#tone(note, at, length, loud, FAMILIES[family], family);
   }
 
