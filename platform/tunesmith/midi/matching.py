@@ -163,8 +163,7 @@ def chain_length(place_a: NDArray[np.int64], place_b: NDArray[np.int64]) -> floa
     for i in range(n):
         best = float(_NGRAM_ONSETS)
         x, y = places[i] >> PLACE_BITS, places[i] & low
-        # The nearest first: their chains are the longest, so that few others need a logarithm.
-        for j in range(i - 1, max(-1, i - 1 - _LOOK_BACK), -1):
+        for j in range(max(0, i - _LOOK_BACK), i):
             dx, dy = x - (places[j] >> PLACE_BITS), y - (places[j] & low)
             if dy >= 0 and length[j] + min(dx, dy, _NGRAM_ONSETS) > best:
                 gap = _GAP_COST * np.log2(abs(dx - dy) + 1.0)
