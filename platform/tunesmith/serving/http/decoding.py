@@ -269,12 +269,12 @@ async def read_request(
     if kind not in accepted:
         detail = f"The body is declared as {kind[:100]!r}; this route reads {', '.join(accepted)}."
         raise ProblemError(problems.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": ", ".join(accepted)})
-    charset_of(request.headers.get("content-type", ""))  # refused before anything is received
+    content_type = request.headers.get("content-type", "")
+    charset_of(content_type)  # refused before anything is received
     largest = None
     if preparation.kind == "midi":
         largest = largest_form(limits) if kind == FORM else largest_file(limits)
     body = await receiver.read(request, deadline, largest)
-    content_type = request.headers.get("content-type", "")
     return Reading(preparation, limits, kind, content_type, body, deadline=deadline)
 
 

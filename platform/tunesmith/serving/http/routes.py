@@ -1,9 +1,11 @@
 """The HTTP routes: read the request, ask the graph, write the answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.types import ASGIApp
@@ -52,6 +54,17 @@ class _NodeName(StringConvertor):
 register_url_convertor("node", _NodeName())
 
 
+class _NodeRoute(APIRoute):
+    """A route that reads its request itself, without FastAPI's search for parameters.
+
+    That search, which finds none here, took a tenth of the time of a small request.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return handler
+
+
 def _list_answer(answers: Sequence[Answer], prefix: str) -> Body:
     """Return the answer to a list; the model is named once."""
     model = next((answer.model for answer in answers if isinstance(answer, NodeAnswer)), None)
@@ -68,7 +81,6 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
     """Add POST /v1/NAME and POST /v1/NAME/why; `openapi` describes them node by node."""
     limits = service.settings.limits
 
-    @api.post("/v1/{name:node}", include_in_schema=False)
     async def classify_by_node(request: Request) -> Response:
         name = request.path_params["name"]
         options = options_of(request, limits)
@@ -86,7 +98,6 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
             raise answer
         return JsonResponse(answer.body())
 
-    @api.post("/v1/{name}/why", include_in_schema=False)
     async def explain_by_node(request: Request) -> Response:
         name = request.path_params["name"]
         options = options_of(request, limits)
@@ -98,6 +109,16 @@ def _add_nodes(api: FastAPI, service: Service) -> None:
             decode = await heard(service, reading, deadline)
             explanation = await service.graph.explain(name, decode, deadline, client)
         return JsonResponse(explanation.body())
+
+    handlers = {"/v1/{name:node}": classify_by_node, "/v1/{name}/why": explain_by_node}
+    for path, handler in handlers.items():
+        api.router.add_api_route(
+            path,
+            handler,
+            methods=["POST"],
+            include_in_schema=False,
+            route_class_override=_NodeRoute,
+        )
 
 
 def _client(request: Request, sticky_key: str | None) -> str:
