@@ -6,7 +6,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.serving.conftest import SONG_FEATURES, local_client, write_bundle
+from tests.serving.conftest import (
+    SONG_FEATURES,
+    local_client,
+    make_onnx,
+    write_bundle,
+    write_card,
+)
+from tunesmith.artifacts.preparation import NgramsColumn, NumberColumn, TablePreparation
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.summary import summarise
 from tunesmith.errors import ModelError
@@ -67,6 +74,34 @@ def test_a_feature_speaks_by_what_the_answer_loses_without_it(
         several = client.post("/v1/genre/why", json=[song, song])
         assert several.status_code == 422
         assert client.post("/v1/genre/why", json={"energy": 1}).status_code == 422
+
+
+def test_a_text_speaks_by_all_that_is_read_of_it(
+    store: Store, make_service: Callable[..., Service]
+) -> None:
+    columns = (NumberColumn(name="tempo"), NgramsColumn(name="title", most=24))
+    inputs = {"features": ("float32", [11]), "text_ngrams": ("int32", [24])}
+    model = make_onnx(inputs, 2)
+    preparation = TablePreparation(columns=columns)
+    write_card(store, "genre", preparation, inputs, model, ("Jazz", "Rock"))
+    usual = np.zeros((50, 11))
+    usual[:, 0] = 120
+    card = store.read_json("models", "genre", "0001", "card.json")
+    summary = summarise(usual.astype(np.float32), preparation.features)
+    card["summary"] = {"features": summary.json_object()}
+    store.write_json(card, "models", "genre", "0001", "card.json")
+    song = {"tempo": 900.0, "title": "A"}
+    with local_client(make_service()) as client:
+        told = client.post("/v1/genre/why", json=song).json()
+        without = {
+            "tempo": client.post("/v1/genre", json={**song, "tempo": 120}).json(),
+            "title": client.post("/v1/genre", json={**song, "title": None}).json(),
+        }
+    shares = {reason["part"]: reason["probability_without"] for reason in told["reasons"]}
+    assert shares.keys() == without.keys()
+    assert shares["title"] < told["probability"] - 0.5
+    for name, answer in without.items():
+        assert shares[name] == pytest.approx(answer["probabilities"][told["genre"]], abs=2e-6)
 
 
 def test_a_piece_is_explained_by_octaves_and_by_themes(

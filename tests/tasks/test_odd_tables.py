@@ -13,10 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tunesmith.artifacts.preparation import CategoryColumn, NumberColumn, WordsColumn
+from tunesmith.artifacts.preparation import (
+    CategoryColumn,
+    NgramsColumn,
+    NumberColumn,
+    WordsColumn,
+)
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.table_files import read_table_file
-from tunesmith.errors import DatasetError, UsageError
+from tunesmith.errors import DatasetError, InputError, UsageError
 from tunesmith.inference.items import decode_row
 from tunesmith.inference.tables import RowReader
 from tunesmith.tasks import Request, get_task
@@ -127,7 +132,7 @@ def test_numbers_are_read_as_meant(name: str) -> None:
     assert len(np.unique(x, axis=0)) == len(values)
     # A server reads the same cell to the same bits.
     row = {"odd": str(cells[0]), "plain": 0}
-    served = RowReader(items.preparation).row(row)[: len(column.features)]
+    served = RowReader(items.preparation).views(row)["features"][: len(column.features)]
     if not isinstance(cells[0], pd.Timedelta):
         np.testing.assert_array_equal(served, x[0])
     if isinstance(cells[0], str) and column.format is not None:
@@ -245,7 +250,8 @@ def test_long_texts_are_read_by_their_words() -> None:
     assert isinstance(column, WordsColumn)
     assert column.words == ("fast", "slow")
     assert items.examples.view("features").x[:2].tolist() == [[0, 1], [1, 0]]
-    assert RowReader(items.preparation).row({"title": "FAST, but not slow!"}).tolist() == [1, 1]
+    views = RowReader(items.preparation).views({"title": "FAST, but not slow!"})
+    assert views["features"].tolist() == [1, 1]
 
 
 def _songs() -> pd.DataFrame:
@@ -271,8 +277,49 @@ def test_names_that_group_rows_may_be_read_by_words_that_several_share() -> None
     # The split is the one without the words.
     np.testing.assert_array_equal(items.examples.groups, plain.examples.groups)
     assert [column.name for column in plain.preparation.columns] == ["bpm"]
-    row = RowReader(items.preparation).row({"title": "День (REMIX)", "bpm": 1.0})
-    assert row.tolist() == [0, 1, 0, 1, 0, 0, 1]
+    views = RowReader(items.preparation).views({"title": "День (REMIX)", "bpm": 1.0})
+    assert views["features"].tolist() == [0, 1, 0, 1, 0, 0, 1]
+
+
+def test_names_that_group_rows_may_be_read_by_ngrams() -> None:
+    plain = table_examples(_songs(), Table("kind", groups=("artist", "title")))
+    read_as = {"title": "ngrams", "artist": "ngrams"}
+    items = table_examples(_songs(), Table("kind", groups=("artist", "title"), read_as=read_as))
+    artist, title, bpm = items.preparation.columns
+    assert isinstance(artist, NgramsColumn)
+    assert isinstance(title, NgramsColumn)
+    assert bpm.name == "bpm"
+    # The split is the one without the names.
+    np.testing.assert_array_equal(items.examples.groups, plain.examples.groups)
+    assert items.version != plain.version
+    ngrams = items.examples.view("text_ngrams").x
+    assert ngrams.shape == (120, artist.most + title.most)
+    # Columns have slots of their own: the same name in both is not the same.
+    row = RowReader(items.preparation).views({"title": "Intro", "artist": "Intro", "bpm": None})
+    first, second = np.split(row["text_ngrams"], [artist.most])
+    assert not set(first[first > 0]) & set(second[second > 0])
+    assert row["features"].tolist()[:3] == [5, 1, 1]
+    with pytest.raises(InputError, match="lacks title"):
+        RowReader(items.preparation).views({"artist": "Intro", "bpm": 1.0})
+
+
+def test_of_texts_alone_equal_ones_are_one_item() -> None:
+    texts = [f"{kind} text {number % 30}" for number in range(60) for kind in ("ham", "spam")]
+    frame = pd.DataFrame({"text": texts, "kind": ["a", "b"] * 60})
+    items = table_examples(frame, Table("kind", read_as={"text": "ngrams"}))
+    assert len(np.unique(items.examples.groups)) == 60
+
+
+def test_a_very_long_text_is_read_by_its_first_ngrams_and_that_is_told() -> None:
+    rng = np.random.default_rng(0)
+    long = " ".join("".join(rng.choice(list("abcdefgh"), 9)) for _ in range(400))
+    cells = [*(f"short {number}" for number in range(119)), long]
+    frame = pd.DataFrame({"text": cells, "kind": ["a", "b"] * 60})
+    items = table_examples(frame, Table("kind", read_as={"text": "ngrams"}))
+    (column,) = items.preparation.columns
+    assert isinstance(column, NgramsColumn)
+    assert column.most == 512
+    assert any("of 1 longer ones the first 512" in note for note in items.notes)
 
 
 def test_names_without_a_shared_word_are_left_out() -> None:
@@ -506,7 +553,7 @@ def test_nested_values_are_read_as_a_server_reads_them(tmp_path: Path) -> None:
     assert "tags holds lists, which are read as whole texts." in items.notes
     reader = RowReader(items.preparation)
     for row, x in zip(rows, items.examples.view("features").x, strict=True):
-        np.testing.assert_array_equal(reader.row(decode_row(row)), x)
+        np.testing.assert_array_equal(reader.views(decode_row(row))["features"], x)
 
 
 MISNAMED = {

@@ -48,7 +48,7 @@ def test_numbers_text_and_names_are_told_apart() -> None:
     assert "tempo is not a number in 1 rows; they count as missing." in notes
     assert (
         "title has 60 different texts and is left out. To learn from their words: "
-        "--read-as title=words."
+        "--read-as title=words, or ngrams for how they are written, too."
     ) in notes
     assert examples.classes == ("pop", "rap", "rock")
 

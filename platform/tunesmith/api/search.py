@@ -118,7 +118,8 @@ def tune(
         lines), its column of classes, columns whose equal values keep rows on one side of a split,
         columns to ignore, and by column how its texts are read where that is not plain: ``"comma"``
         (1.234,5), ``"point"`` (1,234.5), ``"day-first"``, ``"month-first"``, ``"text"``
-        (kinds) or ``"words"``, which a column of `group` may be too.
+        (kinds), ``"words"``, or ``"ngrams"`` (words and how they are written), as a column of
+        `group` may be too.
     trials
         Number of trials, those of a search that is continued included; 12 by default.
     time_budget

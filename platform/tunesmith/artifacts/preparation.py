@@ -14,10 +14,12 @@ from tunesmith.errors import StoreError
 
 __all__ = [
     "MISSING_TEXTS",
+    "TEXT_COUNTS",
     "CategoryColumn",
     "Column",
     "ImagePreparation",
     "MidiPreparation",
+    "NgramsColumn",
     "NumberColumn",
     "NumberFormat",
     "Preparation",
@@ -142,8 +144,42 @@ class WordsColumn(_Part):
         return tuple(f"{self.name} has {word}" for word in self.words)
 
 
-Column = Annotated[NumberColumn | CategoryColumn | WordsColumn, Field(discriminator="kind")]
-"""A column of a table: `NumberColumn`, `CategoryColumn` or `WordsColumn`."""
+TEXT_COUNTS = (
+    "characters",
+    "words",
+    "capitals",
+    "numerals",
+    "signs",
+    "letters beyond ASCII",
+    "hyphens",
+    "brackets",
+    "commas",
+    "apostrophes",
+)
+"""Counts of a text that a model reads of an `NgramsColumn` beside its n-grams."""
+
+
+class NgramsColumn(_Part):
+    """A column of texts such as titles, read by their n-grams of words and of characters.
+
+    The n-grams are a view of their own, beside a few counts of each text.
+    """
+
+    kind: Literal["ngrams"] = "ngrams"
+    name: str
+    most: int = Field(ge=1, le=4096, description="N-grams that are read of a text, at most.")
+    usual: str | None = Field(default=None, description="A text of the training data.")
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the model's columns made of this one."""
+        return tuple(f"{self.name} ({count})" for count in TEXT_COUNTS)
+
+
+Column = Annotated[
+    NumberColumn | CategoryColumn | WordsColumn | NgramsColumn, Field(discriminator="kind")
+]
+"""A column of a table, discriminated by `kind`."""
 
 
 class TablePreparation(_Part):
@@ -160,6 +196,11 @@ class TablePreparation(_Part):
     def features(self) -> tuple[str, ...]:
         """Names of the model's columns, in order."""
         return tuple(name for column in self.columns for name in column.features)
+
+    @property
+    def texts(self) -> tuple[NgramsColumn, ...]:
+        """The columns that are read by n-grams, in order."""
+        return tuple(column for column in self.columns if isinstance(column, NgramsColumn))
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

@@ -226,7 +226,8 @@ def _discarded(
     multiple=True,
     metavar="COLUMN=HOW",
     help="How texts of a column are read: comma (1.234,5), point (1,234.5), day-first, "
-    "month-first, text (kinds) or words, which a column of --group may be too; may be repeated.",
+    "month-first, text (kinds), words, or ngrams (words and how they are written), as a column of "
+    "--group may be too; may be repeated.",
 )
 @click.option(
     "--trials",

@@ -14,7 +14,7 @@ from tunesmith.errors import ModelError, UsageError
 from tunesmith.evaluation.metrics import compare
 from tunesmith.evaluation.predictions import predict
 from tunesmith.evaluation.table_rows import TableSides
-from tunesmith.inference.tables import cells_of, matrix
+from tunesmith.inference.tables import cells_of, views_of
 from tunesmith.registry.bundles import Bundle, champion, sha256
 from tunesmith.registry.lines import line_of
 
@@ -99,8 +99,9 @@ def _as_read_by(
     if table is None:
         return None
     frame = table.source.frame.iloc[table.test]
-    x = matrix(lambda name: cells_of(frame[name]), preparation)
-    return replace(test, views={**test.views, "features": View.one_row_each(x)})
+    rows = views_of(lambda name: cells_of(frame[name]), preparation)
+    views = {name: View.one_row_each(x) for name, x in rows.items()}
+    return replace(test, views={**test.views, **views})
 
 
 def is_current(run: Run, report: ReportRecord) -> bool:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tunesmith.artifacts.importances import Importance, ImportancePart
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.probabilities import log_loss
+from tunesmith.datasets.text_ngrams import VIEW as TEXT_NGRAMS
 from tunesmith.evaluation.predictions import Predictions, predict
 from tunesmith.inference.explain import PART_OF
 from tunesmith.midi.rolls import sounding
@@ -29,7 +30,10 @@ _OCTAVE = 12
 _PITCHES = 128
 # Patches along each side of a picture.
 _PATCHES = 7
-_NGRAMS = "Runs of melody, bass, chords and rhythm (n-grams)"
+_NGRAMS = {
+    "ngrams": "Runs of melody, bass, chords and rhythm (n-grams)",
+    TEXT_NGRAMS: "Words and characters of the texts (n-grams)",
+}
 _PIXEL = re.compile(r"(?:pixel|patch)_(\d+)_(\d+)")
 
 Parts = Mapping[str, list[int]]
@@ -184,9 +188,9 @@ def _parts(name: str, view: View, columns: Sequence[str]) -> Parts:
     """Return the indices of each part of a view; none of a view of another kind."""
     if not isinstance(view.x, np.ndarray):
         return {}
-    if name == "ngrams":
+    if name in _NGRAMS:
         # A slot is shared by many n-grams, and says nothing by itself.
-        return {_NGRAMS: list(range(view.x.shape[1]))}
+        return {_NGRAMS[name]: list(range(view.x.shape[1]))}
     if view.x.ndim == 2 and view.x.dtype.kind == "f":
         return _columns(columns, view.x.shape[1])
     if _is_rolls(view):

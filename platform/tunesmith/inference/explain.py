@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from tunesmith.artifacts.preparation import Preparation, TablePreparation
 from tunesmith.artifacts.reports import InputSummary
+from tunesmith.datasets.text_ngrams import VIEW as TEXT_NGRAMS
 from tunesmith.errors import InputError
 from tunesmith.inference.items import Item
 from tunesmith.inference.model import Model
@@ -206,9 +207,27 @@ def _variants(
         inputs = {name: rows[few if read.by_chunks else [0]] for name, rows in inputs.items()}
     changed: dict[str, Inputs] = {}
     for name, rows in inputs.items():
-        parts = _octaves(rows) if name == "chunks" else _columns(name, rows, model, summary)
-        changed |= {part: {**inputs, name: variant} for part, variant in parts.items()}
+        if name == "chunks":
+            parts = _octaves(rows)
+        elif name == TEXT_NGRAMS and isinstance(model.preparation, TablePreparation):
+            parts = _texts(rows, model.preparation)
+        else:
+            parts = _columns(name, rows, model, summary)
+        # A text is a part of two inputs: its counts and its n-grams go together.
+        for part, variant in parts.items():
+            changed[part] = {**changed.get(part, inputs), name: variant}
     return inputs, changed
+
+
+def _texts(rows: npt.NDArray[Any], preparation: TablePreparation) -> dict[str, npt.NDArray[Any]]:
+    """Return n-grams of texts with those of one column after the other gone."""
+    without = {}
+    end = 0
+    for column in preparation.texts:
+        start, end = end, end + column.most
+        without[column.name] = rows.copy()
+        without[column.name][:, start:end] = 0
+    return without
 
 
 def _octaves(chunks: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:

@@ -16,6 +16,7 @@ from tunesmith.artifacts.preparation import (
     TablePreparation,
     TextPreparation,
 )
+from tunesmith.datasets.text_ngrams import VIEW as TEXT_NGRAMS
 from tunesmith.errors import InputError, ModelError
 from tunesmith.inference.classifier import Classifier, InputSchema
 from tunesmith.inference.images import image_rows
@@ -93,7 +94,11 @@ class Model:
         self.version = version
         self.open_set = open_set
         self.label_sets = label_sets
-        self._rows = RowReader(preparation) if isinstance(preparation, TablePreparation) else None
+        self._rows = (
+            RowReader(preparation, with_ngrams=TEXT_NGRAMS in classifier.inputs)
+            if isinstance(preparation, TablePreparation)
+            else None
+        )
         self._vocabulary = (
             Vocabulary(preparation) if isinstance(preparation, TextPreparation) else None
         )
@@ -194,7 +199,7 @@ class Model:
         """
         if isinstance(self.preparation, MidiPreparation):
             return self._prepare_pieces(items, self.preparation, segments)
-        rows: list[npt.NDArray[Any]] = []
+        rows: list[Mapping[str, npt.NDArray[Any]]] = []
         faults: list[InputError | None] = []
         for item in items:
             try:
@@ -204,16 +209,21 @@ class Model:
                 faults.append(error)
         if not rows:
             return Prepared({}, faults)
-        stacked = np.stack(rows)
+        views = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        # A picture or a text is one view, whatever a model calls it.
+        (only,) = views.values() if len(views) == 1 else (None,)
         inputs = {
-            name: self._shaped(stacked, schema) for name, schema in self.classifier.inputs.items()
+            name: self._shaped(views[name] if only is None else only, schema)
+            for name, schema in self.classifier.inputs.items()
         }
         known = None
         if self.open_set is not None:
             # The detector reads rows of numbers, whatever the model reads of the same items.
-            known = inputs.get(self.open_set.facts.input)
+            name = self.open_set.facts.input
+            known = inputs.get(name)
             if known is None:
-                known = stacked.reshape(len(stacked), -1).astype(np.float32)
+                view = views[name] if only is None else only
+                known = view.reshape(len(view), -1).astype(np.float32)
         return Prepared(inputs, faults, known)
 
     def _shaped(self, rows: npt.NDArray[Any], schema: InputSchema) -> npt.NDArray[Any]:
@@ -229,15 +239,15 @@ class Model:
             rows = rows.reshape(len(rows), *sizes)
         return rows.astype(schema.dtype, copy=False)
 
-    def _row(self, item: Item) -> npt.NDArray[Any]:
+    def _row(self, item: Item) -> Mapping[str, npt.NDArray[Any]]:
+        """Return the row of an item in each view."""
         preparation = self.preparation
         if self._rows is not None and isinstance(item, Mapping):
-            return self._rows.row(item)
+            return self._rows.views(item)
         if isinstance(preparation, ImagePreparation) and isinstance(item, np.ndarray):
-            row: npt.NDArray[Any] = image_rows(item[None], preparation)[0]
-            return row
+            return {preparation.kind: image_rows(item[None], preparation)[0]}
         if self._vocabulary is not None and isinstance(item, str):
-            return self._vocabulary.row(item)
+            return {preparation.kind: self._vocabulary.row(item)}
         message = f"The model {self.task} reads {preparation.kind}, not {type(item).__name__}."
         raise ModelError(message)
 

@@ -13,11 +13,13 @@ import numpy.typing as npt
 
 from tunesmith.artifacts.preparation import (
     Column,
+    NgramsColumn,
     NumberColumn,
     NumberFormat,
     TablePreparation,
     WordsColumn,
 )
+from tunesmith.datasets.text_ngrams import SLOTS, VIEW, counts_of, ngram_slots
 from tunesmith.errors import InputError
 from tunesmith.inference.numbers import read_formatted
 
@@ -25,16 +27,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "FEATURES",
     "Cell",
     "Row",
     "RowReader",
     "cells_of",
-    "matrix",
     "number_of",
     "records_of",
     "text_of",
+    "views_of",
     "words_of",
 ]
+
+FEATURES = "features"
+"""Name of the view of numbers, and of a model's input: ``float32 [rows, features]``."""
 
 Cell = str | float | bool | None
 """A cell of a table: a text, a number, a truth value, or None where it is missing."""
@@ -135,10 +141,10 @@ def records_of(frame: "pd.DataFrame") -> list[dict[str, Cell]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def matrix(
+def views_of(
     cells: Callable[[str], Sequence[Cell]], preparation: TablePreparation
-) -> npt.NDArray[np.float32]:
-    """Return the model's input for the rows of a table.
+) -> dict[str, npt.NDArray[Any]]:
+    """Return what models read of the rows of a table.
 
     Parameters
     ----------
@@ -149,12 +155,30 @@ def matrix(
 
     Returns
     -------
-    numpy.ndarray
-        ``float32 [rows, features]``, NaN where a number is missing.
+    dict
+        ``features``, ``float32 [rows, features]``, NaN where a number is missing; and where columns
+        are read by n-grams `text_ngrams.VIEW`, in which each column has slots of its own.
     """
     missing = frozenset(preparation.missing_texts)
     parts = [_part(cells(column.name), column, missing) for column in preparation.columns]
-    return np.concatenate(parts, axis=1)
+    views: dict[str, npt.NDArray[Any]] = {FEATURES: np.concatenate(parts, axis=1)}
+    if preparation.texts:
+        texts = [cells(column.name) for column in preparation.texts]
+        rows = [_ngrams(row, preparation, missing) for row in zip(*texts, strict=True)]
+        views[VIEW] = np.stack(rows)
+    return views
+
+
+def _ngrams(
+    cells: Sequence[Cell], preparation: TablePreparation, missing: frozenset[str]
+) -> npt.NDArray[np.int32]:
+    """Return the slots of the n-grams of one row, those of its texts one after another."""
+    parts = []
+    for number, (cell, column) in enumerate(zip(cells, preparation.texts, strict=True)):
+        slots = ngram_slots(text_of(cell, missing) or "", column.most)
+        slots[slots > 0] += number * SLOTS
+        parts.append(slots)
+    return np.concatenate(parts)
 
 
 def _part(
@@ -163,6 +187,9 @@ def _part(
     if isinstance(column, NumberColumn):
         rows = [_numbers(cell, column, missing) for cell in cells]
         return np.array(rows, dtype=np.float32).reshape(-1, len(column.features))
+    if isinstance(column, NgramsColumn):
+        counts = [counts_of(text_of(cell, missing) or "") for cell in cells]
+        return np.array(counts, dtype=np.float32).reshape(-1, len(column.features))
     if isinstance(column, WordsColumn):
         held = [words_of(text_of(cell, missing) or "") for cell in cells]
         known = [[word in own for word in column.words] for own in held]
@@ -191,9 +218,13 @@ class RowReader:
     ----------
     preparation
         How columns become numbers.
+    with_ngrams
+        Whether the model reads `text_ngrams.VIEW`, which takes most of the time.
     """
 
-    def __init__(self, preparation: TablePreparation) -> None:
+    def __init__(self, preparation: TablePreparation, *, with_ngrams: bool = True) -> None:
+        self._preparation = preparation
+        self._with_ngrams = with_ngrams and bool(preparation.texts)
         self._columns = preparation.columns
         self._missing = frozenset(preparation.missing_texts)
         self._places = [
@@ -203,8 +234,8 @@ class RowReader:
             for column in preparation.columns
         ]
 
-    def row(self, row: Row) -> npt.NDArray[np.float32]:
-        """Return the model's input for one row, ``float32 [features]``; as `matrix` would.
+    def views(self, row: Row) -> dict[str, npt.NDArray[Any]]:
+        """Return what a model reads of one row, by view; as `views_of` would.
 
         A row may also give the model's own columns, such as ``{"key=A": 1, "key=B": 0}``.
 
@@ -223,13 +254,19 @@ class RowReader:
             elif isinstance(column, WordsColumn):
                 own = words_of(text_of(row[column.name], missing) or "")
                 numbers += [float(word in own) for word in column.words]
+            elif isinstance(column, NgramsColumn):
+                numbers += counts_of(text_of(row[column.name], missing) or "")
             else:
                 part = [0.0] * len(places)
                 index = places.get(text_of(row[column.name], missing) or "")
                 if index is not None:
                     part[index] = 1.0
                 numbers += part
-        return np.array(numbers, dtype=np.float32)
+        views: dict[str, npt.NDArray[Any]] = {FEATURES: np.array(numbers, dtype=np.float32)}
+        if self._with_ngrams:
+            cells = [row[column.name] for column in self._preparation.texts]
+            views[VIEW] = _ngrams(cells, self._preparation, missing)
+        return views
 
     def _own_columns(self, row: Row, column: Column) -> list[float]:
         if not _gives(row, column):
@@ -247,4 +284,8 @@ class RowReader:
 
 
 def _gives(row: Row, column: Column) -> bool:
-    return column.name in row or all(name in row for name in column.features)
+    if column.name in row:
+        return True
+    # The counts of a text do not tell its n-grams.
+    is_read = not isinstance(column, NgramsColumn)
+    return is_read and all(name in row for name in column.features)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.datasets.examples import Examples, View
+from tunesmith.datasets.text_ngrams import SLOTS, VIEW
 
 __all__ = ["CLASSES", "small_examples"]
 
@@ -69,6 +70,16 @@ def _ngrams(rng: np.random.Generator, y: _Labels) -> View:
     return View.one_row_each(x)
 
 
+def _text_ngrams(rng: np.random.Generator, y: _Labels) -> View:
+    """Return up to 40 slots of n-grams of two texts; each class has slots of its own."""
+    x = np.zeros((len(y), 40), dtype=np.int32)
+    for row, label in enumerate(y):
+        length = rng.integers(5, 21)
+        x[row, :length] = rng.choice(np.arange(1, SLOTS), length, replace=False)
+        x[row, 20:25] = SLOTS + 1 + 50 * label + rng.choice(50, 5, replace=False)
+    return View.one_row_each(x)
+
+
 def _windows(rng: np.random.Generator, y: _Labels) -> View:
     """Return windows of six steps of two numbers; the class is their level."""
     return View.one_row_each((rng.normal(size=(len(y), 6, 2)) + 3 * y[:, None, None]).astype("f4"))
@@ -80,6 +91,7 @@ _VIEWS: Mapping[str, Callable[[np.random.Generator, _Labels], View]] = {
     "image": _image,
     "ngrams": _ngrams,
     "notes": _notes,
+    VIEW: _text_ngrams,
     "tokens": _tokens,
     "windows": _windows,
 }
@@ -88,8 +100,8 @@ _VIEWS: Mapping[str, Callable[[np.random.Generator, _Labels], View]] = {
 def small_examples(n_items: int = 60, seed: int = 7) -> Examples:
     """Return a few items of three classes that can be told apart in every view.
 
-    Its views are ``chunks``, ``features``, ``image``, ``ngrams``, ``notes``, ``tokens`` and
-    ``windows``.
+    Its views are ``chunks``, ``features``, ``image``, ``ngrams``, ``notes``, ``text_ngrams``,
+    ``tokens`` and ``windows``.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from tunesmith.artifacts.open_set import OPEN_SET_VIEW
 from tunesmith.artifacts.searches import DataRequest, DatasetReference, Plan
 from tunesmith.artifacts.store import Store
+from tunesmith.datasets.text_ngrams import VIEW as TEXT_NGRAMS
 from tunesmith.errors import SearchError
 from tunesmith.models import get_family
 from tunesmith.tasks import Request, Task, TaskData, get_task
@@ -63,13 +64,17 @@ def plan_search(
     Raises
     ------
     SearchError
-        When the data changed since the search began.
+        When the data changed since the search began, or a family cannot read it.
     """
     task = get_task(request.task)
     if begun is None:
         families = request.families or _suited(task, cluster)
         data = read_data(task, store, request.data, families, copies=copies)
-        return PlannedSearch(task, _new_plan(task, request, families, data), data)
+        able = _readable(families, data, is_chosen=bool(request.families))
+        if left_out := [name for name in families if name not in able]:
+            note = f"Left out, as the data has nothing for it: {', '.join(left_out)}."
+            data = replace(data, notes=(*data.notes, note))
+        return PlannedSearch(task, _new_plan(task, request, able, data), data)
     wanted = Request.of(begun.request.model_dump())
     data = read_data(task, store, wanted, begun.families, copies=copies)
     if begun.dataset.version != data.version:
@@ -95,6 +100,29 @@ def _suited(task: Task, cluster: Mapping[str, float]) -> tuple[str, ...]:
     if cluster.get("GPU", 0):
         return task.families
     return tuple(name for name in task.families if not get_family(name).is_slow_without_gpu)
+
+
+def _readable(families: Sequence[str], data: TaskData, *, is_chosen: bool) -> tuple[str, ...]:
+    """Return the families that can read the data: a table may be without texts, say.
+
+    Raises
+    ------
+    SearchError
+        When a family that the user chose reads what the data does not have, or none is left.
+    """
+    views = data.examples.views
+    lacks = {name: views_of([name]) - set(views) for name in families}
+    able = tuple(name for name in families if not lacks[name])
+    if len(able) == len(lacks) or (able and not is_chosen):
+        return able
+    name = next(name for name in families if lacks[name])
+    message = (
+        f"The family {name} reads {', '.join(sorted(lacks[name]))}, and the data has "
+        f"{', '.join(sorted(views))}."
+    )
+    if TEXT_NGRAMS in lacks[name]:
+        message += " A column of texts is read so with --read-as COLUMN=ngrams."
+    raise SearchError(message)
 
 
 def _new_plan(

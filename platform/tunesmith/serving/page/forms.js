@@ -63,7 +63,7 @@ function stepOf(low, high) {
   return [1, 2, 5, 10].map((digit) => digit * power).find((step) => step >= (high - low) / 200);
 }
 
-/** The field of a column: a choice, a slider over its usual values, or a number. */
+/** The field of a column: a choice, a text, a slider over its usual values, or a number. */
 function fieldOf(column, id) {
   const { name, kind, categories, low, high, usual } = column;
   if (kind === "category") {
@@ -72,6 +72,7 @@ function fieldOf(column, id) {
     field.value = usual ?? "";
     return field;
   }
+  if (kind === "words" || kind === "ngrams") return make("input", { id, name, type: "text", value: usual ?? "", placeholder: "not known" });
   if (low === null || high === null || low >= high) return make("input", { id, name, type: "number", step: "any", placeholder: "not known" });
   const step = stepOf(low, high);
   const [min, max] = [Math.floor(low / step) * step, Math.ceil(high / step) * step].map((value) => Number(value.toPrecision(12)));
@@ -90,7 +91,8 @@ function setUpTable({ nodes, columns }, number) {
   const judge = lately(async (signal) => {
     const row = {};
     for (const input of form.elements) {
-      if (input.name) row[input.name] = input.value === "" ? null : input.tagName === "SELECT" ? input.value : Number(input.value);
+      const isText = input.tagName === "SELECT" || input.type === "text";
+      if (input.name) row[input.name] = input.value === "" ? null : isText ? input.value : Number(input.value);
     }
     try {
       const { answers, gaps } = await askJson("v1/classify", { table: row }, signal);

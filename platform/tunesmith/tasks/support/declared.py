@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.pieces import PIECE_VIEWS
 from tunesmith.datasets.table_files import read_table, read_table_file
+from tunesmith.datasets.text_ngrams import VIEW as TEXT_NGRAMS
 from tunesmith.errors import DatasetError, UsageError, unknown
+from tunesmith.inference.tables import FEATURES
 from tunesmith.models import family_names, get_family
 from tunesmith.plugins import PluginFile
 from tunesmith.tasks.contract import PIECE_OPTIONS, Request, Task, TaskData
@@ -29,7 +31,7 @@ from tunesmith.yaml_files import read_yaml
 
 __all__ = ["DeclaredTask", "Source", "task_from_yaml"]
 
-_TABLE_FAMILIES = ("boosting", "linear", "svm", "mlp")
+_TABLE_FAMILIES = ("text_boosting", "boosting", "linear", "svm", "mlp")
 _PIECE_FAMILIES = ("boosting", "ngrams_linear", "svm", "cnn1d", "linear")
 _PATH = "path"
 
@@ -84,13 +86,14 @@ class DeclaredTask(BaseModel):
     missing: dict[str, float] = Field(
         default_factory=dict, description="By column, a number that stands for a missing value."
     )
-    read_as: dict[str, Literal["comma", "point", "day-first", "month-first", "text", "words"]] = (
-        Field(
-            default_factory=dict,
-            description="By column, how its texts are read where that is not plain: numbers such "
-            "as 1.234,5 (`comma`) or 1,234.5 (`point`), dates with the day or the month first, "
-            "kinds (`text`), or by their words (`words`), as a column of `groups` may be too.",
-        )
+    read_as: dict[
+        str, Literal["comma", "point", "day-first", "month-first", "text", "words", "ngrams"]
+    ] = Field(
+        default_factory=dict,
+        description="By column, how its texts are read where that is not plain: numbers such as "
+        "1.234,5 (`comma`) or 1,234.5 (`point`), dates with the day or the month first, kinds "
+        "(`text`), or by their words (`words`) or also by how they are written (`ngrams`), as a "
+        "column of `groups` may be too.",
     )
     class_names: dict[str, str] = Field(
         default_factory=dict, description="Names of the classes by the value in `target`."
@@ -153,7 +156,7 @@ class DeclaredTask(BaseModel):
             if self.source.labels is not None and self.target is None:
                 message = "`target` is missing: name the column of `labels` that holds the classes"
                 raise ValueError(message)
-        views = {"features"} if self.is_table else set(PIECE_VIEWS)
+        views = {FEATURES, TEXT_NGRAMS} if self.is_table else set(PIECE_VIEWS)
         for name in self.families:
             family = get_family(name)
             if not views.issuperset(family.views):

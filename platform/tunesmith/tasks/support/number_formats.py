@@ -12,13 +12,24 @@ from tunesmith.artifacts.preparation import NumberFormat
 from tunesmith.errors import DatasetError, UsageError
 from tunesmith.inference.numbers import DATE_FORMATS, read_formatted
 
-__all__ = ["FORMATS", "TEXT", "WORDS", "described", "format_of", "named_format", "units_of"]
+__all__ = [
+    "FORMATS",
+    "NGRAMS",
+    "TEXT",
+    "WORDS",
+    "described",
+    "format_of",
+    "named_format",
+    "units_of",
+]
 
 TEXT = "text"
 """Choice of a user for a column whose texts are kinds."""
 WORDS = "words"
 """Choice of a user for a column that is read by the words of its texts, such as a title."""
-FORMATS = ("comma", "point", "day-first", "month-first", TEXT, WORDS)
+NGRAMS = "ngrams"
+"""Choice of a user for a column that is read by words and by how it is written, such as a name."""
+FORMATS = ("comma", "point", "day-first", "month-first", TEXT, WORDS, NGRAMS)
 """Choices of a user for a column: 1.234,5 or 1,234.5, 31/12/2020 or 12/31/2020, kinds or words."""
 
 Separator = Literal["", ".", ",", " ", "'"]

@@ -84,7 +84,7 @@ def song_table(songs: Songs, request: Request) -> tuple[TaskData, pd.DataFrame]:
         published = find_file(songs.files)
         if published is None:
             frame, name, is_sample = _sample(songs, request.seed), "generated-sample", True
-            table = replace(table, groups=(), leave_out=(), names={})
+            table = replace(table, groups=(), leave_out=(), names={}, read_as={})
             absent = (
                 f"{songs.files[0]} is not in {data_folder()}: get it from {songs.source}. "
                 "A GENERATED SAMPLE stands in for it; its figures say nothing about music."

@@ -1,5 +1,6 @@
 """Columns of a table: what each one is, read off its values, and how it becomes numbers."""
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,12 +14,15 @@ import pandas as pd
 from tunesmith.artifacts.preparation import (
     CategoryColumn,
     Column,
+    NgramsColumn,
     NumberColumn,
     NumberFormat,
     WordsColumn,
 )
+from tunesmith.datasets.text_ngrams import ngram_slots
 from tunesmith.inference.tables import Cell, cells_of, number_of, text_of, words_of
 from tunesmith.tasks.support.number_formats import (
+    NGRAMS,
     TEXT,
     WORDS,
     described,
@@ -45,6 +49,9 @@ class _Limits:
 
 
 _USUAL, _CHOSEN = _Limits(100, 0.01), _Limits(300, 0.0005)
+# Of the texts this share is read whole, unless they are longer than the limit after it.
+_READ_WHOLE, _MOST_NGRAMS, _NGRAMS_STEP = 0.999, 512, 16
+_LONGEST_NGRAMS = 4096
 _EXACT_32, _EXACT_64 = 2.0**24, 2.0**53
 _LISTED = 6
 
@@ -99,8 +106,8 @@ class ColumnReader:
         numbers = np.array([number_of(cell, self._missing) for cell in cells])
         plain = float(np.isfinite(numbers).sum() / len(texts))
         chosen = self._formats.get(name)
-        if chosen in {TEXT, WORDS}:
-            return self._texts(name, cells, by_words=chosen == WORDS)
+        if chosen in {TEXT, WORDS, NGRAMS}:
+            return self._chosen(name, cells, chosen)
         own = [cell.strip() for cell in cells if isinstance(cell, str)]
         own = [text for text in own if text and text not in self._missing]
         if chosen is not None:
@@ -121,6 +128,12 @@ class ColumnReader:
                 )
             self._tell_spellings(name, own)
         return self._number(name, numbers, None)
+
+    def _chosen(self, name: str, cells: Sequence[Cell], chosen: str) -> Column | None:
+        """Return how texts are read as the user says."""
+        if chosen == TEXT:
+            return self._texts(name, cells)
+        return self._words(name, cells, _CHOSEN) if chosen == WORDS else self._ngrams(name, cells)
 
     def _stand_in(self, name: str) -> tuple[float, ...]:
         return (self._stand_ins[name],) if name in self._stand_ins else ()
@@ -185,9 +198,7 @@ class ColumnReader:
         )
         return offset, has_rest
 
-    def _texts(self, name: str, cells: Sequence[Cell], *, by_words: bool = False) -> Column | None:
-        if by_words:
-            return self._words(name, cells, _CHOSEN)
+    def _texts(self, name: str, cells: Sequence[Cell]) -> Column | None:
         texts = [text for cell in cells if (text := text_of(cell, self._missing)) is not None]
         count = Counter(texts)
         self._tell_spellings(name, texts)
@@ -205,7 +216,7 @@ class ColumnReader:
             return self._words(name, cells, _USUAL)
         self.notes.append(
             f"{name} has {len(count)} different texts and is left out. To learn from their words: "
-            f"--read-as {name}={WORDS}."
+            f"--read-as {name}={WORDS}, or {NGRAMS} for how they are written, too."
         )
         return None
 
@@ -238,6 +249,20 @@ class ColumnReader:
             f"{len(frequent)} most frequent words a text holds."
         )
         return WordsColumn(name=name, words=tuple(sorted(frequent)), usual=known[0])
+
+    def _ngrams(self, name: str, cells: Sequence[Cell]) -> NgramsColumn:
+        """Return a column that is read by n-grams, with room for those of nearly every text."""
+        texts = [text for cell in cells if (text := text_of(cell, self._missing)) is not None]
+        sizes = [np.count_nonzero(ngram_slots(text, _LONGEST_NGRAMS)) for text in texts]
+        wanted = float(np.quantile(sizes, _READ_WHOLE))
+        most = min(_NGRAMS_STEP * math.ceil(max(wanted, 1) / _NGRAMS_STEP), _MOST_NGRAMS)
+        longer = sum(size > most for size in sizes)
+        cut = f", of {longer:,} longer ones the first {most}" if longer else ""
+        self.notes.append(
+            f"{name} has {len(set(texts)):,} different texts; the model reads their words and "
+            f"characters (n-grams){cut}."
+        )
+        return NgramsColumn(name=name, most=most, usual=texts[0])
 
     def _tell_spellings(self, name: str, texts: Iterable[str]) -> None:
         alike = spelled_alike(texts)
@@ -281,4 +306,7 @@ def summary(columns: Sequence[Column]) -> str:
     words = [column.name for column in columns if isinstance(column, WordsColumn)]
     if words:
         parts.append(f"as words {', '.join(words)}")
+    ngrams = [column.name for column in columns if isinstance(column, NgramsColumn)]
+    if ngrams:
+        parts.append(f"by n-grams {', '.join(ngrams)}")
     return f"Columns are read {'; '.join(parts)}."

@@ -2,15 +2,15 @@
 
 Numbers stay numbers with NaN where they are missing; a text column of few values becomes one column
 of 0 and 1 for each value, one of longer texts one for each frequent word; a text column of many
-values, such as a name, is left out and said so. A value that was never seen leaves all columns of
-its kind at 0.
+values, such as a name, is left out and said so, unless it is to be read by its words or n-grams. A
+value that was never seen leaves all columns of its kind at 0.
 """
 
 import hashlib
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tunesmith.artifacts.preparation import MISSING_TEXTS, TablePreparation
+from tunesmith.artifacts.preparation import MISSING_TEXTS, NgramsColumn, TablePreparation
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.table_files import read_table
 from tunesmith.errors import DatasetError, unknown
-from tunesmith.inference.tables import cells_of, matrix, text_of
+from tunesmith.inference.tables import FEATURES, cells_of, text_of, views_of
 from tunesmith.tasks.contract import SourceTable
-from tunesmith.tasks.support.number_formats import WORDS
+from tunesmith.tasks.support.number_formats import NGRAMS, WORDS
 from tunesmith.tasks.support.splitting import content_version, groups_of
 from tunesmith.tasks.support.table_columns import ColumnReader, spelled_alike, summary
 
@@ -88,9 +88,9 @@ class TableItems:
     Attributes
     ----------
     examples
-        The items with one view, ``features``.
+        The items with the views of `tunesmith.inference.tables.views_of`.
     preparation
-        How columns became the view, for rows to come.
+        How columns became the views, for rows to come.
     notes
         Sentences on what was left out, filled or read in a way to know of.
     source
@@ -106,7 +106,8 @@ class TableItems:
     def version(self) -> str:
         """A hash of the items' content."""
         examples = self.examples
-        return content_version(examples.view("features").x, examples.y, examples.groups)
+        rows = [examples.views[name].x for name in sorted(examples.views)]
+        return content_version(*rows, examples.y, examples.groups)
 
 
 def data_folder() -> Path:
@@ -125,7 +126,7 @@ def find_file(names: Sequence[str]) -> Path | None:
 
 
 def table_examples(frame: pd.DataFrame, table: Table) -> TableItems:
-    """Turn a table into examples with one view, ``features``.
+    """Turn a table into examples.
 
     Raises
     ------
@@ -156,14 +157,13 @@ def table_examples(frame: pd.DataFrame, table: Table) -> TableItems:
     unnamed = [c for c in frame.columns if str(c).startswith("Unnamed:")]
     if unnamed:
         notes.append(f"{len(unnamed)} columns without a heading are left out.")
-    # A name keeps the rows of its owner together, and its words may tell something besides.
-    by_words = {name for name in table.groups if table.read_as.get(name) == WORDS}
-    by_words -= {table.target, *table.leave_out}
-    given = [c for c in frame.columns if c in by_words or c not in {*other, *unnamed}]
+    # A name keeps the rows of its owner together, and how it is written may tell something besides.
+    names = {name for name in table.groups if table.read_as.get(name) in {WORDS, NGRAMS}}
+    names -= {table.target, *table.leave_out}
+    given = [c for c in frame.columns if c in names or c not in {*other, *unnamed}]
     preparation = _preparation(frame, given, table, notes)
-    x = matrix(lambda name: cells_of(frame[name]), preparation)
-    names_only = [c.name in by_words for c in preparation.columns for _ in c.features]
-    groups = _groups(frame, table.groups, x[:, ~np.array(names_only)])
+    views = views_of(lambda name: cells_of(frame[name]), preparation)
+    groups = _groups(frame, table.groups, _identifying(views, preparation, names))
     repeats = len(groups) - len(np.unique(groups))
     if repeats:
         notes.append(f"{repeats} rows share a group with another and stay on its side of a split.")
@@ -173,7 +173,7 @@ def table_examples(frame: pd.DataFrame, table: Table) -> TableItems:
         classes=classes,
         groups=groups,
         ids=_ids(frame.drop(columns=[table.target])),
-        views={"features": View.one_row_each(x)},
+        views={name: View.one_row_each(x) for name, x in views.items()},
     )
     source = SourceTable(
         frame,
@@ -275,6 +275,23 @@ def _preparation(
         raise DatasetError(message)
     notes.append(summary(columns))
     return TablePreparation(columns=columns, missing_texts=missing_texts)
+
+
+def _identifying(
+    views: Mapping[str, npt.NDArray[Any]], preparation: TablePreparation, names: Container[str]
+) -> npt.NDArray[Any]:
+    """Return the numbers of each row that tell which item it is, whatever that is called.
+
+    Of rows that have nothing but names the names tell it.
+    """
+    is_name = [
+        column.name in names or isinstance(column, NgramsColumn)
+        for column in preparation.columns
+        for _ in column.features
+    ]
+    if all(is_name):
+        return np.concatenate(list(views.values()), axis=1)
+    return views[FEATURES][:, ~np.array(is_name)]
 
 
 def _groups(
