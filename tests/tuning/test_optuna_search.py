@@ -26,8 +26,20 @@ def _search(folder: Path, n_trials: int = 6, seed: int = 0) -> StudySearch:
     space = Space(FAMILIES, fixed={"task": "t"}, by_family={"boosting": {"threads": 1}})
     points = starting_points(FAMILIES)
     return StudySearch(
-        folder / "study.journal", "t", space, n_trials=n_trials, points=points, seed=seed
+        folder / "study.journal",
+        "t",
+        space,
+        metric="accuracy",
+        n_trials=n_trials,
+        points=points,
+        seed=seed,
     )
+
+
+def test_a_study_says_what_it_maximises(tmp_path: Path) -> None:
+    assert _search(tmp_path).study.metric_names == ["accuracy"]
+    assert _search(tmp_path).study.metric_names == ["accuracy"]
+    assert (tmp_path / "study.journal").read_text().count("metric_names") == 1
 
 
 def _result(score: float, step: int = 1, *, finished: bool = True) -> dict[str, Any]:
@@ -168,7 +180,9 @@ def test_no_study_starves_another(tmp_path: Path) -> None:
     for name, n_trials in (("small", 3), ("large", 9)):
         (tmp_path / name).mkdir()
         space = Space(("boosting",), fixed={"task": name})
-        searches[name] = StudySearch(tmp_path / name / "s.journal", name, space, n_trials=n_trials)
+        searches[name] = StudySearch(
+            tmp_path / name / "s.journal", name, space, metric="accuracy", n_trials=n_trials
+        )
     portfolio = Portfolio(searches, n_slots=2)
     order = []
     for number in range(12):

@@ -12,7 +12,7 @@ from ray.tune.search import Searcher
 from tunesmith.tuning import adapters
 from tunesmith.tuning.sampler import SeededTpe
 from tunesmith.tuning.space import Point, Space
-from tunesmith.tuning.studies import open_study
+from tunesmith.tuning.studies import name_value, open_study
 from tunesmith.tuning.trial import SCORE, Fields
 
 __all__ = ["Portfolio", "StudySearch"]
@@ -33,6 +33,8 @@ class StudySearch(Searcher):
         File and name of the study.
     space
         The task's space.
+    metric
+        Name of what is maximised.
     n_trials
         Trials the study is to hold in the end.
     points
@@ -47,6 +49,7 @@ class StudySearch(Searcher):
         name: str,
         space: Space,
         *,
+        metric: str,
         n_trials: int,
         points: Sequence[Point] = (),
         seed: int = 0,
@@ -58,6 +61,7 @@ class StudySearch(Searcher):
         self.n_trials = n_trials
         trials = self.study.get_trials(deepcopy=False)
         if not trials:
+            name_value(self.study, metric)
             for point in points[:n_trials]:
                 self.study.enqueue_trial(dict(point))
         self._interrupted = [t for t in trials if t.state == TrialState.RUNNING]

@@ -234,6 +234,7 @@ def _study_search(
         folder / layout.STUDY,
         plan.study,
         space,
+        metric=plan.metric,
         n_trials=plan.trials,
         points=starting_points(families, task.reference, cluster),
         seed=plan.seed,

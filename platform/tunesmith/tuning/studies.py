@@ -1,5 +1,6 @@
 """Optuna's study of a search, in a file."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 
-__all__ = ["open_study", "trial_states"]
+__all__ = ["name_value", "open_study", "trial_states"]
 
 # A lock that a killed driver left behind is taken over after so many seconds; a driver holds it
 # while it appends one line.
@@ -36,6 +37,14 @@ def open_study(path: Path, name: str, sampler: Any = None) -> Any:
         direction="maximize",
         load_if_exists=True,
     )
+
+
+def name_value(study: Any, metric: str) -> None:
+    """Name what the study maximises, which Optuna's dashboard calls "Objective 0" otherwise."""
+    with warnings.catch_warnings():
+        # Optuna calls it experimental since 3.2: only tools that show the study read it.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([metric])
 
 
 def trial_states(path: Path, name: str) -> list[TrialState]:
