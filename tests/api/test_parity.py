@@ -97,6 +97,7 @@ SEARCHES = st.fixed_dictionaries(
         "version": TEXT,
         "least_pieces": st.integers(2, 9),
         "least_share": st.sampled_from([0.0, 0.25, 1.0]),
+        "preset": st.sampled_from(["fast", "good", "best"]),
         "trials": st.integers(1, 50),
         "time_budget": st.sampled_from(["90s", "15m", "1h30m", "7"]),
         "families": st.just(["boosting"]),

@@ -40,6 +40,7 @@ class _Options(TypedDict, total=False):
     group: str | Sequence[str]
     drop: str | Sequence[str]
     read_as: Mapping[str, str]
+    preset: str | None
     trials: int | None
     time_budget: str | float | None
     families: str | Sequence[str | Family] | None
@@ -81,6 +82,7 @@ def tune(
     group: str | Sequence[str] = (),
     drop: str | Sequence[str] = (),
     read_as: Mapping[str, str] | tuple[()] = (),
+    preset: str | None = None,
     trials: int | None = None,
     time_budget: str | float | None = None,
     families: str | Sequence[str | Family] | None = None,
@@ -120,6 +122,9 @@ def tune(
         (1.234,5), ``"point"`` (1,234.5), ``"day-first"``, ``"month-first"``, ``"text"``
         (kinds), ``"words"``, or ``"ngrams"`` (words and how they are written), as a column of
         `group` may be too.
+    preset
+        How much a search may cost where `trials` or `time_budget` do not say it: ``"fast"`` (3
+        minutes a task, 6 trials), ``"good"`` (15, 12) or ``"best"`` (60, 60).
     trials
         Number of trials, those of a search that is continued included; 12 by default.
     time_budget
@@ -182,7 +187,7 @@ def tune(
         chosen = families.split(",") if isinstance(families, str) else families or ()
         searched = tuple(get_family(family_name(family)).name for family in chosen)
         cluster = connection.connect(address, include_dashboard=dashboard, num_cpus=cpus)
-        from tunesmith.tuning import SearchOptions
+        from tunesmith.tuning import SearchOptions, with_preset
 
         options = SearchOptions(
             dataset={"": dataset} if isinstance(dataset, str) else dict(dataset or {}),
@@ -202,6 +207,7 @@ def tune(
             extend=extend,
             retry_failed=retry_failed,
         )
+        options, budget_s = with_preset(preset, options, budget_s, len(names))
         run_search(
             opened,
             names,

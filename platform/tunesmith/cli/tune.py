@@ -174,7 +174,7 @@ def _discarded(
         "What to search": ("every", "families", "plugins"),
         "Data": ("dataset", "version", "least_pieces", "least_share"),
         "Your own table": ("csv", "target", "group", "drop", "read_as"),
-        "How much": ("trials", "time_budget", "max_failed", "seed"),
+        "How much": ("preset", "trials", "time_budget", "max_failed", "seed"),
         "Go on with an earlier search": ("resume", "extend", "retry_failed", "discard"),
         "Where": ("store", "address", "cpus", "dashboard", "track"),
     },
@@ -228,6 +228,12 @@ def _discarded(
     help="How texts of a column are read: comma (1.234,5), point (1,234.5), day-first, "
     "month-first, text (kinds), words, or ngrams (words and how they are written), as a column of "
     "--group may be too; may be repeated.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["fast", "good", "best"]),
+    help="At most 3, 15 or 60 minutes a task and 6, 12 or 60 trials; --trials and --time-budget "
+    "count instead where given.",
 )
 @click.option(
     "--trials",
@@ -303,7 +309,7 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
     Examples:
       tunesmith tune digits
       tunesmith tune composer --dataset mine --trials 30 --time-budget 15m
-      tunesmith tune genre --csv songs.csv --target genre --group artist
+      tunesmith tune genre --csv songs.csv --target genre --group artist --preset best
       tunesmith tune --all --time-budget 2h
       tunesmith tune composer --resume
       tunesmith tune composer --discard 20261129T0804
@@ -329,9 +335,12 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
     here = {"include_dashboard": options["dashboard"], "num_cpus": options["cpus"]}
     with connection.session(options["address"], meanwhile=ENGINE, say=echo, **here) as cluster:
         from tunesmith.api.search import run_search
-        from tunesmith.tuning import obtainable, preview, search_requests
+        from tunesmith.tuning import obtainable, preview, search_requests, with_preset
 
-        place, chosen = Store(store), _search_options(options)
+        place = Store(store)
+        chosen, budget_s = with_preset(
+            options["preset"], _search_options(options), options["time_budget"], len(names)
+        )
         if options["dry_run"]:
             return {"plan": preview(place, search_requests(names, chosen), obtainable(cluster))}
         with searching() as say:
@@ -340,7 +349,7 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
                 names,
                 chosen,
                 cluster=cluster,
-                time_budget_s=options["time_budget"],
+                time_budget_s=budget_s,
                 began=began,
                 max_failed=options["max_failed"],
                 track=options["track"],

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tunesmith.tuning.capacity import obtainable
     from tunesmith.tuning.driver import SearchInterruptedError, search
     from tunesmith.tuning.dry_run import preview
+    from tunesmith.tuning.presets import with_preset
     from tunesmith.tuning.requests import (
         SearchOptions,
         SearchRequest,
@@ -29,6 +30,7 @@ __all__ = [
     "preview",
     "search",
     "search_requests",
+    "with_preset",
 ]
 
 ENGINE = (
@@ -48,6 +50,7 @@ _HOMES = {
     "preview": "dry_run",
     "search": "driver",
     "search_requests": "requests",
+    "with_preset": "presets",
 }
 
 
