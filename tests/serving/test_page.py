@@ -11,10 +11,11 @@ from playwright.sync_api import Page, expect
 from tests.audio.sounds import encoded, speech, wav
 from tests.midi.test_scores import MUSICXML
 from tests.serving.browser import NEEDS_CHROMIUM, Tab, open_tab
-from tests.serving.conftest import served, write_bundle
+from tests.serving.conftest import make_onnx, served, write_bundle, write_card
 from tests.serving.http.test_auth import make_key
 from tests.serving.test_open_set import add_detector
 from tests.serving.test_similar import ingest_pieces
+from tunesmith.artifacts.preparation import NgramsColumn, NumberColumn, TablePreparation
 from tunesmith.artifacts.store import Store
 from tunesmith.serving.service import Service
 from tunesmith.serving.settings import AccessSettings, SimilarSettings, shipped
@@ -211,6 +212,28 @@ def test_the_form_of_a_table_answers_live(page: Page) -> None:
         page.locator("#table input[name=tempo]").fill("220")
     assert page.inner_text("output[for=table-0-tempo]") == "220"
     expect(answers.locator("h3")).to_have_count(2)
+
+
+def test_a_column_of_texts_is_typed(store: Store) -> None:
+    columns = (
+        NumberColumn(name="tempo", low=40, usual=120, high=220),
+        NgramsColumn(name="title", most=24, usual="Intro"),
+    )
+    inputs = {"features": ("float32", [11]), "text_ngrams": ("int32", [24])}
+    model = make_onnx(inputs, 2)
+    write_card(store, "genre", TablePreparation(columns=columns), inputs, model, ("Jazz", "Rock"))
+    with served(Service(shipped(store=store.uri))) as url, open_tab() as tab:
+        tab.page.goto(f"{url}/")
+        title = tab.page.get_by_label("Title")
+        expect(title).to_have_value("Intro")
+        with tab.page.expect_request("**/v1/classify") as asked:
+            title.fill("Ночь (Remix)")
+        assert asked.value.post_data_json == {"table": {"tempo": 120, "title": "Ночь (Remix)"}}
+        expect(tab.page.locator("#table .answers")).to_contain_text("Rock")
+        with tab.page.expect_request("**/v1/classify") as asked:
+            title.fill("")
+        assert asked.value.post_data_json == {"table": {"tempo": 120, "title": None}}
+        assert tab.errors == []
 
 
 def test_a_digit_is_drawn_with_mouse_and_keyboard(page: Page) -> None:
