@@ -123,3 +123,11 @@ def test_one_group_alone_can_be_learned_from(artists: Examples) -> None:
     one = Examples(artists.y, artists.classes, np.zeros(400, int), artists.ids, artists.views)
     (step,) = FAMILY.fit(FAMILY.default(), one, seed=0, max_steps=1)
     assert np.isfinite(step.model.predict_proba(one.view(FAMILY.view).x)).all()
+
+
+def test_rows_without_any_text_are_learned_from_by_their_numbers(artists: Examples) -> None:
+    views = {**artists.views, "text_ngrams": View.one_row_each(np.zeros((400, 2), np.int32))}
+    examples = Examples(artists.y, artists.classes, artists.groups, artists.ids, views)
+    (step,) = FAMILY.fit(FAMILY.default(), examples, seed=0, max_steps=1)
+    answers = step.model.predict_proba(examples.view(FAMILY.view).x)
+    assert np.mean((answers[:, 1] > 0.5) == examples.view("features").x[:, 0]) > 0.95
