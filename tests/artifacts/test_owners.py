@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import running
 from tunesmith.artifacts import layout, owners
 from tunesmith.artifacts.owners import Owner, Ownership, owner_of
 from tunesmith.artifacts.store import Store
@@ -33,7 +34,7 @@ def _other_machine(store: Store, *, heartbeat: float) -> None:
 
 
 def test_a_run_that_another_process_owns_is_refused_until_that_is_killed(store: Store) -> None:
-    with subprocess.Popen(
+    with running(
         [sys.executable, "-c", _HOLD, store.uri],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip

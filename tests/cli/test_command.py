@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from tests.processes import running
 from tunesmith import extras
 from tunesmith.cli.command import command, parse_duration
 from tunesmith.errors import StoreError, UsageError, unknown
@@ -87,7 +88,7 @@ def test_a_closed_pipe_ends_quietly() -> None:
         "def main(): return {}\n"
         "main()"
     )
-    with subprocess.Popen(
+    with running(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
@@ -130,7 +131,7 @@ main(prog_name="tunesmith work")
 def test_a_command_that_continues_says_how_when_a_signal_ends_it(
     how: signal.Signals, place: str
 ) -> None:
-    with subprocess.Popen(
+    with running(
         [sys.executable, "-c", _ENDLESS, "a b", "--fresh", place],
         stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip

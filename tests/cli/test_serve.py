@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.nodes import free_port
+from tests.processes import running
 from tests.serving.conftest import write_bundle
 from tunesmith.artifacts.store import Store
 from tunesmith.cli import serve
@@ -100,7 +101,7 @@ def test_serves_until_sigterm_and_drains(
     port = free_port()
     command = ["-m", "tunesmith", "serve", "--port", str(port), "--store", store.uri]
     command += ["--config", str(CONFIG.resolve().with_name(name))]
-    with subprocess.Popen(
+    with running(
         [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"},
     ) as process:  # fmt: skip
@@ -109,7 +110,7 @@ def test_serves_until_sigterm_and_drains(
         line = process.stderr.readline()
         assert line.startswith(f"Serving on http://127.0.0.1:{port}: composer (version 1).")
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            piece = midi_factory(n_notes=2_000)
+            piece = midi_factory(n_notes=20_000)
             files = [("file", ("a.mid", piece, "audio/midi"))] * 30
 
             def ask() -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import running
 from tunesmith.cluster import connection
 from tunesmith.cluster.connection import GROWS_TO, connect, session
 from tunesmith.errors import UsageError
@@ -166,7 +167,7 @@ else:
 @pytest.mark.slow
 @pytest.mark.cluster
 def test_a_ray_that_a_command_started_is_closed_to_others_of_the_machine(tmp_path: Path) -> None:
-    with subprocess.Popen(
+    with running(
         [sys.executable, "-c", HOLDING], env=untouched() | {"HOME": str(tmp_path)},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as holder:  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.nodes import free_port
+from tests.processes import running
 from tunesmith.cluster import embedded
 from tunesmith.cluster.machine import children
 
@@ -102,7 +103,7 @@ def test_objects_go_to_disk_where_shared_memory_is_read_only(
 
 def test_own_children_are_told_from_other_processes() -> None:
     before = children()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with running([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         assert children() - before == {process.pid}
         process.kill()
     assert process.pid not in children()

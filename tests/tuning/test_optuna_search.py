@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
+from tests.processes import running
 from tunesmith.models import get_family
 from tunesmith.tasks import Reference
 from tunesmith.tuning.optuna_search import Portfolio, StudySearch
@@ -246,7 +247,7 @@ def test_a_driver_that_was_killed_while_it_wrote_keeps_nobody_waiting(tmp_path: 
         "import signal, sys; from optuna.storages.journal import JournalFileOpenLock; "
         "JournalFileOpenLock(sys.argv[1]).acquire(); print('held', flush=True); signal.pause()"
     )
-    with subprocess.Popen(
+    with running(
         [sys.executable, "-c", holds_the_lock, str(path)], stdout=subprocess.PIPE, text=True
     ) as driver:
         assert driver.stdout is not None
