@@ -309,7 +309,8 @@ def main(store: str | None, tasks: tuple[str, ...], **options: Any) -> dict[str,
     Examples:
       tunesmith tune digits
       tunesmith tune composer --dataset mine --trials 30 --time-budget 15m
-      tunesmith tune genre --csv songs.csv --target genre --group artist --preset best
+      tunesmith tune genre --csv songs.csv --target genre --group artist
+      tunesmith tune digits --preset fast
       tunesmith tune --all --time-budget 2h
       tunesmith tune composer --resume
       tunesmith tune composer --discard 20261129T0804
