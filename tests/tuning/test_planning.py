@@ -30,13 +30,15 @@ def test_a_family_of_texts_is_left_out_where_there_are_none_and_that_is_told(
     planned = _plan(tmp_path, None)
     assert "text_boosting" not in planned.plan.families
     assert "boosting" in planned.plan.families
-    assert "Left out, as the data has nothing for it: text_boosting." in planned.data.notes
+    note = next(note for note in planned.data.notes if "text_boosting" in note)
+    assert "reads text_ngrams, which the data does not have" in note
+    assert "--read-as COLUMN=ngrams" in note
 
 
 def test_a_family_of_texts_is_searched_where_there_are_some(tmp_path: Path) -> None:
     planned = _plan(tmp_path, None, title="ngrams")
     assert planned.plan.families[0] == "text_boosting"
-    assert not any("Left out" in note for note in planned.data.notes)
+    assert not any("text_boosting" in note for note in planned.data.notes)
 
 
 def test_a_chosen_family_that_cannot_read_the_data_is_refused_with_a_way_on(tmp_path: Path) -> None:

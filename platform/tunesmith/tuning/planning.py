@@ -70,10 +70,8 @@ def plan_search(
     if begun is None:
         families = request.families or _suited(task, cluster)
         data = read_data(task, store, request.data, families, copies=copies)
-        able = _readable(families, data, is_chosen=bool(request.families))
-        if left_out := [name for name in families if name not in able]:
-            note = f"Left out, as the data has nothing for it: {', '.join(left_out)}."
-            data = replace(data, notes=(*data.notes, note))
+        able, notes = _readable(families, data, is_chosen=bool(request.families))
+        data = replace(data, notes=(*data.notes, *notes))
         return PlannedSearch(task, _new_plan(task, request, able, data), data)
     wanted = Request.of(begun.request.model_dump())
     data = read_data(task, store, wanted, begun.families, copies=copies)
@@ -102,27 +100,33 @@ def _suited(task: Task, cluster: Mapping[str, float]) -> tuple[str, ...]:
     return tuple(name for name in task.families if not get_family(name).is_slow_without_gpu)
 
 
-def _readable(families: Sequence[str], data: TaskData, *, is_chosen: bool) -> tuple[str, ...]:
-    """Return the families that can read the data: a table may be without texts, say.
+def _readable(
+    families: Sequence[str], data: TaskData, *, is_chosen: bool
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the families that can read the data, and a note on each other one.
+
+    A table may be without a column of texts, say.
 
     Raises
     ------
     SearchError
         When a family that the user chose reads what the data does not have, or none is left.
     """
-    views = data.examples.views
-    lacks = {name: views_of([name]) - set(views) for name in families}
-    able = tuple(name for name in families if not lacks[name])
-    if len(able) == len(lacks) or (able and not is_chosen):
-        return able
-    name = next(name for name in families if lacks[name])
-    message = (
-        f"The family {name} reads {', '.join(sorted(lacks[name]))}, and the data has "
-        f"{', '.join(sorted(views))}."
-    )
-    if TEXT_NGRAMS in lacks[name]:
-        message += " A column of texts is read so with --read-as COLUMN=ngrams."
-    raise SearchError(message)
+    able, notes = [], []
+    for name in families:
+        lacks = views_of([name]) - set(data.examples.views)
+        if not lacks:
+            able.append(name)
+            continue
+        note = (
+            f"The family {name} reads {' and '.join(sorted(lacks))}, which the data does not have"
+        )
+        if TEXT_NGRAMS in lacks:
+            note += "; a column of texts is read so with --read-as COLUMN=ngrams"
+        notes.append(f"{note}.")
+    if notes and (is_chosen or not able):
+        raise SearchError(" ".join(notes))
+    return tuple(able), notes
 
 
 def _new_plan(
