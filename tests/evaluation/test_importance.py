@@ -2,6 +2,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from tests import artefacts
+from tunesmith.artifacts.preparation import NgramsColumn
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.evaluation.importance import importance
 from tunesmith.inference.classifier import Classifier
@@ -24,6 +25,24 @@ def test_columns_that_the_model_reads_come_first():
     assert set(names[:3]) == {"a", "b", "c"}
     assert found.parts[2].rise > 0.02
     assert all(part.rise == 0 for part in found.parts[3:])
+
+
+def test_counts_of_a_text_are_one_part():
+    title = NgramsColumn(name="title", most=16).features
+    x = np.zeros((150, 13), dtype=np.float32)
+    x[:, :3] = np.random.default_rng(0).normal(size=(150, 3))
+    examples = Examples(
+        x[:, :3].argmax(axis=1), artefacts.CLASSES, np.arange(150), [str(i) for i in range(150)],
+        {"features": View.one_row_each(x)},
+    )  # fmt: skip
+    weights = 3.0 * np.eye(13, 3)
+    found = ask(artefacts.feature_model(weights), examples, [*title, "tempo", "key (A)", "rate"])
+    assert [(part.name, part.columns) for part in found.parts] == [
+        ("title, how it is written", 10),
+        ("tempo", 1),
+        ("rate", 1),
+        ("key (A)", 1),
+    ]
 
 
 def test_many_columns_are_taken_together_by_name():

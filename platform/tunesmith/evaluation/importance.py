@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.artifacts.importances import Importance, ImportancePart
+from tunesmith.artifacts.preparation import TEXT_COUNTS
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.probabilities import log_loss
 from tunesmith.datasets.text_ngrams import VIEW as TEXT_NGRAMS
@@ -34,6 +35,8 @@ _NGRAMS = {
     "ngrams": "Runs of melody, bass, chords and rhythm (n-grams)",
     TEXT_NGRAMS: "Words and characters of the texts (n-grams)",
 }
+# What a table's preparation counts in a text.
+_COUNTED = re.compile(rf"(.*) \((?:{'|'.join(map(re.escape, TEXT_COUNTS))})\)")
 _PIXEL = re.compile(r"(?:pixel|patch)_(\d+)_(\d+)")
 
 Parts = Mapping[str, list[int]]
@@ -257,6 +260,7 @@ def _octaves() -> Parts:
 def _columns(names: Sequence[str], width: int) -> Parts:
     """Return the columns of each part; every column is one where there are few."""
     known = list(names) if len(names) == width else [f"column {j}" for j in range(width)]
+    known = [_COUNTED.sub(r"\1, how it is written", name) for name in known]
     if all(name in PART_OF for name in known):
         of_columns = [PART_OF[name] for name in known]
     elif width <= _MOST_PARTS or all(_PIXEL.fullmatch(name) for name in known):

@@ -41,7 +41,7 @@ def _read(store: Store, request: Request) -> TaskData:
 
 TASK = Task(
     name="genre",
-    title="Genre of a song from its audio features",
+    title="Genre of a song from its audio features, title and artist",
     kind="table",
     families=("text_boosting", "boosting", "mlp", "ann"),
     metric="accuracy",
