@@ -192,6 +192,7 @@ def test_one_task_gives_one_run_and_each_may_have_its_own_dataset(searches, stor
         ("digits", {"families": "svn"}, "Did you mean svm"),
         ("digits", {"families": [3]}, "A family is 3, of type int"),
         ("digits", {"time_budget": "soon"}, "not a length of time"),
+        ("digits", {"preset": "faster"}, "Did you mean fast"),
         ("digits", {"store": 7}, "of type int"),
         ("digits", {"plugin": "nowhere.py"}, "does not exist"),
     ],

@@ -186,7 +186,6 @@ def tune(
         names = [task_of(given).name for given in (task if several else [task])]
         chosen = families.split(",") if isinstance(families, str) else families or ()
         searched = tuple(get_family(family_name(family)).name for family in chosen)
-        cluster = connection.connect(address, include_dashboard=dashboard, num_cpus=cpus)
         from tunesmith.tuning import SearchOptions, with_preset
 
         options = SearchOptions(
@@ -208,6 +207,7 @@ def tune(
             retry_failed=retry_failed,
         )
         options, budget_s = with_preset(preset, options, budget_s, len(names))
+        cluster = connection.connect(address, include_dashboard=dashboard, num_cpus=cpus)
         run_search(
             opened,
             names,
