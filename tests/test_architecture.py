@@ -54,6 +54,7 @@ GUARDED = {
     "mlflow", "tensorboardX", "httpx2", "fastapi", "starlette", "music21", "click", "rich", "av",
     "soxr",
 }  # fmt: skip
+MOST_LINES = 400
 UNSAFE = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
 
 
@@ -88,6 +89,11 @@ def test_every_room_is_known_to_the_plan() -> None:
     assert rooms == set(ROOMS) | ENTRIES
     base = {p.stem for p in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
     assert base == BASE
+
+
+def test_no_module_is_long() -> None:
+    lines = {path.relative_to(ROOT): path.read_text().count("\n") for path in _sources(PACKAGE)}
+    assert {path: n for path, n in lines.items() if n > MOST_LINES} == {}
 
 
 @pytest.mark.parametrize("room", sorted(ROOMS))

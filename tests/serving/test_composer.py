@@ -271,7 +271,7 @@ def test_compiled_code_is_warm_before_the_first_midi_file(
         read.append(piece.n_notes)
         return real(piece, *others, **options)
 
-    monkeypatch.setattr("tunesmith.inference.model.cut", note)
+    monkeypatch.setattr("tunesmith.inference.prepared.cut", note)
     make_service()
     assert read == [1]
 

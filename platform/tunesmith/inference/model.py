@@ -1,7 +1,7 @@
 """A loaded model that answers raw items: decoded, prepared, predicted, and put in words."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,51 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.artifacts.open_set import LabelSets
-from tunesmith.artifacts.preparation import (
-    ImagePreparation,
-    MidiPreparation,
-    Preparation,
-    TablePreparation,
-    TextPreparation,
-)
-from tunesmith.datasets.text_ngrams import VIEW as TEXT_NGRAMS
+from tunesmith.artifacts.preparation import ImagePreparation, MidiPreparation, Preparation
 from tunesmith.errors import InputError, ModelError
-from tunesmith.inference.classifier import Classifier, InputSchema
-from tunesmith.inference.images import image_rows
+from tunesmith.inference.classifier import Classifier
 from tunesmith.inference.items import Item, decode
 from tunesmith.inference.open_set import OpenSet, label_set
-from tunesmith.inference.pieces import Cut, Piece, cut, whole_features
+from tunesmith.inference.pieces import Cut
 from tunesmith.inference.predictions import Prediction, Probabilities, Segments
-from tunesmith.inference.tables import RowReader, records_of
-from tunesmith.inference.texts import Vocabulary
+from tunesmith.inference.prepared import Inputs, Prepared, Preparer
+from tunesmith.inference.tables import records_of
 
-__all__ = ["ROWS_PER_RUN", "Inputs", "Model", "Prepared"]
-
-Inputs = Mapping[str, npt.NDArray[Any]]
+__all__ = ["ROWS_PER_RUN", "Model"]
 
 ROWS_PER_RUN = 256
 """Most rows of one run of a model: bounds memory, and a deadline is looked at between runs."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Items as a model reads them.
-
-    Attributes
-    ----------
-    inputs
-        Rows of each of the model's inputs, those of all items one after another; empty where no
-        item could be prepared.
-    items
-        For each item its rows: their number, or how a piece was cut, or why there are none.
-    known_rows
-        What the detector of items of no class reads, ``float32 [prepared items, columns]``; None
-        without a detector.
-    """
-
-    inputs: Inputs
-    items: Sequence[Cut | InputError | None]
-    known_rows: npt.NDArray[np.float32] | None = None
 
 
 class Model:
@@ -94,14 +63,8 @@ class Model:
         self.version = version
         self.open_set = open_set
         self.label_sets = label_sets
-        self._rows = (
-            RowReader(preparation, with_ngrams=TEXT_NGRAMS in classifier.inputs)
-            if isinstance(preparation, TablePreparation)
-            else None
-        )
-        self._vocabulary = (
-            Vocabulary(preparation) if isinstance(preparation, TextPreparation) else None
-        )
+        detector_input = None if open_set is None else open_set.facts.input
+        self._preparer = Preparer(classifier.inputs, preparation, task, detector_input)
 
     def __repr__(self) -> str:
         return (
@@ -197,91 +160,7 @@ class Model:
         ModelError
             When the model has inputs that such items do not give.
         """
-        if isinstance(self.preparation, MidiPreparation):
-            return self._prepare_pieces(items, self.preparation, segments)
-        rows: list[Mapping[str, npt.NDArray[Any]]] = []
-        faults: list[InputError | None] = []
-        for item in items:
-            try:
-                rows.append(self._row(item))
-                faults.append(None)
-            except InputError as error:
-                faults.append(error)
-        if not rows:
-            return Prepared({}, faults)
-        views = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        # A picture or a text is one view, whatever a model calls it.
-        (only,) = views.values() if len(views) == 1 else (None,)
-        inputs = {
-            name: self._shaped(views[name] if only is None else only, schema)
-            for name, schema in self.classifier.inputs.items()
-        }
-        known = None
-        if self.open_set is not None:
-            # The detector reads rows of numbers, whatever the model reads of the same items.
-            name = self.open_set.facts.input
-            known = inputs.get(name)
-            if known is None:
-                view = views[name] if only is None else only
-                known = view.reshape(len(view), -1).astype(np.float32)
-        return Prepared(inputs, faults, known)
-
-    def _shaped(self, rows: npt.NDArray[Any], schema: InputSchema) -> npt.NDArray[Any]:
-        """Return prepared rows in the shape and the type of one of the model's inputs."""
-        sizes = [size for size in schema.shape[1:] if size is not None]
-        if len(sizes) == len(schema.shape) - 1 and rows.shape[1:] != tuple(sizes):
-            if rows[0].size != int(np.prod(sizes)):
-                message = (
-                    f"The model {self.task} reads {sizes} numbers of an item; its preparation "
-                    f"gives {list(rows.shape[1:])}. Search and promote again."
-                )
-                raise ModelError(message)
-            rows = rows.reshape(len(rows), *sizes)
-        return rows.astype(schema.dtype, copy=False)
-
-    def _row(self, item: Item) -> Mapping[str, npt.NDArray[Any]]:
-        """Return the row of an item in each view."""
-        preparation = self.preparation
-        if self._rows is not None and isinstance(item, Mapping):
-            return self._rows.views(item)
-        if isinstance(preparation, ImagePreparation) and isinstance(item, np.ndarray):
-            return {preparation.kind: image_rows(item[None], preparation)[0]}
-        if self._vocabulary is not None and isinstance(item, str):
-            return {preparation.kind: self._vocabulary.row(item)}
-        message = f"The model {self.task} reads {preparation.kind}, not {type(item).__name__}."
-        raise ModelError(message)
-
-    def _prepare_pieces(
-        self, items: Sequence[Item], preparation: MidiPreparation, segments: bool
-    ) -> Prepared:
-        cuts: list[Cut | InputError] = []
-        known: list[npt.NDArray[np.float32]] = []
-        for item in items:
-            if not isinstance(item, Piece):
-                message = f"The model {self.task} reads MIDI, not {type(item).__name__}."
-                raise ModelError(message)
-            own = cut(item, preparation, self.classifier.inputs, segments=segments)
-            if own.rows:
-                cuts.append(own)
-                if self.open_set is not None:
-                    known.append(whole_features(item, preparation))
-                continue
-            frame_s = 1 / preparation.frames_per_second
-            message = (
-                f"The piece is silent for the model {self.task}: no note lasts from one of its "
-                f"frames, {frame_s:g} s long, to the next."
-            )
-            cuts.append(InputError(message, "no-notes"))
-        good = [own for own in cuts if isinstance(own, Cut)]
-        if not good:
-            return Prepared({}, cuts)
-        inputs = {
-            name: good[0].inputs[name]
-            if len(good) == 1
-            else np.concatenate([own.inputs[name] for own in good])
-            for name in self.classifier.inputs
-        }
-        return Prepared(inputs, cuts, np.stack(known) if known else None)
+        return self._preparer.prepare(items, segments=segments)
 
     def run(self, inputs: Inputs, between: Callable[[], None] | None = None) -> Probabilities:
         """Return the probabilities of each row, ``float32 [rows, classes]``.

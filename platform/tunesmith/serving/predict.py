@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from tunesmith.errors import InputError
 from tunesmith.inference.items import Item
-from tunesmith.inference.model import Prepared
 from tunesmith.inference.pieces import Cut, Piece
 from tunesmith.inference.predictions import Prediction, Segments, by_class
+from tunesmith.inference.prepared import Prepared
 from tunesmith.serving.answers import ModelReference, NodeAnswer, PieceSummary, Segment
 from tunesmith.serving.champions import Champion
 from tunesmith.serving.deadlines import Deadline
