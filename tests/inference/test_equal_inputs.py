@@ -30,7 +30,7 @@ from tunesmith.artifacts.preparation import (
 )
 from tunesmith.artifacts.store import Store
 from tunesmith.inference.images import image_rows
-from tunesmith.inference.tables import cells_of, views_of
+from tunesmith.inference.tables import cells_of, views_of_rows
 from tunesmith.ingestion import pipeline
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.midi.features import FEATURE_NAMES
@@ -222,13 +222,13 @@ def test_rows_with_categories_never_seen(
     folder = tmp_path_factory.mktemp("rows")
     (folder / "rows.csv").write_text(as_csv(rows))
     frame = read_table(folder / "rows.csv")
-    trained = views_of(lambda name: cells_of(frame[name]), preparation)
+    trained = views_of_rows(lambda name: cells_of(frame[name]), preparation)
     typed = pd.DataFrame(rows, dtype=object)
     shape = {"features": ("float32", [len(preparation.features)])}
     with serving(folder, preparation, shape) as server:
         for inputs in served_rows(server, rows):
             same_views(inputs, trained)
-    same_views(views_of(lambda name: cells_of(typed[name]), preparation), trained)
+    same_views(views_of_rows(lambda name: cells_of(typed[name]), preparation), trained)
 
 
 def test_rows_of_generated_numbers(store: Store, tmp_path: Path) -> None:

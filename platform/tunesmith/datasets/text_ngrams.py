@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SLOTS", "VIEW", "counts_of", "ngram_slots"]
+__all__ = ["SLOTS", "VIEW", "counts_of", "ngram_slots", "slots_of"]
 
 SLOTS = 2**17
 """Slots that the n-grams of one column are hashed into; slot 0 is none."""
@@ -39,23 +39,12 @@ def counts_of(text: str) -> tuple[float, ...]:
     )
 
 
-def ngram_slots(text: str, most: int) -> npt.NDArray[np.int32]:
+def slots_of(text: str) -> list[int]:
     """Return the slots of the n-grams that stand in a text, each once, in their order.
 
     They are its words and pairs of words in lower case, and the runs of one to four characters of
-    each word with a space around it, as ``analyzer="char_wb"`` of scikit-learn makes them.
-
-    Parameters
-    ----------
-    text
-        The text.
-    most
-        Length of the result: of a longer text the first are kept, after a shorter one stand zeros.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``int32 [most]``, from 1 to `SLOTS` - 1, 0 where there is none.
+    each word with a space around it, as ``analyzer="char_wb"`` of scikit-learn makes them. A slot
+    is a number from 1 to `SLOTS` - 1.
     """
     words = _WORD.findall(text.casefold())
     pairs = [f"{one} {two}" for one, two in pairwise(words)]
@@ -65,7 +54,25 @@ def ngram_slots(text: str, most: int) -> npt.NDArray[np.int32]:
         for length in range(1, _LONGEST + 1):
             grams += [padded[at : at + length] for at in range(len(padded) - length + 1)]
     hashed = [1 + crc32(gram.encode("utf-8", "surrogatepass")) % (SLOTS - 1) for gram in grams]
-    slots = np.zeros(most, dtype=np.int32)
-    once = list(dict.fromkeys(hashed))[:most]
-    slots[: len(once)] = once
-    return slots
+    return list(dict.fromkeys(hashed))
+
+
+def ngram_slots(text: str, most: int) -> npt.NDArray[np.int32]:
+    """Return the slots of a text in a row of fixed length.
+
+    Parameters
+    ----------
+    text
+        The text.
+    most
+        Length of the row: of a longer text the first are kept, after a shorter one stand zeros.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``int32 [most]``.
+    """
+    row = np.zeros(most, dtype=np.int32)
+    slots = slots_of(text)[:most]
+    row[: len(slots)] = slots
+    return row

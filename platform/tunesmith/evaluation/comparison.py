@@ -14,7 +14,7 @@ from tunesmith.errors import ModelError, UsageError
 from tunesmith.evaluation.metrics import compare
 from tunesmith.evaluation.predictions import predict
 from tunesmith.evaluation.table_rows import TableSides
-from tunesmith.inference.tables import cells_of, views_of
+from tunesmith.inference.tables import cells_of, views_of_rows
 from tunesmith.registry.bundles import Bundle, champion, sha256
 from tunesmith.registry.lines import line_of
 
@@ -99,7 +99,7 @@ def _as_read_by(
     if table is None:
         return None
     frame = table.source.frame.iloc[table.test]
-    rows = views_of(lambda name: cells_of(frame[name]), preparation)
+    rows = views_of_rows(lambda name: cells_of(frame[name]), preparation)
     views = {name: View.one_row_each(x) for name, x in rows.items()}
     return replace(test, views={**test.views, **views})
 

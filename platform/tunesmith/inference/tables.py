@@ -35,7 +35,7 @@ __all__ = [
     "number_of",
     "records_of",
     "text_of",
-    "views_of",
+    "views_of_rows",
     "words_of",
 ]
 
@@ -141,7 +141,7 @@ def records_of(frame: "pd.DataFrame") -> list[dict[str, Cell]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def views_of(
+def views_of_rows(
     cells: Callable[[str], Sequence[Cell]], preparation: TablePreparation
 ) -> dict[str, npt.NDArray[Any]]:
     """Return what models read of the rows of a table.
@@ -235,7 +235,7 @@ class RowReader:
         ]
 
     def views(self, row: Row) -> dict[str, npt.NDArray[Any]]:
-        """Return what a model reads of one row, by view; as `views_of` would.
+        """Return what a model reads of one row, by view; as `views_of_rows` would.
 
         A row may also give the model's own columns, such as ``{"key=A": 1, "key=B": 0}``.
 

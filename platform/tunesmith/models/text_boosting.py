@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -185,14 +185,7 @@ class FittedTextBoosting(Fitted):
 
     def save(self, folder: Path) -> None:
         """Write the tables and the trees."""
-        texts = self.texts
-        np.savez(
-            folder / _FILE,
-            place=texts.place,
-            table=texts.table,
-            steps=texts.steps,
-            n_ngrams=np.array(self._n_ngrams),
-        )
+        np.savez(folder / _FILE, n_ngrams=np.array(self._n_ngrams), **vars(self.texts))
         self.trees.save(folder)
 
     @classmethod
@@ -276,9 +269,8 @@ class TextBoosting(Family):
         rows = View(_beside(view.x, scores), view.item)
         both = replace(train, views={_FEATURES: rows}, copies=())
         for step in _TREES.fit(params, both, seed=seed, max_steps=max_steps, threads=threads):
-            if isinstance(step.model, FittedBoosting):
-                model = FittedTextBoosting(texts, step.model, ids.shape[1])
-                yield Step(step.step, model, step.metrics)
+            trees = cast("FittedBoosting", step.model)
+            yield Step(step.step, FittedTextBoosting(texts, trees, ids.shape[1]), step.metrics)
 
     def load(self, folder: Path) -> FittedTextBoosting:
         """Return the model in `folder`."""

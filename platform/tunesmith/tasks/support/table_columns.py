@@ -19,7 +19,7 @@ from tunesmith.artifacts.preparation import (
     NumberFormat,
     WordsColumn,
 )
-from tunesmith.datasets.text_ngrams import ngram_slots
+from tunesmith.datasets.text_ngrams import slots_of
 from tunesmith.inference.tables import Cell, cells_of, number_of, text_of, words_of
 from tunesmith.tasks.support.number_formats import (
     NGRAMS,
@@ -51,7 +51,6 @@ class _Limits:
 _USUAL, _CHOSEN = _Limits(100, 0.01), _Limits(300, 0.0005)
 # Of the texts this share is read whole, unless they are longer than the limit after it.
 _READ_WHOLE, _MOST_NGRAMS, _NGRAMS_STEP = 0.999, 512, 16
-_LONGEST_NGRAMS = 4096
 _EXACT_32, _EXACT_64 = 2.0**24, 2.0**53
 _LISTED = 6
 
@@ -253,13 +252,14 @@ class ColumnReader:
     def _ngrams(self, name: str, cells: Sequence[Cell]) -> NgramsColumn:
         """Return a column that is read by n-grams, with room for those of nearly every text."""
         texts = [text for cell in cells if (text := text_of(cell, self._missing)) is not None]
-        sizes = [np.count_nonzero(ngram_slots(text, _LONGEST_NGRAMS)) for text in texts]
+        size_of = {text: len(slots_of(text)) for text in set(texts)}
+        sizes = [size_of[text] for text in texts]
         wanted = float(np.quantile(sizes, _READ_WHOLE))
         most = min(_NGRAMS_STEP * math.ceil(max(wanted, 1) / _NGRAMS_STEP), _MOST_NGRAMS)
         longer = sum(size > most for size in sizes)
         cut = f", of {longer:,} longer ones the first {most}" if longer else ""
         self.notes.append(
-            f"{name} has {len(set(texts)):,} different texts; the model reads their words and "
+            f"{name} has {len(size_of):,} different texts; the model reads their words and "
             f"characters (n-grams){cut}."
         )
         return NgramsColumn(name=name, most=most, usual=texts[0])

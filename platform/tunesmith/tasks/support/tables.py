@@ -23,7 +23,7 @@ from tunesmith.artifacts.preparation import MISSING_TEXTS, NgramsColumn, TablePr
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.table_files import read_table
 from tunesmith.errors import DatasetError, unknown
-from tunesmith.inference.tables import FEATURES, cells_of, text_of, views_of
+from tunesmith.inference.tables import FEATURES, cells_of, text_of, views_of_rows
 from tunesmith.tasks.contract import SourceTable
 from tunesmith.tasks.support.number_formats import NGRAMS, WORDS
 from tunesmith.tasks.support.splitting import content_version, groups_of
@@ -88,7 +88,7 @@ class TableItems:
     Attributes
     ----------
     examples
-        The items with the views of `tunesmith.inference.tables.views_of`.
+        The items with the views of `tunesmith.inference.tables.views_of_rows`.
     preparation
         How columns became the views, for rows to come.
     notes
@@ -162,7 +162,7 @@ def table_examples(frame: pd.DataFrame, table: Table) -> TableItems:
     names -= {table.target, *table.leave_out}
     given = [c for c in frame.columns if c in names or c not in {*other, *unnamed}]
     preparation = _preparation(frame, given, table, notes)
-    views = views_of(lambda name: cells_of(frame[name]), preparation)
+    views = views_of_rows(lambda name: cells_of(frame[name]), preparation)
     groups = _groups(frame, table.groups, _identifying(views, preparation, names))
     repeats = len(groups) - len(np.unique(groups))
     if repeats:
