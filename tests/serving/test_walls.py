@@ -10,14 +10,15 @@ import tunesmith.serving
 SERVING = Path(tunesmith.serving.__file__).parent
 # Modules that know nothing of the others.
 FREE = {
-    "answers", "batching", "drift", "http.pages", "http.paths", "http.responses", "metrics",
+    "answers", "aside", "batching", "drift", "http.pages", "http.paths", "http.responses",
     "ray_adapter", "refusals", "tracing",
 }  # fmt: skip
 # Modules that every other one may import.
-BASE = FREE | {"http.problems", "settings"}
+BASE = FREE | {"http.problems", "metrics", "settings"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: set() for name in FREE},
     "limits": set(),
+    "metrics": {"aside"},
     "settings": {"http.paths", "limits"},
     "http.problems": {"answers", "http.paths", "http.responses"},
     "deadlines": {"http.problems"},

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from tunesmith.artifacts.store import Store
 from tunesmith.inference.items import Item
+from tunesmith.serving.aside import Aside
 from tunesmith.serving.batching import Batcher
 from tunesmith.serving.champions import Champions
 from tunesmith.serving.contests import Contests
@@ -37,18 +38,6 @@ __all__ = ["Node", "Tunesmith", "assemble", "build"]
 logger = logging.getLogger("tunesmith.serve")
 
 LOG_BYTES, LOG_FILES = 50_000_000, 3
-LINES_A_LOOK = 256
-
-
-class _Log(RotatingFileHandler):
-    """Looks at its size now and then: looking costs as much as writing a line."""
-
-    _lines = 0
-
-    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  the library's name
-        """Return whether to begin the next file."""
-        self._lines += 1
-        return self._lines % LINES_A_LOOK == 0 and bool(super().shouldRollover(record))
 
 
 def _set_up_logs() -> None:
@@ -65,7 +54,7 @@ def _set_up_logs() -> None:
     except RayServeException:  # Serve's local testing mode: the test's own logging is right
         return
     name = f"tunesmith_{context.deployment}_{context.replica_id.unique_id}.log"
-    file = _Log(logs_folder() / name, "a", LOG_BYTES, LOG_FILES)
+    file = RotatingFileHandler(logs_folder() / name, "a", LOG_BYTES, LOG_FILES)
     terminal = logging.StreamHandler(sys.__stderr__)
     terminal.setLevel(logging.WARNING)
     terminal.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
@@ -100,7 +89,7 @@ class Node:
     def __init__(self, settings: Settings, name: str) -> None:
         _set_up_logs()
         node = settings.nodes[name]
-        metrics = RayMetrics()
+        metrics = RayMetrics(Aside())
         store = Store(settings.store)
         contests = Contests(store, settings.decisions(), metrics)
         self._champions = Champions(
@@ -173,14 +162,20 @@ class Tunesmith:
         if settings.listen is not None and not settings.root_path:
             # Serve's proxy would cut it off; here the replica has to know it.
             settings = settings.model_copy(update={"root_path": route_prefix()})
+        self._aside = Aside()
         self._service = Service(
             settings,
             remote=self._ask_node,
-            metrics=RayMetrics(),
+            metrics=RayMetrics(self._aside),
+            later=self._aside,
             all_interfaces=is_haproxy_mode(),
             exposition=exposition,
         )
         self._service.start()
+
+    def __del__(self) -> None:
+        """Write the end of the log: Serve calls this when the replica has answered its last."""
+        self._aside.stop()
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         listen = self._service.settings.listen

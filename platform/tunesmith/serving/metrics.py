@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tunesmith.serving.aside import Later, at_once
+
 __all__ = ["Metrics", "RayMetrics"]
 
 
@@ -54,11 +56,18 @@ _ITEMS: list[float] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024]
 
 
 class RayMetrics(Metrics):
-    """Counts through `ray.util.metrics`: summed over replicas, exported on Ray's metrics port."""
+    """Counts through `ray.util.metrics`: summed over replicas, exported on Ray's metrics port.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    later
+        Counts what every request adds.
+    """
+
+    def __init__(self, later: Later = at_once) -> None:
         from ray.util.metrics import Counter, Gauge, Histogram
 
+        self._later = later
         # One record a request: its count by route and status is the histogram's own.
         self._request_s: Any = Histogram(
             "tunesmith_request_seconds",
@@ -130,13 +139,14 @@ class RayMetrics(Metrics):
 
     def request(self, route: str, status: int, duration_s: float) -> None:
         """Count it and its time."""
-        self._request_s.observe(duration_s, {"route": route, "status": str(status)})
+        tags = {"route": route, "status": str(status)}
+        self._later(_observe, (self._request_s, duration_s, tags))
 
     def node(self, name: str, items: int, duration_s: float) -> None:
         """Count its time and the size of the batch."""
-        self._node_s.observe(duration_s, {"node": name})
+        self._later(_observe, (self._node_s, duration_s, {"node": name}))
         if items > 1:
-            self._node_items.observe(items, {"node": name})
+            self._later(_observe, (self._node_items, float(items), {"node": name}))
 
     def failure(self, name: str, problem: str) -> None:
         """Count it."""
@@ -184,3 +194,9 @@ class RayMetrics(Metrics):
     def batch(self, name: str, wait_s: float) -> None:
         """Count it."""
         self._batch_wait_s.observe(wait_s, {"node": name})
+
+
+def _observe(values: list[tuple[Any, float, dict[str, str]]]) -> None:
+    """Add values to histograms, each with its tags."""
+    for histogram, value, tags in values:
+        histogram.observe(value, tags)

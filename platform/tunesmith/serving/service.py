@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from tunesmith.artifacts.store import Store
+from tunesmith.serving.aside import Later, at_once
 from tunesmith.serving.champions import Champions
 from tunesmith.serving.contests import Contests
 from tunesmith.serving.deadlines import Deadline
@@ -49,17 +50,21 @@ class Service:
         Whether Serve listens on every interface whatever its `host` says (HAProxy mode).
     exposition
         Returns the metrics in Prometheus' format; blocking.
+    later
+        Writes the access log.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  what a replica is given
         self,
         settings: Settings,
         remote: Remote | None = None,
         metrics: Metrics | None = None,
         all_interfaces: bool = False,
         exposition: Callable[[], bytes] | None = None,
+        later: Later = at_once,
     ) -> None:
         self.settings = settings
+        self.later = later
         self.exposition = exposition
         self.metrics = metrics or Metrics()
         store = Store(settings.store)

@@ -2,9 +2,10 @@
 
 import json
 import logging
+import random
 import re
 import time
-import uuid
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -38,6 +39,7 @@ _RAW_HEADERS = [(k.lower().encode(), v.encode()) for k, v in SECURITY_HEADERS.it
 _OWN_HEADERS = ("X-Deadline-S", "X-Request-ID", "X-Sticky-Key")
 # Shorter answers gain nothing: they fit into a few packets anyway.
 _COMPRESSED_BYTES = 4096
+_PLAIN = "%(method)s %(path)s %(status)s %(duration_ms)s ms %(key)s %(request_id)s"
 # Ids that clients supply go into logs and headers, so their characters are restricted.
 _GOOD_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 
@@ -61,6 +63,8 @@ class Envelope:
         self._log_json = service.settings.log_format == "json"
         self._name_id = name_id
         self._root_path = service.settings.root_path
+        # For ids, which must be unlike each other and need not be secret: `uuid4` asks the system.
+        self._random = random.Random()  # noqa: S311
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -82,7 +86,7 @@ class Envelope:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _GOOD_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if _GOOD_ID.fullmatch(given) else f"{self._random.getrandbits(128):032x}"
         scope["state"]["request_id"] = request_id
         started = time.perf_counter()
         status = 0
@@ -123,7 +127,7 @@ class Envelope:
         """Write one line about the request; never its content or its query."""
         if not access_log.isEnabledFor(logging.INFO):
             return
-        record = {
+        entry = {
             "request_id": request_id,
             "method": scope["method"],
             "path": _route(scope),
@@ -131,11 +135,12 @@ class Envelope:
             "duration_ms": round(duration_s * 1000, 2),
             "key": client,
         }
-        if self._log_json:
-            access_log.info(json.dumps(record))
-        else:
-            text = "%(method)s %(path)s %(status)s %(duration_ms)s ms %(key)s %(request_id)s"
-            access_log.info(text, record)
+        self._service.later(self._write, entry)
+
+    def _write(self, entries: list[dict[str, Any]]) -> None:
+        """Write a line for each request, all in one record of the log."""
+        shape = json.dumps if self._log_json else _PLAIN.__mod__
+        access_log.info("%s", "\n".join(map(shape, entries)))
 
 
 def _route(scope: Scope) -> str:
