@@ -17,6 +17,25 @@ def test_what_was_given_counts() -> None:
     assert with_preset(None, options, 90.0, 1) == (options, 90.0)
 
 
+def test_a_new_search_without_a_size_is_a_good_one() -> None:
+    assert with_preset(None, SearchOptions(), None, 2) == (SearchOptions(trials=12), 1800.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "budget_s"),
+    [
+        (SearchOptions(trials=60), None),
+        (SearchOptions(), 90.0),
+        (SearchOptions(resume=True), None),
+        (SearchOptions(extend=True), None),
+    ],
+)
+def test_a_search_with_a_size_or_a_beginning_is_left_alone(
+    options: SearchOptions, budget_s: float | None
+) -> None:
+    assert with_preset(None, options, budget_s, 2) == (options, budget_s)
+
+
 def test_tasks_share_the_time_of_all() -> None:
     assert with_preset("fast", SearchOptions(), None, 4) == (SearchOptions(trials=6), 720.0)
 

@@ -124,7 +124,8 @@ def tune(
         `group` may be too.
     preset
         How much a search may cost where `trials` or `time_budget` do not say it: ``"fast"`` (3
-        minutes a task, 6 trials), ``"good"`` (15, 12) or ``"best"`` (60, 60).
+        minutes a task, 6 trials), ``"good"`` (15, 12) or ``"best"`` (60, 60). A new search without
+        any of the three is a good one.
     trials
         Number of trials, those of a search that is continued included; 12 by default.
     time_budget

@@ -233,7 +233,7 @@ def _discarded(
     "--preset",
     type=click.Choice(["fast", "good", "best"]),
     help="At most 3, 15 or 60 minutes a task and 6, 12 or 60 trials; --trials and --time-budget "
-    "count instead where given.",
+    "count instead where given  [good, without either]",
 )
 @click.option(
     "--trials",

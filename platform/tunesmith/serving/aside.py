@@ -16,7 +16,7 @@ __all__ = ["PERIOD_S", "Aside", "Later", "at_once"]
 logger = logging.getLogger("tunesmith.serve")
 
 PERIOD_S = 0.1
-"""What waits is done so often. A process that is killed loses what it has counted since then."""
+"""Time between two rounds of work; a process that is killed loses the work of its last one."""
 # A thread that cannot keep up must not keep everything in memory.
 _MOST_WAITING = 100_000
 
@@ -31,7 +31,7 @@ class Later(Protocol):
 
 
 def at_once(work: Callable[[list[T]], object], item: T) -> None:
-    """Do it now: a `Later` for tests and for processes that serve nobody."""
+    """Do it now: a `Later` for tests, and for processes without a server."""
     work([item])
 
 

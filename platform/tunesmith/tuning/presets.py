@@ -30,6 +30,7 @@ PRESETS: Mapping[str, Preset] = {
     "good": Preset(trials=12, minutes=15),
     "best": Preset(trials=60, minutes=60),
 }
+_DEFAULT = "good"
 
 
 def with_preset(
@@ -40,7 +41,8 @@ def with_preset(
     Parameters
     ----------
     name
-        One of `PRESETS`; None leaves all as it is.
+        One of `PRESETS`. None is ``"good"`` for a new search of which neither trials nor time were
+        given, and else leaves all as it is.
     options, time_budget_s
         What was given.
     n_tasks
@@ -52,7 +54,10 @@ def with_preset(
         When there is no such preset.
     """
     if name is None:
-        return options, time_budget_s
+        is_sized = options.trials is not None or time_budget_s is not None
+        if is_sized or options.resume or options.extend:
+            return options, time_budget_s
+        name = _DEFAULT
     preset = PRESETS.get(name)
     if preset is None:
         kind = "preset"
