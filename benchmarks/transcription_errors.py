@@ -1,0 +1,128 @@
+"""Compare the errors of the transcription model with those of the simulated copies.
+
+    python benchmarks/transcription_errors.py midi-big4.zip
+
+Excerpts are rendered with two sound fonts, half of them with reverb and noise, encoded as MP3 and
+transcribed. The same excerpts are transcribed by simulation, as models learn from them. Printed are
+quantiles over the excerpts, so that the ranges of `tunesmith.midi.augmentation` can be set by them.
+Files with drums or with few notes are left out. Needs fluidsynth and its sound fonts (Debian:
+fluid-soundfont-gm, timgm6mb-soundfont).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+from _midi_files import members
+from _renderings import Rendering, excerpt, mp3, render
+from numpy.typing import NDArray
+
+from tunesmith.audio import read_music
+from tunesmith.errors import MidiError
+from tunesmith.midi import read_score
+from tunesmith.midi.augmentation import reduced, transcribed
+
+FONTS = ("FluidR3_GM.sf2", "TimGM6mb.sf2")
+EXCERPT_S = 45.0
+ONSET_S = 0.05
+"""A heard note is right within this time of one that was played, at the same pitch."""
+LEAST_NOTES = 40
+LAST_PIANO = 7
+"""Last program of General MIDI that is a piano."""
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+GHOSTS = (12, -12, 19, 24)
+
+Notes = NDArray[np.void]
+Facts = dict[str, float]
+
+
+def matches(heard: Notes, true: Notes) -> dict[int, int]:
+    """Return the heard note of each true one that was heard, by their places."""
+    found: dict[int, int] = {}
+    for pitch in np.unique(true["pitch"]):
+        free = np.flatnonzero(heard["pitch"] == pitch).tolist()
+        for place in np.flatnonzero(true["pitch"] == pitch).tolist():
+            distances = [abs(heard["onset_s"][other] - true["onset_s"][place]) for other in free]
+            if distances and min(distances) <= ONSET_S:
+                found[place] = free.pop(int(np.argmin(distances)))
+    return found
+
+
+def facts_of(heard: Notes, true: Notes) -> Facts:
+    """Return rates of errors, as shares of the notes that were played."""
+    found = matches(heard, true)
+    is_extra = np.ones(len(heard), np.bool_)
+    is_extra[list(found.values())] = False
+    counts = dict.fromkeys(("again", *map(str, GHOSTS), "other"), 0)
+    for note in heard[is_extra]:
+        onset_s = note["onset_s"]
+        sounding = (true["onset_s"] <= onset_s + ONSET_S) & (true["offset_s"] > onset_s - ONSET_S)
+        intervals = set((int(note["pitch"]) - true["pitch"][sounding].astype(int)).tolist())
+        kind = "again" if 0 in intervals else "other"
+        for ghost in GHOSTS:
+            if kind == "other" and ghost in intervals:
+                kind = str(ghost)
+        counts[kind] += 1
+    pairs = np.array(list(found.items()), dtype=np.int64).reshape(-1, 2)
+    lengths_s = [
+        np.maximum(notes["offset_s"] - notes["onset_s"], 0.01)[pairs[:, side]]
+        for side, notes in enumerate((true, heard))
+    ]
+    ratios = np.log(lengths_s[1] / lengths_s[0]) if len(pairs) else np.zeros(1)
+    late_s = (
+        heard["onset_s"][pairs[:, 1]] - true["onset_s"][pairs[:, 0]] if len(pairs) else np.zeros(1)
+    )
+    return {
+        "missed": 1 - len(found) / len(true),
+        **{name: count / len(true) for name, count in counts.items()},
+        "log length, median": float(np.median(ratios)),
+        "log length, spread": float(np.subtract(*np.quantile(ratios, [0.84, 0.16])) / 2),
+        "onset, spread ms": float(1000 * np.std(late_s)),
+    }
+
+
+def excerpts(archive: Path, number: int, seed: int) -> Iterator[tuple[str, Notes, Notes, Notes]]:
+    """Yield the kind of an excerpt, its notes, and those heard in a recording and simulated."""
+    files = list(members(archive))
+    fonts = [Path("/usr/share/sounds/sf2", font) for font in FONTS]
+    done = 0
+    for place in np.random.default_rng(seed).permutation(len(files)).tolist():
+        if done == number:
+            return
+        rng = np.random.default_rng([seed, place])
+        try:
+            cut = excerpt(files[place][1], EXCERPT_S, rng)
+            score = read_score(cut)
+            if score.notes["is_drum"].any() or len(score.notes) < LEAST_NOTES:
+                continue
+            how = Rendering(fonts[done % 2], in_room=done // 2 % 2 == 1)
+            heard = read_music(mp3([render(cut, how, EXCERPT_S, rng)])).notes
+        except MidiError as error:
+            click.echo(f"{files[place][0]}: left out, {error}")
+            continue
+        done += 1
+        programs = {score.instruments[n].program for n in np.unique(score.notes["instrument"])}
+        kind = "piano" if max(programs) <= LAST_PIANO else "others"
+        yield kind, reduced(score.notes), heard, transcribed(score.notes, rng)
+
+
+@click.command()
+@click.argument("archive", type=click.Path(exists=True, path_type=Path))
+@click.option("--number", default=60, show_default=True, help="Excerpts.")
+@click.option("--seed", default=0, show_default=True, help="Draws files, excerpts and copies.")
+def main(archive: Path, number: int, seed: int) -> None:
+    """Print rates of errors in recordings of the files of ARCHIVE, and in simulated ones."""
+    facts: dict[tuple[str, str], list[Facts]] = {}
+    for kind, true, heard, simulated in excerpts(archive, number, seed):
+        facts.setdefault((kind, "recorded"), []).append(facts_of(heard, true))
+        facts.setdefault((kind, "simulated"), []).append(facts_of(simulated, true))
+    for (kind, way), rows in sorted(facts.items()):
+        click.echo(f"{len(rows)} excerpts of {kind}, {way}; quantiles {QUANTILES}")
+        for name in rows[0]:
+            values = np.quantile([row[name] for row in rows], QUANTILES)
+            click.echo(f"  {name:20}" + " ".join(f"{value:8.3f}" for value in values))
+
+
+if __name__ == "__main__":
+    main()
