@@ -39,21 +39,21 @@ Facts = dict[str, float]
 
 def matches(heard: Notes, true: Notes) -> dict[int, int]:
     """Return the heard note of each true one that was heard, by their places."""
-    found: dict[int, int] = {}
+    heard_as: dict[int, int] = {}
     for pitch in np.unique(true["pitch"]):
         free = np.flatnonzero(heard["pitch"] == pitch).tolist()
         for place in np.flatnonzero(true["pitch"] == pitch).tolist():
             distances = [abs(heard["onset_s"][other] - true["onset_s"][place]) for other in free]
             if distances and min(distances) <= ONSET_S:
-                found[place] = free.pop(int(np.argmin(distances)))
-    return found
+                heard_as[place] = free.pop(int(np.argmin(distances)))
+    return heard_as
 
 
 def facts_of(heard: Notes, true: Notes) -> Facts:
     """Return rates of errors, as shares of the notes that were played."""
-    found = matches(heard, true)
+    heard_as = matches(heard, true)
     is_extra = np.ones(len(heard), np.bool_)
-    is_extra[list(found.values())] = False
+    is_extra[list(heard_as.values())] = False
     counts = dict.fromkeys(("again", *map(str, GHOSTS), "other"), 0)
     for note in heard[is_extra]:
         onset_s = note["onset_s"]
@@ -64,7 +64,7 @@ def facts_of(heard: Notes, true: Notes) -> Facts:
             if kind == "other" and ghost in intervals:
                 kind = str(ghost)
         counts[kind] += 1
-    pairs = np.array(list(found.items()), dtype=np.int64).reshape(-1, 2)
+    pairs = np.array(list(heard_as.items()), dtype=np.int64).reshape(-1, 2)
     lengths_s = [
         np.maximum(notes["offset_s"] - notes["onset_s"], 0.01)[pairs[:, side]]
         for side, notes in enumerate((true, heard))
@@ -74,7 +74,7 @@ def facts_of(heard: Notes, true: Notes) -> Facts:
         heard["onset_s"][pairs[:, 1]] - true["onset_s"][pairs[:, 0]] if len(pairs) else np.zeros(1)
     )
     return {
-        "missed": 1 - len(found) / len(true),
+        "missed": 1 - len(heard_as) / len(true),
         **{name: count / len(true) for name, count in counts.items()},
         "log length, median": float(np.median(ratios)),
         "log length, spread": float(np.subtract(*np.quantile(ratios, [0.84, 0.16])) / 2),

@@ -7,7 +7,8 @@ probable frame on in both directions. A note takes the two neighbouring keys wit
 is heard as well. Short notes are left out.
 
 Sound of any length takes the same memory: notes are made of one minute at a time, with some
-seconds before and behind, so that a note at a seam is seen whole.
+seconds before and behind, so that a note at a seam is seen whole. The loops are plain Python: as
+machine code they would take a second less for half an hour of sound, and 80 MB more.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +23,6 @@ from tunesmith.audio.model import (
     PITCHES_PER_KEY,
     Posteriors,
 )
-from tunesmith.midi.compiled import compiled
 
 __all__ = ["HEARD_DTYPE", "heard_notes", "notes_between"]
 
@@ -180,7 +180,6 @@ def _by_probability(energy: Floats) -> NDArray[np.int64]:
     return ordered
 
 
-@compiled
 def _from_onsets(
     energy: Floats, starts: NDArray[np.int64], keys: NDArray[np.int64], least_frames: int
 ) -> NDArray[np.int64]:
@@ -204,7 +203,6 @@ def _from_onsets(
     return heard[:n_heard]
 
 
-@compiled
 def _from_rest(energy: Floats, order: NDArray[np.int64], least_frames: int) -> NDArray[np.int64]:
     """Return start, end and key of the notes in what the notes at onsets left."""
     heard = np.empty((order.size, 3), dtype=np.int64)
