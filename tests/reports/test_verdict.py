@@ -89,6 +89,17 @@ def test_a_model_that_is_not_better_is_called_so(low, high, words):
     assert verdict(report).headline.endswith("no better than a much simpler model")
 
 
+def test_a_model_that_wins_by_copies_alone_says_so():
+    by_copies = comparison(0.001, 0.04).model_copy(update={"copies": 5})
+    ahead = record(by_copies, accuracy=0.69)
+    assert "It beats the linear baseline" in reasons(ahead)
+    assert "On the pieces as they are the linear baseline is ahead: the model has 69 %." in (
+        reasons(ahead)
+    )
+    assert verdict(ahead).headline.endswith("fewer than a much simpler model")
+    assert "ahead" not in reasons(record(by_copies))
+
+
 def test_without_a_linear_baseline_the_majority_is_compared_with():
     text = reasons(record())
     assert "linear" not in text
@@ -127,6 +138,16 @@ def test_the_weakest_class_is_named_with_what_it_is_taken_for():
     text = reasons(record(confusion=((60, 0), (12, 48))))
     assert "It is weakest on b: it recognises 48 of 60, and takes 12 for a." in text
     assert "weakest" not in reasons(record(confusion=((60, 0), (1, 59))))
+
+
+def test_a_class_of_one_item_is_not_called_the_weakest():
+    fields = {"classes": ("a", "b", "c", "d")}
+    counts = ((60, 0, 0, 0), (12, 46, 0, 0), (1, 0, 0, 0), (1, 0, 0, 0))
+    report = record(confusion=counts).model_copy(update=fields)
+    assert "It is weakest on b: it recognises 46 of 58" in reasons(report)
+    assert "2 of 4 classes are never recognised." in reasons(report)
+    few = record(confusion=((0, 1), (0, 1)))
+    assert "It is weakest on a: it recognises 0 of 1" in reasons(few)
 
 
 def test_copies_and_other_music_are_told():

@@ -19,6 +19,8 @@ _FEW_GROUPS = 20
 # How much worse than at home a model may be on other music.
 _ELSEWHERE = 0.05
 _WEAK_RECALL = 0.9
+# A class of fewer test items says nothing about itself.
+_LEAST_OF_A_CLASS = 5
 _SURE = 0.8
 
 
@@ -84,6 +86,7 @@ def _doubts(report: ReportRecord) -> list[tuple[str, bool]]:
             report.n_test_groups < _FEW_GROUPS,
         ),
         ("no better than a much simpler model", _is_no_better(report)),
+        ("fewer than a much simpler model", _is_behind_as_they_are(report)),
         ("but worse on music from elsewhere", any(_is_worse(report, row) for row in others)),
         (
             "but worse on files made in another way, or on excerpts",
@@ -118,6 +121,15 @@ def _is_no_better(report: ReportRecord) -> bool:
     return strongest is not None and gain_of(strongest[1]) != "better"
 
 
+def _is_behind_as_they_are(report: ReportRecord) -> bool:
+    """Tell whether a model that wins with the copies loses on the items by themselves."""
+    strongest = _strongest(report)
+    if strongest is None or not strongest[1].copies:
+        return False
+    scores = report.baseline.get(strongest[0], {}).get(report.unit)
+    return scores is not None and scores["accuracy"].value > report.item_metrics["accuracy"].value
+
+
 def _baselines(report: ReportRecord) -> str | None:
     """Say whether the model beats the strongest baseline in the metric of the search."""
     strongest = _strongest(report)
@@ -136,6 +148,9 @@ def _baselines(report: ReportRecord) -> str | None:
         if (scores := report.baseline.get(each))
     ]
     beside = f" Accuracy of the {' and of the '.join(reached)}." if reached else ""
+    if _is_behind_as_they_are(report):
+        own = _percent(report.item_metrics["accuracy"].value)
+        beside += f" On the {report.unit}s as they are the {name} is ahead: the model has {own}."
     result, amount = gain_of(comparison), f"{abs(difference.value):.3f}"
     if result == "better":
         return f"It beats the {name}: its {metric} is {amount} higher {span}.{beside}"
@@ -154,15 +169,18 @@ def _weakest(report: ReportRecord) -> str | None:
         return None
     support = counts.sum(axis=1)
     recall = np.divide(counts.diagonal(), support, out=np.ones(len(counts)), where=support > 0)
-    weakest = int(recall.argmin())
+    is_judged = support >= min(_LEAST_OF_A_CLASS, support.max())
+    weakest = int(np.where(is_judged, recall, np.inf).argmin())
     if recall[weakest] >= _WEAK_RECALL or report.is_noise_check:
         return None
     others = counts[weakest].copy()
     others[weakest] = 0
+    n_never = int(((recall == 0) & (support > 0)).sum())
+    never = f" {n_never:,} of {len(counts):,} classes are never recognised." if n_never > 1 else ""
     return (
         f"It is weakest on {report.classes[weakest]}: it recognises "
         f"{counts[weakest, weakest]:,} of {support[weakest]:,}, and takes {others.max():,} for "
-        f"{report.classes[int(others.argmax())]}."
+        f"{report.classes[int(others.argmax())]}.{never}"
     )
 
 
