@@ -38,11 +38,13 @@ __all__ = [
 
 _LEAST_PREDICTIONS = 12
 _MOST_PARTS = 15
+_MOST_WITH_COUNTS = 60
+"""Classes whose names and counts can be read in a matrix as wide as a page."""
 _MOST_SELECTED = 12
 
 
 def confusion(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> "Figure":
-    """Draw a confusion matrix twice: counts, and shares of each true class.
+    """Draw a confusion matrix: counts and shares of each true class, in one where they are many.
 
     Parameters
     ----------
@@ -52,11 +54,19 @@ def confusion(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> "Figure"
         Names of the classes.
     """
     n = len(classes)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    in_words = [[str(v) for v in row] for row in counts]
+    if n > MOST_LABELLED:
+        figure = new_figure(WIDTH, WIDTH)
+        axes = figure.subplots()
+        _matrix(axes, share, in_words, classes)
+        axes.set_title("Counts, shaded by their share of the true class")
+        axes.set_ylabel("True class")
+        return figure
     side = min(max(3.4, 0.42 * n + 1.4), 9.0)
     figure = new_figure(2 * side + 0.6, side + 0.2)
     left, right = figure.subplots(1, 2)
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    _matrix(left, counts / max(counts.max(), 1), [[str(v) for v in row] for row in counts], classes)
+    _matrix(left, counts / max(counts.max(), 1), in_words, classes)
     _matrix(right, share, [[f"{100 * v:.0f}" for v in row] for row in share], classes)
     left.set_title("Counts")
     right.set_title("Share of each true class, %")
@@ -68,11 +78,12 @@ def _matrix(
     axes: "Axes", shade: npt.NDArray[Any], text: list[list[str]], classes: Sequence[str]
 ) -> None:
     n = len(classes)
+    is_large = n > MOST_LABELLED
     for i in range(n):
         for j in range(n):
             cell(axes, (j, i), float(shade[i, j]))
-            if n <= MOST_LABELLED:
-                is_zero = text[i][j] == "0"
+            is_zero = text[i][j] == "0"
+            if n <= _MOST_WITH_COUNTS and not (is_large and is_zero):
                 axes.text(
                     j + 0.5,
                     i + 0.5,
@@ -84,11 +95,14 @@ def _matrix(
                 )
     axes.set(xlim=(0, n), ylim=(n, 0), aspect="equal", xlabel="Predicted class")
     bare(axes)
-    step = 1 if n <= MOST_LABELLED else n // MOST_LABELLED + 1
+    step = -(-n // _MOST_WITH_COUNTS)
     ticks = range(0, n, step)
     places = [i + 0.5 for i in ticks]
-    axes.set_xticks(places, [classes[i] for i in ticks], rotation=45, ha="right")
+    turn = {"rotation": 90} if is_large else {"rotation": 45, "ha": "right"}
+    axes.set_xticks(places, [classes[i] for i in ticks], **turn)
     axes.set_yticks(places, [classes[i] for i in ticks])
+    if is_large:
+        axes.tick_params(labelsize=6.5)
 
 
 def calibration(scores: Calibration) -> "Figure":

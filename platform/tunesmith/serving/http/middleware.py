@@ -5,7 +5,6 @@ import logging
 import random
 import re
 import time
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -127,7 +126,7 @@ class Envelope:
         """Write one line about the request; never its content or its query."""
         if not access_log.isEnabledFor(logging.INFO):
             return
-        entry = {
+        entry: dict[str, object] = {
             "request_id": request_id,
             "method": scope["method"],
             "path": _route(scope),
@@ -137,7 +136,7 @@ class Envelope:
         }
         self._service.later(self._write, entry)
 
-    def _write(self, entries: list[dict[str, Any]]) -> None:
+    def _write(self, entries: list[dict[str, object]]) -> None:
         """Write a line for each request, all in one record of the log."""
         shape = json.dumps if self._log_json else _PLAIN.__mod__
         access_log.info("%s", "\n".join(map(shape, entries)))
