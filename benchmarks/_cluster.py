@@ -1,6 +1,5 @@
 """Shared by the drills on Ray nodes of this machine: nodes, music, jobs."""
 
-import contextlib
 import random
 import subprocess
 import sys
@@ -42,14 +41,9 @@ class Cluster(Nodes):
         """Address of the head for drivers and nodes."""
         return f"{self.addresses['head']}:{self.port}"
 
-    def working(self, name: str, what: bytes) -> list[int]:
-        """Return the processes of a node whose titles hold some words."""
-        pids = []
-        for pid in self.pids(name):
-            with contextlib.suppress(FileNotFoundError):
-                if what in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    pids.append(pid)
-        return pids
+    def started(self, name: str) -> int:
+        """Return the process that started a node, and whose end ends it."""
+        return self._processes[name].pid
 
     def ended(self, name: str) -> bool:
         """Return whether a node has ended by itself."""

@@ -33,6 +33,9 @@ class Machines(Cluster):
     def _inside(self, name: str) -> list[str]:
         return ["ip", "netns", "exec", self._rooms[name]]
 
+    def _proxy_ports(self, name: str) -> dict[str, str]:  # noqa: ARG002
+        return {}
+
     def _start(self, name: str, *options: str) -> None:
         if name not in self._rooms:
             number = len(self._rooms)

@@ -9,7 +9,9 @@ neighbour on the machine only ever slows, so the best turn is the one it disturb
 
 - ``plain``: this application under uvicorn in one process, without Ray;
 - ``shipped``: what ``serve run serve/config.yaml`` starts, with another port and store alone;
-  ``shipped-cluster``: the same of ``serve/cluster-config.yaml``, behind Serve's default proxy;
+  ``shipped-cluster``: the same of ``serve/cluster-config.yaml``, as cluster.yaml starts its nodes;
+- ``two-nodes``: the same on a head without CPUs and a worker, two raylets on this machine: the
+  replica is on the worker and is asked through the head's HAProxy;
 - ``inline``: Ray Serve, every node in the one ingress replica, which listens itself;
 - ``inline-2``: the same with two replicas that share the port;
 - ``inline-haproxy``: one replica behind HAProxy, throughput mode; ``inline-proxy``: behind Serve's
@@ -45,21 +47,19 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "platform"), str(ROOT)]
 
-from tests.nodes import free_port  # noqa: E402
+from _two_nodes import two_nodes  # noqa: E402
+
+from tests.nodes import free_port, proxy_variables  # noqa: E402
 from tunesmith.artifacts import layout  # noqa: E402
 from tunesmith.artifacts.store import Store  # noqa: E402
 
 CLASSES = ["Bach", "Beethoven", "Chopin", "Mozart"]
 FEATURES = ["acousticness", "danceability", "energy", "loudness", "speechiness", "tempo", "valence"]
 KEY = "ts_benchmark"
-FAST = {
-    "RAY_SERVE_ENABLE_HA_PROXY": "1",
-    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # the replicas then count what HAProxy's log did
-}
 QUIET = {"RAY_AUTH_MODE": "disabled", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
 VARIANTS = (
-    "plain,shipped,shipped-cluster,inline,inline-2,inline-haproxy,inline-proxy,spread,naive,bentoml"
+    "plain,shipped,shipped-cluster,two-nodes,inline,inline-2,inline-haproxy,inline-proxy,spread,"
+    "naive,bentoml"
 )
 CPUS = os.cpu_count() or 1  # as many worker threads, in every variant of this application
 P99_LIMIT_S = 0.1
@@ -336,9 +336,10 @@ def serve_config(
 ) -> Path:
     """Write the configuration with proxies, with the benchmark's store and port, and changes."""
     config = yaml.safe_load((ROOT / "serve" / "cluster-config.yaml").read_text())
-    config["http_options"]["port"] = port
+    config["http_options"].update(host="127.0.0.1", port=port)
     application = config["applications"][0]
     application["args"]["store"] = store.uri
+    application["args"]["access"]["keys"] = "auto"
     application["args"]["threads"] = CPUS
     application["args"]["limits"]["in_flight"] = 128
     application["deployments"][0]["max_ongoing_requests"] = 256
@@ -350,9 +351,9 @@ def serve_config(
 
 
 def shipped_config(name: str, folder: Path, store: Store, port: int) -> Path:
-    """Write a shipped configuration with the benchmark's store and port, and nothing else."""
+    """Write a shipped configuration with the benchmark's store and port, on loopback alone."""
     config = yaml.safe_load((ROOT / "serve" / name).read_text())
-    config["http_options"]["port"] = port
+    config["http_options"].update(host="127.0.0.1", port=port)
     arguments = config["applications"][0]["args"]
     arguments["store"] = store.uri
     if "listen" in arguments:
@@ -427,8 +428,8 @@ def start(  # noqa: PLR0917  where and what
             "spread": spread_config,
             "naive": lambda config: naive_config(config, folder),
         }
-        if variant in ("inline-haproxy", "spread"):
-            environment |= FAST
+        if variant in ("inline-haproxy", "spread", "shipped-cluster"):
+            environment |= proxy_variables()
         if variant == "shipped":
             path = shipped_config("config.yaml", folder, store, port)
         elif variant == "shipped-cluster":
@@ -452,14 +453,18 @@ def served(
     bentoml: Path = BENTOML,
 ) -> Iterator[tuple[int, int]]:
     """Serve a variant, its configuration changed by `more`; yields its port and the process id."""
+    check = Workload("check", "/v1/composer", "audio/midi", make_midi(5))
+    if variant == "two-nodes":
+        with two_nodes(store, lambda port: asyncio.run(answers(port, check.request(port)))) as both:
+            yield both
+        return
     port = free_port()
     log_path = folder / f"{variant}.log"
     with log_path.open("wb") as log:
         process = start(variant, folder, store, port, log, more, bentoml)
         try:
-            check = Workload("check", "/v1/composer", "audio/midi", make_midi(5)).request(port)
             deadline = time.monotonic() + 180
-            while not asyncio.run(answers(port, check)):
+            while not asyncio.run(answers(port, check.request(port))):
                 if process.poll() is not None or time.monotonic() > deadline:
                     message = f"{variant} does not answer:\n{log_path.read_text()[-3000:]}"
                     raise click.ClickException(message)
@@ -692,8 +697,9 @@ def measure(
         runs["kept_rate"] = kept_rate(ports[variant], request, best, turns.seconds)
         click.echo(f"  {workload.name:11} kept: {runs['kept_rate']}", err=True)
         figures[workload.name] = runs
-    figures["memory_mb"] = memory_mb(pid)
-    click.echo(f"  memory {figures['memory_mb']}", err=True)
+    if variant != "two-nodes":  # whose processes have no common parent
+        figures["memory_mb"] = memory_mb(pid)
+        click.echo(f"  memory {figures['memory_mb']}", err=True)
     return figures
 
 
@@ -785,7 +791,9 @@ def table(results: dict[str, Any]) -> str:
                 lines.append("| " + " | ".join(cells) + " |")
     lines.append("")
     for variant, workloads in results.items():
-        memory = workloads["memory_mb"]
+        memory = workloads.get("memory_mb")
+        if memory is None:
+            continue
         lines.append(
             f"{variant}: {memory['all']:.0f} MB in all, {memory['replicas']:.0f} MB replicas"
         )

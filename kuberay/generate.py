@@ -6,6 +6,7 @@ The four files beside this one are its output, and serve/container-config.yaml; 
 they no longer agree. Fields are those of KubeRay 1.6's API (ray.io/v1).
 """
 
+import re
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -66,6 +67,20 @@ def grows_to(cluster: dict[str, Any]) -> str:
     return ",".join(f"{name}={amount}" for name, amount in total.items())
 
 
+def proxy_variables(cluster: dict[str, Any]) -> dict[str, str]:
+    """Return the variables that every node is started with for Serve's proxy, of cluster.yaml."""
+    commands = (*cluster["head_start_ray_commands"], *cluster["worker_start_ray_commands"])
+    head, worker = (
+        dict(re.findall(r"\b(RAY_SERVE_\w+)=(\S+)", command))
+        for command in commands
+        if "ray start" in command
+    )
+    if head != worker:
+        message = f"cluster.yaml starts the head with {head} and workers with {worker}"
+        raise ValueError(message)
+    return head
+
+
 def _pod(
     node: dict[str, Any], cpus: int, variables: dict[str, str], *, is_head: bool = False
 ) -> dict[str, Any]:
@@ -116,7 +131,11 @@ def cluster_spec(cluster: dict[str, Any]) -> dict[str, Any]:
     """Return the ``spec`` of a RayCluster with the node types of cluster.yaml."""
     types = dict(cluster["available_node_types"])
     head = types.pop(cluster["head_node_type"])
-    variables = {"TUNESMITH_STORE": STORE, "TUNESMITH_GROWS_TO": grows_to(cluster)}
+    variables = {
+        "TUNESMITH_STORE": STORE,
+        "TUNESMITH_GROWS_TO": grows_to(cluster),
+        **proxy_variables(cluster),
+    }
     idle_s = int(cluster["idle_timeout_minutes"] * 60)
     fault_tolerance = {"gcsFaultToleranceOptions": {"redisAddress": REDIS}} if REDIS else {}
     return {
@@ -159,14 +178,10 @@ def _serving(cluster: dict[str, Any]) -> dict[str, Any]:
 def _serve_config() -> str:
     """Return serve/cluster-config.yaml as it runs inside a pod."""
     config = _load("serve/cluster-config.yaml")
-    # Inside the pod; only the service of the cluster's own network leads to it.
-    config["http_options"]["host"] = "0.0.0.0"  # noqa: S104
     for application in config["applications"]:
         variables = application.setdefault("runtime_env", {}).setdefault("env_vars", {})
         variables["PYTHONPATH"] = f"{HOME}:{HOME}/platform"
         application["args"]["store"] = STORE
-        # Proxies and sidecars of a pod connect from its own addresses.
-        application["args"].setdefault("access", {})["keys"] = "always"
     return yaml.safe_dump(config, sort_keys=False)
 
 
@@ -177,6 +192,7 @@ def container_config() -> dict[str, Any]:
     for application in config["applications"]:
         arguments = application["args"]
         arguments["listen"]["host"] = "0.0.0.0"  # noqa: S104
+        # Proxies and sidecars of a pod connect from its own addresses.
         arguments.setdefault("access", {})["keys"] = "always"
     return config
 

@@ -10,6 +10,7 @@ with the token but for those of the metrics. That is asked for here, and nowhere
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -26,6 +27,7 @@ from types import TracebackType
 from typing import Any, Self
 
 BIN = Path(sys.executable).parent
+_ROOT = Path(__file__).resolve().parent.parent
 _START_S = 120.0
 _END_S = 5.0
 # Of what `ray start` prints when the node stands.
@@ -39,6 +41,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def proxy_variables() -> dict[str, str]:
+    """Return the variables for Serve's proxy that cluster.yaml starts every node with."""
+    text = (_ROOT / "cluster.yaml").read_text()
+    return dict(re.findall(r"\b(RAY_SERVE_\w+)=(\S+)", text))
 
 
 def carrying(*variables: str) -> list[int]:
@@ -137,6 +145,15 @@ class Nodes:
         """Return the processes of a node: what it started, and nobody else's."""
         return carrying(f"HOME={self.environment['HOME']}", f"{_MARK}={name}")
 
+    def working(self, name: str, what: bytes) -> list[int]:
+        """Return the processes of a node whose titles hold some words."""
+        pids = []
+        for pid in self.pids(name):
+            with contextlib.suppress(FileNotFoundError):
+                if what in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    pids.append(pid)
+        return pids
+
     def alive(self) -> list[dict[str, Any]]:
         """Return what the head says of nodes that it believes alive; none while it is away."""
         try:
@@ -158,6 +175,18 @@ class Nodes:
         """Return what comes before a node's command: nothing, for all share this network."""
         return []
 
+    def _proxy_ports(self, name: str) -> dict[str, str]:
+        """Return the variables that give a node's proxy ports of its own.
+
+        Proxies listen on every interface, and on machines of their own on the same ports: here the
+        second one could not start. HAProxy's files have the node's id in their paths already.
+        """
+        ports = ["HAPROXY_STATS", "HAPROXY_METRICS", "FALLBACK_PROXY_HTTP"]
+        if name != "head":
+            # The head's is `http_options.port`, which the tests ask.
+            ports.append("WORKER_PROXY_HTTP")
+        return {f"RAY_SERVE_{port}_PORT": str(free_port()) for port in ports}
+
     def _start(self, name: str, *options: str) -> None:
         address = self.addresses.setdefault(name, f"127.0.0.{2 + len(self.addresses)}")
         path = self.folder / f"{name}.log"
@@ -169,8 +198,8 @@ class Nodes:
                  f"--metrics-export-port={free_port()}", "--disable-usage-stats",
                  # Any free ports: the usual range is another cluster's, too.
                  "--min-worker-port=0", "--max-worker-port=0"],
-                env=self.environment | {_MARK: name}, cwd=self.working_dir, stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True,
+                env=self.environment | self._proxy_ports(name) | {_MARK: name},
+                cwd=self.working_dir, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self._until(lambda: _STANDS in path.read_text(errors="replace"), f"{name} stands")
 

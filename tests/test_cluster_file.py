@@ -1,6 +1,7 @@
 """cluster.yaml against Ray's own schema and this project's promises."""
 
 import copy
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,25 @@ def test_tokens_are_asked_for_and_the_dashboard_is_not_open(cluster: dict[str, A
     assert len(starts) == 2
     assert all("RAY_AUTH_MODE=token" in command for command in starts)
     assert "--dashboard-host=127.0.0.1" in starts[0]
+
+
+def test_every_node_is_started_for_the_fast_proxy(cluster: dict[str, Any]) -> None:
+    for node in ("head", "worker"):
+        (start,) = [c for c in cluster[f"{node}_start_ray_commands"] if "ray start" in c]
+        before, _, options = start.partition(" ray start ")
+        asked = dict(re.findall(r"\b(RAY_SERVE_\w+)=(\S+)", before))
+        # All of these are names that this version of Ray reads.
+        assert asked == {
+            "RAY_SERVE_ENABLE_HA_PROXY": "1",
+            "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+            "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+        }
+        assert "RAY_SERVE" not in options
+    from ray.serve._private import constants
+
+    assert all(isinstance(getattr(constants, name), bool) for name in asked)
+    for build in ("cpu", "gpu"):
+        assert "\nray-haproxy==" in (ROOT / f"hashes-{build}.txt").read_text()
 
 
 def test_roles_are_not_given_to_forged_requests_and_disks_are_encrypted(

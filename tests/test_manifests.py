@@ -13,6 +13,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from tests.nodes import proxy_variables
+
 ROOT = Path(__file__).parent.parent
 GENERATE = runpy.run_path(str(ROOT / "kuberay" / "generate.py"), run_name="not main")
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
@@ -106,6 +108,23 @@ def test_the_groups_have_the_numbers_of_the_cluster_file(
         limits = container["resources"]["limits"]
         assert int(limits["cpu"]) == node["resources"]["CPU"]
         assert int(limits.get("nvidia.com/gpu", 0)) == node["resources"].get("GPU", 0)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_pod_is_started_for_the_fast_proxy_as_cluster_yaml_does(name: str) -> None:
+    spec = _cluster_spec(name)
+    for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
+        (container,) = group["template"]["spec"]["containers"]
+        given = {each["name"]: each["value"] for each in container["env"]}
+        assert proxy_variables().items() <= given.items()
+        assert proxy_variables()["RAY_SERVE_ENABLE_HA_PROXY"] == "1"
+
+
+def test_a_head_and_workers_with_different_proxies_are_refused(cluster: dict[str, Any]) -> None:
+    (start,) = [c for c in cluster["worker_start_ray_commands"] if "ray start" in c]
+    changed = {**cluster, "worker_start_ray_commands": [start.replace("HA_PROXY=1", "HA_PROXY=0")]}
+    with pytest.raises(ValueError, match="starts the head with"):
+        GENERATE["proxy_variables"](changed)
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from tests.nodes import free_port
 from tests.processes import running
 from tests.serving.conftest import write_bundle
+from tunesmith.artifacts.api_keys import add_key
 from tunesmith.artifacts.store import Store
 from tunesmith.cli import serve
 from tunesmith.errors import UsageError
@@ -100,7 +101,9 @@ def test_serves_until_sigterm_and_drains(
     write_bundle(store)
     port = free_port()
     command = ["-m", "tunesmith", "serve", "--port", str(port), "--store", store.uri]
-    command += ["--config", str(CONFIG.resolve().with_name(name))]
+    command += ["--config", str(CONFIG.resolve().with_name(name)), "--host", "127.0.0.1"]
+    # That of several machines asks everyone for a key.
+    headers = {"Authorization": f"Bearer {add_key(store, 'test', 6_000)}"}
     with running(
         [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"},
@@ -109,7 +112,8 @@ def test_serves_until_sigterm_and_drains(
         assert process.stderr.readline().startswith("Starting Ray")
         line = process.stderr.readline()
         assert line.startswith(f"Serving on http://127.0.0.1:{port}: composer (version 1).")
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        url = f"http://127.0.0.1:{port}"
+        with httpx2.Client(base_url=url, timeout=60, headers=headers) as client:
             piece = midi_factory(n_notes=20_000)
             files = [("file", ("a.mid", piece, "audio/midi"))] * 30
 

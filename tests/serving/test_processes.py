@@ -85,6 +85,11 @@ def test_the_configuration_of_several_machines_differs_in_who_listens_alone() ->
     arguments = one["applications"][0]["args"]
     assert arguments.pop("listen") == {"host": "127.0.0.1", "port": 8000}
     assert several["applications"][0]["args"].pop("threads") == 1
+    # Proxies reach the replicas of other machines, and then everyone needs a key.
+    hosts = [config["http_options"].pop("host") for config in (one, several)]
+    assert hosts == ["127.0.0.1", "0.0.0.0"]  # noqa: S104
+    accesses = [c["applications"][0]["args"]["access"].pop("keys") for c in (one, several)]
+    assert accesses == ["auto", "always"]
     assert one == several
 
 
@@ -105,8 +110,9 @@ def serve_run(
     port = free_port()
     name = "config.yaml" if listen else "cluster-config.yaml"
     config: dict[str, Any] = yaml.safe_load((ROOT / "serve" / name).read_text())
-    config["http_options"]["port"] = port
+    config["http_options"].update(host="127.0.0.1", port=port)
     config["applications"][0]["args"].update(store=store.uri, reload_s=0.2)
+    config["applications"][0]["args"]["access"]["keys"] = "auto"
     if listen:
         config["applications"][0]["args"]["listen"]["port"] = port
     change(config["applications"][0])
