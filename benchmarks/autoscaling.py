@@ -25,6 +25,9 @@ import click
 import yaml
 from _cluster import BIN, ROOT, Cluster, wait_for, write_music
 
+from serving import KEY, write_key
+from tests.nodes import proxy_variables
+from tunesmith.artifacts.store import Store
 from tunesmith.client import Client, ClientError
 
 IDLE_MINUTES = 0.15
@@ -146,8 +149,9 @@ class Expected:
 
 def serve(nodes: Cluster, _: Path) -> None:
     """Deploy the shipped configuration; shut it down once it answers."""
+    write_key(Store(nodes.environment["TUNESMITH_STORE"]))
     port = nodes.deploy(lambda config: config.update(proxy_location="HeadOnly"))
-    with Client(f"http://127.0.0.1:{port}") as client:
+    with Client(f"http://127.0.0.1:{port}", KEY) as client:
         wait_for(lambda: lives(client), "the server answers")
     nodes.run(str(BIN / "serve"), "shutdown", "--address", nodes.address, "--yes")
 
@@ -192,6 +196,7 @@ def main(only: str | None) -> None:
         variables = {
             "TUNESMITH_STORE": str(folder / "store"),
             "TUNESMITH_GROWS_TO": grows_to(cluster),
+            **proxy_variables(),
             "RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1",
             # As `ray up` sets them.
             "RAY_enable_autoscaler_v2": "1", "RAY_CLOUD_INSTANCE_ID": HEAD_ID,

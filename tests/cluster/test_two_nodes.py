@@ -105,7 +105,7 @@ def _run(command: str, shell: dict[str, str], folder: Path) -> subprocess.Comple
     # What failed is the last command that -x shows.
     return subprocess.run(
         ["bash", "-exc", command], env=shell, cwd=folder, capture_output=True, text=True,
-        timeout=900, check=False,
+        timeout=1_500, check=False,
     )  # fmt: skip
 
 
