@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx2
 import pytest
+import uvicorn
+import uvloop
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -71,6 +73,16 @@ async def ask(port: int) -> str:
         return (await client.get("/")).text
 
 
+async def until_nobody_listens(port: int) -> None:
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            return
+        writer.close()
+        await asyncio.sleep(0.01)
+
+
 def test_the_application_is_served_whole(
     store: Store, make_service: Callable[..., Service]
 ) -> None:
@@ -119,19 +131,66 @@ def test_what_is_in_work_is_answered_before_the_end() -> None:
             asking = asyncio.create_task(ask(port))
             await begun.wait()
             ending = asyncio.create_task(life.event("shutdown"))
-            while True:  # until nobody listens any more
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    break
-                writer.close()
-                await asyncio.sleep(0.01)
+            await until_nobody_listens(port)
             go_on.set()
             assert (await ending)["type"] == "lifespan.shutdown.complete"
             await life.task
             return await asking
 
     assert asyncio.run(run()) == "at last"
+
+
+def test_a_kept_connection_is_answered_once_more_before_the_end() -> None:
+    port = free_port()
+    request = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+
+    async def run() -> list[bytes]:
+        async with listening(named("kept"), port) as (_, life):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            _, quiet = await asyncio.open_connection("127.0.0.1", port)
+            answers = []
+            writer.write(request)
+            answers.append(await reader.readuntil(b"kept\r\n0\r\n\r\n"))
+            ending = asyncio.create_task(life.event("shutdown"))
+            await until_nobody_listens(port)
+            writer.write(request)
+            answers.append(await asyncio.wait_for(reader.read(), 20))
+            assert (await ending)["type"] == "lifespan.shutdown.complete"
+            await life.task
+            for each in (writer, quiet):
+                each.close()
+            return answers
+
+    first, last = asyncio.run(run())
+    assert b"connection: close" not in first
+    assert last.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in last
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_who_has_connected_is_answered_before_the_end(
+    monkeypatch: pytest.MonkeyPatch, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    port = free_port()
+    waiting: list[socket.socket] = []
+    main_loop = uvicorn.Server.main_loop
+
+    async def and_one_connects(self: uvicorn.Server) -> None:
+        """Let a client connect at the last moment, when the server accepts nobody any more."""
+        await main_loop(self)
+        waiting.append(socket.create_connection(("127.0.0.1", port)))
+        waiting[0].sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+
+    monkeypatch.setattr(uvicorn.Server, "main_loop", and_one_connects)
+
+    async def run() -> None:
+        async with listening(named("met"), port):
+            pass
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(run())
+    with waiting[0] as client:
+        assert client.recv(15).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_a_taken_port_is_told_and_stops_the_replica() -> None:

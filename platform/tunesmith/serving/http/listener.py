@@ -9,7 +9,8 @@ updates and replaces the replicas.
 import asyncio
 import logging
 import socket
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,6 +29,9 @@ logger = logging.getLogger("tunesmith.serve")
 KEEP_ALIVE_S = 75
 # Below the replica's own `graceful_shutdown_timeout_s`, so that what is in work is answered.
 SHUTDOWN_S = 20
+# Before its end a replica answers what comes on a kept connection, and closes one that is quiet for
+# so long: a client may have sent its next request already.
+QUIET_S = 1.0
 # A request's head has to be there by then, as the first request of a connection.
 HEAD_S = 20
 # A head may be so long, and have so many lines: before it ends nobody's key is known.
@@ -45,11 +49,13 @@ class HurriedProtocol(HttpToolsProtocol):
     """uvicorn's protocol, which gives up on a connection whose request does not begin in time.
 
     uvicorn itself has a time for idle connections after an answer, none for the first request and
-    none for a head that comes byte by byte. A head of any size it keeps in memory.
+    none for a head that comes byte by byte. A head of any size it keeps in memory. At its end it
+    closes every connection that is between two requests, and with it a request that is on its way.
     """
 
     _hurry: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -78,6 +84,23 @@ class HurriedProtocol(HttpToolsProtocol):
             message = "too many headers"
             raise ValueError(message)
         super().on_headers_complete()
+        if self._leaving:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Begin to end: tell the client with the next answer, or close when none is asked for."""
+        if self.cycle is None or self.cycle.response_started:
+            self._leaving = True
+            self.loop.call_later(QUIET_S, self._leave)
+        else:
+            super().shutdown()
+
+    def _leave(self) -> None:
+        """Close, unless a request is there or has begun; its answer ends the connection."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        elif not self._head_bytes and not self.transport.is_closing():
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting: there is nothing to wait for."""
@@ -109,6 +132,30 @@ class HurriedProtocol(HttpToolsProtocol):
         elif not self.transport.is_closing():
             self.transport.write(_TOO_SLOW)
             self.transport.close()
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn's server, which at its end also answers who has connected and is not yet met.
+
+    Closing a listening socket resets the connections that the kernel holds for it, although other
+    replicas listen on the same port.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and answer everything that is there."""
+        loop = asyncio.get_running_loop()
+        # Nothing is awaited in between, so that hardly a moment is left in which one more connects.
+        met = [connection for listener in sockets or () for connection in _waiting(listener)]
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        for connection in met:
+            await loop.connect_accepted_socket(self._protocol, connection)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> HurriedProtocol:
+        return HurriedProtocol(self.config, self.server_state, self.lifespan.state)
 
 
 class Front:
@@ -162,7 +209,7 @@ class Front:
             await send({"type": "lifespan.startup.failed", "message": text})
             return
         with closing(listener):
-            server = uvicorn.Server(
+            server = DrainingServer(
                 uvicorn.Config(
                     self._answer,
                     interface="asgi3",
@@ -197,6 +244,15 @@ def _why(ended: asyncio.Task[None]) -> str:
         return "it was cancelled"
     error = ended.exception()
     return "it returned" if error is None else repr(error)
+
+
+def _waiting(listener: socket.socket) -> Iterator[socket.socket]:
+    """Yield the connections that a listening socket holds."""
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            yield connection
 
 
 def _bind(listen: ListenSettings) -> socket.socket:
