@@ -66,10 +66,10 @@ class Cluster(Nodes):
             raise click.ClickException(message)
         return out
 
-    def deploy(self, change: Callable[[dict[str, Any]], None]) -> int:
-        """Deploy the shipped server with changes; return its port."""
+    def deploy(self, change: Callable[[dict[str, Any]], None], port: int | None = None) -> int:
+        """Deploy the shipped server with changes, on a free port unless one is given; return it."""
         config = yaml.safe_load((ROOT / "serve" / "cluster-config.yaml").read_text())
-        config["http_options"]["port"] = free_port()
+        config["http_options"]["port"] = port or free_port()
         change(config)
         path = self.folder / "serve.yaml"
         path.write_text(yaml.safe_dump(config))

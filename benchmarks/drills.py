@@ -20,52 +20,24 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-from _cluster import Cluster, wait_for, write_music
+from _cluster import Cluster, write_music
+from _drills import CUT_S, Seen, cut, revive, two_workers
 from _machines import Machines
 from lost_head import lost_head
+from node_drills import head_serve, network_serve, worker_serve
 from recovery import NAME, check_visible, digest_of, writers
 from search_drills import beside_server, ended_by_sigterm, resumed_twice
 from search_recovery import Search, faults, n_results
-from steady import Load
-
-from serving import FEATURES, KEY, make_linear, write_bundle, write_key
-from tunesmith.artifacts.store import Store
-from tunesmith.client import Client, ClientError
-
-AnyCluster = TypeVar("AnyCluster", bound=Cluster)
+from serving_drills import redeployed, slow_clients, store_away
 
 N_PIECES = 480
 SEARCH = Search("noise", "boosting,linear", 12, 1)
 _JOB_S = 300.0
-CUT_S = 30.0
 DISK_BYTES, ROOM_BYTES = 200_000_000, 100_000
-SONG = dict.fromkeys(FEATURES, 0.5)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Outcome of a drill."""
-
-    kept: bool
-    summary: str
-
-
-@contextmanager
-def two_workers(
-    folder: Path, kind: type[AnyCluster], *, keeps: bool = False
-) -> Iterator[AnyCluster]:
-    """Start a head, which may keep its tables on disk, and the workers ``a`` and ``b`` of 1 CPU."""
-    kept = {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": str(folder / "tables")}
-    with kind(folder / "n", **(kept if keeps else {})) as nodes:
-        nodes.start_head(cpus=0)
-        nodes.start_worker("a")
-        nodes.start_worker("b")
-        yield nodes
 
 
 class Ingest:
@@ -287,28 +259,6 @@ def head_jobs(folder: Path) -> Seen:
     )
 
 
-def revive(nodes: Cluster, *drivers: subprocess.Popen[str]) -> float:
-    """Kill the head and what runs on it, start it again; return how long its workers took."""
-    before = {row["node_id"] for row in nodes.alive() if not row["is_head_node"]}
-    nodes.kill("head")
-    for driver in drivers:
-        driver.kill()
-        driver.communicate()
-    # On a machine of its own no raylet of another node would make Ray believe that it still runs.
-    (nodes.folder / "ray" / "ray_current_cluster").unlink()
-    nodes.start_head(cpus=0)
-    return wait_for(
-        lambda: before <= {row["node_id"] for row in nodes.alive()}, "the workers are there again"
-    )
-
-
-def cut(nodes: Machines, name: str) -> None:
-    """Cut a node off for a while."""
-    nodes.connect(name, connected=False)
-    time.sleep(CUT_S)
-    nodes.connect(name, connected=True)
-
-
 def network_jobs(folder: Path) -> Seen:
     """Cut a node off while it decodes, and while trials run."""
     with two_workers(folder, Machines) as nodes:
@@ -328,99 +278,6 @@ def network_jobs(folder: Path) -> Seen:
         searched = judge_search(search, folder / "store")
     node = "Ray had given the node up" if lost else "the node was there again"
     return Seen(ingested.kept and searched.kept, f"{node}; {ingested.summary}; {searched.summary}")
-
-
-@contextmanager
-def served(nodes: Machines, folder: Path) -> Iterator[Callable[[str], str]]:
-    """Serve a model with a replica on each worker; yields what gives the URL by node."""
-    store = Store(folder / "models")
-    write_bundle(store, "genre", make_linear(), ["Jazz", "Rock"], {"features": FEATURES})
-    write_key(store)
-
-    def change(config: dict[str, Any]) -> None:
-        config["http_options"]["host"] = "0.0.0.0"  # noqa: S104 - each node has a network of its own
-        arguments = config["applications"][0]["args"]
-        arguments["store"] = store.uri
-        arguments["nodes"] = {"genre": arguments["nodes"]["genre"]}
-        config["applications"][0]["deployments"][0]["num_replicas"] = 2
-
-    port = nodes.deploy(change)
-
-    def url(name: str) -> str:
-        return f"http://{nodes.addresses[name]}:{port}"
-
-    wait_for(lambda: len(replicas(nodes)) == 2, "there are two replicas")
-    for name in ("head", "a", "b"):
-        wait_for(partial(answers, url(name)), f"{name} answers")
-    yield url
-
-
-def replicas(nodes: Cluster) -> list[int]:
-    """Return the processes of replicas."""
-    return [pid for name in nodes.addresses for pid in nodes.working(name, b"ServeReplica")]
-
-
-def answers(url: str) -> bool:
-    """Return whether a server answers a request."""
-    try:
-        with Client(url, KEY, tries=1) as client:
-            client.predict("genre", SONG)
-    except ClientError:
-        return False
-    return True
-
-
-def under_load(url: str, happen: Callable[[], str]) -> Seen:
-    """Let something happen to a server that is asked all the time, by two kinds of clients."""
-    # Far from all that two cores can answer: they also have to start nodes.
-    load = partial(Load, url, SONG, task="genre", clients=4, pause_s=0.1)
-    with load(tries=1) as once, load(tries=5) as again:
-        once.until(lambda: len(once.versions) > 100)
-        summary = happen()
-        n_before = len(once.versions), len(again.versions)
-        once.until(lambda: len(once.versions) > n_before[0] + 100)
-        again.until(lambda: len(again.versions) > n_before[1] + 100)
-    first, second = once.phase("asked once"), again.phase("asked again")
-    why = "; ".join(first.faults + second.faults)
-    return Seen(
-        not second.failed,
-        f"{summary}asked once: {first.answered} answered, {first.failed} failed; with a client "
-        f"that asks again {second.answered} and {second.failed}, slowest "
-        f"{second.slowest_ms / 1000:.1f} s{': ' + why if why else ''}",
-    )
-
-
-def worker_serve(folder: Path) -> Seen:
-    """Kill a node with a replica under load, and put another in its place."""
-    with two_workers(folder, Machines) as nodes, served(nodes, folder) as url:
-
-        def happen() -> str:
-            nodes.kill("b")
-            wait_for(lambda: len(nodes.alive()) == 2, "the head knows that b has gone")
-            nodes.start_worker("c")
-            took_s = wait_for(lambda: len(replicas(nodes)) == 2, "there are two replicas again")
-            return f"two replicas again {took_s:.0f} s after the new node; "
-
-        return under_load(url("a"), happen)
-
-
-def network_serve(folder: Path) -> Seen:
-    """Cut a node with a replica off under load."""
-    with two_workers(folder, Machines) as nodes, served(nodes, folder) as url:
-
-        def happen() -> str:
-            cut(nodes, "b")
-            return ""
-
-        return under_load(url("a"), happen)
-
-
-def head_serve(folder: Path) -> Seen:
-    """Kill the head under load on a worker's proxy, and bring it back."""
-    with two_workers(folder, Machines, keeps=True) as nodes, served(nodes, folder) as url:
-        return under_load(
-            url("a"), lambda: f"workers with the new head after {revive(nodes):.0f} s; "
-        )
 
 
 @dataclass(frozen=True)
@@ -491,6 +348,24 @@ DRILLS = {
         "the head is lost at 13 moments of a search whose store is a bucket, with its disk",
         "on a fresh machine `--resume` has every trial once, and publishes; evaluate works",
         lambda folder: Seen(*lost_head(folder)),
+    ),
+    "slow-clients": Drill(
+        "200 clients send their requests byte by byte",
+        "others are answered in at most 1.5 times their usual time; each slow one gets 408 at the "
+        "deadline",
+        slow_clients,
+    ),
+    "store-away": Drill(
+        "the store of a server cannot be reached, and the server is deployed anew meanwhile",
+        "no request fails; a replica without a store replaces none; a node without a model names "
+        "the cause; with the store back the new replica and a promotion are there",
+        store_away,
+    ),
+    "redeploy": Drill(
+        "under load: `serve deploy` over itself 10 times, 5 rolling restarts, SIGTERM to "
+        "`tunesmith serve`",
+        "no failed request",
+        redeployed,
     ),
     "spill": Drill(
         "the object store of every node is full and spills during an ingest",
