@@ -13,7 +13,8 @@ from tunesmith.datasets.others import Others
 from tunesmith.errors import SearchError
 from tunesmith.inference.open_set import OpenSet, label_set
 from tunesmith.tuning import open_set
-from tunesmith.tuning.open_set import drawn_evenly, label_sets, learn_detector
+from tunesmith.tuning.label_sets import label_sets
+from tunesmith.tuning.open_set import drawn_evenly, learn_detector
 from tunesmith.tuning.trial_data import TrialData
 
 CLASSES = ("a", "b", "c")

@@ -16,7 +16,7 @@ from tunesmith.errors import SearchError
 from tunesmith.models import get_family
 from tunesmith.tasks import Request, TaskData, get_task
 from tunesmith.tuning import run_artifact
-from tunesmith.tuning.open_set import label_sets
+from tunesmith.tuning.label_sets import label_sets
 from tunesmith.tuning.planning import read_data
 from tunesmith.tuning.refit import MODEL_FOLDER, train_and_export
 from tunesmith.tuning.trial import Judged

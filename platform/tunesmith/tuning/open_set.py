@@ -1,14 +1,10 @@
-"""Learning to recognise items of no class, and the limits of sets of labels.
+"""Learning to recognise items of no class.
 
 Boosted trees learn what items of no class are like, from items that the data has beside its
 classes, from background datasets, and from rows whose columns were mixed. Where there are mixed
 columns alone, the distance from the training items finds items that are like nothing that was
 learned from. What both say of items that they did not learn from, fold by fold, gives the
 thresholds: so the promised rate of false alarms holds on new items.
-
-The sets of labels are split conformal prediction with the score 1 - probability, for each class by
-itself (Sadinle, Lei and Wasserman, 2019). It is ten lines on arrays that the search has anyway;
-MAPIE and crepes wrap estimators of scikit-learn, which a champion is not.
 """
 
 import hashlib
@@ -16,7 +12,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,29 +22,28 @@ from tunesmith.artifacts.open_set import (
     Detector,
     DetectorPart,
     Exposure,
-    LabelSets,
 )
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.others import Others
-from tunesmith.datasets.probabilities import temper
 from tunesmith.datasets.splits import folds
 from tunesmith.errors import DatasetError, SearchError
 from tunesmith.models import Fitted, beside, fit_distance, get_family
+from tunesmith.tuning.label_sets import LEAST_ITEMS, by_class
 from tunesmith.tuning.trial_data import TrialData
 
-__all__ = ["PROMISED", "Detection", "drawn_evenly", "label_sets", "learn_detector"]
+__all__ = ["PROMISED", "Detection", "drawn_evenly", "learn_detector"]
 
 PROMISED = 0.05
 """Share of the items of each class that are recognised as of no class by mistake."""
-COVERAGE = 0.9
 
 _FAMILY = "boosting"
 _SETTINGS = {"max_depth": 4, "learning_rate": 0.15}
 _STEPS = 4
 _MOST_SPLIT = 8
-_FOLDS = 3
-# A quantile of 5 % needs 20 items at least.
-_LEAST_ITEMS = 20
+# The more folds, the more alike are the models that calibrate and the one that judges: with three,
+# a class of few pieces got limits that nearly everything else passes as well.
+_FOLDS = 6
+_FEWEST_FOLDS = 3
 _MOST_ITEMS = 6_000
 _QUANTILES = 201
 # Rows of others against those of the classes. As many of each label are drawn: what is of no class
@@ -93,6 +87,11 @@ class _Data:
     others: Rows
     others_label: npt.NDArray[np.str_]
     others_fold: npt.NDArray[np.int64]
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds."""
+        return int(self.fold.max()) + 1
 
     def others_but(self, fold: int | None, n_known: int, rng: np.random.Generator) -> Rows:
         """Return rows to learn from beside `n_known` rows of the classes.
@@ -138,7 +137,7 @@ def learn_detector(
     n_parts = 1 if len(data.others) else 2
     scores = np.empty((len(own), n_parts))
     other_scores = np.full((len(data.others), n_parts), np.nan)
-    for fold in range(_FOLDS):
+    for fold in range(data.n_folds):
         out, others_out = data.fold == fold, data.others_fold == fold
         models = _fit(data, fold, seed, threads)
         # A copy is in the fold of its item.
@@ -192,24 +191,24 @@ def _data(trial_data: TrialData, others: Others | None, seed: int) -> _Data:
         development = development.take(
             np.sort(rng.choice(len(development), _MOST_ITEMS, replace=False))
         )
+    n_groups = len(np.unique(development.groups))
+    n_folds = _FOLDS if n_groups >= LEAST_ITEMS else _FEWEST_FOLDS
     try:
-        fold = folds(development.y, development.groups, k=_FOLDS, seed=seed)
+        fold = folds(development.y, development.groups, k=n_folds, seed=seed)
     except DatasetError as error:
         message = f"there are too few items to calibrate one: {error}"
         raise SearchError(message) from error
-    if len(development) < _LEAST_ITEMS:
-        message = (
-            f"{len(development)} items are too few to calibrate one; {_LEAST_ITEMS} are needed"
-        )
+    if len(development) < LEAST_ITEMS:
+        message = f"{len(development)} items are too few to calibrate one; {LEAST_ITEMS} are needed"
         raise SearchError(message)
     if others is None:
         none = np.zeros((0, np.asarray(development.view(OPEN_SET_VIEW).x).shape[1]), np.float32)
         no_label = np.zeros(0, dtype=np.str_)
         return _Data(development, fold, none, no_label, np.zeros(0, dtype=np.int64))
     names = [name for name in np.unique(others.label) if name]
-    turn = {name: place % _FOLDS for place, name in enumerate(rng.permutation(names))}
-    # With fewer labels than folds some folds would have none of another kind to learn from.
-    fold_of = turn if len(names) >= _FOLDS else {}
+    turn = {name: place % n_folds for place, name in enumerate(rng.permutation(names))}
+    # With fewer labels some folds would have none of another kind to learn from.
+    fold_of = turn if len(names) >= _FEWEST_FOLDS else {}
     others_fold = np.array([fold_of.get(name, -1) for name in others.label], dtype=np.int64)
     return _Data(development, fold, others.x, others.label, others_fold)
 
@@ -301,7 +300,7 @@ def _exported(models: Sequence[Fitted]) -> bytes:
 def _part(name: str, column: int, values: Floats, known: Examples) -> DetectorPart:
     """Return a part of the detector, calibrated on values for the items, or for copies as well."""
     y = np.resize(known.y, len(values))
-    by_class, counts, pooled = _by_class(values, y, known.classes, _LEAST_ITEMS)
+    of_classes, counts, pooled = by_class(values, y, known.classes, LEAST_ITEMS)
     levels = np.linspace(0, 1, _QUANTILES)
     return DetectorPart(
         name=name,
@@ -309,29 +308,11 @@ def _part(name: str, column: int, values: Floats, known: Examples) -> DetectorPa
         share=1.0,
         calibration={
             label: tuple(np.quantile(of_class, levels, method="lower").tolist())
-            for label, of_class in by_class.items()
+            for label, of_class in of_classes.items()
         },
         calibrated_on=counts,
         pooled=pooled,
     )
-
-
-def _by_class(
-    values: Floats, y: npt.NDArray[np.int64], classes: Sequence[str], least: int
-) -> tuple[dict[str, Floats], dict[str, int], tuple[str, ...]]:
-    """Return the values of each class, their number, and the classes that have too few.
-
-    Those get the values of all classes.
-    """
-    by_class, counts, pooled = {}, {}, []
-    for number, name in enumerate(classes):
-        own = values[y == number]
-        counts[name] = len(own)
-        if len(own) < least:
-            pooled.append(name)
-            own = values
-        by_class[name] = own
-    return by_class, counts, tuple(pooled)
 
 
 def _with_recognised(
@@ -365,36 +346,3 @@ def _with_recognised(
             "recognised_labels": labels,
         }
     )
-
-
-def label_sets(trial_data: TrialData, answers: npt.NDArray[Any], temperature: float) -> LabelSets:
-    """Return the limits of sets of labels that hold the truth with 90 % probability.
-
-    Parameters
-    ----------
-    trial_data
-        The items that the search saw.
-    answers
-        Probabilities for the held-out items, in the order of `TrialData.held_out_y`, by models that
-        did not learn from them, ``float [items, classes]``.
-    temperature
-        That which calibrates the model.
-    """
-    # Copies were made in ways that new items need not be.
-    as_they_are = ~trial_data.held_out_is_copy
-    y, classes = trial_data.held_out_y[as_they_are], trial_data.ring.classes
-    p = temper(answers[as_they_are], temperature)
-    of_truth = p[np.arange(len(y)), y]
-    by_class, counts, pooled = _by_class(of_truth, y, classes, _LEAST_ITEMS)
-    return LabelSets(
-        coverage=COVERAGE,
-        least={name: _limit(values) for name, values in by_class.items()},
-        calibrated_on=counts,
-        pooled=pooled,
-    )
-
-
-def _limit(values: Floats) -> float:
-    """Return the probability that a new item of the class reaches in 90 % of the cases."""
-    allowed = int(np.floor((1 - COVERAGE) * (len(values) + 1)))
-    return float(np.sort(values)[allowed - 1]) if allowed else 0.0

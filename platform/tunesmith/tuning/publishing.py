@@ -19,7 +19,7 @@ from tunesmith.tuning import run_artifact
 from tunesmith.tuning.capacity import obtainable, resolve
 from tunesmith.tuning.detecting import Detecting
 from tunesmith.tuning.failures import cause_of
-from tunesmith.tuning.open_set import label_sets
+from tunesmith.tuning.label_sets import label_sets
 from tunesmith.tuning.progress import Say
 from tunesmith.tuning.refit import MODEL_FOLDER
 from tunesmith.tuning.refitting import Refit, as_refitted
