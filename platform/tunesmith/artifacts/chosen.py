@@ -59,6 +59,9 @@ class Mistake(Section):
 
     id: str
     path: str | None = Field(default=None, description="File of a piece of music.")
+    cells: tuple[tuple[str, str], ...] = Field(
+        default=(), description="Columns and texts by which a person knows the row of a table."
+    )
     label: str
     answer: str
     confidence: float = Field(description="Probability of the answer.")

@@ -1,19 +1,32 @@
 """The test items that a model gets wrong, for people to look at."""
 
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from tunesmith.artifacts.reports import Clip, Mistake
 from tunesmith.evaluation.music import Pieces
 from tunesmith.evaluation.segments import starts_of
 from tunesmith.evaluation.subject import Subject
+from tunesmith.evaluation.table_rows import TableSides
 from tunesmith.inference.pieces import window_notes
+from tunesmith.inference.tables import cells_of
 
-__all__ = ["most_confident_mistakes"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["most_confident_mistakes", "told_by"]
 
 _MOST = 100
 # Clips make a report large.
 _MOST_CLIPS = 30
 _MOST_NOTES = 400
+# Columns of texts that differ from row to row say which row it is, such as title and artist.
+_MOST_NAMES, _MOST_NUMBERS = 3, 4
+_LEAST_DISTINCT = 0.05
+_MOST_CHARACTERS = 60
 
 
 def most_confident_mistakes(subject: Subject) -> tuple[Mistake, ...]:
@@ -38,6 +51,8 @@ def most_confident_mistakes(subject: Subject) -> tuple[Mistake, ...]:
     else:
         item_of_row, by_row = by_chunk.item, by_chunk.by_row
         starts_s = starts_of(by_chunk, pieces)
+    table = subject.parts.table
+    columns = () if table is None else told_by(table)
     mistakes = []
     for number, item in enumerate(order.tolist()):
         rows = np.flatnonzero(item_of_row == item)
@@ -49,6 +64,7 @@ def most_confident_mistakes(subject: Subject) -> tuple[Mistake, ...]:
             Mistake(
                 id=examples.ids[item],
                 path=None if paths is None else paths[item],
+                cells=() if table is None else _cells(table, int(table.test[item]), columns),
                 label=examples.classes[examples.y[item]],
                 answer=examples.classes[answers[item]],
                 confidence=float(confidence[item]),
@@ -59,6 +75,45 @@ def most_confident_mistakes(subject: Subject) -> tuple[Mistake, ...]:
             )
         )
     return tuple(mistakes)
+
+
+def told_by(table: TableSides) -> tuple[str, ...]:
+    """Return the columns by which a person knows a row: names, or else the first features.
+
+    Parameters
+    ----------
+    table
+        The table that the items were read from.
+    """
+    frame, source = table.source.frame, table.source
+    least = max(2, _LEAST_DISTINCT * len(frame))
+    names = [
+        str(name)
+        for name in frame.columns
+        if name != source.target and _are_words(frame[name]) and frame[name].nunique() >= least
+    ]
+    return tuple(names[:_MOST_NAMES]) or source.features[:_MOST_NUMBERS]
+
+
+def _are_words(column: "pd.Series[Any]") -> bool:
+    """Tell whether most cells are texts and no numbers."""
+    import pandas as pd
+
+    return bool(
+        pd.to_numeric(column, errors="coerce").isna().mean() > 1 / 2 and column.notna().any()
+    )
+
+
+def _cells(table: TableSides, row: int, columns: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return the texts of some cells of a row, each with its column, empty ones left out."""
+    texts = []
+    for name in columns:
+        (cell,) = cells_of(table.source.frame[name].iloc[[row]])
+        if cell is None:
+            continue
+        text = f"{cell:g}" if isinstance(cell, float) else str(cell)
+        texts.append((name, textwrap.shorten(text, _MOST_CHARACTERS, placeholder=" …")))
+    return tuple(texts)
 
 
 def _clip(pieces: Pieces, item: int, start_s: float) -> Clip:

@@ -201,9 +201,7 @@ def _publish(
     card = make_card(run, report, model, classifier, verdicts).model_copy(
         update={
             "name": line,
-            "title": run.record.title
-            if line == run.task
-            else f"{run.record.title}: {run.record.dataset.name}",
+            "title": _title(run, line),
             "variants": {
                 name: _kept(report.variants[name], graph) for name, graph in variants.items()
             },
@@ -220,6 +218,12 @@ def _publish(
         # Someone else took the number in the meantime.
         number += 1
     return open_bundle(store, line, number)
+
+
+def _title(run: Run, line: str) -> str:
+    """Return the title of a run's model; lines of one task differ in their data."""
+    title, name = run.record.title, run.record.dataset.name
+    return title if line == run.task or name in title else f"{title}: {name}"
 
 
 def _kept(scores: VariantScores, graph: bytes) -> VariantScores:

@@ -11,10 +11,12 @@ import pandas as pd
 
 from tunesmith.artifacts.open_set import LabelSets
 from tunesmith.artifacts.runs import Run, RunRecord, TrialCounts
+from tunesmith.artifacts.searches import DataRequest
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import SearchError
 from tunesmith.models import get_family, merge
 from tunesmith.plugins import snapshot
+from tunesmith.tasks import Task
 from tunesmith.tuning import run_artifact
 from tunesmith.tuning.capacity import obtainable, resolve
 from tunesmith.tuning.detecting import Detecting
@@ -217,7 +219,7 @@ def _record(
         run_id=session.run_id,
         extends=plan.extends,
         task=task.name,
-        title=task.title,
+        title=_title(task, plan.request),
         kind=task.kind,
         unit=task.unit,
         is_noise_check=task.is_noise_check,
@@ -243,6 +245,14 @@ def _record(
         versions=run_artifact.versions(),
         commit=run_artifact.code_commit(),
     )
+
+
+def _title(task: Task, request: DataRequest) -> str:
+    """Return the title of a task, or of a user's own table with a target of its own."""
+    table, target = request.options.get("csv"), request.options.get("target")
+    if not (table and target):
+        return task.title
+    return f"{target} of {task.unit}s in {str(table).rsplit('/', 1)[-1]}"
 
 
 def _label_sets(session: Session, winner: Selection) -> LabelSets | None:
