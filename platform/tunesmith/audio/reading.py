@@ -11,7 +11,7 @@ from tunesmith.audio.errors import AudioNotInstalled, NoMusicHeard, RecordingLim
 from tunesmith.audio.foreign import foreign_kind
 from tunesmith.audio.formats import recording_format
 from tunesmith.audio.model import Posteriors, frame_times, posteriors
-from tunesmith.audio.notes import LEAST_FRAMES, Heard, heard_notes
+from tunesmith.audio.notes import Heard, heard_notes
 from tunesmith.midi.augmentation import RECORDED_QUARTERS_PER_S
 from tunesmith.midi.errors import NotMidi, NotScore
 from tunesmith.midi.reading import Limits, read_score
@@ -23,6 +23,8 @@ VELOCITY_MEAN, VELOCITY_SPREAD = 72, 8
 """Loudness of transcribed notes, as in the simulated transcriptions that models learn from."""
 SURE_NOTE, SURE_ONSET = 0.45, 0.5
 """Probabilities above which a note is sure: it sounds, and it begins where it is heard to."""
+CLEAR_FRAMES = 11
+"""Notes are clear that are longer than this, 128 ms."""
 LEAST_SURE_NOTES = 4
 LEAST_SURE_SHARE = 0.25
 """Share of sure notes below which a recording is no music; noise has at most 0.18, piano 0.6."""
@@ -129,7 +131,7 @@ def _watched(
 def _check_music(heard: Heard, seconds: float) -> None:
     """Refuse a recording of silence, noise or speech."""
     # The shortest notes say little: neither whether they are sure nor how they glide.
-    clear = heard[heard["end"] - heard["start"] > LEAST_FRAMES[1]]
+    clear = heard[heard["end"] - heard["start"] > CLEAR_FRAMES]
     is_sure = (clear["probability"] > SURE_NOTE) & (clear["onset"] > SURE_ONSET)
     n_sure = int(is_sure.sum())
     if n_sure < max(LEAST_SURE_NOTES, LEAST_SURE_SHARE * clear.size):
