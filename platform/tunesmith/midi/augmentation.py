@@ -48,8 +48,8 @@ _MIN_NOTE_S = 0.03
 # Errors of the transcription model of `tunesmith.audio`, as shares of the notes, from one recording
 # to another: benchmarks/transcription_errors.py measures them.
 _MISSED = (0.01, 0.25)
-_STRUCK_AGAIN = (0.03, 0.4)
-_GHOSTS = (0.06, 0.4)
+_STRUCK_AGAIN = (0.015, 0.3)
+_GHOSTS = (0.06, 0.3)
 _SHORT_S = 0.09
 _MIN_HEARD_S = 0.06
 
