@@ -143,8 +143,8 @@ function showAnswer(answer, name, key) {
   $("#verdict-more").textContent = [
     none ? `Unlike anything it learned from; nearest: ${best}.` : clear ? `${percent(share)} sure of it.` : `${best} at ${percent(share)}${second ? `, ${second[0]} at ${percent(second[1])}` : ""}.`,
     !none && others.length ? `${others.length} of ${answer.segments.length} segments sound like another class.` : !none && answer.segments.length > 1 ? `All ${answer.segments.length} segments agree.` : "",
-    unsure.length ? `In ${unsure.length} no class reaches 50 %.` : "",
-    disputed.length ? `In ${disputed.length} the models disagree.` : "",
+    unsure.length ? `In ${unsure.length} of ${answer.segments.length} segments no class reaches 50 %.` : "",
+    disputed.length ? `In ${disputed.length} of ${answer.segments.length} segments the models disagree.` : "",
   ].filter(Boolean).join(" ");
   drawBars($("#bars"), answer.probabilities, colourOfClass);
   const known = stage.names.map((label) => make("li", {}, swatch(colourOfClass(label)), label));
