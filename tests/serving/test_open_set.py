@@ -24,15 +24,17 @@ MIDI = {"Content-Type": "audio/midi"}
 SETS = LabelSets(coverage=0.9, least=dict.fromkeys(COMPOSERS, 0.2), calibrated_on={})
 
 
-def add_detector(store: Store, tells: float, task: str = "composer") -> Detector:
+def add_detector(
+    store: Store, tells: float, task: str = "composer", *, levels: int = 21
+) -> Detector:
     """Add a detector to a bundle: `tells` is what the least known of its own items has."""
     graph = feature_model(np.zeros((len(FEATURE_NAMES), 2)))
     part = DetectorPart(
         name="sign",
         column=1,
         share=1.0,
-        calibration=dict.fromkeys(COMPOSERS, tuple(np.linspace(tells, 1.0, 21))),
-        calibrated_on=dict.fromkeys(COMPOSERS, 21),
+        calibration=dict.fromkeys(COMPOSERS, tuple(np.linspace(tells, 1.0, levels))),
+        calibrated_on=dict.fromkeys(COMPOSERS, levels),
     )
     facts = Detector(
         sha256=hashlib.sha256(graph).hexdigest(), input="features", columns=("known", "none"),

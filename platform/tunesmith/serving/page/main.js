@@ -126,6 +126,13 @@ function showUndrawn(duration, name) {
   move(0);
 }
 
+// A piece may have been learned from and still be unlike the others of its class.
+function unlike(answer, best) {
+  return answer.known > 0
+    ? `Nearest: ${best}, but less like it than ${percent(1 - answer.known)} of the pieces of ${best} that it knows.`
+    : `Unlike anything it learned from; nearest: ${best}.`;
+}
+
 function showAnswer(answer, name, key) {
   shown = { answer, name, key };
   const shares = ranked(answer.probabilities);
@@ -141,7 +148,7 @@ function showAnswer(answer, name, key) {
   const unsure = answer.segments.filter((segment) => segment.probability < 0.5);
   const disputed = answer.segments.filter((segment) => segment.disputed);
   $("#verdict-more").textContent = [
-    none ? `Unlike anything it learned from; nearest: ${best}.` : clear ? `${percent(share)} sure of it.` : `${best} at ${percent(share)}${second ? `, ${second[0]} at ${percent(second[1])}` : ""}.`,
+    none ? unlike(answer, best) : clear ? `${percent(share)} sure of it.` : `${best} at ${percent(share)}${second ? `, ${second[0]} at ${percent(second[1])}` : ""}.`,
     !none && others.length ? `${others.length} of ${answer.segments.length} segments sound like another class.` : !none && answer.segments.length > 1 ? `All ${answer.segments.length} segments agree.` : "",
     unsure.length ? `In ${unsure.length} of ${answer.segments.length} segments no class reaches 50 %.` : "",
     disputed.length ? `In ${disputed.length} of ${answer.segments.length} segments the models disagree.` : "",
