@@ -4,20 +4,21 @@ import http.client
 import json
 import select
 import socket
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Self
+from functools import partial
 
 import click
+
+from tests.asking import AskingThreads, comes_true
 
 __all__ = ["Asking"]
 
 _TIMEOUT_S = 60.0
 
 
-class Asking:
+class Asking(AskingThreads):
     """Asks for one item from several threads, once each time.
 
     Half of the clients keep their connection, as browsers and clients of libraries do: before a
@@ -48,34 +49,18 @@ class Asking:
         self.versions: list[int] = []
         self.faults: Counter[str] = Counter()
         self.refused = 0
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._ask, args=(number % 2 == 0,)) for number in range(clients)
-        ]
+        super().__init__([partial(self._ask, number % 2 == 0) for number in range(clients)])
 
     @property
     def answered(self) -> int:
         """Number of requests that were answered as they should be."""
         return len(self.times_s)
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=_TIMEOUT_S)
-
     def until(self, condition: Callable[[], bool], what: str, most_s: float = 120.0) -> None:
         """Wait until something is so."""
-        deadline = time.monotonic() + most_s
-        while not condition():
-            if time.monotonic() > deadline:
-                message = f"not within {most_s:.0f} s: {what}; {self.told()}"
-                raise click.ClickException(message)
-            time.sleep(0.05)
+        if not comes_true(condition, most_s):
+            message = f"not within {most_s:.0f} s: {what}; {self.told()}"
+            raise click.ClickException(message)
 
     def until_more(self, count: int = 100) -> None:
         """Wait for more answers."""
@@ -94,7 +79,7 @@ class Asking:
 
     def _ask(self, keeps: bool) -> None:
         connection: http.client.HTTPConnection | None = None
-        while not self._stop.wait(self.pause_s):
+        while not self.ended.wait(self.pause_s):
             if connection is not None and (not keeps or _was_closed(connection.sock)):
                 connection.close()
                 connection = None

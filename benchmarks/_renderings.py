@@ -12,8 +12,22 @@ import numpy as np
 import pretty_midi
 from numpy.typing import NDArray
 
-__all__ = ["RATE", "Rendering", "Samples", "excerpt", "mp3", "render"]
+__all__ = [
+    "EXCERPT_S",
+    "ONSET_S",
+    "RATE",
+    "Rendering",
+    "Samples",
+    "excerpt",
+    "matches",
+    "mp3",
+    "render",
+]
 
+FONTS = ("FluidR3_GM.sf2", "TimGM6mb.sf2")
+EXCERPT_S = 45.0
+ONSET_S = 0.05
+"""A heard note is right within this time of one that was played, at the same pitch."""
 RATE = 44_100
 BIT_RATE = 64_000
 _ROOM_S, _ROOM_SHARE = 1.0, 0.25
@@ -37,6 +51,12 @@ class Rendering:
 
     font: Path
     in_room: bool
+
+    @classmethod
+    def by_turns(cls, number: int) -> "Rendering":
+        """Return the way of a recording: two sound fonts, each dry and in a room."""
+        font = Path("/usr/share/sounds/sf2", FONTS[number % len(FONTS)])
+        return cls(font, in_room=number // len(FONTS) % 2 == 1)
 
 
 def excerpt(midi: bytes, seconds: float, rng: np.random.Generator) -> bytes:
@@ -117,3 +137,28 @@ def mp3(sounds: Iterable[Samples]) -> bytes:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return file.getvalue()
+
+
+def matches(heard: NDArray[np.void], true: NDArray[np.void]) -> NDArray[np.int64]:
+    """Return the places of a heard note and of the one played that it is, ``[pairs, 2]``.
+
+    Notes of a pitch are matched in their order, within `ONSET_S`; each counts once.
+    """
+    pairs: list[tuple[int, int]] = []
+    for pitch in np.unique(true["pitch"]):
+        played, sounds = (_by_onset(notes, pitch) for notes in (true, heard))
+        place = 0
+        for sound in sounds:
+            onset_s = heard["onset_s"][sound]
+            while place < played.size and true["onset_s"][played[place]] < onset_s - ONSET_S:
+                place += 1
+            if place < played.size and true["onset_s"][played[place]] <= onset_s + ONSET_S:
+                pairs.append((sound, played[place]))
+                place += 1
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def _by_onset(notes: NDArray[np.void], pitch: int) -> NDArray[np.int64]:
+    """Return the places of the notes of a pitch, in order of their onsets."""
+    places = np.flatnonzero(notes["pitch"] == pitch)
+    return places[np.argsort(notes["onset_s"][places], kind="stable")]

@@ -23,7 +23,7 @@ import av
 import click
 import numpy as np
 from _midi_files import members
-from _renderings import RATE, Rendering, Samples, excerpt, mp3, render
+from _renderings import EXCERPT_S, RATE, Rendering, Samples, excerpt, matches, mp3, render
 from numpy.typing import NDArray
 
 from tunesmith import load_model
@@ -32,11 +32,7 @@ from tunesmith.errors import MidiError
 from tunesmith.inference import Model, Prediction
 from tunesmith.inference.pieces import Piece
 
-FONTS = ("FluidR3_GM.sf2", "TimGM6mb.sf2")
-EXCERPT_S = 45.0
 MOST_PER_COMPOSER = 25
-ONSET_S = 0.05
-"""A heard note is right within this time of one that was played, at the same pitch."""
 LONG_S = 30 * 60
 COLUMNS = (
     "recordings", "n", "accuracy on the true notes", "on the recording",
@@ -104,10 +100,11 @@ class Tally:
         self.only_true += is_right_true and not is_right
         self.n_true += len(true)
         if heard is not None:
-            errors_s = matched_errors_s(heard, true)
+            sounds, played = matches(heard, true).T
+            errors_s = np.abs(heard["onset_s"][sounds] - true["onset_s"][played])
             self.n_heard += len(heard)
             self.n_matched += len(errors_s)
-            self.errors_s += errors_s
+            self.errors_s += errors_s.tolist()
 
     def row(self, name: str) -> str:
         """Return a line of the table."""
@@ -123,28 +120,11 @@ class Tally:
         return "| " + " | ".join(cells) + " |"
 
 
-def matched_errors_s(heard: Notes, true: Notes) -> list[float]:
-    """Return the distance in seconds of each heard onset that is right; each note counts once."""
-    errors_s = []
-    for pitch in np.unique(true["pitch"]):
-        played = np.sort(true["onset_s"][true["pitch"] == pitch])
-        onsets = np.sort(heard["onset_s"][heard["pitch"] == pitch])
-        place = 0
-        for onset in onsets:
-            while place < played.size and played[place] < onset - ONSET_S:
-                place += 1
-            if place < played.size and played[place] <= onset + ONSET_S:
-                errors_s.append(abs(float(onset - played[place])))
-                place += 1
-    return errors_s
-
-
 def samples(
     archive: Path, composers: tuple[str, ...], per_composer: int, seed: int
 ) -> Iterator[Sample]:
     """Yield as many excerpts of each composer, of different performances as far as there are."""
     files = [(name, midi) for name, midi in members(archive) if name.split("/")[0] in composers]
-    fonts = [Path("/usr/share/sounds/sf2", font) for font in FONTS]
     for index, composer in enumerate(composers):
         own = [file for file in files if file[0].split("/")[0] == composer]
         order = np.random.default_rng([seed, len(own)]).permutation(len(own))
@@ -152,7 +132,7 @@ def samples(
             name, midi = own[order[place % len(own)]]
             number = MOST_PER_COMPOSER * index + place  # fewer excerpts are the first of more
             rng = np.random.default_rng([seed, number])
-            how = Rendering(fonts[number % 2], in_room=number // 2 % 2 == 1)
+            how = Rendering.by_turns(number)
             cut = excerpt(midi, EXCERPT_S, rng)
             yield Sample(name, composer, cut, mp3([render(cut, how, EXCERPT_S, rng)]), how)
 

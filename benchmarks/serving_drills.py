@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -24,6 +23,7 @@ from _asking import Asking
 from _cluster import BIN, ROOT, Cluster, free_port, wait_for
 from _door import Door
 from _drills import Seen
+from _s3 import Server
 
 from serving import (
     FEATURES,
@@ -276,19 +276,6 @@ def ended_under_load(folder: Path) -> tuple[bool, str]:
 # --- a store that is away
 
 
-@contextlib.contextmanager
-def bucket() -> Iterator[str]:
-    """Run a server that speaks S3; yields its address."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.s3"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True,
-    ) as process:  # fmt: skip
-        try:
-            yield next(iter(process.stdout or ())).strip()
-        finally:
-            process.kill()
-
-
 def problem_of(port: int, path: str, content: bytes | None = None) -> str:
     """Return the kind of problem with which a server answers, "" when it answers well."""
     request = urllib.request.Request(
@@ -306,7 +293,7 @@ def problem_of(port: int, path: str, content: bytes | None = None) -> str:
 
 def store_away(folder: Path) -> Seen:
     """Take the store away from a server, deploy it anew meanwhile, and give the store back."""
-    with bucket() as address, Door(address) as door, Cluster(folder / "n") as nodes:
+    with Server() as bucket, Door(bucket.address) as door, Cluster(folder / "n") as nodes:
         store = Store(store_uri(door.address, "models"))
         write_models(store)
         nodes.start_head(cpus=2)

@@ -19,13 +19,12 @@ import json
 import os
 import signal
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import click
 import numpy as np
@@ -43,6 +42,7 @@ from serving import (
     served,
     write_bundle,
 )
+from tests.asking import AskingThreads, comes_true
 from tunesmith.artifacts.store import Store
 from tunesmith.client import Client, ClientError
 from tunesmith.registry import history, rollback
@@ -70,7 +70,7 @@ class Phase:
     faults: list[str] = field(default_factory=list)
 
 
-class Load:
+class Load(AskingThreads):
     """Asks from several threads with the project's client and keeps what it saw."""
 
     def __init__(
@@ -88,12 +88,11 @@ class Load:
         self.versions: list[int] = []
         self.times_s: list[float] = []
         self.faults: list[str] = []
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
+        super().__init__([self._ask] * clients)
 
     def _ask(self) -> None:
         with Client(self.url, KEY, tries=self.tries, patience_s=30) as client:
-            while not self._stop.wait(self.pause_s):
+            while not self.ended.wait(self.pause_s):
                 started = time.perf_counter()
                 try:
                     version = client.predict(self.task, self.item).model.version
@@ -103,24 +102,11 @@ class Load:
                 self.times_s.append(time.perf_counter() - started)
                 self.versions.append(version)
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=60)
-
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait for something to be seen."""
-        deadline = time.monotonic() + 60
-        while not condition():
-            if time.monotonic() > deadline:
-                message = f"not seen within a minute; {self.faults[:3]}"
-                raise click.ClickException(message)
-            time.sleep(0.05)
+        if not comes_true(condition, 60):
+            message = f"not seen within a minute; {self.faults[:3]}"
+            raise click.ClickException(message)
 
     def until_all_say(self, version: int) -> None:
         """Wait until a hundred answers in a row come from a version."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import numpy as np
 from _midi_files import members
-from _renderings import Rendering, excerpt, mp3, render
+from _renderings import EXCERPT_S, ONSET_S, Rendering, excerpt, matches, mp3, render
 from numpy.typing import NDArray
 
 from tunesmith.audio import read_music
@@ -23,10 +23,6 @@ from tunesmith.errors import MidiError
 from tunesmith.midi import read_score
 from tunesmith.midi.augmentation import reduced, transcribed
 
-FONTS = ("FluidR3_GM.sf2", "TimGM6mb.sf2")
-EXCERPT_S = 45.0
-ONSET_S = 0.05
-"""A heard note is right within this time of one that was played, at the same pitch."""
 LEAST_NOTES = 40
 LAST_PIANO = 7
 """Last program of General MIDI that is a piano."""
@@ -37,23 +33,11 @@ Notes = NDArray[np.void]
 Facts = dict[str, float]
 
 
-def matches(heard: Notes, true: Notes) -> dict[int, int]:
-    """Return the heard note of each true one that was heard, by their places."""
-    heard_as: dict[int, int] = {}
-    for pitch in np.unique(true["pitch"]):
-        free = np.flatnonzero(heard["pitch"] == pitch).tolist()
-        for place in np.flatnonzero(true["pitch"] == pitch).tolist():
-            distances = [abs(heard["onset_s"][other] - true["onset_s"][place]) for other in free]
-            if distances and min(distances) <= ONSET_S:
-                heard_as[place] = free.pop(int(np.argmin(distances)))
-    return heard_as
-
-
 def facts_of(heard: Notes, true: Notes) -> Facts:
     """Return rates of errors, as shares of the notes that were played."""
-    heard_as = matches(heard, true)
+    sounds, played = matches(heard, true).T
     is_extra = np.ones(len(heard), np.bool_)
-    is_extra[list(heard_as.values())] = False
+    is_extra[sounds] = False
     counts = dict.fromkeys(("again", *map(str, GHOSTS), "other"), 0)
     for note in heard[is_extra]:
         onset_s = note["onset_s"]
@@ -64,17 +48,14 @@ def facts_of(heard: Notes, true: Notes) -> Facts:
             if kind == "other" and ghost in intervals:
                 kind = str(ghost)
         counts[kind] += 1
-    pairs = np.array(list(heard_as.items()), dtype=np.int64).reshape(-1, 2)
-    lengths_s = [
-        np.maximum(notes["offset_s"] - notes["onset_s"], 0.01)[pairs[:, side]]
-        for side, notes in enumerate((true, heard))
-    ]
-    ratios = np.log(lengths_s[1] / lengths_s[0]) if len(pairs) else np.zeros(1)
-    late_s = (
-        heard["onset_s"][pairs[:, 1]] - true["onset_s"][pairs[:, 0]] if len(pairs) else np.zeros(1)
+    length_s, true_s = (
+        np.maximum(notes["offset_s"] - notes["onset_s"], 0.01)[places]
+        for notes, places in ((heard, sounds), (true, played))
     )
+    ratios = np.log(length_s / true_s) if len(sounds) else np.zeros(1)
+    late_s = heard["onset_s"][sounds] - true["onset_s"][played] if len(sounds) else np.zeros(1)
     return {
-        "missed": 1 - len(heard_as) / len(true),
+        "missed": 1 - len(sounds) / len(true),
         **{name: count / len(true) for name, count in counts.items()},
         "log length, median": float(np.median(ratios)),
         "log length, spread": float(np.subtract(*np.quantile(ratios, [0.84, 0.16])) / 2),
@@ -85,7 +66,6 @@ def facts_of(heard: Notes, true: Notes) -> Facts:
 def excerpts(archive: Path, number: int, seed: int) -> Iterator[tuple[str, Notes, Notes, Notes]]:
     """Yield the kind of an excerpt, its notes, and those heard in a recording and simulated."""
     files = list(members(archive))
-    fonts = [Path("/usr/share/sounds/sf2", font) for font in FONTS]
     done = 0
     for place in np.random.default_rng(seed).permutation(len(files)).tolist():
         if done == number:
@@ -96,7 +76,7 @@ def excerpts(archive: Path, number: int, seed: int) -> Iterator[tuple[str, Notes
             score = read_score(cut)
             if score.notes["is_drum"].any() or len(score.notes) < LEAST_NOTES:
                 continue
-            how = Rendering(fonts[done % 2], in_room=done // 2 % 2 == 1)
+            how = Rendering.by_turns(done)
             heard = read_music(mp3([render(cut, how, EXCERPT_S, rng)])).notes
         except MidiError as error:
             click.echo(f"{files[place][0]}: left out, {error}")

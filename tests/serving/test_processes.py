@@ -6,17 +6,18 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx2
 import pytest
 import yaml
 
+from tests.asking import AskingThreads, comes_true
 from tests.nodes import free_port
 from tests.serving.conftest import write_bundle
 from tunesmith.artifacts.store import Store
@@ -234,35 +235,23 @@ def spread(application: dict[str, Any]) -> None:
     application["deployments"].append({"name": "composer", "max_ongoing_requests": 64, **share})
 
 
-class Load:
+class Load(AskingThreads):
     """Asks all the time from several threads and keeps what went wrong."""
 
     def __init__(self, url: str, midi: bytes, tries: int, threads: int = 3) -> None:
         self.faults: list[str] = []
         self.versions: set[int] = set()
         self.answered = 0
-        self._stop = threading.Event()
-        arguments = (url, midi, tries)
-        self._threads = [threading.Thread(target=self._ask, args=arguments) for _ in range(threads)]
+        super().__init__([partial(self._ask, url, midi, tries)] * threads)
 
     def _ask(self, url: str, midi: bytes, tries: int) -> None:
         with Client(url, tries=tries, patience_s=30) as client:
-            while not self._stop.is_set():
+            while not self.ended.is_set():
                 try:
                     self.versions.add(client.predict("composer", midi).model.version)
                     self.answered += 1
                 except ClientError as error:
                     self.faults.append(f"{error.status} {error}")
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=60)
 
     def lately(self) -> set[int]:
         """Return the versions of the next ten answers."""
@@ -272,10 +261,7 @@ class Load:
         return set(self.versions)
 
     def until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
-        while not condition():
-            assert time.monotonic() < deadline, (self.answered, self.versions, self.faults[:3])
-            time.sleep(0.05)
+        assert comes_true(condition, 30), (self.answered, self.versions, self.faults[:3])
 
 
 @pytest.mark.cluster

@@ -12,7 +12,6 @@ from tunesmith.evaluation.segments import starts_of
 from tunesmith.evaluation.subject import Subject
 from tunesmith.evaluation.table_rows import TableSides
 from tunesmith.inference.pieces import window_notes
-from tunesmith.inference.tables import cells_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +107,7 @@ def _cells(table: TableSides, row: int, columns: Sequence[str]) -> tuple[tuple[s
     """Return the texts of some cells of a row, each with its column, empty ones left out."""
     texts = []
     for name in columns:
-        (cell,) = cells_of(table.source.frame[name].iloc[[row]])
+        cell = table.column(name).cells[row]
         if cell is None:
             continue
         text = f"{cell:g}" if isinstance(cell, float) else str(cell)

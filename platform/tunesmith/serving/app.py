@@ -156,13 +156,13 @@ class Tunesmith:
     """
 
     def __init__(self, settings: Settings, handles: Mapping[str, DeploymentHandle[Any]]) -> None:
+        self._aside = Aside()  # first, for a replica that cannot start is ended, too
         _set_up_logs()
         self._handles = handles
         self._front: Front | None = None
         if settings.listen is not None and not settings.root_path:
             # Serve's proxy would cut it off; here the replica has to know it.
             settings = settings.model_copy(update={"root_path": route_prefix()})
-        self._aside = Aside()
         self._service = Service(
             settings,
             remote=self._ask_node,

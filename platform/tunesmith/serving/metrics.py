@@ -193,7 +193,7 @@ class RayMetrics(Metrics):
 
     def batch(self, name: str, wait_s: float) -> None:
         """Count it."""
-        self._batch_wait_s.observe(wait_s, {"node": name})
+        self._later(_observe, (self._batch_wait_s, wait_s, {"node": name}))
 
 
 def _observe(values: list[tuple[Any, float, dict[str, str]]]) -> None:

@@ -42,7 +42,7 @@ def label_sets(trial_data: TrialData, answers: npt.NDArray[Any], temperature: fl
     y, classes = trial_data.held_out_y[as_they_are], trial_data.ring.classes
     p = temper(answers[as_they_are], temperature)
     of_truth = p[np.arange(len(y)), y]
-    of_classes, counts, pooled = by_class(of_truth, y, classes, LEAST_ITEMS)
+    of_classes, counts, pooled = by_class(of_truth, y, classes)
     return LabelSets(
         coverage=COVERAGE,
         least={name: _limit(values) for name, values in of_classes.items()},
@@ -58,7 +58,7 @@ def _limit(values: Floats) -> float:
 
 
 def by_class(
-    values: Floats, y: npt.NDArray[np.int64], classes: Sequence[str], least: int
+    values: Floats, y: npt.NDArray[np.int64], classes: Sequence[str]
 ) -> tuple[dict[str, Floats], dict[str, int], tuple[str, ...]]:
     """Return the values of each class, their number, and the classes that have too few.
 
@@ -67,15 +67,13 @@ def by_class(
     values, y
         A value and the class of each item, ``[items]``.
     classes
-        Names of the classes.
-    least
-        Fewest items of a class; one that has fewer gets the values of all classes.
+        Names of the classes; one of fewer than `LEAST_ITEMS` items gets the values of all classes.
     """
     of_classes, counts, pooled = {}, {}, []
     for number, name in enumerate(classes):
         own = values[y == number]
         counts[name] = len(own)
-        if len(own) < least:
+        if len(own) < LEAST_ITEMS:
             pooled.append(name)
             own = values
         of_classes[name] = own

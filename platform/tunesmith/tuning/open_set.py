@@ -300,7 +300,7 @@ def _exported(models: Sequence[Fitted]) -> bytes:
 def _part(name: str, column: int, values: Floats, known: Examples) -> DetectorPart:
     """Return a part of the detector, calibrated on values for the items, or for copies as well."""
     y = np.resize(known.y, len(values))
-    of_classes, counts, pooled = by_class(values, y, known.classes, LEAST_ITEMS)
+    of_classes, counts, pooled = by_class(values, y, known.classes)
     levels = np.linspace(0, 1, _QUANTILES)
     return DetectorPart(
         name=name,
