@@ -10,6 +10,7 @@ neighbour on the machine only ever slows, so the best turn is the one it disturb
 - ``plain``: this application under uvicorn in one process, without Ray;
 - ``shipped``: what ``serve run serve/config.yaml`` starts, with another port and store alone;
   ``shipped-cluster``: the same of ``serve/cluster-config.yaml``, as cluster.yaml starts its nodes;
+- ``before``: ``shipped`` of another checkout (``--before``), with the environment in its `.venv`;
 - ``two-nodes``: the same on a head without CPUs and a worker, two raylets on this machine: the
   replica is on the worker and is asked through the head's HAProxy;
 - ``inline``: Ray Serve, every node in the one ingress replica, which listens itself;
@@ -58,7 +59,7 @@ FEATURES = ["acousticness", "danceability", "energy", "loudness", "speechiness",
 KEY = "ts_benchmark"
 QUIET = {"RAY_AUTH_MODE": "disabled", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
 VARIANTS = (
-    "plain,shipped,shipped-cluster,two-nodes,inline,inline-2,inline-haproxy,inline-proxy,spread,"
+    "plain,shipped,before,shipped-cluster,two-nodes,inline,inline-2,inline-haproxy,inline-proxy,spread,"
     "naive,bentoml"
 )
 CPUS = os.cpu_count() or 1  # as many worker threads, in every variant of this application
@@ -350,9 +351,9 @@ def serve_config(
     return path
 
 
-def shipped_config(name: str, folder: Path, store: Store, port: int) -> Path:
+def shipped_config(name: str, folder: Path, store: Store, port: int, root: Path = ROOT) -> Path:
     """Write a shipped configuration with the benchmark's store and port, on loopback alone."""
-    config = yaml.safe_load((ROOT / "serve" / name).read_text())
+    config = yaml.safe_load((root / "serve" / name).read_text())
     config["http_options"].update(host="127.0.0.1", port=port)
     arguments = config["applications"][0]["args"]
     arguments["store"] = store.uri
@@ -398,8 +399,15 @@ def listening_config(config: dict[str, Any], replicas: int = 1) -> None:
     application["deployments"][0]["ray_actor_options"] = {"num_cpus": CPUS / replicas}
 
 
-# Where BentoML's command is; it need not share this environment.
 BENTOML = Path(sys.executable).with_name("bentoml")
+
+
+@dataclass(frozen=True)
+class Others:
+    """Where the servers are that need not share this environment."""
+
+    bentoml: Path = BENTOML
+    before: Path = ROOT
 
 
 def start(  # noqa: PLR0917  where and what
@@ -409,18 +417,22 @@ def start(  # noqa: PLR0917  where and what
     port: int,
     log: Any,
     more: Callable[[dict[str, Any]], None] | None = None,
-    bentoml: Path = BENTOML,
+    others: Others = Others(),
 ) -> subprocess.Popen[bytes]:
     """Start a variant's server."""
-    environment = {**os.environ, **QUIET, "PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}"}
+    root = others.before if variant == "before" else ROOT
+    environment = {**os.environ, **QUIET, "PYTHONPATH": f"{root / 'platform'}:{root}"}
     bin_folder = Path(sys.executable).parent
     if variant == "plain":
         command = [sys.executable, "-c", PLAIN, store.uri, str(port), str(CPUS)]
     elif variant == "bentoml":
         (folder / "bento_service.py").write_text(BENTO)
         environment |= {"TUNESMITH_STORE": store.uri, "BENTOML_DO_NOT_TRACK": "true"}
-        command = [str(bentoml), "serve", "bento_service:Composer"]
+        command = [str(others.bentoml), "serve", "bento_service:Composer"]
         command += ["--host", "127.0.0.1", "--port", str(port), "--working-dir", str(folder)]
+    elif variant == "before":
+        path = shipped_config("config.yaml", folder, store, port, root)
+        command = [str(root / ".venv" / "bin" / "serve"), "run", str(path)]
     else:
         changes: dict[str, Callable[[dict[str, Any]], None]] = {
             "inline": listening_config,
@@ -440,7 +452,7 @@ def start(  # noqa: PLR0917  where and what
         if variant != "naive":
             command = command[:-2]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True
     )
 
 
@@ -450,7 +462,7 @@ def served(
     folder: Path,
     store: Store,
     more: Callable[[dict[str, Any]], None] | None = None,
-    bentoml: Path = BENTOML,
+    others: Others = Others(),
 ) -> Iterator[tuple[int, int]]:
     """Serve a variant, its configuration changed by `more`; yields its port and the process id."""
     check = Workload("check", "/v1/composer", "audio/midi", make_midi(5))
@@ -461,7 +473,7 @@ def served(
     port = free_port()
     log_path = folder / f"{variant}.log"
     with log_path.open("wb") as log:
-        process = start(variant, folder, store, port, log, more, bentoml)
+        process = start(variant, folder, store, port, log, more, others)
         try:
             deadline = time.monotonic() + 180
             while not asyncio.run(answers(port, check.request(port))):
@@ -715,6 +727,11 @@ def measure(
     default=BENTOML,
     help="BentoML's command, perhaps of another environment.",
 )
+@click.option(
+    "--before",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    help="Checkout of another commit, after its `make setup`.",
+)
 @click.option("--champions", help="Only serve the champions of this store and tell the memory.")
 @click.option(
     "--json", "json_path", type=click.Path(path_type=Path), help="Write the figures here."
@@ -726,6 +743,7 @@ def main(  # noqa: PLR0917  the options
     turns: int,
     only: str,
     bentoml: Path,
+    before: Path | None,
     champions: str | None,
     json_path: Path | None,
 ) -> None:
@@ -744,6 +762,7 @@ def main(  # noqa: PLR0917  the options
     if only:
         workloads = [workload for workload in workloads if workload.name in only.split(",")]
     how = Turns(tuple(int(count) for count in clients.split(",")), seconds, turns)
+    others = Others(bentoml, before or ROOT)
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
@@ -754,12 +773,15 @@ def main(  # noqa: PLR0917  the options
             if variant == "bentoml" and not bentoml.exists():
                 click.echo(f"bentoml: left out, there is no {bentoml}", err=True)
                 continue
+            if variant == "before" and before is None:
+                click.echo("before: left out, --before names no checkout", err=True)
+                continue
             click.echo(variant, err=True)
             if variant == "plain":
                 ports = {"plain": plain_port}
                 results[variant] = measure(variant, ports, plain_pid, workloads, how)
                 continue
-            with served(variant, folder, store, bentoml=bentoml) as (port, pid):
+            with served(variant, folder, store, others=others) as (port, pid):
                 ports = {"plain": plain_port, variant: port}
                 results[variant] = measure(variant, ports, pid, workloads, how)
     if json_path:
