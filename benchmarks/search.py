@@ -9,14 +9,15 @@ python benchmarks/search.py slots 8 64
     a  the study's way: scikit-learn's random search of its CNN, one process, 10 draws x 3 folds
     p  plain Optuna (TPE) over processes that share its journal, nothing pruned
     b  the same with Optuna's default pruning, by the median from the first step on
-    h  the same with Optuna's successive halving: three steps of grace, a third survives
+    h  the same with Optuna's Hyperband, as Optuna sets it up
     c  this search, which stops trials by rules of its own; Ray's start-up included
     d  train every setting for one step, then the best of them to the end (Egele et al., 2023)
 
 ``race`` runs p, b, h, c and d from the same first settings, each a process of its own, timed from
-before its start; every trial has one core. ``study`` measures the steps of a on this machine and
-says how long all of it would take. ``overhead`` trains the settings of a search again in a bare
-loop. ``slots`` runs trials that only sleep on as many logical cores as it is told.
+before its start; every trial has one core. With ``--seeds 0,1,2,3,4`` the sides take turns, seed by
+seed, and their means follow with intervals of 95 % (Student's t). ``study`` measures the steps of a
+on this machine and says how long all of it would take. ``overhead`` trains the settings of a search
+again in a bare loop. ``slots`` runs trials that only sleep on as many logical cores as it is told.
 """
 
 import contextlib
@@ -59,7 +60,7 @@ QUIET = {
 SIDES = {
     "p": "plain Optuna, nothing pruned",
     "b": "plain Optuna, median pruning",
-    "h": "plain Optuna, successive halving",
+    "h": "plain Optuna, Hyperband",
     "c": "this search, start-up included",
     "d": "one step of each, best of them on",
 }
@@ -212,7 +213,7 @@ def side_p(job: Job, began: float) -> Outcome:
 
 def side_h(job: Job, began: float) -> Outcome:
     """Run b with another rule of whom to stop."""
-    return side_b(job, began, "halving")
+    return side_b(job, began, "hyperband")
 
 
 def _optuna_worker(
@@ -228,7 +229,7 @@ def _optuna_worker(
     pruners = {
         "nothing": optuna.pruners.NopPruner(),
         "median": optuna.pruners.MedianPruner(),
-        "halving": optuna.pruners.SuccessiveHalvingPruner(min_resource=3, reduction_factor=3),
+        "hyperband": optuna.pruners.HyperbandPruner(),
     }
     study = optuna.load_study(
         study_name=job.task, storage=_journal(path), sampler=sampler, pruner=pruners[rule]
@@ -412,26 +413,58 @@ def side(name: str, **options: Any) -> None:
 
 @main.command()
 @_with_job
+@click.option("--seeds", help="Several seeds in place of --seed, comma between them.")
 @click.option("--target", type=float, help="Score to reach, such as the best of a.")
 @click.option("--only", default="pbhcd", show_default=True, help="Sides to run.")
 @click.option("--json", "target_file", type=click.Path(path_type=Path), help="Write figures here.")
-def race(target: float | None, only: str, target_file: Path | None, **options: Any) -> None:
+def race(
+    seeds: str | None,
+    target: float | None,
+    only: str,
+    target_file: Path | None,
+    **options: Any,
+) -> None:
     """Run the sides one after the other on TASK."""
-    outcomes = {}
-    for name in only:
-        command = [sys.executable, __file__, "side", name, options["task"]]
-        for key in ("store", "dataset", "families", "trials", "workers", "seed"):
-            if options[key]:
-                command += [f"--{key}", str(options[key])]
-        environment = {**os.environ, **QUIET, "BENCHMARK_BEGAN": str(time.time())}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(done.stderr)
-        outcome = outcomes[name] = Outcome(**json.loads(done.stdout.splitlines()[-1]))
-        click.echo(_line(name, outcome, options["workers"], target))
-    if target_file is not None:
-        sides = {name: outcome.__dict__ for name, outcome in outcomes.items()}
-        target_file.write_text(json.dumps({"options": options, "sides": sides}, indent=1))
+    runs: dict[str, dict[int, Outcome]] = {name: {} for name in only}
+    for seed in [int(seed) for seed in seeds.split(",")] if seeds else [options["seed"]]:
+        if seeds:
+            click.echo(f"seed {seed}")
+        for name in only:
+            outcome = runs[name][seed] = _run_side(name, {**options, "seed": seed})
+            click.echo(_line(name, outcome, options["workers"], target))
+        if target_file is not None:
+            sides = {
+                name: {seed: outcome.__dict__ for seed, outcome in by_seed.items()}
+                for name, by_seed in runs.items()
+            }
+            target_file.write_text(json.dumps({"options": options, "sides": sides}, indent=1))
+    if seeds and len(seeds.split(",")) > 1:
+        for name, by_seed in runs.items():
+            outcomes = list(by_seed.values())
+            seconds = _interval([outcome.ended_s[-1] for outcome in outcomes], 1)
+            best = _interval([outcome.rises[-1][1] for outcome in outcomes], 4)
+            click.echo(f"  {name}  {SIDES[name]:<34} {seconds} s; best {best}")
+
+
+def _run_side(name: str, options: Mapping[str, Any]) -> Outcome:
+    command = [sys.executable, __file__, "side", name, options["task"]]
+    for key in ("store", "dataset", "families", "trials", "workers", "seed"):
+        if options[key]:
+            command += [f"--{key}", str(options[key])]
+    environment = {**os.environ, **QUIET, "BENCHMARK_BEGAN": str(time.time())}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return Outcome(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _interval(figures: Sequence[float], digits: int) -> str:
+    """Return the mean of a few runs with its interval of 95 %."""
+    from scipy import stats
+
+    mean, error = float(np.mean(figures)), float(stats.sem(figures))
+    half = error * float(stats.t.ppf(0.975, len(figures) - 1))
+    return f"{mean:.{digits}f} [{mean - half:.{digits}f}, {mean + half:.{digits}f}]"
 
 
 def _line(name: str, outcome: Outcome, workers: int, target: float | None) -> str:
