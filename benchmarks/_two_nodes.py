@@ -13,7 +13,7 @@ from tunesmith.artifacts.store import Store
 
 
 @contextlib.contextmanager
-def two_nodes(store: Store, answers: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
+def two_nodes(store: Store, answers: Callable[[int], bool], cpus: int) -> Iterator[tuple[int, int]]:
     """Serve from a worker, behind the proxy of a head that has no CPUs for work.
 
     Parameters
@@ -22,6 +22,8 @@ def two_nodes(store: Store, answers: Callable[[int], bool]) -> Iterator[tuple[in
         Where the champions and the key are.
     answers
         Whether the server at a port answers.
+    cpus
+        CPUs of the worker, each of which gets a replica.
 
     Yields
     ------
@@ -30,7 +32,9 @@ def two_nodes(store: Store, answers: Callable[[int], bool]) -> Iterator[tuple[in
     """
 
     def change(config: dict[str, Any]) -> None:
-        config["applications"][0]["args"]["store"] = store.uri
+        (application,) = config["applications"]
+        application["args"]["store"] = store.uri
+        application["deployments"][0]["num_replicas"] = cpus
 
     # Short, for Ray's sockets are in it.
     with (
@@ -38,7 +42,7 @@ def two_nodes(store: Store, answers: Callable[[int], bool]) -> Iterator[tuple[in
         Cluster(Path(name) / "n", **proxy_variables()) as nodes,
     ):
         nodes.start_head(0)
-        nodes.start_worker(cpus=1)
+        nodes.start_worker(cpus=cpus)
         port = nodes.deploy(change)
         wait_for(lambda: answers(port), "the server answers")
         if not nodes.working("head", b"haproxy") or nodes.working("head", b"ServeReplica"):

@@ -12,7 +12,7 @@ neighbour on the machine only ever slows, so the best turn is the one it disturb
   ``shipped-cluster``: the same of ``serve/cluster-config.yaml``, as cluster.yaml starts its nodes;
 - ``before``: ``shipped`` of another checkout (``--before``), with the environment in its `.venv`;
 - ``two-nodes``: the same on a head without CPUs and a worker, two raylets on this machine: the
-  replica is on the worker and is asked through the head's HAProxy;
+  worker has a replica for each of its CPUs, and is asked through the head's HAProxy;
 - ``inline``: Ray Serve, every node in the one ingress replica, which listens itself;
 - ``inline-2``: the same with two replicas that share the port;
 - ``inline-haproxy``: one replica behind HAProxy, throughput mode; ``inline-proxy``: behind Serve's
@@ -467,7 +467,11 @@ def served(
     """Serve a variant, its configuration changed by `more`; yields its port and the process id."""
     check = Workload("check", "/v1/composer", "audio/midi", make_midi(5))
     if variant == "two-nodes":
-        with two_nodes(store, lambda port: asyncio.run(answers(port, check.request(port)))) as both:
+
+        def is_up(port: int) -> bool:
+            return asyncio.run(answers(port, check.request(port)))
+
+        with two_nodes(store, is_up, CPUS) as both:
             yield both
         return
     port = free_port()
