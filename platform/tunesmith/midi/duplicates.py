@@ -18,7 +18,20 @@ from tunesmith.midi.compiled import compiled, read_only
 from tunesmith.midi.fingerprints import PLACE_BITS
 from tunesmith.midi.matching import likeness, needed_onsets, positions
 
-__all__ = ["LINK_DTYPE", "Sketches", "clusters_by_links", "duplicate_clusters", "duplicate_links"]
+__all__ = [
+    "CERTAIN",
+    "COMMON",
+    "LEAST_SHARED",
+    "LINK_DTYPE",
+    "MOST_PIECES",
+    "RARE",
+    "Sketches",
+    "as_links",
+    "clusters_by_links",
+    "duplicate_clusters",
+    "duplicate_links",
+    "indexed",
+]
 
 LINK_DTYPE = np.dtype(
     [
@@ -37,15 +50,16 @@ INDEX_SHARE = 8
 SMALLEST_INDEXED = 24
 """... but at least this many of a piece."""
 
-_MOST_PIECES = 2**PLACE_BITS
+MOST_PIECES = 2**PLACE_BITS
+"""Pieces that can be numbered in the low bits of an entry."""
 _BELOW = np.uint64(2**64 // INDEX_SHARE)
-_LEAST_SHARED = 2
+LEAST_SHARED = 2
 """Indexed entries that two pieces share if they are compared."""
-_RARE = 64
+RARE = 64
 """Entries of at most this many pieces lead to all of them; of the others ..."""
-_CERTAIN = 16
+CERTAIN = 16
 """... only those that are among a piece's rarest, this many, ..."""
-_COMMON = 2_000
+COMMON = 2_000
 """... and those of more pieces than this lead to the one before, which connects equal pieces."""
 _PIECES_AT_ONCE = 512
 """Pieces whose links one thread looks for at a time."""
@@ -130,25 +144,30 @@ def duplicate_links(sketches: Sketches) -> NDArray[np.void]:
         `LINK_DTYPE` [links], by `first` and `second`.
     """
     n = len(sketches.sizes)
-    if n > _MOST_PIECES:
-        msg = f"{n:,} pieces cannot be compared at once: the most is {_MOST_PIECES:,}."
+    if n > MOST_PIECES:
+        msg = f"{n:,} pieces cannot be compared at once: the most is {MOST_PIECES:,}."
         raise ValueError(msg)
     index = _index_of(sketches)
     blocks = [np.empty(0, dtype=LINK_DTYPE)]
 
     def links_from(start: int) -> NDArray[np.void]:
         pairs, evidence = _links_of(index, start, min(start + _PIECES_AT_ONCE, n))
-        links = np.zeros(len(pairs), dtype=LINK_DTYPE)
-        links["first"], links["second"] = pairs[:, 0], pairs[:, 1]
-        for number, name in enumerate(("shared", "in_order", "onsets", "strength")):
-            links[name] = evidence[:, number]
-        return links
+        return as_links(pairs, evidence)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the loops hold no interpreter lock
         blocks += pool.map(links_from, range(0, n, _PIECES_AT_ONCE))
     links = np.concatenate(blocks)
     ordered: NDArray[np.void] = links[np.lexsort((links["second"], links["first"]))]
     return ordered
+
+
+def as_links(pairs: NDArray[np.int64], evidence: NDArray[np.float64]) -> NDArray[np.void]:
+    """Return links of pairs of pieces, ``[links, 2]``, and their evidence, ``[links, 4]``."""
+    links = np.zeros(len(pairs), dtype=LINK_DTYPE)
+    links["first"], links["second"] = pairs[:, 0], pairs[:, 1]
+    for number, name in enumerate(("shared", "in_order", "onsets", "strength")):
+        links[name] = evidence[:, number]
+    return links
 
 
 def clusters_by_links(
@@ -188,9 +207,21 @@ def clusters_by_links(
     return clusters
 
 
-def _index_of(sketches: Sketches) -> _Index:
-    # One kind of array, whether it may be written to or not, is compiled for once.
-    entries = read_only(sketches.entries)
+def indexed(sketches: Sketches) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return the part of fingerprints that leads to them.
+
+    Parameters
+    ----------
+    sketches
+        One fingerprint per piece.
+
+    Returns
+    -------
+    tuple of NDArray[np.int64] and NDArray[np.uint64]
+        Number of entries of each fingerprint that are indexed, the first ones, ``[pieces]``; and
+        the postings: their hashes, each with its piece in place of the onset, in order of pieces.
+    """
+    entries = sketches.entries
     pairs = list(zip(sketches.starts.tolist(), sketches.sizes.tolist(), strict=True))
     below = [np.searchsorted(entries[start : start + size], _BELOW) for start, size in pairs]
     n_indexed = np.minimum(np.maximum(below, SMALLEST_INDEXED), sketches.sizes).astype(np.int64)
@@ -200,7 +231,14 @@ def _index_of(sketches: Sketches) -> _Index:
         hashes = entries[start : start + count] >> np.uint64(PLACE_BITS)
         postings[end : end + count] = (hashes << np.uint64(PLACE_BITS)) | np.uint64(piece)
         end += count
+    return n_indexed, postings
+
+
+def _index_of(sketches: Sketches) -> _Index:
+    # One kind of array, whether it may be written to or not, is compiled for once.
+    n_indexed, postings = indexed(sketches)
     postings.sort()
+    entries = read_only(sketches.entries)
     return _Index(entries, sketches.starts, sketches.sizes, n_indexed, postings)
 
 
@@ -221,7 +259,7 @@ def _links_of(
         table = positions(own)
         for k in range(n_others):
             other = others[k]
-            least = min(_LEAST_SHARED, n_indexed, index.n_indexed[other])
+            least = min(LEAST_SHARED, n_indexed, index.n_indexed[other])
             is_candidate = n_shared[other] >= least
             n_shared[other] = 0
             if not is_candidate:
@@ -274,11 +312,11 @@ def _count_shared(
     n_others = 0
     for rank in range(n):
         count = rarest[rank] >> PLACE_BITS
-        if count > _RARE and rank >= _CERTAIN:
+        if count > RARE and rank >= CERTAIN:
             break
         first = begin[rarest[rank] & ((1 << PLACE_BITS) - 1)]
         last = first + count
-        if count > _COMMON:
+        if count > COMMON:
             last = _first_at_least(postings, (postings[first] & ~low) | np.uint64(piece))
             first = max(first, last - 1)
         for k in range(first, last):
