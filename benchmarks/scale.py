@@ -88,7 +88,7 @@ def duplicates(n: int) -> Callable[[], Any]:
     """Find which of `n` pieces are the same music; one in fifty is a near-copy of another."""
     import pyarrow as pa
 
-    from tunesmith.ingestion.assembly import find_duplicates
+    from tunesmith.ingestion.duplicates import find_duplicates
 
     rng = np.random.default_rng(0)
     sketches = rng.integers(0, 2**62, (n, HASHES), dtype=np.uint64)

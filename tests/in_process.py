@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tunesmith.ingestion import pipeline
+from tunesmith.ingestion import pipeline, steps
 from tunesmith.ingestion.processing import process_batch
 from tunesmith.scoring import pipeline as scoring
 from tunesmith.scoring.blocks import block_from_json, block_to_json
@@ -26,6 +26,20 @@ def ingest_in_process(patch: pytest.MonkeyPatch) -> None:
             yield process_batch(batch, parameters, staging.store, staging.parts)
 
     patch.setattr(pipeline, "_map_batches", run)
+
+
+def steps_in_process(patch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Let work in steps run in this process; return a list that gets each step and its tasks."""
+    done: list[tuple[str, int]] = []
+
+    def run(work: Any, items: Any, arguments: Any) -> Iterator[Any]:
+        done.append((arguments["step"], len(items)))
+        for item in items:
+            columns = work({name: [value] for name, value in item.items()}, **arguments)
+            yield {name: column[0] for name, column in columns.items()}
+
+    patch.setattr(steps, "results_of", run)
+    return done
 
 
 def score_in_process(patch: pytest.MonkeyPatch) -> list[str]:

@@ -1,5 +1,4 @@
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +9,6 @@ from tunesmith.ingestion.assembly import (
     FileRow,
     account_for,
     check_losses,
-    find_duplicates,
     leak_report,
 )
 from tunesmith.ingestion.labels import Labelled
@@ -66,35 +64,6 @@ def test_the_loss_budget(lost, budget, fails):
 def test_all_rejected_is_an_error_at_any_budget():
     with pytest.raises(DatasetError, match="None of 1 files"):
         check_losses(Account([], [], [reject("a.mid")]), 1.0)
-
-
-def results_of(note_hashes, fingerprints):
-    return pa.table(
-        {
-            "piece_id": [f"p{number}" for number in range(len(note_hashes))],
-            "note_hash": note_hashes,
-            "fingerprint": pa.array(fingerprints, pa.list_(pa.uint64())),
-        }
-    )
-
-
-def test_note_identical_pieces_share_a_cluster_even_without_a_fingerprint():
-    found = find_duplicates(results_of(["x", "y", "x", "z"], [[], [], [], []]))
-    assert found.clusters.tolist() == [0, 1, 0, 2]
-    assert found.links.select(["piece_id", "other_id", "kind", "in_order"]).to_pylist() == [
-        {"piece_id": "p0", "other_id": "p2", "kind": "same notes", "in_order": None}
-    ]
-
-
-def test_clusters_join_through_either_kind_of_likeness():
-    many = [(number << 30) | number for number in range(1000, 1100)]
-    found = find_duplicates(results_of(["x", "x", "y"], [[], many, many]))
-    assert found.clusters.tolist() == [0, 0, 0]
-    same_notes, same_music = found.links.to_pylist()
-    assert (same_notes["piece_id"], same_notes["other_id"]) == ("p0", "p1")
-    assert (same_music["piece_id"], same_music["other_id"]) == ("p1", "p2")
-    assert same_music["kind"] == "same music"
-    assert same_music["in_order"] == same_music["onsets"] > 100
 
 
 def test_the_leak_of_a_random_split_is_counted_over_labelled_pieces():

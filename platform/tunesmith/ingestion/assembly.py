@@ -13,23 +13,20 @@ import pyarrow as pa
 from tunesmith.artifacts.corrections import AppliedCorrections
 from tunesmith.artifacts.manifest import Counts, LeakReport
 from tunesmith.audio.errors import AudioNotInstalled, NoMusicHeard
-from tunesmith.datasets.schema import DUPLICATES, FINGERPRINTS, LINKS, REJECTS, piece_schema
+from tunesmith.datasets.schema import DUPLICATES, FINGERPRINTS, REJECTS, piece_schema
 from tunesmith.datasets.splits import leaked, split_pieces
 from tunesmith.errors import DatasetError
 from tunesmith.ingestion.labels import Labelled
 from tunesmith.ingestion.sources import Reject
-from tunesmith.midi.duplicates import Sketches, clusters_by_links, duplicate_links
 from tunesmith.midi.errors import NotScore, ScoresNotInstalled
 
 __all__ = [
     "Account",
-    "Duplicates",
     "FileRow",
     "account_for",
     "check_losses",
     "content_hash",
     "count",
-    "find_duplicates",
     "inputs_hash",
     "leak_report",
     "piece_table",
@@ -142,73 +139,6 @@ def check_losses(account: Account, loss_budget: float) -> None:
         raise DatasetError(msg)
 
 
-@dataclass(frozen=True)
-class Duplicates:
-    """Pieces that are the same music.
-
-    Attributes
-    ----------
-    clusters
-        Cluster of each piece, numbered from 0 in order of first appearance, ``int [pieces]``.
-    links
-        The table `links`.
-    """
-
-    clusters: npt.NDArray[np.int64]
-    links: pa.Table
-
-
-def find_duplicates(results: pa.Table) -> Duplicates:
-    """Find the pieces that are the same music.
-
-    Note-identical pieces share a cluster. Of copies with the same notes and the same fingerprint
-    one is compared with the others: ten copies would add 45 pairs.
-
-    Parameters
-    ----------
-    results
-        Rows of the kept pieces, with ``piece_id``, ``note_hash`` and ``fingerprint``.
-    """
-    ids, hashes = results["piece_id"].to_pylist(), results["note_hash"].to_pylist()
-    sketches = _sketches(results["fingerprint"])
-    pairs = zip(sketches.starts.tolist(), sketches.sizes.tolist(), strict=True)
-    number_of: dict[tuple[str, bytes], int] = {}
-    compared: list[int] = []
-    distinct = []
-    for row, (note_hash, (start, size)) in enumerate(zip(hashes, pairs, strict=True)):
-        own = sketches.entries[start : start + size].tobytes()
-        key = note_hash, hashlib.blake2b(own, digest_size=16).digest()
-        if key not in number_of:
-            number_of[key] = len(compared)
-            compared.append(row)
-        distinct.append(number_of[key])
-    links = duplicate_links(
-        Sketches(sketches.entries, sketches.starts[compared], sketches.sizes[compared])
-    )
-    first_of: dict[str, int] = {}
-    same_notes = [(first_of.setdefault(name, row), row) for row, name in enumerate(hashes)]
-    note_numbers = np.array([first_of[hashes[row]] for row in compared], dtype=np.int64)
-    clusters = clusters_by_links(links, len(compared), note_numbers)
-    table = pa.table(
-        {
-            "piece_id": [ids[compared[i]] for i in links["first"].tolist()],
-            "other_id": [ids[compared[i]] for i in links["second"].tolist()],
-            "kind": ["same music"] * len(links),
-            **{name: links[name] for name in ("shared", "in_order", "onsets", "strength")},
-        },
-        schema=LINKS,
-    )
-    copies = [
-        {"piece_id": ids[first], "other_id": ids[row], "kind": "same notes", "shared": 1.0}
-        for first, row in same_notes
-        if first != row
-    ]
-    return Duplicates(
-        clusters[np.array(distinct, dtype=np.int64)],
-        pa.concat_tables([pa.Table.from_pylist(copies, LINKS), table]),
-    )
-
-
 def leak_report(labels: Sequence[str | None], clusters: npt.NDArray[np.int64]) -> LeakReport:
     """Measure how much a stratified random split that ignores clusters would leak.
 
@@ -319,12 +249,3 @@ def inputs_hash(
     if corrections is not None:
         digest.update(corrections.model_dump_json().encode())
     return digest.hexdigest()
-
-
-def _sketches(column: pa.ChunkedArray) -> Sketches:
-    """Return the fingerprints of a column, without a copy where it has one chunk."""
-    lists = column.combine_chunks()
-    if isinstance(lists, pa.ChunkedArray):
-        lists = pa.concat_arrays(lists.chunks)
-    sizes = lists.value_lengths().to_numpy().astype(np.int64)
-    return Sketches(lists.flatten().to_numpy(), np.cumsum(sizes) - sizes, sizes)

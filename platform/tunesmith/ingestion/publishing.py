@@ -18,6 +18,7 @@ from tunesmith.datasets.reader import Dataset, note_arrays
 from tunesmith.datasets.schema import result_schema
 from tunesmith.ingestion import assembly
 from tunesmith.ingestion.assembly import Account, FileRow
+from tunesmith.ingestion.duplicates import find_duplicates
 from tunesmith.ingestion.inventory import Inventory
 from tunesmith.ingestion.notices import mixture_notices, unread_notices
 from tunesmith.ingestion.parameters import IngestParameters
@@ -69,7 +70,7 @@ class Version:
         account = assembly.account_for(self.inventory.labelled, self.rows, self.inventory.unlisted)
         assembly.check_losses(account, self.parameters.loss_budget)
         results = self._results(account)
-        duplicates = assembly.find_duplicates(results)
+        duplicates = find_duplicates(results)
         pieces = assembly.piece_table(account, results, duplicates.clusters)
         small = assembly.small_tables(account, results, duplicates.links)
         tables = {
