@@ -9,7 +9,7 @@ from tests.in_process import steps_in_process
 from tests.midi.material import midi_file, scale_notes
 from tunesmith.artifacts.store import Store
 from tunesmith.errors import DatasetError, StoreError
-from tunesmith.ingestion import duplicate_search, steps
+from tunesmith.ingestion import duplicate_search, piece_rows, steps
 from tunesmith.ingestion.duplicate_search import Search, search_duplicates
 from tunesmith.ingestion.duplicates import find_duplicates
 from tunesmith.ingestion.piece_rows import PieceRows, RowGroup
@@ -64,7 +64,8 @@ def test_clusters_and_links_are_those_of_one_process(
     store: Store, monkeypatch: pytest.MonkeyPatch, n_files: int, group_pieces: int
 ) -> None:
     done = steps_in_process(monkeypatch)
-    monkeypatch.setattr(duplicate_search, "GROUP_PIECES", group_pieces)
+    monkeypatch.setattr(duplicate_search, "PART_PIECES", group_pieces)
+    monkeypatch.setattr(piece_rows, "GROUP_PIECES", group_pieces)
     monkeypatch.setattr(duplicate_search, "BIN_PIECES", 50)
     rows = made_rows(80)
     found = find_duplicates(rows)
@@ -110,7 +111,8 @@ def test_a_file_that_is_gone_is_told_by_its_task(
 @pytest.mark.cluster
 @pytest.mark.usefixtures("ray_cluster")
 def test_the_tasks_run_on_a_cluster(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicate_search, "GROUP_PIECES", 100)
+    monkeypatch.setattr(duplicate_search, "PART_PIECES", 100)
+    monkeypatch.setattr(piece_rows, "GROUP_PIECES", 100)
     rows = made_rows(60)
     found = find_duplicates(rows)
     divided = search_duplicates(store, ("work",), kept_rows(store, rows, 3))

@@ -13,7 +13,7 @@ import pyarrow as pa
 from tunesmith.artifacts.corrections import AppliedCorrections
 from tunesmith.artifacts.manifest import Counts, LeakReport
 from tunesmith.audio.errors import AudioNotInstalled, NoMusicHeard
-from tunesmith.datasets.schema import DUPLICATES, FINGERPRINTS, REJECTS, piece_schema
+from tunesmith.datasets.schema import DUPLICATES, REJECTS
 from tunesmith.datasets.splits import leaked, split_pieces
 from tunesmith.errors import DatasetError
 from tunesmith.ingestion.labels import Labelled
@@ -29,7 +29,6 @@ __all__ = [
     "count",
     "inputs_hash",
     "leak_report",
-    "piece_table",
     "small_tables",
 ]
 
@@ -160,21 +159,8 @@ def leak_report(labels: Sequence[str | None], clusters: npt.NDArray[np.int64]) -
     )
 
 
-def piece_table(account: Account, results: pa.Table, clusters: npt.NDArray[np.int64]) -> pa.Table:
-    """Return the table `pieces`; `results` has its rows in the same order."""
-    files = [file for file, _ in account.kept]
-    table = (
-        results.append_column("path", pa.array([f.entry.path for f in files], pa.string()))
-        .append_column("label", pa.array([f.label for f in files], pa.string()))
-        .append_column("raw_label", pa.array([f.raw for f in files], pa.string()))
-        .append_column("cluster", pa.array(clusters, pa.int64()))
-    )
-    schema = piece_schema()
-    return table.select(schema.names).cast(schema)
-
-
-def small_tables(account: Account, results: pa.Table, links: pa.Table) -> dict[str, pa.Table]:
-    """Return the tables `rejects`, `duplicates`, `links` and `fingerprints`."""
+def small_tables(account: Account, links: pa.Table) -> dict[str, pa.Table]:
+    """Return the tables `rejects`, `duplicates` and `links`."""
     duplicates = [
         {"path": f.entry.path, "sha256": sha256, "piece_id": sha256[:16], "label": f.label}
         for f, sha256 in account.duplicates
@@ -183,7 +169,6 @@ def small_tables(account: Account, results: pa.Table, links: pa.Table) -> dict[s
         "rejects": pa.Table.from_pylist([asdict(r) for r in account.rejects], REJECTS),
         "duplicates": pa.Table.from_pylist(duplicates, DUPLICATES),
         "links": links,
-        "fingerprints": results.select(FINGERPRINTS.names).cast(FINGERPRINTS),
     }
 
 

@@ -13,7 +13,6 @@ driver holds a few numbers for each piece. A piece's *address* is its row among 
 files; its *number* is its place in the order of the dataset, as links have it.
 """
 
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from tunesmith.ingestion.duplicates import (
     joined,
     sketches_of,
 )
-from tunesmith.ingestion.piece_rows import PieceRows, RowGroup
+from tunesmith.ingestion.piece_rows import PieceRows, RowGroup, in_groups
 from tunesmith.ingestion.steps import run_on_cluster
 from tunesmith.midi.duplicate_cuts import (
     candidates,
@@ -51,8 +50,8 @@ from tunesmith.midi.duplicates import LINK_DTYPE, MOST_PIECES, Sketches
 
 __all__ = ["Search", "search_duplicates"]
 
-GROUP_PIECES = 20_000
-"""Pieces of a group, and of as much of the index as a part holds: 70 MB of fingerprints."""
+PART_PIECES = 20_000
+"""Pieces whose postings are as many as a part of the index holds: about 4 million."""
 BIN_PIECES = 2_048
 """Pieces whose pairs are counted at a time."""
 
@@ -69,7 +68,7 @@ class Search:
     store
         Store of all files.
     folder
-        Folder of the store for what one step leaves to the next ones.
+        Empty folder of the store for what one step leaves to the next ones.
     groups
         Row groups of each group of pieces.
     n_parts
@@ -97,18 +96,8 @@ class Search:
                 "Ingest them as two datasets."
             )
             raise DatasetError(msg)
-        groups: list[list[RowGroup]] = []
-        filled = GROUP_PIECES
-        for group in row_groups:
-            if filled >= GROUP_PIECES:
-                groups.append([])
-                filled = 0
-            groups[-1].append(group)
-            filled += group.rows
-        # A later attempt has other numbers, and a worker of an earlier one may still write.
-        unique = (*folder, uuid.uuid4().hex)
-        n_parts = max(-(-n // GROUP_PIECES), 1)
-        return cls(store, unique, tuple(tuple(group) for group in groups), n_parts)
+        n_parts = max(-(-n // PART_PIECES), 1)
+        return cls(store, tuple(folder), in_groups(row_groups), n_parts)
 
     def links(self, number: Callable[[NDArray[np.uint64]], NDArray[np.int64]]) -> NDArray[np.void]:
         """Find the links; all work is done by tasks.
@@ -291,7 +280,7 @@ def search_duplicates(store: Store, folder: Sequence[str], rows: PieceRows) -> D
     store
         Store of all files.
     folder
-        Folder of the store for intermediate files.
+        Empty folder of the store for intermediate files.
     rows
         Rows of the kept pieces.
 

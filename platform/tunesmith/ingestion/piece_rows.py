@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.reader import Dataset
 
-__all__ = ["PieceRows", "RowGroup"]
+__all__ = ["PieceRows", "RowGroup", "in_groups"]
+
+GROUP_PIECES = 20_000
+"""Least number of rows of a group, unless there are no more: 70 MB of fingerprints."""
 
 _NONE = np.empty((0, 2), dtype=np.uint64)
 
@@ -106,6 +109,19 @@ class PieceRows:
     def names(self, rows: NDArray[np.int64]) -> list[str]:
         """Return the ids of the pieces in some rows."""
         return [f"{number:016x}" for number in self.ids[rows].tolist()]
+
+
+def in_groups(row_groups: Sequence[RowGroup]) -> tuple[tuple[RowGroup, ...], ...]:
+    """Divide row groups, in their order, into groups that a task reads at once."""
+    groups: list[list[RowGroup]] = []
+    filled = GROUP_PIECES
+    for rows in row_groups:
+        if filled >= GROUP_PIECES:
+            groups.append([])
+            filled = 0
+        groups[-1].append(rows)
+        filled += rows.rows
+    return tuple(tuple(group) for group in groups)
 
 
 def _row_groups(path: str, pieces: str, file: pq.ParquetFile) -> Iterator[RowGroup]:

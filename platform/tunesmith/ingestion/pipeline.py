@@ -125,7 +125,7 @@ def ingest(
             for batch in batches:
                 rows |= file_rows(staging, batch.key)
             return Version(
-                store, name, parameters, inventory, rows, staging, prior, batches
+                store, name, parameters, inventory, rows, staging, prior, batches, start_ray
             ).publish()
 
 

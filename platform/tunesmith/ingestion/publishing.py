@@ -1,7 +1,7 @@
 """Assemble the rows and shards of all batches into a published version."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,19 +15,19 @@ from tunesmith.artifacts.manifest import Manifest, TableFile, point_latest, read
 from tunesmith.artifacts.store import Staging, Store
 from tunesmith.datasets.index import FOLDER, index_file, part_of_notes
 from tunesmith.datasets.reader import Dataset, note_arrays
-from tunesmith.datasets.schema import result_schema
 from tunesmith.ingestion import assembly
 from tunesmith.ingestion.assembly import Account, FileRow
-from tunesmith.ingestion.duplicates import find_duplicates
 from tunesmith.ingestion.inventory import Inventory
 from tunesmith.ingestion.notices import mixture_notices, unread_notices
 from tunesmith.ingestion.parameters import IngestParameters
+from tunesmith.ingestion.parquet_files import described, read_table, write_table
+from tunesmith.ingestion.piece_tables import piece_tables
 from tunesmith.ingestion.planning import Batch, Part, group_parts, plan_batches
 from tunesmith.ingestion.shards import place_shard
 from tunesmith.ingestion.sources import Reject
 from tunesmith.midi.features import FEATURE_NAMES
 
-__all__ = ["Version", "file_rows", "read_table"]
+__all__ = ["Version", "file_rows"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Version:
         Version whose pieces are reused.
     batches
         Processed batches.
+    start_ray
+        Called before work is divided over the cluster.
     """
 
     store: Store
@@ -58,6 +60,7 @@ class Version:
     staging: Staging
     prior: Dataset | None
     batches: Sequence[Batch]
+    start_ray: Callable[[], object] = lambda: None
 
     def publish(self) -> Manifest:
         """Assemble the tables and publish the version.
@@ -69,12 +72,14 @@ class Version:
         """
         account = assembly.account_for(self.inventory.labelled, self.rows, self.inventory.unlisted)
         assembly.check_losses(account, self.parameters.loss_budget)
-        results = self._results(account)
-        duplicates = find_duplicates(results)
-        pieces = assembly.piece_table(account, results, duplicates.clusters)
-        small = assembly.small_tables(account, results, duplicates.links)
+        results = [
+            self.staging.path("work", "results", f"{batch.key}.parquet") for batch in self.batches
+        ]
+        written = piece_tables(self.staging, results, self.prior, account, self.start_ray)
+        pieces = written.pieces
+        small = assembly.small_tables(account, written.links)
         tables = {
-            "pieces": [self._write("pieces", pieces)],
+            **written.files,
             **{table: [self._write(table, content)] for table, content in small.items()},
             **self._shards(account),
         }
@@ -83,7 +88,7 @@ class Version:
         manifest.write(self.staging, layout.MANIFEST)
         # An interruption after this point starts again from the files, as shards may be merged.
         self.store.remove(*self.staging.parts, "work")
-        for table in ("chunks", "notes"):
+        for table in ("chunks", "notes", "pieces", "fingerprints"):
             self._keep_only(table, {file.path for file in tables[table]})
         notes_files = [file.path.rsplit("/", 1)[1] for file in tables["notes"]]
         self._keep_only(FOLDER, {f"{FOLDER}/{index_file(name)}" for name in notes_files})
@@ -92,25 +97,10 @@ class Version:
         point_latest(self.store, self.name, manifest.version)
         return read_manifest(self.store, self.name, manifest.version)
 
-    def _results(self, account: Account) -> pa.Table:
-        """Return the rows of all kept pieces, in order of path."""
-        schema = result_schema()
-        tables = [
-            read_table(self.store, self.staging.path("work", "results", f"{batch.key}.parquet"))
-            for batch in self.batches
-        ]
-        if self.prior is not None:
-            # Both tables have the same order, as they were made from the same rows.
-            reused = self.prior.table("pieces").append_column(
-                "fingerprint", self.prior.table("fingerprints", ["fingerprint"])["fingerprint"]
-            )
-            tables.append(reused.select(schema.names).cast(schema))
-        combined = pa.concat_tables(tables)
-        row_of = {sha256: row for row, sha256 in enumerate(combined["sha256"].to_pylist())}
-        return combined.take([row_of[sha256] for _, sha256 in account.kept])
-
     def _write(self, table: str, content: pa.Table) -> TableFile:
-        return _write_table(self.staging, f"{table}/part-00000.parquet", content)
+        path = f"{table}/part-00000.parquet"
+        write_table(self.staging, path, content)
+        return described(self.staging, path)
 
     def _shards(self, account: Account) -> dict[str, list[TableFile]]:
         """Write the shards of chunks and notes, with each kept piece exactly once."""
@@ -127,7 +117,7 @@ class Version:
             for table, files in placed.items():
                 target = self.staging.path(table, name)
                 place_shard(self.store, [(part.path(table), part) for part in members], target)
-                files.append(_describe(self.staging, f"{table}/{name}"))
+                files.append(described(self.staging, f"{table}/{name}"))
             self._place_index(name, members)
         return placed
 
@@ -220,23 +210,6 @@ class Version:
         return schemas
 
 
-def _write_table(staging: Staging, path: str, table: pa.Table) -> TableFile:
-    sink = pa.BufferOutputStream()
-    # Features and fingerprints hardly repeat, so dictionary encoding would not pay.
-    repeating = [field.name for field in table.schema if not pa.types.is_list(field.type)]
-    pq.write_table(table, sink, compression="zstd", use_dictionary=repeating)
-    staging.write_bytes(sink.getvalue().to_pybytes(), *path.split("/"))
-    return _describe(staging, path)
-
-
-def _describe(staging: Staging, path: str) -> TableFile:
-    full_path = staging.path(path)
-    info = staging.store.fs.get_file_info(full_path)
-    with staging.store.fs.open_input_file(full_path) as handle:
-        rows = pq.ParquetFile(handle).metadata.num_rows
-    return TableFile(path=path, rows=rows, bytes=info.size)
-
-
 def file_rows(staging: Staging, key: str) -> dict[str, FileRow]:
     """Return the file rows of a finished batch, by path."""
     table = read_table(staging.store, staging.path("work", "files", f"{key}.parquet"))
@@ -245,9 +218,3 @@ def file_rows(staging: Staging, key: str) -> dict[str, FileRow]:
         reject = Reject(**row) if row["error"] is not None else None
         rows[row["path"]] = FileRow(row["sha256"], reject)
     return rows
-
-
-def read_table(store: Store, path: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a Parquet file of the store."""
-    with store.fs.open_input_file(path) as handle:
-        return pq.read_table(handle, columns=columns)
