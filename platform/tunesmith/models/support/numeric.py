@@ -180,7 +180,8 @@ def softmax_regression(
     from sklearn.linear_model import LogisticRegression
 
     sample_weight = options.pop("sample_weight", None)
-    model = LogisticRegression(max_iter=500, **options).fit(x, y, sample_weight=sample_weight)
+    options.setdefault("max_iter", 500)
+    model = LogisticRegression(**options).fit(x, y, sample_weight=sample_weight)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(model.classes_) == 2:
         # Two classes have one row of coefficients: the log odds of the second.
