@@ -6,6 +6,7 @@ whole model is two matrix products and an exponential.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["FAMILY", "FittedSvm", "Svm"]
 
 _THIRDS = 3
+_MOST_KERNEL_ROWS = 6_000
+"""Rows whose kernel is computed once, 144 MB: sixteen machines of four classes share it."""
+_BLOCK_ROWS = 500
 
 
 class FittedSvm(GraphModel):
@@ -128,18 +132,35 @@ class _Machines:
         from sklearn.svm import SVC
 
         rows, y, weights = self.rows[chosen], self.y[chosen], self.weights[chosen]
+        inputs: npt.NDArray[Any] = rows
+        if self._kernel is not None:
+            places = np.flatnonzero(chosen)
+            inputs = self._kernel[np.ix_(places, places)].astype(np.float64)
+        kind = "rbf" if self._kernel is None else "precomputed"
         weight = np.zeros((len(rows), self.n_classes))
         bias = np.full(self.n_classes, -1.0)
         for label in range(self.n_classes):
             is_label = y == label
             if not is_label.any() or is_label.all():
                 continue
-            machine = SVC(C=self.penalty, gamma=float(self.gamma), cache_size=500)
-            machine.fit(rows, is_label, sample_weight=weights)
+            machine = SVC(C=self.penalty, kernel=kind, gamma=float(self.gamma), cache_size=500)
+            machine.fit(inputs, is_label, sample_weight=weights)
             weight[machine.support_, label] = machine.dual_coef_[0]
             bias[label] = machine.intercept_[0]
         used = (weight != 0).any(axis=1)
         return rows[used], weight[used], bias
+
+    @cached_property
+    def _kernel(self) -> npt.NDArray[np.float32] | None:
+        """Kernel between all rows; None where there are too many, and each machine has its own."""
+        n_rows = len(self.rows)
+        if n_rows > _MOST_KERNEL_ROWS:
+            return None
+        kernel = np.empty((n_rows, n_rows), dtype=np.float32)
+        for start in range(0, n_rows, _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
+            kernel[block] = gaussian_kernel(self.rows[block], self.rows, self.gamma)
+        return kernel
 
     def calibration(self, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return the softmax regression from decisions to classes: weights and bias."""
