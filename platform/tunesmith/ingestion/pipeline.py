@@ -9,6 +9,7 @@
 Workers write the large tables; the driver holds only one small row per file.
 """
 
+import functools
 import hashlib
 import logging
 import uuid
@@ -72,7 +73,8 @@ def ingest(
     parameters
         Settings of the ingest.
     start_ray
-        Called once, before the first task; not called if there is nothing to decode.
+        Called once, before the first task; not called if there is nothing to decode, and too few
+        pieces to divide the search for duplicates.
     on_progress
         Called after each batch.
 
@@ -89,6 +91,7 @@ def ingest(
         If too many files are rejected, or another ingest of this dataset is running.
     """
     parameters = parameters or IngestParameters()
+    start_ray = functools.cache(start_ray)
     check_name(name)
     inventory = take_inventory(sources, parameters)
     lock = only_one(store, *layout.dataset(name), work=f"ingest of {name}", error=DatasetError)
