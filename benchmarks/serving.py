@@ -404,7 +404,7 @@ BENTOML = Path(sys.executable).with_name("bentoml")
 
 @dataclass(frozen=True)
 class Others:
-    """Where the servers are that need not share this environment."""
+    """Places of servers that need not share this environment."""
 
     bentoml: Path = BENTOML
     before: Path = ROOT
