@@ -12,10 +12,9 @@ from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.others import Others
 from tunesmith.errors import SearchError
 from tunesmith.inference.open_set import OpenSet, label_set
-from tunesmith.tuning import open_set, open_set_models
+from tunesmith.tuning import open_set
 from tunesmith.tuning.label_sets import label_sets
-from tunesmith.tuning.open_set import learn_detector
-from tunesmith.tuning.open_set_models import drawn_evenly
+from tunesmith.tuning.open_set import drawn_evenly, learn_detector
 from tunesmith.tuning.trial_data import TrialData
 
 CLASSES = ("a", "b", "c")
@@ -70,45 +69,6 @@ def test_a_frequent_label_is_drawn_no_more_often_than_a_rare_one():
     assert 450 < (label[drawn] == "rare").sum() < 550
 
 
-def of_many_labels(n_labels: int = 12) -> Others:
-    """Return items of labels that share the six middles."""
-    number = np.arange(240) % n_labels
-    return Others(
-        items(3 + number % 6, 5), number.astype(str), np.zeros(240, dtype=bool), others().exposures
-    )
-
-
-def test_many_labels_of_others_are_told_apart(monkeypatch):
-    trained = []
-    fit = open_set.fit_detector
-    monkeypatch.setattr(open_set, "fit_detector", lambda *a: trained.append(fit(*a)) or trained[-1])
-    found = learn_detector(trial_data(), of_many_labels(), seed=0)
-    *by_fold, every = trained
-    # Beside the three classes each label has a column of its own, and one is for the rest. A fold
-    # leaves out the labels whose turn it is.
-    _, of_labels = every.pooled
-    no_class = [[0, 0, 0, 1]] * 13
-    assert of_labels.arrays["stands_for"].tolist() == [*np.eye(3, 4).tolist(), *no_class]
-    assert {len(learned.pooled[1].arrays["bias"]) for learned in by_fold} == {3 + 1 + 10}
-    detector = OpenSet(found.graph, found.facts, CLASSES)
-    rows = items(np.arange(90) % 9, 21)
-    columns = detector._classifier.predict({"features": rows})
-    np.testing.assert_allclose(columns, every.answers(rows), atol=1e-5)
-    flags = detector.is_unknown(detector.known(rows, np.eye(3)[np.arange(90) % 3]))
-    assert flags[np.arange(90) % 9 < 3].mean() < 0.1
-    assert flags[np.arange(90) % 9 >= 3].mean() > 0.8
-
-
-def test_few_labels_of_others_are_not_told_apart(monkeypatch):
-    trained = []
-    fit = open_set.fit_detector
-    monkeypatch.setattr(open_set, "fit_detector", lambda *a: trained.append(fit(*a)) or trained[-1])
-    learn_detector(trial_data(120), of_many_labels(6), seed=0)
-    made_up = replace(of_many_labels(), label=np.full(240, ""))
-    learn_detector(trial_data(120), made_up, seed=0)
-    assert {len(learned.pooled) for learned in trained} == {1}
-
-
 def test_items_of_labels_that_were_not_met_are_recognised(detection):
     detector = OpenSet(detection.graph, detection.facts, CLASSES)
     other_labels = items(np.array([7, 8])[np.arange(300) % 2], 12)
@@ -130,16 +90,15 @@ def test_the_card_says_what_was_learned_and_how_well(detection):
 @pytest.mark.parametrize("with_others", [others(), None], ids=["others", "mixed columns"])
 def test_the_graph_answers_as_what_was_trained(with_others, monkeypatch):
     trained = []
-    fit = open_set.fit_detector
-    monkeypatch.setattr(
-        open_set, "fit_detector", lambda *args: trained.append(fit(*args)) or trained[-1]
-    )
+    fit = open_set._fit
+    monkeypatch.setattr(open_set, "_fit", lambda *args: trained.append(fit(*args)) or trained[-1])
     found = learn_detector(trial_data(120), with_others, seed=1)
     rows = items(np.arange(90) % 9, 21)
     rows[0, 0] = np.nan
     detector = OpenSet(found.graph, found.facts, CLASSES)
     columns = detector._classifier.predict({"features": rows})
-    np.testing.assert_allclose(columns, trained[-1].answers(rows), atol=1e-5)
+    expected = np.concatenate([model.predict_proba(rows) for model in trained[-1]], axis=1)
+    np.testing.assert_allclose(columns, expected, atol=1e-5)
 
 
 def test_without_other_items_mixed_columns_and_distance_remain():
@@ -159,7 +118,7 @@ def test_without_other_items_mixed_columns_and_distance_remain():
 
 
 def test_many_classes_are_one_for_the_trees(monkeypatch):
-    monkeypatch.setattr(open_set_models, "_MOST_SPLIT", 2)
+    monkeypatch.setattr(open_set, "_MOST_SPLIT", 2)
     found = learn_detector(trial_data(120), others(), seed=0)
     assert len(found.facts.columns) == 2
     detector = OpenSet(found.graph, found.facts, CLASSES)

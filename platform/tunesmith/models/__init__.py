@@ -24,21 +24,18 @@ from tunesmith.models.contract import (
 from tunesmith.models.linear import FittedLinear
 from tunesmith.models.registry import add_family, family_names, get_family
 from tunesmith.models.support.distance import FittedDistance, fit_distance
-from tunesmith.models.support.many_labels import FittedManyLabels, fit_many_labels
 from tunesmith.models.support.networks import NetworkFamily, Recipe
 from tunesmith.models.support.numeric import ArrayModel, Graph, GraphModel, at_most
-from tunesmith.models.support.onnx_graphs import LEAST_POOLED, beside, merge, pooled
+from tunesmith.models.support.onnx_graphs import beside, merge
 from tunesmith.models.support.onnx_graphs import finish as finish_onnx
 from tunesmith.models.support.scaling import min_max_scale, standard_scale, standardise
 
 __all__ = [
-    "LEAST_POOLED",
     "ArrayModel",
     "Family",
     "Fitted",
     "FittedDistance",
     "FittedLinear",
-    "FittedManyLabels",
     "Graph",
     "GraphModel",
     "NetworkFamily",
@@ -55,11 +52,9 @@ __all__ = [
     "family_names",
     "finish_onnx",
     "fit_distance",
-    "fit_many_labels",
     "get_family",
     "merge",
     "min_max_scale",
-    "pooled",
     "standard_scale",
     "standardise",
 ]

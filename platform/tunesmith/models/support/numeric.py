@@ -180,8 +180,7 @@ def softmax_regression(
     from sklearn.linear_model import LogisticRegression
 
     sample_weight = options.pop("sample_weight", None)
-    options.setdefault("max_iter", 500)
-    model = LogisticRegression(**options).fit(x, y, sample_weight=sample_weight)
+    model = LogisticRegression(max_iter=500, **options).fit(x, y, sample_weight=sample_weight)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(model.classes_) == 2:
         # Two classes have one row of coefficients: the log odds of the second.

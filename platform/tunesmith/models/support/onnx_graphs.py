@@ -12,15 +12,13 @@ import numpy as np
 
 from tunesmith.errors import ModelError
 
-__all__ = ["LEAST_POOLED", "ML_OPSET", "OPSET", "OUTPUT", "beside", "finish", "merge", "pooled"]
+__all__ = ["ML_OPSET", "OPSET", "OUTPUT", "beside", "finish", "merge"]
 
 # The newest that every converter in use can write; graphs of one opset can be merged.
 OPSET = 15
 # Of the operators for classical models, the one that the converters of trees write.
 ML_OPSET = 1
 OUTPUT = "probabilities"
-LEAST_POOLED = 1e-5
-"""Smallest probability of a member that `pooled` takes as it is: none rules a class out alone."""
 _ROWS = "rows"
 
 
@@ -150,47 +148,6 @@ def beside(members: Sequence[bytes]) -> bytes:
     joined = _Joined(members)
     joined.nodes.append(helper.make_node("Concat", joined.outputs, [OUTPUT], axis=1))
     return joined.model(sum(joined.widths))
-
-
-def pooled(members: Sequence[tuple[bytes, float]]) -> bytes:
-    """Put models into one graph whose answer is the weighted geometric mean of theirs.
-
-    The mean of the logarithms, scaled to sum to 1: a class is probable where every member finds it
-    so.
-
-    Parameters
-    ----------
-    members
-        Models of the same classes as `finish` writes them, and their weights.
-
-    Returns
-    -------
-    bytes
-        The model, of the same shape as its members; it reads the views of all of them.
-    """
-    from onnx import helper, numpy_helper
-
-    joined = _Joined([content for content, _ in members])
-    constants = {"least": LEAST_POOLED}
-    shares = []
-    for number, (name, (_, weight)) in enumerate(zip(joined.outputs, members, strict=True)):
-        constants[f"weight_{number}"] = weight
-        raised, log, share = f"raised_{number}", f"log_{number}", f"share_{number}"
-        joined.nodes += [
-            helper.make_node("Max", [name, "least"], [raised]),
-            helper.make_node("Log", [raised], [log]),
-            helper.make_node("Mul", [log, f"weight_{number}"], [share]),
-        ]
-        shares.append(share)
-    joined.nodes += [
-        helper.make_node("Sum", shares, ["logits"]),
-        helper.make_node("Softmax", ["logits"], [OUTPUT], axis=1),
-    ]
-    joined.constants += [
-        numpy_helper.from_array(np.array(value, dtype=np.float32), name)
-        for name, value in constants.items()
-    ]
-    return joined.model(joined.widths[0])
 
 
 class _Joined:
