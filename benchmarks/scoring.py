@@ -72,13 +72,13 @@ def _memory_mb(pid: int) -> tuple[str, float]:
 
 def _session(of: int) -> list[int]:
     """Return the processes of the session that a process began."""
-    found = []
+    members = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with contextlib.suppress(OSError):
                 if os.getsid(int(folder.name)) == of:
-                    found.append(int(folder.name))
-    return found
+                    members.append(int(folder.name))
+    return members
 
 
 def make(arguments: list[str], staging: Path, kill_at: int | None, log: Path) -> Made:
@@ -327,13 +327,13 @@ def _difference(row: dict[str, Any], status: int, answer: dict[str, Any]) -> str
         if round(float(row[f"p_{label}"]), 6) != probability:
             return f"p_{label} {row[f'p_{label}']} and {probability}"
     for name in ("none_of_these", "known", "labels_90"):
-        own, told = row.get(name), answer.get(name)
-        if isinstance(told, float) and own is not None:
+        own, other = row.get(name), answer.get(name)
+        if isinstance(other, float) and own is not None:
             own = round(float(own), 4)
-        elif isinstance(told, list) and own is not None:
+        elif isinstance(other, list) and own is not None:
             own = list(own)
-        if own != told:
-            return f"{name}: {own} and {told}"
+        if own != other:
+            return f"{name}: {own} and {other}"
     return None
 
 

@@ -49,7 +49,7 @@ _KEY_COLUMNS = pa.schema(
 
 @dataclass(frozen=True)
 class PieceTables:
-    """What a version says of each piece.
+    """Columns and files with a row for each piece.
 
     Attributes
     ----------
