@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,9 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "platform"), str(ROOT)]
 
-from tests.nodes import free_port  # noqa: E402
+from _serve import tunesmith_serve  # noqa: E402
+
+from tests.nodes import kill_processes  # noqa: E402
 
 QUIET = {"RAY_AUTH_MODE": "disabled", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
 _SCALE = 0.01  # how far numbers move, in standard deviations of their column
@@ -98,10 +100,7 @@ def make(arguments: list[str], staging: Path, kill_at: int | None, log: Path) ->
                 if name.startswith("ray::"):
                     worker = max(worker, peak_mb)
             if kill_at is not None and len(list(staging.glob("part-*.parquet"))) >= kill_at:
-                pids = _session(process.pid)
-                for pid in pids:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                kill_processes(_session(process.pid))
                 process.wait()
                 return Made(time.monotonic() - began, driver, worker, was_killed=True)
             if time.monotonic() - began > _MOST_S:
@@ -281,24 +280,8 @@ SOURCES: dict[str, Source] = {
 }
 
 
-@contextlib.contextmanager
-def _served(store: str, log: Path) -> Iterator[int]:
-    port = free_port()
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            _command("serve", "--store", store, "--port", str(port)), env=_environment(),
-            stdout=written, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        try:
-            deadline = time.monotonic() + 180
-            while _ask(port, "GET", "/readyz", None)[0] != 200:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise click.ClickException(log.read_text()[-2000:])
-                time.sleep(0.2)
-            yield port
-        finally:
-            process.terminate()
-            process.wait(120)
+def _is_ready(port: int) -> bool:
+    return _ask(port, "GET", "/readyz", None)[0] == 200
 
 
 def _ask(port: int, method: str, path: str, item: Item | None) -> tuple[int, dict[str, Any]]:
@@ -359,7 +342,7 @@ def server(data: Path, store: str, items: int, only: tuple[str, ...]) -> None:
             make(arguments, folder / ".staging-score-out", None, base / f"{task}.log")
             frame = pd.read_parquet(out)
             scores[task] = frame.astype(object).where(frame.notna(), None), item
-        with _served(store, base / "server.log") as port:
+        with tunesmith_serve(store, base / "server.log", _is_ready) as (port, _):
             for task, (frame, item) in scores.items():
                 differences, failures = [], 0
                 for record in frame.to_dict("records"):

@@ -438,9 +438,9 @@ def race(
                 for name, by_seed in runs.items()
             }
             target_file.write_text(json.dumps({"options": options, "sides": sides}, indent=1))
-    if seeds and len(seeds.split(",")) > 1:
-        for name, by_seed in runs.items():
-            outcomes = list(by_seed.values())
+    for name, by_seed in runs.items():
+        outcomes = list(by_seed.values())
+        if len(outcomes) > 1:
             seconds = _interval([outcome.ended_s[-1] for outcome in outcomes], 1)
             best = _interval([outcome.rises[-1][1] for outcome in outcomes], 4)
             click.echo(f"  {name}  {SIDES[name]:<34} {seconds} s; best {best}")

@@ -20,10 +20,11 @@ from typing import Any
 import click
 import numpy as np
 from _asking import Asking
-from _cluster import BIN, ROOT, Cluster, free_port, wait_for
+from _cluster import Cluster, free_port, wait_for
 from _door import Door
 from _drills import Seen
 from _s3 import Server
+from _serve import tunesmith_serve
 
 from serving import (
     FEATURES,
@@ -65,27 +66,12 @@ def write_models(store: Store) -> None:
 
 
 @contextlib.contextmanager
-def tunesmith_serve(folder: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """Run `tunesmith serve` as it is shipped; yields its port and process once it answers."""
+def models_served(folder: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """Run `tunesmith serve` over models of its own; yields its port and process."""
     store = Store(folder / "models")
     write_models(store)
-    port = free_port()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [str(BIN / "python"), "-m", "tunesmith", "serve", "--port", str(port), "--store",
-             store.uri],
-            env=kept | {"PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}"},
-            stdout=log, stderr=log, text=True, start_new_session=True,
-        )  # fmt: skip
-        try:
-            wait_for(lambda: is_answered(port) or process.poll() is not None, "it answers")
-            if process.poll() is not None:
-                raise RuntimeError((folder / "log").read_text()[-2000:])
-            yield port, process
-        finally:
-            process.terminate()
-            process.wait(timeout=90)
+    with tunesmith_serve(store.uri, folder / "log", is_answered) as server:
+        yield server
 
 
 def say(line: str) -> None:
@@ -145,7 +131,7 @@ def slow_clients(folder: Path) -> Seen:
     async def alone(port: int) -> list[float]:
         return (await closed_loop(port, request, 2, 5)).latencies_s
 
-    with tunesmith_serve(folder) as (port, _):
+    with models_served(folder) as (port, _):
         request = ASK.request(port)
         asyncio.run(alone(port))  # warm
         usual = asyncio.run(alone(port))
@@ -260,7 +246,7 @@ def redeployed(folder: Path) -> Seen:
 def ended_under_load(folder: Path) -> tuple[bool, str]:
     """End `tunesmith serve` with SIGTERM while it is asked."""
     folder.mkdir()
-    with tunesmith_serve(folder) as (port, process), Asking(port, PATH, SONG, KEY) as asking:
+    with models_served(folder) as (port, process), Asking(port, PATH, SONG, KEY) as asking:
         asking.until_more()
         process.send_signal(signal.SIGTERM)
         began = time.monotonic()

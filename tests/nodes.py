@@ -59,7 +59,8 @@ def carrying(*variables: str) -> list[int]:
     return found
 
 
-def _kill(pids: list[int]) -> None:
+def kill_processes(pids: list[int]) -> None:
+    """Kill processes with SIGKILL, those that are there."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -139,7 +140,7 @@ class Nodes:
         # Its `ray start --block` first, which would otherwise tell of its children's end.
         self._processes[name].kill()
         self._processes.pop(name).wait()
-        _kill(self.pids(name))
+        kill_processes(self.pids(name))
 
     def pids(self, name: str) -> list[int]:
         """Return the processes of a node: what it started, and nobody else's."""
@@ -232,5 +233,5 @@ class Nodes:
                 process.wait(_END_S)
             process.kill()
             process.wait()
-        _kill(carrying(f"HOME={self.environment['HOME']}"))
+        kill_processes(carrying(f"HOME={self.environment['HOME']}"))
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -65,16 +65,6 @@ class PieceTables:
     links: pa.Table
     files: dict[str, list[TableFile]]
 
-    @classmethod
-    def of(cls, staging: Staging, n_pieces: int, links: pa.Table) -> "PieceTables":
-        """Read the written files."""
-        files = {
-            table: [described(staging, _name(table, k)) for k in range(_n_files(n_pieces))]
-            for table in ("pieces", "fingerprints")
-        }
-        pieces = [read_table(staging.store, staging.path(f.path), KEYS) for f in files["pieces"]]
-        return cls(pa.concat_tables(pieces), links, files)
-
 
 def piece_tables(
     staging: Staging,
@@ -114,9 +104,12 @@ def _in_process(
 ) -> PieceTables:
     rows = _kept_rows(staging.store, results, prior, account)
     duplicates = find_duplicates(rows)
+    pieces = []
     for number, keys in enumerate(_account_columns(account, duplicates)):
-        _write(staging, number, rows[number * FILE_ROWS : (number + 1) * FILE_ROWS], keys)
-    return PieceTables.of(staging, rows.num_rows, duplicates.links)
+        part = rows[number * FILE_ROWS : (number + 1) * FILE_ROWS]
+        pieces.append(_write(staging, number, part, keys).select(KEYS))
+    files = _written(staging, len(pieces))
+    return PieceTables(pa.concat_tables(pieces), duplicates.links, files)
 
 
 def _kept_rows(
@@ -147,7 +140,9 @@ def _divided(
     steps = _Tables.of(staging, folder, rows, _account_columns(account, duplicates))
     run_on_cluster(steps, "cut", len(steps.groups))
     run_on_cluster(steps, "write", steps.n_files)
-    return PieceTables.of(staging, rows.addresses.size, duplicates.links)
+    files = _written(staging, steps.n_files)
+    pieces = [read_table(store, staging.path(file.path), KEYS) for file in files["pieces"]]
+    return PieceTables(pa.concat_tables(pieces), duplicates.links, files)
 
 
 @dataclass(frozen=True)
@@ -274,9 +269,24 @@ def _account_columns(account: Account, duplicates: Duplicates) -> Iterator[pa.Ta
         )
 
 
-def _write(staging: Staging, number: int, rows: pa.Table, keys: pa.Table) -> None:
-    """Write a file of each table; `keys` has its rows in the same order."""
+def _write(staging: Staging, number: int, rows: pa.Table, keys: pa.Table) -> pa.Table:
+    """Write a file of each table, and return the rows of `pieces`.
+
+    `keys` has its rows in the same order.
+    """
     for field in keys.schema:
         rows = rows.append_column(field, keys[field.name])
-    for table, schema in (("pieces", piece_schema()), ("fingerprints", FINGERPRINTS)):
-        write_table(staging, _name(table, number), rows.select(schema.names).cast(schema))
+    pieces, fingerprints = (
+        rows.select(schema.names).cast(schema) for schema in (piece_schema(), FINGERPRINTS)
+    )
+    write_table(staging, _name("pieces", number), pieces)
+    write_table(staging, _name("fingerprints", number), fingerprints)
+    return pieces
+
+
+def _written(staging: Staging, n_files: int) -> dict[str, list[TableFile]]:
+    """Return the entries of the manifest for the files of both tables."""
+    return {
+        table: [described(staging, _name(table, number)) for number in range(n_files)]
+        for table in ("pieces", "fingerprints")
+    }

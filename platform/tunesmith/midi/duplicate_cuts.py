@@ -28,9 +28,10 @@ from tunesmith.midi.duplicates import (
     Sketches,
     as_links,
     indexed,
+    is_link,
 )
 from tunesmith.midi.fingerprints import PLACE_BITS
-from tunesmith.midi.matching import likeness, needed_onsets, positions
+from tunesmith.midi.matching import positions
 
 __all__ = [
     "candidates",
@@ -248,9 +249,9 @@ def compared(
     # One kind of array, whether it may be written to or not, is compiled for once.
     later, earlier = (of._replace(entries=read_only(of.entries)) for of in (later, earlier))
     evidence = _evidence(later, later_rows, earlier, earlier_rows)
-    is_link = evidence[:, 3] >= 1
-    second, first = split_pairs(pairs[is_link])
-    return as_links(np.column_stack([first, second]), evidence[is_link])
+    chosen = evidence[:, 3] >= 1
+    second, first = split_pairs(pairs[chosen])
+    return as_links(np.column_stack([first, second]), evidence[chosen])
 
 
 def _run_starts(ordered: NDArray[Any]) -> NDArray[np.int64]:
@@ -343,10 +344,5 @@ def _evidence(
             table = positions(own)
         start = earlier.starts[earlier_rows[k]]
         other = earlier.entries[start : start + earlier.sizes[earlier_rows[k]]]
-        shared, smaller, in_order, onsets = likeness(other, own, table)
-        if onsets == 0 or in_order < needed_onsets(onsets):
-            continue
-        evidence[k, 0], evidence[k, 1] = shared / smaller, in_order
-        evidence[k, 2] = onsets
-        evidence[k, 3] = in_order / needed_onsets(onsets)
+        is_link(other, own, table, evidence[k])
     return evidence

@@ -31,6 +31,7 @@ __all__ = [
     "duplicate_clusters",
     "duplicate_links",
     "indexed",
+    "is_link",
 ]
 
 LINK_DTYPE = np.dtype(
@@ -264,19 +265,40 @@ def _links_of(
             n_shared[other] = 0
             if not is_candidate:
                 continue
-            shared, smaller, in_order, onsets = likeness(
-                entries[starts[other] : starts[other] + sizes[other]], own, table
-            )
-            if onsets == 0 or in_order < needed_onsets(onsets):
-                continue
             if n_links == len(pairs):
                 pairs, evidence = _doubled(pairs), _doubled(evidence)
-            pairs[n_links, 0], pairs[n_links, 1] = other, piece
-            evidence[n_links, 0], evidence[n_links, 1] = shared / smaller, in_order
-            evidence[n_links, 2] = onsets
-            evidence[n_links, 3] = in_order / needed_onsets(onsets)
-            n_links += 1
+            theirs = entries[starts[other] : starts[other] + sizes[other]]
+            if is_link(theirs, own, table, evidence[n_links]):
+                pairs[n_links, 0], pairs[n_links, 1] = other, piece
+                n_links += 1
     return pairs[:n_links], evidence[:n_links]
+
+
+@compiled
+def is_link(
+    first: NDArray[np.uint64],
+    second: NDArray[np.uint64],
+    table: NDArray[np.int32],
+    evidence: NDArray[np.float64],
+) -> bool:
+    """Compare two fingerprints; write the evidence, four numbers, where they are the same music.
+
+    Parameters
+    ----------
+    first, second
+        The fingerprints.
+    table
+        `tunesmith.midi.matching.positions` of the second.
+    evidence
+        Gets the fields of `LINK_DTYPE` behind the pieces, ``[4]``; left as it is without a link.
+    """
+    shared, smaller, in_order, onsets = likeness(first, second, table)
+    if onsets == 0 or in_order < needed_onsets(onsets):
+        return False
+    evidence[0], evidence[1] = shared / smaller, in_order
+    evidence[2] = onsets
+    evidence[3] = in_order / needed_onsets(onsets)
+    return True
 
 
 @compiled
