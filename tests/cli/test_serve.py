@@ -47,7 +47,7 @@ def test_check_starts_nothing_and_lists_the_nodes(store: Store) -> None:
     [
         ("in_flight: 32", "in_fligth: 32", "in_fligth"),
         ("unsure_below: 0.5", "unsure_bellow: 0.5", "Did you mean 'unsure_below'"),
-        ("reload_s: 2.0", "reload_s: no", "line 32: applications.0.args.reload_s"),
+        ("reload_s: 2.0", "reload_s: no", "line {line}: applications.0.args.reload_s"),
         ("tunesmith.serving.app:build", "other:app", "serve run"),
         ("applications:", "aplications:", "applications"),
     ],
@@ -62,7 +62,8 @@ def test_a_wrong_configuration_is_refused_before_anything_starts(
     arguments = ["--check", "--config", str(path), "--store", str(tmp_path)]
     result = CliRunner().invoke(serve.main, arguments)
     assert result.exit_code == 2
-    assert message in result.stderr
+    line = text[: text.index(old)].count("\n") + 1
+    assert message.format(line=line) in result.stderr
     assert str(path) in result.stderr
 
 

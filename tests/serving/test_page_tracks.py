@@ -230,7 +230,7 @@ COLOURS_APART = """
     return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
   };
   return import('/page/colours.js').then(({ colourOfClass, colourOfTrack, meetClasses }) => {
-    const labels = Array.from({ length: 60 }, (_, i) => `class ${i}`);
+    const labels = Array.from({ length: 60 }, (_, i) => `class ${String(i).padStart(2, "0")}`);
     meetClasses(labels);
     return [labels.map((label) => rgb(colourOfClass(label))),
       Array.from({ length: 8 }, (_, i) => rgb(colourOfTrack(i))), rgb('var(--well)')];
