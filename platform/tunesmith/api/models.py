@@ -16,6 +16,7 @@ from tunesmith.api.stores import AnyStore, open_store
 from tunesmith.artifacts.cards import Card
 from tunesmith.artifacts.reports import Interval, Metrics
 from tunesmith.audio import read_music
+from tunesmith.datasets.learned import LearnedMusic
 from tunesmith.errors import InputError, MidiError, ModelError, UsageError
 from tunesmith.inference import Prediction as Answer
 from tunesmith.inference.items import Item
@@ -46,7 +47,8 @@ class Prediction:
         Probability of every class by label, the most probable first.
     none_of_these
         Whether the item is unlike anything that the model learned from: `label` is then only the
-        nearest class. None where the model has no detector.
+        nearest class. None where the model has no detector. Not true of music that the model's
+        dataset holds under one of its classes, in whatever key and tempo.
     known
         How known the item is, 0 to 1; None where the model has no detector.
     confidence
@@ -169,6 +171,10 @@ class Model:
     def _model(self) -> inference.Model:
         return self.bundle.model()
 
+    @cached_property
+    def _learned(self) -> LearnedMusic:
+        return LearnedMusic(self.bundle.store)
+
     @property
     def _reads(self) -> str:
         return self._model.preparation.kind
@@ -189,8 +195,14 @@ class Model:
             if isinstance(answer, InputError):
                 message = f"Item {place} of {len(items)}: {answer}"
                 raise ModelError(message)
-            answers.append(answer)
+            answers.append(self._recognised(items[place], answer))
         return answers
+
+    def _recognised(self, item: Item, answer: Answer) -> Answer:
+        if not answer.none_of_these or not isinstance(item, Piece):
+            return answer
+        label = self._learned.label(self.bundle.card.dataset_name, item.score.notes)
+        return answer.recognised(label)
 
     def _frame(self, judged: Sequence[Answer], index: Any) -> "pd.DataFrame":
         import pandas as pd

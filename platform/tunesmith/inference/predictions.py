@@ -54,6 +54,7 @@ class Prediction:
         where the model has no detector of items of no class.
     none_of_these
         Whether the item is unlike anything that the model learned from; None without a detector.
+        False for music that is recognised as a piece of one of its classes.
     of_a_class
         Probability that the item is of any class at all; None without a detector.
     labels_90
@@ -90,6 +91,15 @@ class Prediction:
     def by_class(self) -> dict[str, float]:
         """Return the probability of each class, the most probable first."""
         return by_class(self.probabilities, self.classes)
+
+    def recognised(self, label: str | None) -> "Prediction":
+        """Return the answer about an item that is the same as one with a label.
+
+        An item that is known to be of a class is not of none, however unusual for its class.
+        """
+        if self.none_of_these and label in self.classes:
+            return replace(self, none_of_these=False)
+        return self
 
     def __repr__(self) -> str:
         ranked = list(self.by_class().items())[:3]

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from tunesmith.artifacts.preparation import TablePreparation
 from tunesmith.artifacts.store import Store, cannot_write
-from tunesmith.datasets.index import SimilarityIndex, match_of
+from tunesmith.datasets.index import SimilarityIndex, SimilarPiece
+from tunesmith.datasets.learned import same_music
 from tunesmith.datasets.reader import open_named
 from tunesmith.errors import DatasetError, InputError, ModelError, StoreError, UsageError
 from tunesmith.inference.batches import decode_each, predict_decoded
@@ -37,8 +38,6 @@ __all__ = ["MOST_REASONS", "Job", "Scorer", "part_file", "score_rows"]
 
 MOST_REASONS = 5
 """Reasons of an answer that are kept: the strongest."""
-_COMPARED_NOTES = 400
-"""Notes of a piece that are looked for: half a minute of music names it."""
 
 
 def part_file(key: str) -> str:
@@ -188,12 +187,14 @@ class Scorer:
         except (ModelError, *DECODING_FAILURES) as error:
             message = f"{type(error).__name__}: {error}"
             return Scored(path, Fault("not-answered", message), sha256=sha256)
-        same_music_as = self._same_music_as(decoded[0])
+        match = self._same_music(decoded[0])
+        if match is not None and isinstance(outcome, Prediction):
+            outcome = outcome.recognised(match.label)
         return Scored(
             path,
             _outcome(outcome),
             sha256=sha256,
-            same_music_as=same_music_as,
+            same_music_as=None if match is None else match.path,
             reasons=reasons,
         )
 
@@ -206,11 +207,10 @@ class Scorer:
             return None
         return reasons(item, [self._member], outcome.label)[:MOST_REASONS]
 
-    def _same_music_as(self, item: Item | InputError) -> str | None:
+    def _same_music(self, item: Item | InputError) -> SimilarPiece | None:
         if self._own_pieces is None or not isinstance(item, Piece):
             return None
-        match = match_of(self._own_pieces.find(item.score.notes[:_COMPARED_NOTES], limit=1))
-        return None if match is None else match.path
+        return same_music(self._own_pieces, item.score.notes)
 
     @cached_property
     def _own_pieces(self) -> SimilarityIndex | None:

@@ -14,10 +14,12 @@ replicas. Either way the work is `Worker.answer`.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from tunesmith.errors import ModelError
 from tunesmith.inference.items import Item
+from tunesmith.inference.pieces import Piece
 from tunesmith.serving.answers import Explanation, Labelled, NodeAnswer
 from tunesmith.serving.challengers import is_chosen
 from tunesmith.serving.deadlines import Deadline
@@ -53,15 +55,18 @@ class Graph:
         Asks the others.
     metrics
         Where failures are counted.
+    recognise
+        Returns the label of the piece of a dataset that is the same music, None where none is.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  what the graph is made of
         self,
         nodes: Nodes,
         new_worker: Callable[[str, NodeSettings], Worker],
         in_thread: Callable[..., Awaitable[Any]],
         remote: Remote | None,
         metrics: Metrics,
+        recognise: Callable[[str, Piece], str | None],
     ) -> None:
         self.nodes = nodes
         self._new_worker = new_worker
@@ -69,6 +74,7 @@ class Graph:
         self._in_thread = in_thread
         self._remote = remote
         self._metrics = metrics
+        self._recognise = recognise
         self._traces = Traces()
 
     async def ask(
@@ -100,7 +106,10 @@ class Graph:
                         )
                         return answers
                     items = await self._in_thread(self._decode, decode)
-                    return await self._ask_remote(name, items, limit, detail, canary)
+                    answers = await self._ask_remote(name, items, limit, detail, canary)
+                    if any(map(_is_none, answers)):
+                        answers = await self._in_thread(self._recognised, items, answers)
+                    return answers
         except TimeoutError:
             self._metrics.failure(name, problems.DEADLINE.name)
             raise limit.missed() from None
@@ -210,6 +219,21 @@ class Graph:
         answers = iter(await self._remote(name, good, limit, detail, canary) if good else ())
         return [item if isinstance(item, ProblemError) else next(answers) for item in items]
 
+    def _recognised(
+        self, items: Sequence[Item | ProblemError], answers: Sequence[Answer]
+    ) -> list[Answer]:
+        """Return the answers; a piece that the model's data holds under a class is of that class.
+
+        See `tunesmith.inference.predictions.Prediction.recognised`.
+        """
+        return [self._recognised_one(*pair) for pair in zip(items, answers, strict=True)]
+
+    def _recognised_one(self, item: Item | ProblemError, answer: Answer) -> Answer:
+        if isinstance(answer, ProblemError) or not _is_none(answer) or not isinstance(item, Piece):
+            return answer
+        label = self._recognise(answer.model.dataset, item)
+        return replace(answer, none_of_these=False) if label in answer.probabilities else answer
+
     async def ask_all(
         self,
         wanted: Mapping[str, Callable[[], Sequence[Item | ProblemError]]],
@@ -275,4 +299,10 @@ class Graph:
         good = [item for item in items if not isinstance(item, ProblemError)]
         worker = self._worker(name)
         answers = iter(worker.answer(good, deadline, detail, canary) if good else ())
-        return [item if isinstance(item, ProblemError) else next(answers) for item in items]
+        return self._recognised(
+            items, [item if isinstance(item, ProblemError) else next(answers) for item in items]
+        )
+
+
+def _is_none(answer: Answer) -> bool:
+    return isinstance(answer, NodeAnswer) and answer.none_of_these is True

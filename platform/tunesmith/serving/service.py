@@ -92,6 +92,7 @@ class Service:
             self.in_thread,
             remote,
             self.metrics,
+            self.similar.label,
         )
 
     def start(self) -> None:

@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.index import SimilarityIndex, SimilarPiece, has_index, match_of
+from tunesmith.datasets.learned import LearnedMusic
 from tunesmith.datasets.reader import Dataset, open_named
 from tunesmith.errors import DatasetError, StoreError, StoreUnreachableError, UsageError
+from tunesmith.inference.pieces import Piece
 from tunesmith.serving.http import problems
 from tunesmith.serving.http.problems import ProblemError
 from tunesmith.serving.settings import SimilarSettings
@@ -70,6 +72,8 @@ class KnownPieces:
         self._open: tuple[Dataset, SimilarityIndex] | None = None
         self._problem: ProblemError | None = None
         self._lock = threading.Lock()
+        self._learned = LearnedMusic(store)
+        self._learned_at = 0.0
 
     @property
     def dataset(self) -> str | None:
@@ -149,6 +153,27 @@ class KnownPieces:
         """
         dataset, index = self._opened()
         return Nearest(dataset.name, dataset.version, index.find(notes, limit))
+
+    def label(self, dataset: str, piece: Piece) -> str | None:
+        """Return the label of the piece of a dataset that is the same music, None where none is.
+
+        None too where no music may be looked for, or the dataset cannot be read.
+
+        Parameters
+        ----------
+        dataset
+            Data that a served model learned from, as ``NAME@VERSION``.
+        piece
+            A piece.
+        """
+        if not self._settings.enabled or time.monotonic() < self._learned_at:
+            return None
+        try:
+            return self._learned.label(dataset, piece.score.notes)
+        except (StoreError, DatasetError, OSError) as error:
+            logger.warning("dataset %s: %s", dataset, error)
+            self._learned_at = time.monotonic() + LOOK_S  # no request waits for the same fault
+            return None
 
     def _opened(self) -> tuple[Dataset, SimilarityIndex]:
         with self._lock:

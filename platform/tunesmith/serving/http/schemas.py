@@ -140,14 +140,16 @@ class OpenSetAnswer(BaseModel):
     none_of_these: bool | None = Field(
         default=None,
         description="Whether the item is unlike anything that the model learned from; the class "
-        "named is then only the nearest. Null where the model has no detector of such items.",
+        "named is then only the nearest. Not true of music that its dataset holds under one of its "
+        "classes. Null where the model has no detector of such items.",
     )
     known: float | None = Field(
         default=None,
         ge=0,
         le=1,
         description="How known the item is: of the known items of its class this share is as "
-        "unusual. `none_of_these` is true below the threshold in the model's card.",
+        "unusual. Below the threshold in the model's card `none_of_these` is true, but for music "
+        "of its dataset.",
     )
     labels_90: list[str] | None = Field(
         default=None,
