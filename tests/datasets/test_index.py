@@ -9,7 +9,7 @@ from tunesmith.datasets.index import FOLDER, IndexPart, SimilarityIndex, index_f
 from tunesmith.datasets.reader import Dataset, open_dataset
 from tunesmith.errors import DatasetError
 from tunesmith.ingestion import pipeline
-from tunesmith.midi import read_score
+from tunesmith.midi import NOTE_DTYPE, read_score
 from tunesmith.midi.fingerprints import ngram_entries
 from tunesmith.midi.transforms import scale_tempo_notes, transpose_notes
 
@@ -113,3 +113,42 @@ def test_the_index_follows_a_dataset_that_grows_and_shrinks(tmp_path, midi_facto
             for piece_id, notes in dataset.notes().items()
             for entry in ngram_entries(notes)
         }
+
+
+def melody(pitches):
+    """Return notes of a fifth of a second, one after the other."""
+    notes = np.zeros(len(pitches), dtype=NOTE_DTYPE)
+    notes["onset_s"] = np.arange(len(pitches)) * 0.2
+    notes["offset_s"] = notes["onset_s"] + 0.19
+    notes["pitch"], notes["velocity"] = pitches, 80
+    return notes
+
+
+def test_a_scale_is_in_many_pieces_and_names_none_of_them():
+    steps = np.array([0, 2, 4, 5, 7, 9, 11])
+    up = np.concatenate([steps + 48, steps + 60, [72]])
+    scale = np.concatenate([up, up[-2::-1]])
+    pieces = {
+        f"{seed:016x}": melody(
+            np.concatenate([np.random.default_rng(seed).integers(40, 90, 150), scale + seed % 5])
+        )
+        for seed in range(60)
+    }
+    part = part_of_notes(pieces)
+
+    def strengths(notes):
+        entries = ngram_entries(notes)
+        return {name: strength for strength, _, name in part.compare(entries, len(notes))}
+
+    assert max(strengths(melody(scale)).values()) < 1
+    name, notes = next(iter(pieces.items()))
+    of_excerpt = strengths(notes[40:100])
+    assert of_excerpt.pop(name) >= 1
+    assert max(of_excerpt.values(), default=0) < 1
+    # What a few pieces share is one piece in several versions.
+    versions = part_of_notes(
+        {f"{number:016x}": transpose_notes(notes, number) for number in range(8)}
+    )
+    found = [strength for strength, *_ in versions.compare(ngram_entries(notes[:80]), 80)]
+    assert len(found) == 8
+    assert min(found) >= 1

@@ -43,8 +43,13 @@ _SCHEMA = pa.schema(
 _MOST_PIECES = 500
 """N-grams of more pieces of one file than this say nothing about which piece it is."""
 _MOST_COMPARED = 8
-"""Pieces of one file that are compared by order: those that share the most n-grams."""
+"""Pieces of one file that are compared by order: those whose shared n-grams tell the most."""
 _LEAST_SHARED = 2
+_COMMON_SHARE = 20
+"""An n-gram of more than one in so many pieces of a file tells less about which piece it is: it may
+be a scale or a broken chord. One of every piece tells nothing."""
+_FEWEST_PIECES = 200
+"""A file of fewer pieces is taken for one of so many: its versions of one piece are not common."""
 
 
 def index_file(notes_file: str) -> str:
@@ -133,20 +138,26 @@ class IndexPart:
         counts = np.searchsorted(self.entries, entries | low, side="right") - begin
         known = counts <= _MOST_PIECES
         begin, counts, entries = begin[known], counts[known], entries[known]
+        n_pieces = max(len(self.piece_ids), _FEWEST_PIECES)
+        information = np.minimum(np.log(n_pieces / counts) / np.log(_COMMON_SHARE), 1.0)
         rows = np.repeat(begin - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
         owners = self.pieces[rows]
         order = np.argsort(owners, kind="stable")
         places = (self.entries[rows] & low).astype(np.int64)[order]
         own_places = np.repeat((entries & low).astype(np.int64), counts)[order]
         shared = np.bincount(owners, minlength=len(self.piece_ids))
+        weights = np.bincount(
+            owners, weights=np.repeat(information, counts), minlength=len(self.piece_ids)
+        )
         ends = np.cumsum(shared)
-        for number in np.argsort(-shared, kind="stable")[:_MOST_COMPARED].tolist():
+        for number in np.argsort(-weights, kind="stable")[:_MOST_COMPARED].tolist():
             if shared[number] < _LEAST_SHARED:
                 break
             part = slice(ends[number] - shared[number], ends[number])
             in_order = chain_length(own_places[part], places[part])
             needed = needed_onsets(min(onsets, int(self.onsets[number])))
-            yield in_order / needed, round(in_order), self.piece_ids[number]
+            strength = float(weights[number] / shared[number]) * in_order / needed
+            yield strength, round(in_order), self.piece_ids[number]
 
 
 @dataclass(frozen=True, slots=True)
