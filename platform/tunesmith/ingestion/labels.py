@@ -10,7 +10,9 @@ from tunesmith.errors import UsageError, unknown
 from tunesmith.ingestion.archives import archive_stem, is_archive
 from tunesmith.ingestion.label_tables import LabelTable
 from tunesmith.ingestion.sources import MUSIC_SUFFIXES, Entry
-from tunesmith.midi.composers import ComposerTable, fold
+from tunesmith.midi.composers import ComposerTable
+from tunesmith.midi.folding import fold, without_numbers
+from tunesmith.midi.name_forms import same_persons
 
 __all__ = ["Labelled", "Labels", "file_words", "label_entries", "label_files"]
 
@@ -135,7 +137,8 @@ def _canonical(raws: set[str], table: ComposerTable | None) -> dict[str, str | N
     least = LEAST_COMPOSERS if listed > 1 else MOSTLY_COMPOSERS
     if listed < least * len(named):
         return {raw: None if _says_unknown(raw) else raw for raw in raws}
-    return {raw: label.name for raw, label in resolved.items()}
+    persons = same_persons(label.name for label in named if label.kind == "unlisted" and label.name)
+    return {raw: persons.get(label.name or "", label.name) for raw, label in resolved.items()}
 
 
 def _says_unknown(raw: str) -> bool:
@@ -200,7 +203,7 @@ def file_words(entry: Entry) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in fold(text).split() if not any(map(str.isdigit, word))]
+    return without_numbers(fold(text))
 
 
 def _first_word(text: str) -> str:

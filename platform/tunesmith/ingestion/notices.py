@@ -11,8 +11,9 @@ from tunesmith.artifacts.manifest import MOST_FILES, LabelDoubt
 from tunesmith.audio.errors import AudioNotInstalled, NoMusicHeard
 from tunesmith.ingestion.labels import Labelled, file_words
 from tunesmith.ingestion.sources import Reject
-from tunesmith.midi.composers import ComposerTable, fold
+from tunesmith.midi.composers import ComposerTable
 from tunesmith.midi.errors import MidiError, NotScore, ScoresNotInstalled
+from tunesmith.midi.folding import fold
 
 __all__ = ["beside_notices", "label_doubts", "mixture_notices", "unread_notices"]
 

@@ -6,10 +6,9 @@ distinguished, and neither becomes a composer.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -17,47 +16,26 @@ from typing import Any, Literal
 import yaml
 
 from tunesmith.errors import UsageError, unknown
+from tunesmith.midi.folding import fold, foldings, transliterated, without_numbers
 
-__all__ = ["ComposerLabel", "ComposerTable", "Person", "canonical_composer", "fold"]
+__all__ = ["ComposerLabel", "ComposerTable", "Person", "canonical_composer"]
 
 Kind = Literal["listed", "unlisted", "unknown", "empty"]
 
 LONGEST_NAME_WORDS = 4
 SHORTEST_TRANSLITERATED = 6
 """Letters of a surname below which transliterations are not compared: short ones are alike."""
-SHORTEST_ABBREVIATION = 2
 MOST_INITIALS = 4
 SECTIONS = ("composers", "given_names", "unknown")
 
 _CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BRACKETS = re.compile(r"[(\[{].*?[)\]}]")
 # Words of a label that do not tell persons apart.
-_PARTICLES = frozenset(
-    [
-        "van",
-        "von",
-        "v",
-        "de",
-        "da",
-        "di",
-        "del",
-        "della",
-        "der",
-        "den",
-        "du",
-        "la",
-        "le",
-        "the",
-        "y",
-        "i",
-        "ii",
-        "iii",
-        "jr",
-        "sr",
-        "junior",
-        "senior",
-    ]
-)
+_PARTICLES = frozenset([
+    "van", "von", "v", "de", "da", "di", "del", "della", "der", "den", "du", "la", "le", "the",
+    "y", "i", "ii", "iii", "jr", "sr", "jun", "sen", "junior", "senior", "younger", "elder",
+    "sohn", "vater", "fils", "pere", "figlio", "padre",
+])  # fmt: skip
 _ABOUT = frozenset(
     ["midi", "mid", "midis", "files", "works", "complete", "collection", "music", "composer", "all"]
 )
@@ -93,10 +71,13 @@ class Person:
         Canonical name.
     given
         Given names, folded, each as the first of its variants in other languages.
+    written
+        The same names in the person's own language, whose initials are used.
     """
 
     name: str
     given: tuple[str, ...]
+    written: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +129,17 @@ class ComposerTable:
 
     def resolve(self, raw: str) -> ComposerLabel:
         """Return the composer that a raw label names."""
-        readings = _foldings(raw)
+        readings = foldings(raw)
         if not any(readings):
             return ComposerLabel(raw, None, "empty")
         for folded in readings:
             if folded in self.names:
                 return ComposerLabel(raw, self.names[folded], "listed")
-        if any(folded in self.unknown_labels for folded in readings):
+        numberless = (" ".join(without_numbers(folded)) for folded in readings)
+        if any(folded in self.unknown_labels for folded in (*readings, *numberless)):
             return ComposerLabel(raw, None, "unknown")
-        for folded in _foldings(_CAPITALS.sub(" ", _BRACKETS.sub(" ", raw))):
-            words = [word for word in folded.split() if not any(map(str.isdigit, word))]
+        for folded in foldings(_CAPITALS.sub(" ", _BRACKETS.sub(" ", raw))):
+            words = without_numbers(folded)
             name = self.person(words) or self.person([w for w in words if w not in _ABOUT])
             if name is not None:
                 return ComposerLabel(raw, name, "listed")
@@ -172,7 +154,7 @@ class ComposerTable:
         for size in range(min(len(words), 3), 0, -1):
             for surname, rest in ((words[-size:], words[:-size]), (words[:size], words[size:])):
                 for person in self._named(" ".join(surname)):
-                    if not rest or self._fits(rest, person.given):
+                    if not rest or self._fits(rest, person):
                         return person.name
         return self.names.get(joined.replace(" ", ""))
 
@@ -194,23 +176,26 @@ class ComposerTable:
         people = self.people.get(surname, ())
         if people or len(surname) < SHORTEST_TRANSLITERATED:
             return people
-        return self.people.get(f"~{_transliterated(surname)}", ())
+        return self.people.get(f"~{transliterated(surname)}", ())
 
-    def _fits(self, words: Sequence[str], given: Sequence[str]) -> bool:
+    def _fits(self, words: Sequence[str], person: Person) -> bool:
         """Return whether words are given names or initials of a person, in their order."""
         if len(words) == 1 and 1 < len(words[0]) <= MOST_INITIALS:
-            initials = "".join(name[0] for name in given)
-            if initials.startswith(words[0]):
-                return True
+            for names in (person.given, person.written):
+                if "".join(name[0] for name in names).startswith(words[0]):
+                    return True
+        places = list(zip(person.given, person.written, strict=True))
         place = 0
         for number, word in enumerate(words):
             whole = self.variants.get(word, word)
-            while place < len(given) and not _abbreviates(whole, word, given[place]):
+            while place < len(places) and not any(
+                whole == given or given.startswith(word) for given in places[place]
+            ):
                 # An initial stands for the first name that is left out, a name for any.
                 if len(word) == 1 and number == 0:
                     return False
                 place += 1
-            if place == len(given):
+            if place == len(places):
                 return False
             place += 1
         return True
@@ -256,14 +241,6 @@ def canonical_composer(raw: str, table: ComposerTable | None = None) -> str | No
     return (table or _shipped_table()).resolve(raw).name
 
 
-def _abbreviates(whole: str, word: str, given: str) -> bool:
-    return (
-        whole == given
-        or (len(word) == 1 and given.startswith(word))
-        or (len(word) >= SHORTEST_ABBREVIATION and given.startswith(word))
-    )
-
-
 @cache
 def _shipped_table() -> ComposerTable:
     resource = files("tunesmith.midi").joinpath("composers.yaml")
@@ -286,12 +263,13 @@ def _parse(text: str, name_of_file: str, base: ComposerTable) -> ComposerTable:
         for spelling in sorted(map(str, spellings), key=lambda text: "," not in text):
             surname, comma, given = spelling.partition(",")
             if comma:
-                first_names = tuple(variants.get(word, word) for word in fold(given).split())
-                own.append(Person(str(name), first_names))
+                written = tuple(fold(given).split())
+                first_names = tuple(variants.get(word, word) for word in written)
+                own.append(Person(str(name), first_names, written))
                 names.setdefault(fold(f"{given} {surname}"), str(name))
             else:  # also a surname, where the given names are known
                 names[fold(spelling)] = str(name)
-            for key in (fold(surname), f"~{_transliterated(fold(surname))}"):
+            for key in (fold(surname), f"~{transliterated(fold(surname))}"):
                 added.setdefault(key, []).extend(own[-1:] if comma else own)
     # A surname alone, and one of several words written as one.
     for surname, persons in added.items():
@@ -330,46 +308,6 @@ def _sections(text: str, name_of_file: str) -> tuple[dict[str, Any], list[Any], 
             msg = f"In {name_of_file}, the spellings of {name!r} must be a list, such as [{name}]."
             raise UsageError(msg)
     return composers, given_names, unknowns
-
-
-def _foldings(raw: str) -> tuple[str, ...]:
-    """Return the folded forms of a label: as given, and as wrongly decoded UTF-8."""
-    readings = [raw]
-    for encoding in ("cp437", "latin-1", "cp1252"):
-        try:
-            readings.append(raw.encode(encoding).decode("utf-8"))
-        except UnicodeError:
-            continue
-    return tuple(dict.fromkeys(fold(reading) for reading in readings))
-
-
-def fold(label: str) -> str:
-    """Fold a label: lower case, no accents or apostrophes, words separated by single spaces."""
-    plain = label.casefold()
-    if not plain.isascii():
-        decomposed = unicodedata.normalize("NFKD", plain)
-        plain = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return " ".join(_WORD.findall(plain.translate(_INSIDE_WORDS)))
-
-
-_WORD = re.compile(r"[^\W_]+")
-_INSIDE_WORDS = {ord(c): None for c in "'`\u2019\u00b4"}
-_LETTERS = str.maketrans({"\u0142": "l", "\u00f8": "o", "\u0111": "d", "\u00e6": "ae"})
-# The same sounds in English, German, French, Polish and scientific transliteration.
-_SOUNDS = (
-    ("tsch", "ch"), ("tch", "ch"), ("tsj", "ch"), ("tj", "ch"), ("cz", "ch"), ("sch", "sh"),
-    ("sz", "sh"), ("kh", "h"), ("ph", "f"), ("ck", "k"), ("ou", "u"), ("w", "v"), ("ff", "v"),
-    ("j", "i"), ("y", "i"), ("ks", "x"), ("z", "s"),
-)  # fmt: skip
-
-
-@lru_cache(maxsize=10_000)
-def _transliterated(surname: str) -> str:
-    """Return a form of a surname that its usual transliterations share."""
-    text = surname.translate(_LETTERS).replace(" ", "")
-    for spelling, sound in _SOUNDS:
-        text = text.replace(spelling, sound)
-    return re.sub(r"(.)\1+", r"\1", text)
 
 
 def _as_written(raw: str) -> str:
