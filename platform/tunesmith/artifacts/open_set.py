@@ -52,7 +52,7 @@ class DetectorPart(Section):
     )
     calibrated_on: dict[str, int] = Field(description="Items behind the quantiles, by class.")
     pooled: tuple[str, ...] = Field(
-        default=(), description="Classes with too few items: theirs are the quantiles of all."
+        default=(), description="Classes with too few items: they share their quantiles."
     )
 
 
@@ -94,7 +94,7 @@ class LabelSets(Section):
     )
     calibrated_on: dict[str, int] = Field(description="Items behind the limits, by class.")
     pooled: tuple[str, ...] = Field(
-        default=(), description="Classes with too few items: theirs is the limit of all."
+        default=(), description="Classes with too few items: they share their limit."
     )
 
 

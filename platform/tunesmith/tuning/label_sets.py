@@ -62,19 +62,25 @@ def by_class(
 ) -> tuple[dict[str, Floats], dict[str, int], tuple[str, ...]]:
     """Return the values of each class, their number, and the classes that have too few.
 
+    Classes of fewer than `LEAST_ITEMS` items share the values of all of these: a model knows small
+    classes less well than large ones, whose values would make limits that they miss. Where they
+    have too few together, too, they get the values of every class.
+
     Parameters
     ----------
     values, y
         A value and the class of each item, ``[items]``.
     classes
-        Names of the classes; one of fewer than `LEAST_ITEMS` items gets the values of all classes.
+        Names of the classes.
     """
-    of_classes, counts, pooled = {}, {}, []
-    for number, name in enumerate(classes):
-        own = values[y == number]
-        counts[name] = len(own)
-        if len(own) < LEAST_ITEMS:
-            pooled.append(name)
-            own = values
-        of_classes[name] = own
-    return of_classes, counts, tuple(pooled)
+    sizes = np.bincount(y, minlength=len(classes))
+    is_small = sizes < LEAST_ITEMS
+    of_small = values[is_small[y]]
+    shared = of_small if len(of_small) >= LEAST_ITEMS else values
+    of_classes = {
+        name: shared if is_small[number] else values[y == number]
+        for number, name in enumerate(classes)
+    }
+    counts = {name: int(size) for name, size in zip(classes, sizes, strict=True)}
+    pooled = tuple(name for number, name in enumerate(classes) if is_small[number])
+    return of_classes, counts, pooled
