@@ -1,4 +1,11 @@
-"""Convolutional networks on small grey images, from the tutorial's to one that passes 0.994."""
+"""Convolutional networks on small grey images, from the tutorial's to one near MNIST's limit.
+
+Sources: two 3 x 3 convolutions without padding a block, each with batch normalisation, after the
+networks that An, Lee, Park, Yang and So trained on MNIST ("An Ensemble of Simple Convolutional
+Neural Network Models for MNIST Digit Recognition", 2020), cut short by pooling to what a core can
+train in minutes; elastic distortion after Simard, Steinkraus and Platt ("Best Practices for
+Convolutional Neural Networks Applied to Visual Document Analysis", 2003).
+"""
 
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -62,9 +69,7 @@ class Jitter:
         turn = np.deg2rad(drawn(self.turn_degrees))
         y, x = _turned(down, right, turn, drawn(self.shift_pixels), drawn(self.shift_pixels))
         if self.bend_pixels:
-            y, x = (
-                place + self.bend_pixels * _smooth_noise(images.shape, rng) for place in (y, x)
-            )
+            y, x = (place + self.bend_pixels * _smooth_noise(images.shape, rng) for place in (y, x))
         return np.asarray(np.rint(_sampled(images, y, x)), dtype=np.uint8)
 
 
@@ -140,14 +145,18 @@ def _sampled(
 
 
 class ImageCnn(NetworkFamily):
-    """Blocks of one or two 3 x 3 convolutions and pooling, a dense layer."""
+    """Blocks of one or two 3 x 3 convolutions and pooling, a dense layer.
+
+    Without padding a convolution sees whole neighbourhoods alone and makes the image smaller, which
+    also saves a third of the time. Images that have become too small for it are padded.
+    """
 
     name = "image_cnn"
     view = "image"
     resources = Resources(cpus=1, gpu_fraction=0.25, memory_bytes=1_500_000_000)
-    max_steps = 24
+    max_steps = 45
     # The rate falls to the end, and the score rises with it.
-    patience = 24
+    patience = 45
     step_unit = f"epoch of at most {_ROWS_PER_STEP} images"
     rows_per_step = _ROWS_PER_STEP
 
@@ -156,7 +165,8 @@ class ImageCnn(NetworkFamily):
         return {
             "blocks": trial.suggest_int("blocks", 1, 3),
             "convolutions": trial.suggest_int("convolutions", 1, 2),
-            "width": trial.suggest_int("width", 16, 48, step=16),
+            "width": trial.suggest_int("width", 16, 48, step=8),
+            "padding": trial.suggest_categorical("padding", ["same", "valid"]),
             "dense": trial.suggest_categorical("dense", [64, 128, 256]),
             "batch_norm": trial.suggest_categorical("batch_norm", [True, False]),
             "dropout": trial.suggest_float("dropout", 0.0, 0.6),
@@ -165,14 +175,18 @@ class ImageCnn(NetworkFamily):
             "batch": trial.suggest_categorical("batch", [64, 128, 256]),
             "shift_pixels": trial.suggest_float("shift_pixels", 0.0, 3.0),
             "turn_degrees": trial.suggest_float("turn_degrees", 0.0, 15.0),
+            "stretch": trial.suggest_float("stretch", 0.0, 0.2),
+            "slant_degrees": trial.suggest_float("slant_degrees", 0.0, 15.0),
+            "bend_pixels": trial.suggest_float("bend_pixels", 0.0, 1.5),
         }
 
     def default(self) -> Params:
-        """Return three blocks of one convolution with batch norm and small shifts and turns."""
+        """Return three blocks of two convolutions with batch norm, and every kind of change."""
         return {
             "blocks": 3,
-            "convolutions": 1,
-            "width": 32,
+            "convolutions": 2,
+            "width": 24,
+            "padding": "valid",
             "dense": 128,
             "batch_norm": True,
             "dropout": 0.3,
@@ -180,7 +194,10 @@ class ImageCnn(NetworkFamily):
             "weight_decay": 1e-3,
             "batch": 128,
             "shift_pixels": 2.0,
-            "turn_degrees": 8.0,
+            "turn_degrees": 10.0,
+            "stretch": 0.1,
+            "slant_degrees": 8.0,
+            "bend_pixels": 0.6,
         }
 
     def build(self, keras: Any, params: Params, x: Any, n_classes: int) -> tuple[Any, Any]:
@@ -205,12 +222,12 @@ class ImageCnn(NetworkFamily):
         return model, model
 
     def recipe(self, keras: Any, params: Params) -> Recipe:
-        """Return AdamW on a cosine schedule with random shifts and turns."""
+        """Return AdamW on a cosine schedule, on images changed at random."""
         return Recipe(
             optimizer=adamw(keras, params["learning_rate"], params["weight_decay"]),
             batch=params["batch"],
             rows_per_step=self.rows_per_step,
-            augment=Jitter(**{name.name: params[name.name] for name in fields(Jitter)}),
+            augment=Jitter(**{change.name: params[change.name] for change in fields(Jitter)}),
         )
 
 

@@ -97,6 +97,7 @@ TASK = Task(
             "blocks": 1,
             "convolutions": 1,
             "width": 32,
+            "padding": "same",
             "dense": 128,
             "batch_norm": False,
             "dropout": 0.0,
@@ -105,6 +106,9 @@ TASK = Task(
             "batch": 128,
             "shift_pixels": 0.0,
             "turn_degrees": 0.0,
+            "stretch": 0.0,
+            "slant_degrees": 0.0,
+            "bend_pixels": 0.0,
         },
     ),
 )
