@@ -234,6 +234,12 @@ def test_a_study_that_is_the_default_is_tried_once_and_another_family_s_not_at_a
     assert starting_points(("cnn1d",), default) == starting_points(("cnn1d",))
 
 
+def test_the_only_trial_of_a_search_is_not_spent_on_the_study() -> None:
+    own = Reference("a study", 0.5, "cnn1d", {**get_family("cnn1d").default(), "dropout": 0.1})
+    assert len(starting_points(("cnn1d",), own, n_trials=2)) == 2
+    assert starting_points(("cnn1d",), own, n_trials=1) == starting_points(("cnn1d",))
+
+
 def test_a_costly_published_setting_is_tried_where_there_is_a_gpu() -> None:
     costly = Reference("a study", 0.5, "cnn1d", {"width": 64}, is_costly=True)
     assert starting_points(("cnn1d",), costly, {"CPU": 8.0}) == starting_points(("cnn1d",))

@@ -67,7 +67,7 @@ def _described(search: PlannedSearch, cluster: Mapping[str, float], n_trials: in
     shares = {
         name: resolve(family.resources, cluster, n_trials) for name, family in families.items()
     }
-    points = starting_points(plan.families, task.reference, cluster)
+    points = starting_points(plan.families, task.reference, cluster, plan.trials)
     return {
         "task": task.name,
         "title": task.title,

@@ -236,7 +236,7 @@ def _study_search(
         space,
         metric=plan.metric,
         n_trials=plan.trials,
-        points=starting_points(families, task.reference, cluster),
+        points=starting_points(families, task.reference, cluster, plan.trials),
         seed=plan.seed,
     )
 

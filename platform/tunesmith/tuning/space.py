@@ -65,6 +65,7 @@ def starting_points(
     families: Sequence[str],
     reference: Reference | None = None,
     cluster: Mapping[str, float] | None = None,
+    n_trials: int | None = None,
 ) -> list[Point]:
     """Return the settings a search begins with.
 
@@ -74,9 +75,12 @@ def starting_points(
         Names, in the order they are to be tried.
     reference
         The published result of the task; its own setting is tried first, unless only a GPU could
-        train it in reasonable time and there is none.
+        train it in reasonable time and there is none, or there is one trial: what is to be better
+        goes before what it is compared with.
     cluster
         Resources of the cluster by name.
+    n_trials
+        Number of trials of the search, if known.
 
     Returns
     -------
@@ -86,7 +90,7 @@ def starting_points(
     settings = [(name, get_family(name).default()) for name in families]
     if reference is not None and reference.family in families:
         has_gpu = bool((cluster or {}).get("GPU"))
-        if has_gpu or not reference.is_costly:
+        if n_trials != 1 and (has_gpu or not reference.is_costly):
             settings.insert(0, (str(reference.family), dict(reference.params)))
     points: list[Point] = []
     for name, values in settings:
