@@ -154,9 +154,9 @@ class ImageCnn(NetworkFamily):
     name = "image_cnn"
     view = "image"
     resources = Resources(cpus=1, gpu_fraction=0.25, memory_bytes=1_500_000_000)
-    max_steps = 45
+    max_steps = 66
     # The rate falls to the end, and the score rises with it.
-    patience = 45
+    patience = 66
     step_unit = f"epoch of at most {_ROWS_PER_STEP} images"
     rows_per_step = _ROWS_PER_STEP
 
