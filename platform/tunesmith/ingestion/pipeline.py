@@ -10,11 +10,9 @@ Workers write the large tables; the driver holds only one small row per file.
 """
 
 import functools
-import hashlib
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from tunesmith.artifacts import layout
@@ -31,16 +29,15 @@ from tunesmith.datasets.reader import Dataset
 from tunesmith.datasets.schema import REJECTS
 from tunesmith.errors import DatasetError, StoreError
 from tunesmith.ingestion import assembly
-from tunesmith.ingestion.archives import ArchiveError
 from tunesmith.ingestion.assembly import FileRow
-from tunesmith.ingestion.inventory import Inventory, take_inventory
-from tunesmith.ingestion.locations import ContentReader
+from tunesmith.ingestion.digests import file_digests
+from tunesmith.ingestion.inventory import take_inventory
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.planning import Batch, plan_batches, plan_key
 from tunesmith.ingestion.processing import process_rows
 from tunesmith.ingestion.publishing import Version, file_rows
 from tunesmith.ingestion.ray_data import results_of
-from tunesmith.ingestion.sources import Entry, Reject
+from tunesmith.ingestion.sources import Reject
 
 __all__ = ["Progress", "ingest"]
 
@@ -74,7 +71,7 @@ def ingest(
         Settings of the ingest.
     start_ray
         Called once, before the first task; not called if there is nothing to decode, and too few
-        pieces to divide the search for duplicates.
+        files to divide other work over the cluster.
     on_progress
         Called after each batch.
 
@@ -98,7 +95,8 @@ def ingest(
     with lock:
         prior = _prior(store, name, parameters)
         known = _Known.of(prior)
-        rows = _digests(inventory, parameters) if prior else {}
+        entries = [file.entry for file in inventory.labelled] if prior else []
+        rows = file_digests(entries, parameters, start_ray)
         if (
             prior
             and assembly.inputs_hash(
@@ -161,32 +159,6 @@ class _Known:
         names = [file.path for file in prior.manifest.tables["chunks"]]
         numbers = [int(name.rsplit("-", 1)[1].removesuffix(".parquet")) for name in names]
         return cls(frozenset(pieces), rejects, max(numbers, default=-1) + 1)
-
-
-def _digests(inventory: Inventory, parameters: IngestParameters) -> dict[str, FileRow]:
-    """Read and hash every file, so that unchanged ones are not decoded again."""
-    entries = [file.entry for file in inventory.labelled]
-
-    def digest(entries: Sequence[Entry]) -> dict[str, FileRow]:
-        reader = ContentReader.of(parameters)
-        rows = {}
-        try:
-            for entry in entries:
-                try:
-                    data = reader.read(entry.location)
-                except (ArchiveError, OSError) as error:
-                    rows[entry.path] = FileRow(None, Reject.of(entry.path, error))
-                else:
-                    rows[entry.path] = FileRow(hashlib.sha256(data).hexdigest(), None)
-        finally:
-            reader.close()
-        return rows
-
-    # Unpacking and hashing release the interpreter lock.
-    n_threads = 4
-    with ThreadPoolExecutor(n_threads) as pool:
-        parts = pool.map(digest, (entries[i::n_threads] for i in range(n_threads)))
-        return {path: row for part in parts for path, row in part.items()}
 
 
 def _run(

@@ -36,7 +36,14 @@ from tunesmith.midi.fingerprints import fingerprint_of, ngram_entries, note_hash
 from tunesmith.midi.rolls import sounding
 from tunesmith.midi.statistics import piece_statistics
 
-__all__ = ["DECODING_FAILURES", "batch_file", "process_batch", "process_rows", "score_or_reject"]
+__all__ = [
+    "DECODING_FAILURES",
+    "batch_file",
+    "process_batch",
+    "process_rows",
+    "score_or_reject",
+    "shared_reader",
+]
 
 # Exceptions that decoding a malformed file can raise besides a MidiError. Not Exception: a bug
 # elsewhere must stop the job.
@@ -125,7 +132,7 @@ def process_rows(rows: Any, parameters: str, store: str, staging: Sequence[str],
     """
     settings = IngestParameters.model_validate_json(parameters)
     batches = [Batch.from_json(str(text)) for text in rows["batch"]]
-    reader = _shared_reader(settings, run)
+    reader = shared_reader(settings, run)
     target = Store(store)
     counts, errors = [], []
     for batch in batches:
@@ -167,10 +174,15 @@ def _reject_of(path: str, error: Exception, sha256: str) -> Reject:
 
 
 @lru_cache(maxsize=1)
-def _shared_reader(parameters: IngestParameters, run: str) -> ContentReader:
+def shared_reader(parameters: IngestParameters, run: str) -> ContentReader:
     """Return the reader that all batches of a run share: listing a large archive takes long.
 
-    Another run opens the archives again, because they may have changed.
+    Parameters
+    ----------
+    parameters
+        Settings of the ingest.
+    run
+        Id of the run; another one opens the archives again, because they may have changed.
     """
     del run
     return ContentReader.of(parameters)
