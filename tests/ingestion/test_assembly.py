@@ -1,4 +1,7 @@
+import tracemalloc
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from tunesmith.ingestion.assembly import (
     FileRow,
     account_for,
     check_losses,
+    content_hash,
     leak_report,
 )
 from tunesmith.ingestion.labels import Labelled
@@ -73,3 +77,21 @@ def test_the_leak_of_a_random_split_is_counted_over_labelled_pieces():
     pairs = leak_report(labels, np.arange(60) // 2)
     assert pairs.in_clusters == 60
     assert 5 <= pairs.leaked <= 10
+
+
+def test_the_content_of_many_pieces_is_digested_a_few_at_a_time():
+    n = 20_000
+    texts = ("path", "sha256", "label", "raw_label", "note_hash", "reader")
+    columns = {name: [f"{name} {row}" for row in range(n)] for name in texts}
+    numbers = {name: range(n) for name in ("cluster", "n_chunks", "n_notes")}
+    pieces = pa.table(columns | {name: pa.array(row) for name, row in numbers.items()})
+    tracemalloc.start()
+    try:
+        at_once = content_hash("key", pieces, Account([], [], []))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 500 * n
+    in_chunks = pa.concat_tables([pieces[:7], pieces[7:]])
+    assert content_hash("key", in_chunks, Account([], [], [])) == at_once
+    assert content_hash("key", pieces[1:], Account([], [], [])) != at_once

@@ -36,6 +36,7 @@ NOT_LOST = frozenset(
     error.__name__ for error in (NotScore, NoMusicHeard, ScoresNotInstalled, AudioNotInstalled)
 )
 """Errors of files that the loss budget does not count: no music, or in need of an extra."""
+_ROWS_AT_ONCE = 2_000
 _HELD_OUT = {"train": 0.8, "test": 0.2}
 
 
@@ -205,8 +206,10 @@ def content_hash(
         "path", "sha256", "label", "raw_label", "note_hash", "cluster", "reader", "n_chunks",
         "n_notes",
     ]  # fmt: skip
-    for row in pieces.select(columns).to_pylist():
-        digest.update(json.dumps([row[c] for c in columns]).encode())
+    # A few at a time: the rows of all pieces would take more memory than all else about them.
+    for part in pieces.select(columns).to_batches(max_chunksize=_ROWS_AT_ONCE):
+        for row in part.to_pylist():
+            digest.update(json.dumps([row[c] for c in columns]).encode())
     for reject in account.rejects:
         digest.update(json.dumps([reject.path, reject.stage, reject.error, reject.sha256]).encode())
     for file, sha256 in account.duplicates:
