@@ -1,3 +1,4 @@
+import errno
 import zipfile
 
 import numpy as np
@@ -6,11 +7,12 @@ import pytest
 from pyarrow.fs import FileSelector
 
 from tests.in_process import ingest_in_process
+from tunesmith.artifacts import durable
 from tunesmith.artifacts.locks import only_one
 from tunesmith.artifacts.manifest import dataset_versions, remove_version
 from tunesmith.datasets.reader import open_dataset
 from tunesmith.errors import DatasetError, UsageError
-from tunesmith.ingestion import pipeline
+from tunesmith.ingestion import pipeline, publishing
 from tunesmith.ingestion.inventory import take_inventory
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.pipeline import ingest
@@ -279,6 +281,54 @@ def test_old_versions_stay_readable_and_a_return_to_old_sources_finds_them(
     (corpus / "Bach" / "new.mid").unlink()
     assert ingest(store, [str(corpus)], "small", LENIENT).version == first.version
     assert open_dataset(store, "small").version == first.version
+
+
+def files_of(store, manifest):
+    """Return the files of the large tables and of the index."""
+    folder = store.local_path("datasets", "small", manifest.version)
+    files = [path for name in ("chunks", "notes", "index") for path in (folder / name).iterdir()]
+    return {str(path.relative_to(folder)): path for path in sorted(files)}
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_later_version_shares_the_files_that_it_has_from_the_prior_one(
+    store, corpus, midi_factory, monkeypatch, links
+):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "no links here")
+
+    first = files_of(store, ingest(store, [str(corpus)], "small", LENIENT))
+    (corpus / "Bach" / "new.mid").write_bytes(midi_factory(seed=50))
+    if not links:
+        monkeypatch.setattr(durable.os, "link", refuse)
+    second = files_of(store, ingest(store, [str(corpus)], "small", LENIENT))
+    assert first.keys() < second.keys()
+    assert {path.samefile(second[name]) for name, path in first.items()} == {links}
+    for name, path in first.items():
+        assert path.read_bytes() == second[name].read_bytes()
+
+
+def test_a_version_stays_as_it_is_whatever_becomes_of_attempts_at_the_next_one(
+    store, corpus, midi_factory, monkeypatch
+):
+    manifest = ingest(store, [str(corpus)], "small", LENIENT)
+    before = {name: path.read_bytes() for name, path in files_of(store, manifest).items()}
+    (corpus / "Bach" / "new.mid").write_bytes(midi_factory(seed=50))
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing.Version, "_manifest", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            ingest(store, [str(corpus)], "small", LENIENT)
+    linked = store.local_path("datasets", "small").glob(".staging-*/index/*")
+    assert any(path.stat().st_nlink > 1 for path in linked)
+    # The same new file, so the work goes on in the same folder; but files have to be written anew.
+    (corpus / "Bach" / "piece 1.mid").unlink()
+    monkeypatch.setattr(pipeline, "_map_batches", lambda *_: pytest.fail("decoded again"))
+    second = ingest(store, [str(corpus)], "small", LENIENT)
+    assert second.counts.kept == manifest.counts.kept
+    after = {name: path.read_bytes() for name, path in files_of(store, manifest).items()}
+    assert after == before
+    at_once = [open_dataset(store, "small", version.version) for version in (manifest, second)]
+    assert at_once[0].notes().keys() != at_once[1].notes().keys()
 
 
 def test_a_store_without_renames_gets_the_same_version(store, s3_store, corpus, midi_factory):

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import logging
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ __all__ = [
     "lock_name",
     "locked",
     "make_folder",
+    "share_file",
     "sync_file",
     "sync_folder",
     "sync_tree",
@@ -30,7 +32,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 # Some network file systems cannot sync a folder; their servers do it by themselves.
 _NO_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EACCES}
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 
 
 def make_folder(folder: Path) -> None:
@@ -111,6 +113,23 @@ def create_file(path: Path, data: bytes) -> bool:
                 temporary.replace(path)
     sync_folder(path.parent)
     return True
+
+
+def share_file(source: Path, target: Path) -> None:
+    """Give a file a second name, in place of one that is there; neither is ever written to again.
+
+    Where the file system has no links the file is copied. It is synced with its new folder
+    (`sync_tree`).
+    """
+    make_folder(target.parent)
+    # Writing into a file that another attempt has linked would change the source.
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copyfile(source, target)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Assemble the rows and shards of all batches into a published version."""
 
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.parquet_files import described, read_table, write_table
 from tunesmith.ingestion.piece_tables import piece_tables
 from tunesmith.ingestion.planning import Batch, Part, group_parts, plan_batches
-from tunesmith.ingestion.shards import place_shard
+from tunesmith.ingestion.shards import Shard, place_file, place_shard
 from tunesmith.ingestion.sources import Reject
 from tunesmith.midi.features import FEATURE_NAMES
 
@@ -123,16 +124,16 @@ class Version:
 
     def _place_index(self, name: str, members: Sequence[Part]) -> None:
         """Write the index beside a file of `notes`."""
-        fs, target = self.store.fs, self.staging.path(FOLDER, index_file(name))
-        fs.create_dir(self.staging.path(FOLDER), recursive=True)
+        target = self.staging.path(FOLDER, index_file(name))
         only = members[0]
-        if len(members) > 1 or only.wanted != only.pieces:
-            notes = note_arrays(read_table(self.store, self.staging.path("notes", name)))
-            part_of_notes(notes).write(fs, target)
+        if len(members) == 1 and only.wanted == only.pieces:
+            place_file(self.store, f"{only.folder}/{FOLDER}/{index_file(only.name)}", target)
             return
-        source = f"{only.folder}/{FOLDER}/{index_file(only.name)}"
-        if source != target:
-            fs.copy_file(source, target)
+        notes = note_arrays(read_table(self.store, self.staging.path("notes", name)))
+        # Beside the final name, which may stand for a file of the prior version.
+        shard = Shard(self.store, target, uuid.uuid4().hex)
+        part_of_notes(notes).write(self.store.fs, shard.path)
+        shard.publish()
 
     def _sources(self) -> Iterator[Part]:
         """Yield all existing shards, those of the prior version first."""

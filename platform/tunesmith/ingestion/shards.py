@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tunesmith.artifacts.durable import sync_file, sync_folder
+from tunesmith.artifacts.durable import share_file, sync_file, sync_folder
 from tunesmith.artifacts.store import Store
 from tunesmith.datasets.schema import N_PITCHES, chunk_schema, note_schema
 from tunesmith.ingestion.planning import Part
 from tunesmith.midi.score import NOTE_DTYPE
 
-__all__ = ["ChunkWriter", "NoteWriter", "Shard", "list_column", "place_shard"]
+__all__ = ["ChunkWriter", "NoteWriter", "Shard", "list_column", "place_file", "place_shard"]
 
 _ROW_GROUP_CHUNKS = 1024
 _ROW_GROUP_NOTES = 500_000
@@ -201,9 +201,7 @@ def place_shard(store: Store, parts: Sequence[tuple[str, Part]], target: str) ->
     """
     if len(parts) == 1 and parts[0][1].wanted == parts[0][1].pieces:
         source = parts[0][0]
-        if source != target:
-            store.fs.create_dir(target.rsplit("/", 1)[0], recursive=True)
-            store.fs.copy_file(source, target)
+        place_file(store, source, target)
         return
     shard = Shard(store, target, uuid.uuid4().hex)
     with store.fs.open_input_file(parts[0][0]) as handle:
@@ -219,3 +217,17 @@ def place_shard(store: Store, parts: Sequence[tuple[str, Part]], target: str) ->
                     if table.num_rows:
                         writer.write_table(table)
     shard.publish()
+
+
+def place_file(store: Store, source: str, target: str) -> None:
+    """Make a file of one version part of another one, as it is.
+
+    On a local disk both share it: an addition to a large version costs what is new.
+    """
+    if source == target:
+        return
+    if store.is_local:
+        share_file(Path(source), Path(target))
+    else:
+        store.make_folder_above(target)
+        store.fs.copy_file(source, target)
