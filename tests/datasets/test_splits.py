@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -34,6 +36,49 @@ def test_a_group_is_never_parted(items, seed):
     assert set(parts) <= set(FRACTIONS)
     assert all(len({p for p, g in zip(parts, groups, strict=True) if g == n}) <= 1 for n in groups)
     assert leaked(parts, groups) == 0
+
+
+def with_a_table_of_groups_and_classes(labels, groups, fractions, seed):
+    """Split as the rule says, with the count of every class in every group."""
+    counts = np.zeros((groups.max() + 1, labels.max() + 1))
+    np.add.at(counts, (groups, labels), 1)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    shares = np.array(list(fractions.values()))
+    target = shares[:, None] * counts.sum(axis=0)
+    filled = np.zeros_like(target)
+    parts = np.empty(len(counts), dtype=np.int64)
+    for group in order:
+        behind = (counts[group] * (2 * filled + counts[group]) / target).sum(axis=1)
+        parts[group] = np.lexsort((filled.sum(axis=1) / shares, behind.round(9)))[0]
+        filled[parts[group]] += counts[group]
+    return np.array(list(fractions))[parts[groups]]
+
+
+def in_order_of_appearance(values):
+    _, first, numbers = np.unique(values, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[numbers]
+
+
+@given(
+    items=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 60)), min_size=1, max_size=120),
+    seed=st.integers(0, 5),
+)
+def test_the_split_is_that_of_a_table_of_all_groups_and_classes(items, seed):
+    labels, groups = (in_order_of_appearance(column) for column in zip(*items, strict=True))
+    expected = with_a_table_of_groups_and_classes(labels, groups, FRACTIONS, seed)
+    np.testing.assert_array_equal(split_pieces(labels, groups, seed=seed), expected)
+
+
+def test_memory_does_not_grow_with_the_number_of_classes():
+    n = 5_000
+    tracemalloc.start()
+    try:
+        split_pieces(np.arange(n) % 1_000, np.arange(n))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 400 * n
 
 
 def test_same_seed_same_split_other_seed_other_split():

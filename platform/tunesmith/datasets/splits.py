@@ -55,19 +55,22 @@ def split_pieces(
     if len(class_index) == 0:
         return np.empty(0, dtype=np.str_)
 
-    counts = np.zeros((group_index.max() + 1, class_index.max() + 1))
-    np.add.at(counts, (group_index, class_index), 1)
-    order = np.random.default_rng(seed).permutation(len(counts))
-    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
-    target = shares[:, None] * counts.sum(axis=0)
+    # A table of all groups and classes would not fit into memory: most groups are one item.
+    sizes = np.bincount(group_index)
+    ends = np.cumsum(sizes)
+    classes = class_index[np.argsort(group_index, kind="stable")]
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    target = shares[:, None] * np.bincount(class_index)
     filled = np.zeros_like(target)
-    part_of_group = np.empty(len(counts), dtype=np.int64)
+    part_of_group = np.empty(len(sizes), dtype=np.int64)
     for group in order:
-        group_counts = counts[group]
-        behind = (group_counts * (2 * filled + group_counts) / target).sum(axis=1)
+        members = classes[ends[group] - sizes[group] : ends[group]]
+        present, counts = np.unique(members, return_counts=True)
+        behind = counts * (2 * filled[:, present] + counts) / target[:, present]
         # Among parts equally far behind, the one emptier as a whole.
-        part = np.lexsort((filled.sum(axis=1) / shares, behind.round(9)))[0]
-        filled[part] += group_counts
+        part = np.lexsort((filled.sum(axis=1) / shares, behind.sum(axis=1).round(9)))[0]
+        filled[part, present] += counts
         part_of_group[group] = part
     return np.array(names, dtype=np.str_)[part_of_group[group_index]]
 
