@@ -124,7 +124,9 @@ def ingest(
             batches = plan_batches(fresh, known.n_shards)
             _run(batches, parameters, staging, start_ray=start_ray, on_progress=on_progress)
             for batch in batches:
-                rows |= file_rows(staging, batch.key)
+                results = file_rows(staging, batch.key)
+                # By the paths that the inventory holds: equal ones would stay beside them.
+                rows |= {path: results[path] for path in batch.paths}
             return Version(
                 store, name, parameters, inventory, rows, staging, prior, batches, start_ray
             ).publish()
