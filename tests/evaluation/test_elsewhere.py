@@ -144,10 +144,11 @@ def test_pieces_of_no_class_are_counted_apart_and_judged(with_other_labels):
     examples = with_other_labels.examples()
     p = subject.predictions.by_item
     rows = np.asarray(examples.view("features").x)
-    flags = subject.open_set.is_unknown(subject.open_set.known(rows, p))
+    judgement = subject.open_set.judge(rows, p)
+    flags = judgement.is_unknown
     assert 0 < flags[3:11].sum() < 8
     assert other_labels.recognised.value == pytest.approx(flags[3:11].mean())
-    confidence = p.max(axis=1) * subject.open_set.judge(rows, p).of_a_class
+    confidence = p.max(axis=1) * judgement.of_a_class
     assert other_labels.confidence == pytest.approx(confidence[3:11][~flags[3:11]].mean())
     assert row.false_alarms.value == flags[2]
 

@@ -41,19 +41,50 @@ def test_the_score_is_the_share_of_known_items_that_are_as_unusual():
     levels = tuple(np.linspace(0.5, 1.0, 101))
     found = OpenSet(graph(), detector_of({"a": levels, "b": levels}), CLASSES)
     rows = np.array([[-1.0], [0.0], [0.01], [-0.1]], dtype=np.float32)
-    scores = found.known(rows, np.tile([0.9, 0.1], (4, 1)))
+    judgement = found.judge(rows, np.tile([0.9, 0.1], (4, 1)))
     known = 1 / (1 + np.exp(2 * rows[:, 0]))
     expected = np.floor((known - 0.5) / 0.5 * 100 + 1e-6) / 100
-    np.testing.assert_allclose(scores, np.maximum(expected, 0.0), atol=1e-9)
-    assert found.is_unknown(scores).tolist() == [False, True, True, False]
+    np.testing.assert_allclose(judgement.known, np.maximum(expected, 0.0), atol=1e-9)
+    assert judgement.is_unknown.tolist() == [False, True, True, False]
 
 
 def test_each_class_has_its_own_usual_values():
     easy, hard = tuple(np.linspace(0.9, 1.0, 21)), tuple(np.linspace(0.1, 1.0, 21))
     found = OpenSet(graph(), detector_of({"a": easy, "b": hard}), CLASSES)
     rows = np.zeros((2, 1), dtype=np.float32)
-    flags = found.is_unknown(found.known(rows, [[0.8, 0.2], [0.2, 0.8]]))
+    flags = found.judge(rows, [[0.8, 0.2], [0.2, 0.8]]).is_unknown
     assert flags.tolist() == [True, False]
+
+
+def test_a_class_may_have_a_threshold_of_its_own():
+    levels = tuple(np.linspace(0.0, 1.0, 101))
+    facts = detector_of({"a": levels, "b": levels}, thresholds={"b": 0.02})
+    found = OpenSet(graph(), facts, CLASSES)
+    # A class without one has that of the detector, as all have in older bundles.
+    rows = np.full((2, 1), 1.7, dtype=np.float32)
+    judgement = found.judge(rows, np.eye(2))
+    np.testing.assert_allclose(judgement.known, [0.03, 0.03])
+    assert judgement.is_unknown.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "words"),
+    [
+        ({}, "5% in each class"),
+        ({"b": 0.075, "a": 0.03}, "5% of all: 3.0% for a, 7.5% for b"),
+        (
+            {f"c{number}": number / 100 for number in range(8)},
+            "5% of all: between 0.0% for c0 and 7.0% for c7",
+        ),
+    ],
+)
+def test_what_is_promised_stands_in_words(thresholds, words):
+    facts = detector_of({"a": (0.5, 1.0)}, thresholds=thresholds)
+    assert facts.promise == words
+    # Cards without these fields were written by earlier versions.
+    assert Detector.model_validate(facts.model_dump(exclude={"thresholds"})).promise.endswith(
+        "in each class"
+    )
 
 
 def test_a_graph_that_does_not_fit_the_card_is_refused():

@@ -97,8 +97,8 @@ def test_the_detector_of_items_of_no_class_is_part_of_the_bundle(store, add_run,
     assert store.read_bytes(*bundle.parts, "known.onnx") == graph
     detector = bundle.open_set()
     rows = np.asarray(examples.view("features").x)
-    scores = detector.known(rows, np.eye(3)[examples.y])
-    assert 0 < detector.is_unknown(scores).sum() < len(rows)
+    flags = detector.judge(rows, np.eye(3)[examples.y]).is_unknown
+    assert 0 < flags.sum() < len(rows)
     assert bundle.card.label_sets is not None
     assert bundle.card.open_set.false_alarms is not None
     assert "It recognises inputs that belong to none of them, with 5% false alarms" in " ".join(

@@ -91,9 +91,9 @@ def test_the_server_says_what_evaluation_measured(
             midi = midi_factory(seed=seed)
             answer = client.post("/v1/composer", content=midi, headers=MIDI).json()
             probabilities = [[answer["probabilities"][name] for name in COMPOSERS]]
-            (score,) = detector.known(read_piece(midi).features[None], probabilities)
-            assert answer["known"] == pytest.approx(score, abs=1e-4)
-            assert answer["none_of_these"] == detector.is_unknown([score])[0]
+            judgement = detector.judge(read_piece(midi).features[None], probabilities)
+            assert answer["known"] == pytest.approx(judgement.known[0], abs=1e-4)
+            assert answer["none_of_these"] == judgement.is_unknown[0]
 
 
 def test_members_of_an_ensemble_vote(

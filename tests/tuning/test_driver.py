@@ -111,7 +111,7 @@ def test_the_run_can_tell_items_of_no_class_and_has_limits_of_sets(searched: Any
         rows = np.asarray(examples.view("features").x)
         odd = np.full_like(rows[:5], rows.max() * 50)
         answered = np.eye(len(run.classes))[:1].repeat(5, axis=0)
-        assert detector.is_unknown(detector.known(odd, answered)).all()
+        assert detector.judge(odd, answered).is_unknown.all()
         sets = run.record.label_sets
         assert set(sets.least) == set(run.classes)
         assert sum(sets.calibrated_on.values()) > 0

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tunesmith.artifacts.open_set import Exposure
+from tunesmith.artifacts.open_set import DetectorPart, Exposure
 from tunesmith.datasets.examples import Examples, View
 from tunesmith.datasets.others import Others
 from tunesmith.errors import SearchError
 from tunesmith.inference.open_set import OpenSet, label_set
-from tunesmith.tuning import open_set
+from tunesmith.tuning import open_set, open_set_models
 from tunesmith.tuning.label_sets import label_sets
-from tunesmith.tuning.open_set import drawn_evenly, learn_detector
+from tunesmith.tuning.open_set import PROMISED, RANGE_PROMISED, learn_detector
+from tunesmith.tuning.open_set_models import drawn_evenly
 from tunesmith.tuning.trial_data import TrialData
 
 CLASSES = ("a", "b", "c")
@@ -58,7 +59,7 @@ def test_false_alarms_are_as_promised_in_every_class(detection):
     detector = OpenSet(detection.graph, detection.facts, CLASSES)
     for number in range(3):
         y = np.full(1000, number)
-        flags = detector.is_unknown(detector.known(items(y, 11), np.eye(3)[y]))
+        flags = detector.judge(items(y, 11), np.eye(3)[y]).is_unknown
         # 5 % are promised; 120 calibration items of a class know a quantile to about 2 %.
         assert flags.mean() < 0.1
 
@@ -69,11 +70,90 @@ def test_a_frequent_label_is_drawn_no_more_often_than_a_rare_one():
     assert 450 < (label[drawn] == "rare").sum() < 550
 
 
+def of_many_labels(n_labels: int = 12) -> Others:
+    """Return items of labels that share the six middles."""
+    number = np.arange(240) % n_labels
+    return Others(
+        items(3 + number % 6, 5), number.astype(str), np.zeros(240, dtype=bool), others().exposures
+    )
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list[open_set_models.Learned]:
+    """Return what detectors of a test have learned, in order: each fold, then from all."""
+    learned: list[open_set_models.Learned] = []
+    fit = open_set.fit_detector
+    monkeypatch.setattr(open_set, "fit_detector", lambda *a: learned.append(fit(*a)) or learned[-1])
+    return learned
+
+
+def test_many_labels_of_others_are_told_apart(trained):
+    few = replace(of_many_labels(), label=of_many_labels().label.copy())
+    few.label[:5] = "rare"
+    found = learn_detector(trial_data(), few, seed=0)
+    *by_fold, every = trained
+    # Beside the three classes each label has a column of its own, and one is for the rare. A fold
+    # leaves out the labels whose turn it is.
+    no_class = [[0, 0, 0, 1]] * 13
+    assert every.of_labels.arrays["stands_for"].tolist() == [*np.eye(3, 4).tolist(), *no_class]
+    sizes = [len(learned.of_labels.arrays["bias"]) for learned in by_fold]
+    assert min(sizes) >= 3 + 9
+    assert max(sizes) < 3 + 13
+    detector = OpenSet(found.graph, found.facts, CLASSES)
+    assert found.facts.columns == ("one of the classes", "none of these")
+    label = np.arange(900) % 9
+    rows = items(label, 21)
+    columns = detector._classifier.predict({"features": rows})
+    np.testing.assert_allclose(columns, every.answers(rows), atol=1e-5)
+    assert every.nearest(rows)[label == 1].mean(axis=0)[1] > 0.9
+    flags = detector.judge(rows, np.eye(3)[label % 3]).is_unknown
+    assert flags[label < 3].mean() < 0.1
+    assert flags[label >= 3].mean() > 0.8
+
+
+def test_few_labels_of_others_are_not_told_apart(trained):
+    learn_detector(trial_data(120), of_many_labels(6), seed=0)
+    made_up = replace(of_many_labels(), label=np.full(240, ""))
+    learn_detector(trial_data(120), made_up, seed=0)
+    assert {learned.of_labels for learned in trained} == {None}
+
+
+def test_classes_share_the_false_alarms_by_one_limit():
+    """One class is told easily, one hardly, and one is like most."""
+    rng = np.random.default_rng(0)
+    usual = {"a": 0.95, "b": 0.7, "c": 0.4, "d": 0.75}
+    part = DetectorPart(
+        name="sign", column=1, share=1.0,
+        calibrated_on={"a": 300, "b": 300, "c": 100, "d": 300},
+        calibration={
+            name: tuple(np.quantile(rng.normal(middle, 0.1, 2000), np.linspace(0, 1, 201)))
+            for name, middle in usual.items()
+        },
+    )  # fmt: skip
+    shares = open_set._thresholds(part)
+    least, most = RANGE_PROMISED
+    assert shares["c"] == pytest.approx(most)
+    # Even for what is told easily something is too odd.
+    assert shares["a"] == pytest.approx(least)
+    assert least < shares["d"] < shares["b"] <= most
+    overall = sum(part.calibrated_on[name] * share for name, share in shares.items()) / 1000
+    assert PROMISED - 0.006 < overall <= PROMISED + 1e-9
+
+
+def test_classes_that_are_told_alike_have_the_same_share():
+    levels = tuple(np.linspace(0, 1, 201))
+    part = DetectorPart(
+        name="sign", column=1, share=1.0, calibration={"a": levels, "b": levels},
+        calibrated_on={"a": 30, "b": 500},
+    )  # fmt: skip
+    assert open_set._thresholds(part) == {"a": PROMISED, "b": PROMISED}
+
+
 def test_items_of_labels_that_were_not_met_are_recognised(detection):
     detector = OpenSet(detection.graph, detection.facts, CLASSES)
     other_labels = items(np.array([7, 8])[np.arange(300) % 2], 12)
     answered = np.eye(3)[np.arange(300) % 3]
-    assert detector.is_unknown(detector.known(other_labels, answered)).mean() > 0.8
+    assert detector.judge(other_labels, answered).is_unknown.mean() > 0.8
 
 
 def test_the_card_says_what_was_learned_and_how_well(detection):
@@ -85,20 +165,19 @@ def test_the_card_says_what_was_learned_and_how_well(detection):
     (by_trees,) = facts.parts
     assert by_trees.calibrated_on == {"a": 120, "b": 120, "c": 120}
     assert by_trees.share == 1.0
+    assert set(facts.thresholds) == set(CLASSES)
+    least, most = RANGE_PROMISED
+    assert all(least <= share <= most for share in facts.thresholds.values())
 
 
 @pytest.mark.parametrize("with_others", [others(), None], ids=["others", "mixed columns"])
-def test_the_graph_answers_as_what_was_trained(with_others, monkeypatch):
-    trained = []
-    fit = open_set._fit
-    monkeypatch.setattr(open_set, "_fit", lambda *args: trained.append(fit(*args)) or trained[-1])
+def test_the_graph_answers_as_what_was_trained(with_others, trained):
     found = learn_detector(trial_data(120), with_others, seed=1)
     rows = items(np.arange(90) % 9, 21)
     rows[0, 0] = np.nan
     detector = OpenSet(found.graph, found.facts, CLASSES)
     columns = detector._classifier.predict({"features": rows})
-    expected = np.concatenate([model.predict_proba(rows) for model in trained[-1]], axis=1)
-    np.testing.assert_allclose(columns, expected, atol=1e-5)
+    np.testing.assert_allclose(columns, trained[-1].answers(rows), atol=1e-5)
 
 
 def test_without_other_items_mixed_columns_and_distance_remain():
@@ -109,21 +188,23 @@ def test_without_other_items_mixed_columns_and_distance_remain():
     # Of the copies as well: they are farther away.
     assert by_distance.calibrated_on == {"a": 240, "b": 240, "c": 240}
     assert by_trees.share + by_distance.share == pytest.approx(1.0)
+    # Two signs: each class has the promised share.
+    assert found.facts.thresholds == {}
     detector = OpenSet(found.graph, found.facts, CLASSES)
     other_labels = items(np.arange(300) % 6 + 3, 12)
-    flags = detector.is_unknown(detector.known(other_labels, np.eye(3)[np.arange(300) % 3]))
+    flags = detector.judge(other_labels, np.eye(3)[np.arange(300) % 3]).is_unknown
     assert flags.mean() > 0.5
     far = np.full((3, N_COLUMNS), 40.0, dtype=np.float32)
-    assert detector.is_unknown(detector.known(far, np.eye(3))).all()
+    assert detector.judge(far, np.eye(3)).is_unknown.all()
 
 
 def test_many_classes_are_one_for_the_trees(monkeypatch):
-    monkeypatch.setattr(open_set, "_MOST_SPLIT", 2)
+    monkeypatch.setattr(open_set_models, "_MOST_SPLIT", 2)
     found = learn_detector(trial_data(120), others(), seed=0)
     assert len(found.facts.columns) == 2
     detector = OpenSet(found.graph, found.facts, CLASSES)
     y = np.arange(300) % 3
-    assert detector.is_unknown(detector.known(items(y, 11), np.eye(3)[y])).mean() < 0.12
+    assert detector.judge(items(y, 11), np.eye(3)[y]).is_unknown.mean() < 0.12
 
 
 def test_a_class_with_few_items_is_judged_by_all():

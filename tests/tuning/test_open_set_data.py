@@ -59,7 +59,7 @@ def test_notes_from_rules_are_recognised_and_pieces_of_the_classes_are_not(data_
     detector = OpenSet(detection.graph, detection.facts, CLASSES)
 
     def share(rows: np.ndarray, answered: np.ndarray) -> float:
-        return float(detector.is_unknown(detector.known(rows, np.eye(2)[answered])).mean())
+        return float(detector.judge(rows, np.eye(2)[answered]).is_unknown.mean())
 
     # 5 % of 30 pieces are promised.
     assert share(x[held_out], y[held_out]) <= 0.2

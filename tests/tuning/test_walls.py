@@ -14,7 +14,7 @@ PREFIX = "tunesmith.tuning."
 FLOORS: tuple[dict[str, set[str]], ...] = (
     {"adapters": set(), "scoring": set(), "space": set(), "studies": set(), "trial_data": set(),
      "requests": set(), "journal_copy": set(), "leaderboard": set(), "display": set(),
-     "failures": set(), "staged_copy": set()},
+     "failures": set(), "staged_copy": set(), "open_set_models": set()},
     {"capacity": {"adapters"}, "dashboards": {"journal_copy"}, "presets": {"requests"},
      "run_artifact": {"space"},
      "sampler": {"space"}, "ensemble": {"scoring"}, "trial": {"scoring", "trial_data"},
@@ -22,7 +22,8 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
     {"optuna_search": {"adapters", "sampler", "space", "studies", "trial"},
      "scheduler": {"capacity", "failures", "trial"}, "progress": {"display", "failures", "trial"},
      "tensorboard": {"trial"}, "refit": {"trial", "trial_data"},
-     "planning": {"requests", "run_artifact"}, "open_set": {"label_sets", "trial_data"},
+     "planning": {"requests", "run_artifact"},
+     "open_set": {"label_sets", "open_set_models", "trial_data"},
      "continuation": {"requests", "run_artifact", "studies"}},
     {"baseline": {"label_sets", "planning", "refit", "run_artifact", "trial", "trial_data"},
      "session": {"capacity", "optuna_search", "planning", "progress", "space", "staged_copy",

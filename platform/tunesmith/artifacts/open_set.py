@@ -20,6 +20,7 @@ OPEN_SET_VIEW = "features"
 """View that detectors read: one row of numbers per item."""
 DETECTED = ("one of the classes", "none of these")
 """Classes of a detector's graph."""
+_MOST_NAMED = 6  # classes whose shares are named one by one
 
 
 class Exposure(Section):
@@ -61,15 +62,18 @@ class Detector(Section):
 
     For each part it takes the share of the calibration items that are as unusual as an item, or
     more. Divided by the part's share of the false alarms, the least of these is the item's score.
-    Less than x of the items of a class have a score below x, so the threshold is the promised share
-    of false alarms.
+    Less than x of the items of a class have a score below x, so the threshold of a class is its
+    promised share of false alarms.
     """
 
     sha256: str = ""
     input: str = Field(description="View that the graph reads: one row of numbers per item.")
     columns: tuple[str, ...] = Field(description="Columns of the graph's output.")
-    promised: float = Field(description="Share of the items of each class that are false alarms.")
+    promised: float = Field(description="Share of the items of all classes that are false alarms.")
     threshold: float = Field(description="Items with a lower score are of no class.")
+    thresholds: dict[str, float] = Field(
+        default_factory=dict, description="The threshold of each class that has one of its own."
+    )
     parts: tuple[DetectorPart, ...] = Field(
         description="The column of the first is the probability that an item is of no class."
     )
@@ -83,6 +87,23 @@ class Detector(Section):
     )
     recognised_of: int = Field(default=0, description="Number of the items behind the two figures.")
     recognised_labels: int = Field(default=0, description="Number of their labels.")
+
+    def threshold_of(self, label: str) -> float:
+        """Return the threshold of a class: the share of its items that may be false alarms."""
+        return self.thresholds.get(label, self.threshold)
+
+    @property
+    def promise(self) -> str:
+        """The promised rate of false alarms in words."""
+        if not self.thresholds:
+            return f"{self.promised:.0%} in each class"
+        shares = sorted(self.thresholds.items(), key=lambda item: item[1])
+        (first, least), (last, most) = shares[0], shares[-1]
+        if len(shares) > _MOST_NAMED:
+            by_class = f"between {least:.1%} for {first} and {most:.1%} for {last}"
+        else:
+            by_class = ", ".join(f"{share:.1%} for {label}" for label, share in shares)
+        return f"{self.promised:.0%} of all: {by_class}"
 
 
 class LabelSets(Section):

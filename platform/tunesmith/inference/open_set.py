@@ -77,10 +77,7 @@ class OpenSet:
         self._quantiles = [
             [np.array(part.calibration[name]) for name in classes] for part in facts.parts
         ]
-
-    def known(self, rows: npt.NDArray[np.float32], probabilities: npt.ArrayLike) -> Floats:
-        """Return the score of each item, ``float64 [items]`` in 0 to 1; see `judge`."""
-        return self.judge(rows, probabilities).known
+        self._thresholds = np.array([facts.threshold_of(name) for name in classes])
 
     def judge(self, rows: npt.NDArray[np.float32], probabilities: npt.ArrayLike) -> Judgement:
         """Return what the detector says of items.
@@ -100,11 +97,7 @@ class OpenSet:
             usual = _shares(1.0 - columns[:, part.column].astype(np.float64), quantiles, answered)
             scores = np.minimum(scores, usual / part.share)
         of_a_class = 1.0 - columns[:, self.facts.parts[0].column].astype(np.float64)
-        return Judgement(scores, self.is_unknown(scores), of_a_class)
-
-    def is_unknown(self, scores: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Return whether the score of each item tells that it is of no class."""
-        return np.asarray(scores) < self.facts.threshold
+        return Judgement(scores, scores < self._thresholds[answered], of_a_class)
 
 
 def _shares(values: Floats, quantiles: Sequence[Floats], answered: npt.NDArray[np.int64]) -> Floats:

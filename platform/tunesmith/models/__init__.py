@@ -23,10 +23,11 @@ from tunesmith.models.contract import (
 )
 from tunesmith.models.linear import FittedLinear
 from tunesmith.models.registry import add_family, family_names, get_family
+from tunesmith.models.support.discriminant import FittedDiscriminant, fit_discriminant
 from tunesmith.models.support.distance import FittedDistance, fit_distance
 from tunesmith.models.support.networks import NetworkFamily, Recipe
 from tunesmith.models.support.numeric import ArrayModel, Graph, GraphModel, at_most
-from tunesmith.models.support.onnx_graphs import beside, merge
+from tunesmith.models.support.onnx_graphs import beside, merge, pool_odds, pooled_odds
 from tunesmith.models.support.onnx_graphs import finish as finish_onnx
 from tunesmith.models.support.scaling import min_max_scale, standard_scale, standardise
 
@@ -34,6 +35,7 @@ __all__ = [
     "ArrayModel",
     "Family",
     "Fitted",
+    "FittedDiscriminant",
     "FittedDistance",
     "FittedLinear",
     "Graph",
@@ -51,10 +53,13 @@ __all__ = [
     "class_weights",
     "family_names",
     "finish_onnx",
+    "fit_discriminant",
     "fit_distance",
     "get_family",
     "merge",
     "min_max_scale",
+    "pool_odds",
+    "pooled_odds",
     "standard_scale",
     "standardise",
 ]

@@ -185,7 +185,7 @@ def _open_set(card: Card) -> list[str]:
         sources = "; ".join(f"{of.items:,} of {of.source}" for of in detector.exposures)
         file = f"File: `known.onnx`, SHA-256 `{detector.sha256}`."
         lines.append(
-            f"{file} Promised share of false alarms: {detector.promised:.0%} in each class. "
+            f"{file} Promised share of false alarms: {detector.promise}. "
             f"Learned as of no class: {sources}."
         )
         if detector.recognised is not None:

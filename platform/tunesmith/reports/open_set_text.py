@@ -32,7 +32,7 @@ def detector_sentences(report: ReportRecord) -> list[str]:
     learned = "; ".join(exposure_text(exposure) for exposure in detector.exposures)
     sentences = [
         f"The model answers none of these for {units} that are unlike what it learned from.",
-        f"For {detector.promised:.0%} of the {units} of each class it may do so by mistake.",
+        f"It may do so by mistake for this share of the {units}: {detector.promise}.",
         f"It learned what {units} of no class are like from: {learned}.",
         _recognised(detector, units),
     ]

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tunesmith.errors import ModelError
 
-__all__ = ["ML_OPSET", "OPSET", "OUTPUT", "beside", "finish", "merge"]
+__all__ = ["ML_OPSET", "OPSET", "OUTPUT", "beside", "finish", "merge", "pool_odds", "pooled_odds"]
 
 # The newest that every converter in use can write; graphs of one opset can be merged.
 OPSET = 15
 # Of the operators for classical models, the one that the converters of trees write.
 ML_OPSET = 1
 OUTPUT = "probabilities"
+# Probabilities nearer to 0 or 1 count as this near: no member decides alone.
+_LEAST_POOLED = 1e-5
+_POOLED = ("last", "kept", "rest", "odds", "log")
 _ROWS = "rows"
 
 
@@ -148,6 +152,70 @@ def beside(members: Sequence[bytes]) -> bytes:
     joined = _Joined(members)
     joined.nodes.append(helper.make_node("Concat", joined.outputs, [OUTPUT], axis=1))
     return joined.model(sum(joined.widths))
+
+
+def pooled_odds(members: Sequence[bytes]) -> bytes:
+    """Put models into one graph that says how probable the last of their classes is.
+
+    The logarithm of its odds against all other classes is the mean of those of the members.
+
+    Parameters
+    ----------
+    members
+        Models as `finish` writes them, which read the same view. They may tell other classes apart,
+        as long as the last one is the same.
+
+    Returns
+    -------
+    bytes
+        The model. Its output has two columns: any other class, and the last.
+    """
+    from onnx import helper, numpy_helper
+
+    joined = _Joined(members)
+    for number, name in enumerate(joined.outputs):
+        last, kept, rest, odds, log = (f"{of}_{number}" for of in _POOLED)
+        joined.nodes += [
+            helper.make_node("Gather", [name, "end"], [last], axis=1),
+            helper.make_node("Clip", [last, "least", "most"], [kept]),
+            helper.make_node("Sub", ["one", kept], [rest]),
+            helper.make_node("Div", [kept, rest], [odds]),
+            helper.make_node("Log", [odds], [log]),
+        ]
+    logs = [f"{_POOLED[-1]}_{number}" for number in range(len(members))]
+    joined.nodes += [
+        helper.make_node("Mean", logs, ["mean_log"]),
+        helper.make_node("Sigmoid", ["mean_log"], ["pooled"]),
+        helper.make_node("Sub", ["one", "pooled"], ["any_other"]),
+        helper.make_node("Concat", ["any_other", "pooled"], [OUTPUT], axis=1),
+    ]
+    numbers = {"least": _LEAST_POOLED, "most": 1.0 - _LEAST_POOLED, "one": 1.0}
+    joined.constants += [
+        numpy_helper.from_array(np.array(value, dtype=np.float32), name)
+        for name, value in numbers.items()
+    ]
+    joined.constants.append(numpy_helper.from_array(np.array([-1], dtype=np.int64), "end"))
+    return joined.model(2)
+
+
+def pool_odds(answers: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Return what the graph of `pooled_odds` answers where its members answer so.
+
+    Parameters
+    ----------
+    answers
+        Probabilities of each member, ``float32 [rows, classes]``.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``float32 [rows, 2]``.
+    """
+    least = np.float32(_LEAST_POOLED)
+    last = [np.clip(p[:, -1], least, np.float32(1.0) - least) for p in answers]
+    log = np.mean([np.log(p / (np.float32(1.0) - p)) for p in last], axis=0)
+    pooled = (1.0 / (1.0 + np.exp(-log))).astype(np.float32)
+    return np.column_stack([np.float32(1.0) - pooled, pooled])
 
 
 class _Joined:

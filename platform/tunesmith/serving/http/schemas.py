@@ -148,8 +148,8 @@ class OpenSetAnswer(BaseModel):
         ge=0,
         le=1,
         description="How known the item is: of the known items of its class this share is as "
-        "unusual. Below the threshold in the model's card `none_of_these` is true, but for music "
-        "of its dataset.",
+        "unusual. Below the class's threshold in the model's card `none_of_these` is true, but for "
+        "music of its dataset.",
     )
     labels_90: list[str] | None = Field(
         default=None,
