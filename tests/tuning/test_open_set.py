@@ -163,7 +163,8 @@ def test_the_card_says_what_was_learned_and_how_well(detection):
     assert facts.auroc > 0.95
     assert (facts.recognised_of, facts.recognised_labels) == (160, 4)
     (by_trees,) = facts.parts
-    assert by_trees.calibrated_on == {"a": 120, "b": 120, "c": 120}
+    # The items and a copy of each.
+    assert by_trees.calibrated_on == {"a": 240, "b": 240, "c": 240}
     assert by_trees.share == 1.0
     assert set(facts.thresholds) == set(CLASSES)
     least, most = RANGE_PROMISED
@@ -184,8 +185,7 @@ def test_without_other_items_mixed_columns_and_distance_remain():
     found = learn_detector(trial_data(copies=True), None, seed=0)
     assert found.facts.recognised is None
     by_trees, by_distance = found.facts.parts
-    assert by_trees.calibrated_on == {"a": 120, "b": 120, "c": 120}
-    # Of the copies as well: they are farther away.
+    assert by_trees.calibrated_on == {"a": 240, "b": 240, "c": 240}
     assert by_distance.calibrated_on == {"a": 240, "b": 240, "c": 240}
     assert by_trees.share + by_distance.share == pytest.approx(1.0)
     # Two signs: each class has the promised share.

@@ -51,7 +51,9 @@ class DetectorPart(Section):
     calibration: dict[str, tuple[float, ...]] = Field(
         description="Quantiles of 1 - the column for the calibration items, by class."
     )
-    calibrated_on: dict[str, int] = Field(description="Items behind the quantiles, by class.")
+    calibrated_on: dict[str, int] = Field(
+        description="Items and copies of them behind the quantiles, by class."
+    )
     pooled: tuple[str, ...] = Field(
         default=(), description="Classes with too few items: they share their quantiles."
     )

@@ -45,6 +45,7 @@ _FOLDS = 6
 _FEWEST_FOLDS = 3
 _MOST_ITEMS = 6_000
 _QUANTILES = 201
+_SIGNS = ("like items of no class", "far from every item")
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.float32]
@@ -96,10 +97,11 @@ def learn_detector(
         nearest[others_out] = learned.nearest(data.others[others_out])
     learned = fit_detector(data, None, seed, threads)
     n_items = len(known)
-    parts = [_part("like items of no class", learned.signs[0], scores[:n_items, 0], known)]
-    if learned.distance is not None:
-        # Copies are farther away: a short excerpt must not be an alarm.
-        parts.append(_part("far from every item", learned.signs[1], scores[:, 1], known))
+    # Of copies as well, which are less usual: a short excerpt must not be an alarm.
+    parts = [
+        _part(name, column, values, known)
+        for name, column, values in zip(_SIGNS, learned.signs, scores.T, strict=False)
+    ]
     facts = Detector(
         input=OPEN_SET_VIEW,
         columns=learned.columns,
@@ -175,7 +177,7 @@ def _rows(examples: Examples) -> Rows:
 
 
 def _part(name: str, column: int, values: Floats, known: Examples) -> DetectorPart:
-    """Return a part of the detector, calibrated on values for the items, or for copies as well."""
+    """Return a part of the detector, calibrated on values for the items and their copies."""
     y = np.resize(known.y, len(values))
     of_classes, counts, pooled = by_class(values, y, known.classes)
     levels = np.linspace(0, 1, _QUANTILES)
