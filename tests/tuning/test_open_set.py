@@ -240,8 +240,8 @@ def test_sets_hold_the_truth_as_often_as_promised(seed, sharpness):
         [CLASSES[k] in label_set(row, CLASSES, sets) for row, k in zip(p[n:], y[n:], strict=True)]
     )
     for number in range(3):
-        # 200 calibration items of a class: within four and a half deviations of 0.9.
-        assert 0.8 < holds[y[n:] == number].mean() < 0.99
+        # 200 calibration items of a class: within five and a half deviations of 0.9.
+        assert 0.77 < holds[y[n:] == number].mean() < 0.99
 
 
 def test_copies_of_held_out_items_do_not_count_for_the_sets():
