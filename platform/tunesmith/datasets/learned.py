@@ -14,6 +14,7 @@ __all__ = ["COMPARED_NOTES", "LearnedMusic", "same_music"]
 
 COMPARED_NOTES = 400
 """Notes of a piece that are looked for: half a minute of music names it."""
+_MOST_OPEN = 4
 
 
 def same_music(index: SimilarityIndex, notes: npt.NDArray[np.void]) -> SimilarPiece | None:
@@ -32,8 +33,9 @@ def same_music(index: SimilarityIndex, notes: npt.NDArray[np.void]) -> SimilarPi
 class LearnedMusic:
     """Recognises pieces of the datasets that models of a store learned from.
 
-    The index of a dataset is opened when it is first asked for, and stays open. Versions without
-    an index are not searched.
+    The index of a dataset is opened when it is first asked for, and stays open beside a few others:
+    promotions bring new versions for as long as a server runs. Versions without an index are not
+    searched.
 
     Parameters
     ----------
@@ -73,6 +75,8 @@ class LearnedMusic:
                 dataset = self._indexed(name)
                 if dataset is None:
                     return None
+                if len(self._indexes) == _MOST_OPEN:
+                    self._indexes.pop(next(iter(self._indexes)))
                 self._indexes[name] = SimilarityIndex(dataset)
             return self._indexes[name]
 
