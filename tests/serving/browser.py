@@ -1,6 +1,7 @@
 """Pages in the system's Chromium, driven by Playwright."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,9 +10,10 @@ from typing import TypeVar
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
-__all__ = ["NEEDS_CHROMIUM", "Tab", "in_chromium", "open_tab"]
+__all__ = ["NEEDS_CHROMIUM", "Tab", "in_chromium", "open_tab", "wait_for"]
 
 _TIMEOUT_MS = 30_000
+_PAUSE_MS = 20
 expect.set_options(timeout=_TIMEOUT_MS)
 
 
@@ -66,6 +68,18 @@ class Tab:
     def _note(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.errors.append(f"{message.text} {message.location.get('url', '')}")
+
+
+def wait_for(page: Page, expression: str) -> None:
+    """Wait until a JavaScript expression is true.
+
+    `Page.wait_for_function` looks again from within the page, whose security policy forbids it to
+    evaluate texts: it fails wherever the first look is not enough.
+    """
+    deadline = time.monotonic() + _TIMEOUT_MS / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(_PAUSE_MS)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.serving.accessibility import violations_on_every_screen
 from tests.serving.bands import band_file
-from tests.serving.browser import NEEDS_CHROMIUM, open_tab
+from tests.serving.browser import NEEDS_CHROMIUM, open_tab, wait_for
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -88,7 +88,7 @@ def test_the_page_is_light_and_paints_soon(everything: str) -> None:
         paints = []
         for _ in range(3):  # the soonest: other work may share the machine
             tab.page.reload()
-            tab.page.wait_for_function("performance.getEntriesByType('paint').length > 1")
+            wait_for(tab.page, "performance.getEntriesByType('paint').length > 1")
             paints.append(tab.page.evaluate(FIRST_PAINT))
         weight = sum(sizes.values())
         print(f"\n{weight:,} bytes in {len(sizes)} files, painted after {min(paints):.0f} ms")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.serving.bands import BAND, band, band_file, file_of
-from tests.serving.browser import NEEDS_CHROMIUM, Tab, open_tab
+from tests.serving.browser import NEEDS_CHROMIUM, Tab, open_tab, wait_for
 from tests.serving.conftest import served, write_bundle
 from tunesmith.artifacts.store import Store
 from tunesmith.midi.features.chords import CHORD_SPREAD_S
@@ -96,7 +96,7 @@ def test_a_muted_track_is_faint_and_not_heard(page: Page) -> None:
     assert faint == 0
     assert min(before, *others) > 100
     page.click("#play")
-    page.wait_for_function("() => window.heard.length > 12")
+    wait_for(page, "window.heard.length > 12")
     heard = page.evaluate("window.heard")
     assert {track for track, _, _ in heard} == {0, 2, 3}
     assert {program for track, program, _ in heard if track == 2} == {33}
@@ -104,7 +104,7 @@ def test_a_muted_track_is_faint_and_not_heard(page: Page) -> None:
     strings.click()
     expect(strings).to_have_attribute("aria-pressed", "false")
     assert page.evaluate(ROWS_OF, TRACK_COLOURS)[1][0] > 100
-    page.wait_for_function("() => window.heard.some(([track]) => track === 1)")
+    wait_for(page, "window.heard.some(([track]) => track === 1)")
     page.locator("#pieces button").first.click()
     expect(page.locator("#piece-name")).to_contain_text("Prelude")
     assert page.locator("#tracks").is_hidden()
