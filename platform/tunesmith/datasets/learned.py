@@ -10,9 +10,9 @@ from tunesmith.datasets.index import SimilarityIndex, SimilarPiece, has_index, m
 from tunesmith.datasets.reader import Dataset, open_named
 from tunesmith.errors import UsageError
 
-__all__ = ["COMPARED_NOTES", "LearnedMusic", "same_music"]
+__all__ = ["LearnedMusic", "same_music"]
 
-COMPARED_NOTES = 400
+_COMPARED_NOTES = 400
 """Notes of a piece that are looked for: half a minute of music names it."""
 _MOST_OPEN = 4
 
@@ -27,7 +27,7 @@ def same_music(index: SimilarityIndex, notes: npt.NDArray[np.void]) -> SimilarPi
     notes
         `NOTE_DTYPE` [notes] of a piece.
     """
-    return match_of(index.find(notes[:COMPARED_NOTES], limit=1))
+    return match_of(index.find(notes[:_COMPARED_NOTES], limit=1))
 
 
 class LearnedMusic:

@@ -46,14 +46,13 @@ def _spoken(name: str) -> str:
 def _whole(words: tuple[str, ...], forms: Mapping[tuple[str, ...], list[str]]) -> tuple[str, ...]:
     """Return the words of the one name that initials stand for, or the words themselves."""
     *given, surname = words
-    initials = [letter for word in given for letter in (word if len(word) == 1 else "")]
-    if not given or len(initials) < len(given):
+    if not given or any(len(word) > 1 for word in given):
         return words
     fuller = [
         other
         for other in forms
         if other[-1] == surname
         and any(len(word) > 1 for word in other[:-1])
-        and [word[0] for word in other[:-1]][: len(initials)] == initials
+        and [word[0] for word in other[:-1]][: len(given)] == given
     ]
     return fuller[0] if len(fuller) == 1 else words
