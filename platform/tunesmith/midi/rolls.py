@@ -6,13 +6,26 @@ end of the last note.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.errors import UsageError
-from tunesmith.midi.compiled import compiled, read_only
+from tunesmith.midi.cells import (
+    LOUDEST,
+    N_PITCHES,
+    PEDAL_THRESHOLD,
+    add_bends,
+    add_cells,
+    add_notes,
+    grouped,
+    hold,
+    round_cells,
+)
+from tunesmith.midi.compiled import read_only
 from tunesmith.midi.score import DEFAULT_BEND_SEMITONES, Instrument, Score
 
 __all__ = [
@@ -28,10 +41,7 @@ __all__ = [
     "velocity_roll",
 ]
 
-N_PITCHES = 128
-_NO_PITCH = "A note has a pitch that is none of the 128 of MIDI."
-PEDAL_THRESHOLD = 64
-_LOUDEST = 127
+_UNLIMITED = np.iinfo(np.int32).max
 
 
 def piano_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.float64]:
@@ -58,8 +68,9 @@ def piano_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.float6
     machine code.
     """
     roll = np.zeros((_roll_frames(score, frames_per_second), N_PITCHES))
-    _add_straight(roll, score, float(frames_per_second), math.inf)
-    _add_bent(roll, score, float(frames_per_second))
+    straight, bent = _parts(score)
+    _add_straight(roll, straight, float(frames_per_second), math.inf)
+    _add_bent(roll, 0, bent, float(frames_per_second))
     return roll
 
 
@@ -72,13 +83,14 @@ def velocity_roll(score: Score, frames_per_second: float = 10) -> NDArray[np.uin
         Roll [frames, 128].
     """
     roll = np.zeros((_roll_frames(score, frames_per_second), N_PITCHES), dtype=np.uint8)
+    straight, bent = _parts(score)
     # Clipping early changes no cell: nothing is ever taken away from a sum.
-    _add_straight(roll, score, float(frames_per_second), _LOUDEST)
-    if any(map(_is_bent, score.instruments)):
-        exact = roll.astype(np.float64)
-        _add_bent(exact, score, float(frames_per_second))
-        np.rint(exact, out=exact)
-        roll[:] = np.minimum(exact, _LOUDEST, out=exact)
+    _add_straight(roll, straight, float(frames_per_second), LOUDEST)
+    if bent:
+        reached = _reached(bent)
+        exact = roll[:, reached].astype(np.float64)
+        _add_bent(exact, reached.start, bent, float(frames_per_second))
+        round_cells(exact, roll[:, reached])
     return roll
 
 
@@ -97,7 +109,7 @@ def instrumentation_roll(score: Score, frames_per_second: float = 10) -> NDArray
         if not instrument.is_drum:
             own = np.zeros_like(roll)
             notes = score.notes[score.notes["instrument"] == i]
-            _add_notes(own, 0, read_only(notes), float(frames_per_second), 1)
+            add_notes(own, 0, read_only(notes), float(frames_per_second), 1)
             roll += own & (roll < 255)
     return roll
 
@@ -135,7 +147,7 @@ def notes_roll(notes: NDArray[np.void], frames_per_second: float = 10) -> NDArra
     frames = int(frames_per_second * float(notes["offset_s"].max(initial=0.0)))
     roll = np.zeros((frames, N_PITCHES), dtype=np.uint8)
     pitched = read_only(notes[~notes["is_drum"]])
-    _add_notes(roll, 0, pitched, float(frames_per_second), _LOUDEST)
+    add_notes(roll, 0, pitched, float(frames_per_second), LOUDEST)
     return roll
 
 
@@ -212,162 +224,111 @@ def _roll_frames(score: Score, frames_per_second: float) -> int:
     return int(frames_per_second * score.end_time_s)
 
 
-def _add_straight(roll: NDArray[Any], score: Score, frames_per_second: float, limit: float) -> None:
-    """Add the instruments that are not bent, up to a limit; drums are silent."""
-    plain = np.array([not (i.is_drum or _is_bent(i)) for i in score.instruments])
-    for i in np.flatnonzero(plain).tolist():
-        values = score.instruments[i].pedal[1]
-        if values.size and values.max() >= PEDAL_THRESHOLD:
-            plain[i] = False
-            low, held = _held_roll(score, i, frames_per_second, len(roll))
-            _add_cells(roll, low, held, limit)
-    notes = score.notes if plain.all() else score.notes[plain[score.notes["instrument"]]]
-    _add_notes(roll, 0, read_only(notes), frames_per_second, limit)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An instrument with its notes."""
+
+    instrument: Instrument
+    notes: NDArray[np.void]
+    low: int
+    high: int
+
+    @classmethod
+    def all_of(cls, score: Score) -> "list[_Part]":
+        """Return the instruments of a score that are no drums and play.
+
+        They are one part where nothing but notes is there.
+        """
+        if not any(i.is_drum or i.pedal[1].size or i.bends[1].size for i in score.instruments):
+            return [cls(score.instruments[0], read_only(score.notes), 0, N_PITCHES - 1)]
+        notes, bounds, reach = grouped(read_only(score.notes), len(score.instruments))
+        begin, end, low, high = bounds[:-1].tolist(), bounds[1:].tolist(), *reach.tolist()
+        return [
+            cls(instrument, read_only(notes[begin[i] : end[i]]), low[i], high[i])
+            for i, instrument in enumerate(score.instruments)
+            if not instrument.is_drum and begin[i] < end[i]
+        ]
+
+    @property
+    def is_bent(self) -> bool:
+        """Whether a bend shifts anything."""
+        values = self.instrument.bends[1]
+        return values.size > 0 and bool(values.any())
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its pedal is ever down."""
+        values = self.instrument.pedal[1]
+        return values.size > 0 and bool(values.max() >= PEDAL_THRESHOLD)
+
+    def semitones(self) -> NDArray[np.float64]:
+        """Return how far each bend shifts, in file order."""
+        values, ranges = self.instrument.bends[1], self.instrument.bend_ranges
+        return (ranges if ranges.size else DEFAULT_BEND_SEMITONES) * values / 8192.0
+
+    def add(
+        self, roll: NDArray[Any], first_pitch: int, frames_per_second: float, limit: float
+    ) -> None:
+        """Add its notes to a roll that nothing else is in, and hold them by its pedal."""
+        add_notes(roll, first_pitch, self.notes, frames_per_second, limit)
+        times_s, values = self.instrument.pedal
+        if self.is_held:
+            hold(roll, (times_s * frames_per_second).astype(np.int64), values)
+
+    def alone(
+        self, frames: int, dtype: Any, frames_per_second: float, limit: float
+    ) -> NDArray[Any]:
+        """Return its roll with the pedal applied, from its lowest pitch to its highest."""
+        roll = np.zeros((frames, self.high - self.low + 1), dtype=dtype)
+        self.add(roll, self.low, frames_per_second, limit)
+        return roll
 
 
-def _add_bent(roll: NDArray[np.float64], score: Score, frames_per_second: float) -> None:
-    """Add the instruments that are bent.
+def _parts(score: Score) -> tuple[list[_Part], list[_Part]]:
+    """Return the parts that are not bent, and those that are; drums are silent."""
+    straight: list[_Part] = []
+    bent: list[_Part] = []
+    for part in _Part.all_of(score):
+        (bent if part.is_bent else straight).append(part)
+    return straight, bent
+
+
+def _add_straight(
+    roll: NDArray[Any], parts: Sequence[_Part], frames_per_second: float, limit: float
+) -> None:
+    """Add parts that are not bent, up to a limit, to an empty roll."""
+    held = [part for part in parts if part.is_held]
+    for place, part in enumerate(held):
+        if place == 0:  # alone in the roll so far: held where it stands
+            part.add(roll, 0, frames_per_second, limit)
+        else:
+            own = part.alone(len(roll), roll.dtype, frames_per_second, limit)
+            add_cells(roll, part.low, own, limit)
+    for part in parts:
+        if not part.is_held:
+            add_notes(roll, 0, part.notes, frames_per_second, limit)
+
+
+def _add_bent(
+    roll: NDArray[np.float64], first_pitch: int, parts: Sequence[_Part], frames_per_second: float
+) -> None:
+    """Add parts that are bent to a roll whose first column is `first_pitch`.
 
     Most bends shift multiples of 1/4096 of a velocity, which floating-point addition represents
-    exactly, so that the order of instruments does not matter.
+    exactly, so that the order of parts does not matter.
     """
-    for i, instrument in enumerate(score.instruments):
-        if not _is_bent(instrument):
-            continue
-        low, held = _held_roll(score, i, frames_per_second, len(roll))
-        times_s, values = instrument.bends
-        ranges = instrument.bend_ranges
-        if ranges.size == 0:
-            ranges = np.full(len(values), DEFAULT_BEND_SEMITONES)
+    for part in parts:
+        own = part.alone(len(roll), np.int32, frames_per_second, _UNLIMITED)
+        times_s = part.instrument.bends[0]
         order = np.argsort(times_s, kind="stable")
-        edges_s = np.append(times_s[order], instrument.end_time_s)
+        edges_s = np.append(times_s[order], part.instrument.end_time_s)
         edges = (edges_s * frames_per_second).astype(np.int64)
-        _add_bends(roll, low, held, edges, ranges[order] * values[order] / 8192.0)
+        add_bends(roll, part.low - first_pitch, own, edges, part.semitones()[order])
 
 
-def _is_bent(instrument: Instrument) -> bool:
-    values = instrument.bends[1]
-    return values.size > 0 and not instrument.is_drum and bool(values.any())
-
-
-def _held_roll(
-    score: Score, instrument: int, frames_per_second: float, frames: int
-) -> tuple[int, NDArray[np.int32]]:
-    """Return the lowest pitch of an instrument, and its roll with the sustain pedal applied.
-
-    The roll reaches from the lowest pitch to the highest.
-    """
-    notes = score.notes[score.notes["instrument"] == instrument]
-    low, high = int(notes["pitch"].min(initial=N_PITCHES)), int(notes["pitch"].max(initial=-1))
-    roll = np.zeros((frames, max(high - low + 1, 0)), dtype=np.int32)
-    _add_notes(roll, low, read_only(notes), frames_per_second, np.iinfo(np.int32).max)
-    times_s, values = score.instruments[instrument].pedal
-    _hold(roll, (times_s * frames_per_second).astype(np.int64), values)
-    return low, roll
-
-
-# The cache of machine code does not notice changes in another module: compiled functions that call
-# each other are in one.
-
-
-@compiled
-def _add_notes(
-    roll: NDArray[Any], low: int, notes: NDArray[np.void], frames_per_second: float, limit: float
-) -> None:
-    """Add the velocities of notes, up to a limit, to a roll whose first column is the pitch `low`.
-
-    Adding single cells is much cheaper than a difference array with a running sum, because notes
-    cover a few thousand of several hundred thousand cells.
-    """
-    for i in range(notes.size):
-        note = notes[i]
-        column, velocity = note["pitch"] - low, note["velocity"]
-        if not 0 <= column < roll.shape[1]:
-            raise IndexError(_NO_PITCH)
-        start = max(int(note["onset_s"] * frames_per_second), 0)
-        end = min(int(note["offset_s"] * frames_per_second), len(roll))
-        for frame in range(start, end):
-            roll[frame, column] = min(roll[frame, column] + velocity, limit)
-
-
-@compiled
-def _hold(roll: NDArray[np.int32], at: NDArray[np.int64], values: NDArray[np.int16]) -> None:
-    """Take the running maximum over time while the pedal is down, in place.
-
-    A pedal that is never released holds nothing.
-    """
-    is_down, first = False, 0
-    for event in range(values.size):
-        if (values[event] >= PEDAL_THRESHOLD) == is_down:
-            continue
-        is_down = not is_down
-        if is_down:
-            first = max(at[event], 0)
-            continue
-        for frame in range(first + 1, min(at[event], len(roll))):
-            before, now = roll[frame - 1], roll[frame]
-            for column in range(now.size):
-                now[column] = max(now[column], before[column])
-
-
-@compiled
-def _add_cells(roll: NDArray[Any], low: int, part: NDArray[np.int32], limit: float) -> None:
-    """Add a roll whose first column is the pitch `low` to another one, up to a limit."""
-    for frame in range(len(part)):
-        cells, out = part[frame], roll[frame]
-        for column in range(cells.size):
-            if cells[column] != 0:
-                out[low + column] = min(out[low + column] + cells[column], limit)
-
-
-@compiled
-def _add_bends(
-    roll: NDArray[np.float64],
-    low: int,
-    part: NDArray[np.int32],
-    edges: NDArray[np.int64],
-    semitones: NDArray[np.float64],
-) -> None:
-    """Add a roll whose first column is the pitch `low`, and shift it by each bend meanwhile.
-
-    A bend lasts from its edge to the next one.
-    """
-    done = 0
-    for bend in range(semitones.size):
-        first, last = max(edges[bend], done), min(edges[bend + 1], len(part))
-        if semitones[bend] != 0 and first < last:
-            _add_cells(roll[done:first], low, part[done:first], math.inf)
-            _add_shifted(roll[first:last], low, part[first:last], semitones[bend])
-            done = last
-    _add_cells(roll[done:], low, part[done:], math.inf)
-
-
-@compiled
-def _add_shifted(
-    roll: NDArray[np.float64], low: int, part: NDArray[np.int32], semitones: float
-) -> None:
-    """Add a roll whose first column is the pitch `low`, each cell split between two pitches.
-
-    Cells are lost beyond the lowest and the highest pitch.
-    """
-    step = 1 if semitones > 0 else -1
-    whole = math.floor(abs(semitones))
-    share = abs(semitones) - whole
-    moved = low + step * whole
-    begin, end = max(-moved, 0), min(part.shape[1], N_PITCHES - moved)
-    for frame in range(len(part)):
-        cells, out = part[frame], roll[frame]
-        for column in range(begin, end):
-            velocity = cells[column]
-            if velocity == 0:
-                continue
-            pitch = moved + column
-            # The outermost pitch has no neighbour to take a share from, and keeps its own.
-            if 0 <= pitch - step < N_PITCHES:
-                near = cells[column - step] if begin <= column - step < end else 0
-                out[pitch] += (1 - share) * velocity + share * near
-            else:
-                out[pitch] += velocity
-            is_next = begin <= column + step < end and cells[column + step] != 0
-            if not is_next and 0 <= pitch + step < N_PITCHES:
-                out[pitch + step] += share * velocity
+def _reached(parts: Sequence[_Part]) -> slice:
+    """Return the pitches that bent parts may sound, and those beside them."""
+    reach = [math.ceil(np.abs(part.semitones()).max()) + 1 for part in parts]
+    low = min(part.low - more for part, more in zip(parts, reach, strict=True))
+    high = max(part.high + more for part, more in zip(parts, reach, strict=True))
+    return slice(max(low, 0), min(high + 1, N_PITCHES))
