@@ -21,6 +21,7 @@ from tunesmith.datasets.reader import Dataset
 from tunesmith.errors import DatasetError
 from tunesmith.midi.compiled import read_only
 from tunesmith.midi.fingerprints import PLACE_BITS, ngram_entries
+from tunesmith.midi.hash_order import ordered_entries
 from tunesmith.midi.matching import chain_length, covered_onsets, needed_onsets
 
 __all__ = [
@@ -85,8 +86,7 @@ class IndexPart:
         # A batch of ingest has millions of entries: the list must not be held beside them.
         del each
         pieces = np.repeat(np.arange(len(sizes), dtype=np.uint32), sizes)
-        pieces = pieces[np.argsort(entries)]
-        entries.sort()
+        entries, pieces = ordered_entries(entries, pieces)
         return cls(entries, pieces, list(piece_ids), np.array(covered, dtype=np.int64))
 
     def write(self, fs: FileSystem, path: str) -> None:

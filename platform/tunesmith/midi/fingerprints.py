@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.midi.compiled import compiled, read_only
+from tunesmith.midi.hash_order import distinct_entries, ordered_hashes
 from tunesmith.midi.score import Score
 
 __all__ = [
@@ -70,7 +71,7 @@ def note_hash(score: Score) -> str:
     """
     each = _note_hashes(read_only(score.notes))
     return hashlib.blake2b(
-        np.sort(each).astype("<u8", copy=False).tobytes(), digest_size=16
+        ordered_hashes(each).astype("<u8", copy=False).tobytes(), digest_size=16
     ).hexdigest()
 
 
@@ -116,11 +117,7 @@ def ngram_entries(notes: NDArray[np.void]) -> NDArray[np.uint64]:
     entries = _ngrams(
         pitched["pitch"].astype(np.int64), pitched["onset_s"].copy(), step.astype(np.float64)
     )
-    entries.sort()
-    hashes = entries >> np.uint64(PLACE_BITS)
-    first = np.ones(entries.size, dtype=bool)
-    np.not_equal(hashes[1:], hashes[:-1], out=first[1:])
-    return entries[first]
+    return distinct_entries(entries, PLACE_BITS)
 
 
 KEPT_BELOW = np.uint64(2**64 // KEPT_SHARE)

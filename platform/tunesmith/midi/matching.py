@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _NGRAM_ONSETS = LINE_NGRAM + 1
+_PLACES = np.uint64((1 << PLACE_BITS) - 1)
 _GAP_COST = 1.5
 """Onsets that a gap costs for each doubling of its length."""
 _LOOK_BACK = 100
@@ -189,8 +190,12 @@ def _size_up_to(entries: NDArray[np.uint64], last: Any) -> int:
 @compiled
 def covered_onsets(entries: NDArray[np.uint64]) -> int:
     """Return the onsets that lie in an n-gram of the entries."""
-    places = np.sort((entries & np.uint64((1 << PLACE_BITS) - 1)).astype(np.int64))
-    covered = _NGRAM_ONSETS
-    for i in range(1, places.size):
-        covered += min(places[i] - places[i - 1], _NGRAM_ONSETS)
+    begins = np.zeros(np.int64((entries & _PLACES).max()) + 1, np.bool_)
+    for i in range(entries.size):
+        begins[np.int64(entries[i] & _PLACES)] = True
+    covered, before = 0, -_NGRAM_ONSETS
+    for place in range(begins.size):
+        if begins[place]:
+            covered += min(place - before, _NGRAM_ONSETS)
+            before = place
     return covered

@@ -242,12 +242,12 @@ class _Part:
         if not any(i.is_drum or i.pedal[1].size or i.bends[1].size for i in score.instruments):
             return [cls(score.instruments[0], read_only(score.notes), 0, N_PITCHES - 1)]
         notes, bounds, reach = grouped(read_only(score.notes), len(score.instruments))
-        begin, end, low, high = bounds[:-1].tolist(), bounds[1:].tolist(), *reach.tolist()
-        return [
-            cls(instrument, read_only(notes[begin[i] : end[i]]), low[i], high[i])
-            for i, instrument in enumerate(score.instruments)
-            if not instrument.is_drum and begin[i] < end[i]
-        ]
+        parts = []
+        for i, instrument in enumerate(score.instruments):
+            own = read_only(notes[bounds[i] : bounds[i + 1]])
+            if own.size and not instrument.is_drum:
+                parts.append(cls(instrument, own, int(reach[0, i]), int(reach[1, i])))
+        return parts
 
     @property
     def is_bent(self) -> bool:
@@ -264,7 +264,9 @@ class _Part:
     def semitones(self) -> NDArray[np.float64]:
         """Return how far each bend shifts, in file order."""
         values, ranges = self.instrument.bends[1], self.instrument.bend_ranges
-        return (ranges if ranges.size else DEFAULT_BEND_SEMITONES) * values / 8192.0
+        if ranges.size == 0:
+            ranges = np.full(values.size, DEFAULT_BEND_SEMITONES)
+        return ranges * values / 8192.0
 
     def add(
         self, roll: NDArray[Any], first_pitch: int, frames_per_second: float, limit: float
