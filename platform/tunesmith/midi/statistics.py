@@ -1,12 +1,14 @@
 """Descriptive statistics of a piece: length, notes, pitches, keys, tempo."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tunesmith.midi.compiled import compiled
+from tunesmith.midi.compiled import compiled, read_only
+from tunesmith.midi.features.histograms import N_VALUES
 from tunesmith.midi.score import Score
 
 __all__ = ["piece_statistics"]
@@ -34,34 +36,28 @@ def piece_statistics(score: Score) -> dict[str, Any]:
         Drums do not count for pitch and polyphony, which are None for a piece of drums only.
     """
     notes = score.notes
-    onset_s, offset_s = notes["onset_s"].copy(), notes["offset_s"].copy()
-    durations_s = offset_s - onset_s
-    length_s = float(offset_s.max())
-    velocity, pitch = notes["velocity"].astype(np.int64), notes["pitch"].astype(np.int64)
-    if notes["is_drum"].any():
-        pitched = ~notes["is_drum"]
-        pitch, onset_s, offset_s = pitch[pitched], onset_s[pitched], offset_s[pitched]
-    polyphony_mean, polyphony_max = _polyphony(onset_s, offset_s)
-    velocity_mean, velocity_std = _mean_and_std(velocity)
-    pitch_mean, pitch_std = _mean_and_std(pitch) if pitch.size else (None, None)
+    times_s, duration_s, counts = _counted(read_only(notes))
+    length_s = float(notes["offset_s"].max())
+    pitches, velocities = _summary(counts[0]), _summary(counts[1])
+    polyphony_mean, polyphony_max = _polyphony(*times_s)
     meter_times, numerators, denominators = score.time_signatures
     key_times, keys = score.key_signatures
     tempo_times, tempos = score.tempos
     return {
         "length_s": length_s,
         "n_notes": int(notes.size),
-        "n_pitched_notes": int(pitch.size),
+        "n_pitched_notes": times_s.shape[1],
         "notes_per_second": float(notes.size / length_s) if length_s > 0 else 0.0,
-        "n_pitches": int(np.count_nonzero(np.bincount(pitch))),
-        "pitch_min": int(pitch.min()) if pitch.size else None,
-        "pitch_max": int(pitch.max()) if pitch.size else None,
-        "pitch_mean": pitch_mean,
-        "pitch_std": pitch_std,
-        "duration_mean_s": float(durations_s.mean()),
-        "velocity_mean": velocity_mean,
-        "velocity_std": velocity_std,
-        "velocity_min": int(velocity.min()),
-        "velocity_max": int(velocity.max()),
+        "n_pitches": int(np.count_nonzero(counts[0])),
+        "pitch_min": pitches.least,
+        "pitch_max": pitches.most,
+        "pitch_mean": pitches.mean,
+        "pitch_std": pitches.std,
+        "duration_mean_s": duration_s / notes.size,
+        "velocity_mean": velocities.mean,
+        "velocity_std": velocities.std,
+        "velocity_min": velocities.least,
+        "velocity_max": velocities.most,
         "polyphony_mean": polyphony_mean,
         "polyphony_max": polyphony_max,
         "n_tempo_changes": int(tempos.size - 1),
@@ -83,10 +79,47 @@ def piece_statistics(score: Score) -> dict[str, Any]:
     }
 
 
-def _mean_and_std(values: NDArray[np.int64]) -> tuple[float, float]:
-    mean = np.add.reduce(values) / values.size
-    centred = values - mean
-    return float(mean), math.sqrt(np.add.reduce(centred * centred) / values.size)
+@compiled
+def _counted(
+    notes: NDArray[np.void],
+) -> tuple[NDArray[np.float64], float, NDArray[np.int64]]:
+    """Return onsets and offsets of the pitched notes, ``[2, n]``, and what is counted.
+
+    That is the sum of all durations, and how often each pitch and each velocity occurs,
+    ``[2, 128]``; drums have no pitch.
+    """
+    n, duration_s = 0, 0.0
+    times_s = np.empty((2, notes.size))
+    counts = np.zeros((2, N_VALUES), np.int64)
+    for i in range(notes.size):
+        note = notes[i]
+        duration_s += note["offset_s"] - note["onset_s"]
+        counts[1, note["velocity"] & N_VALUES - 1] += 1
+        if not note["is_drum"]:
+            counts[0, note["pitch"] & N_VALUES - 1] += 1
+            times_s[0, n], times_s[1, n] = note["onset_s"], note["offset_s"]
+            n += 1
+    return times_s[:, :n], duration_s, counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """Summary of whole numbers; all are None where there are none."""
+
+    least: int | None = None
+    most: int | None = None
+    mean: float | None = None
+    std: float | None = None
+
+
+def _summary(counts: NDArray[np.int64]) -> _Summary:
+    values = np.flatnonzero(counts)
+    if values.size == 0:
+        return _Summary()
+    counts = counts[values]
+    n, total = int(counts.sum()), int(counts @ values)
+    variance = n * int(counts @ values**2) - total * total  # in whole numbers, so exact
+    return _Summary(int(values[0]), int(values[-1]), total / n, math.sqrt(variance) / n)
 
 
 def _first(times_s: NDArray[np.float64], names: list[str]) -> str | None:
@@ -110,20 +143,26 @@ def _polyphony(
     if onsets.size == 0:
         return None, None
     # Nearly in order already, which a stable sort makes use of.
-    most = _most_at_once(onsets, np.sort(offsets, kind="stable"))
-    latest = np.maximum.accumulate(offsets)
-    silence_s = np.maximum(onsets[1:] - latest[:-1], 0.0).sum()
-    sounding_s = float(latest[-1] - onsets[0] - silence_s)
-    total_s = float((offsets - onsets).sum())
+    most, total_s, sounding_s = _sounding(onsets, offsets, np.sort(offsets, kind="stable"))
     return (total_s / sounding_s if sounding_s > 0 else 0.0), most
 
 
 @compiled
-def _most_at_once(onsets: NDArray[np.float64], offsets: NDArray[np.float64]) -> int:
-    """Return the most notes that sound at once; both times are sorted, each by itself."""
+def _sounding(
+    onsets: NDArray[np.float64], offsets: NDArray[np.float64], ends: NDArray[np.float64]
+) -> tuple[int, float, float]:
+    """Return the most notes that sound at once, their length in all, and how long any sounds.
+
+    Onsets are sorted; `ends` are the offsets, sorted.
+    """
     most = ended = 0
+    total_s, sounding_s, latest = 0.0, 0.0, onsets[0]
     for begun in range(onsets.size):
-        while ended < offsets.size and offsets[ended] <= onsets[begun]:
+        onset, offset = onsets[begun], offsets[begun]
+        while ended < ends.size and ends[ended] <= onset:
             ended += 1
         most = max(most, begun + 1 - ended)
-    return most
+        total_s += offset - onset
+        sounding_s += max(offset - max(onset, latest), 0.0)
+        latest = max(latest, offset)
+    return most, total_s, sounding_s
