@@ -267,16 +267,17 @@ class _BatchOutput:
             limit = "max_frames"
             raise MidiLimitExceeded(limit, n_frames, p.limits.max_frames)
         roll = velocity_roll(score, p.frames_per_second)
-        if not roll.any():  # drums alone: there is nothing to learn from in a chunk
-            roll = roll[:0]
         chunks, padded, starts = chunk_roll(roll, p.chunk_frames, p.hop)
+        heard = sounding(chunks)
+        if not heard.any():  # drums alone: there is nothing to learn from in a chunk
+            chunks, padded, starts, heard = chunks[:0], padded[:0], starts[:0], heard[:0]
         row = {
             "piece_id": sha256[:16],
             "sha256": sha256,
             "note_hash": note_hash(score),
             "reader": score.reader,
             "n_chunks": len(chunks),
-            "n_silent_chunks": int(np.count_nonzero(~sounding(chunks))),
+            "n_silent_chunks": int(np.count_nonzero(~heard)),
             "warnings": list(score.warnings),
             "damage": asdict(score.damage) if score.damage else None,
             **piece_statistics(score),
@@ -310,7 +311,9 @@ class _BatchOutput:
 
     def _write_rows(self, folder: str, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(
+            table, sink, compression="zstd", use_dictionary=False, write_statistics=False
+        )
         data = sink.getvalue().to_pybytes()
         self._store.write_bytes(data, *self._staging, batch_file(folder, self._key))
 
