@@ -51,6 +51,14 @@ NUMBERS: dict[str, tuple[list[object], list[float]]] = {
     "thin spaces": (["1\u202f234", "12\u202f345", "7"], [1234, 12345, 7]),
     "hard spaces": (["1\u00a0234", "12\u00a0345", "7"], [1234, 12345, 7]),
     "Swiss thousands": (["1'234.5", "12'345.25", "7"], [1234.5, 12345.25, 7]),
+    "typographic apostrophes": (["1\u2019234", "12\u2019345,5", "7"], [1234, 12345.5, 7]),
+    "decimals below one": (["0,123", "-0,456"], [0.123, -0.456]),
+    "reais": (["R$ 1.234,56", "R$ 5,00", "R$ 12,00"], [1234.56, 5, 12]),
+    "rupees": (["Rs. 500", "Rs. 1,500.50"], [500, 1500.5]),
+    "roubles": (["5,50 руб.", "1 234,25 руб."], [5.5, 1234.25]),  # noqa: RUF001 - Cyrillic
+    "korunas": (["5,50 Kč", "1 234,25 Kč"], [5.5, 1234.25]),
+    "yuan": (["5元", "12.5元"], [5, 12.5]),
+    "euros in words": (["5,50 Euro", "12,25 Euro"], [5.5, 12.25]),
     "percent": (["45%", "7.5 %", "100%"], [45, 7.5, 100]),
     "percent with commas": (["45,5 %", "7,25 %", "100 %"], [45.5, 7.25, 100]),
     "euros behind": (["5,99 €", "12,50 €", "100 €"], [5.99, 12.5, 100]),
@@ -79,6 +87,29 @@ NUMBERS: dict[str, tuple[list[object], list[float]]] = {
     "long durations": (["125:30", "3:45.250"], [7530, 225.25]),
     "hours and minutes": (["1 hour 2 minutes", "45 seconds"], [3720, 45]),
     "times of a clock": ([dt.time(0, 3, 45), dt.time(0, 12, 1)], [225, 721]),
+    "durations with their unit": (["3:45 min", "4:00 min"], [225, 240]),
+    "hours with their unit": (["2:30 h", "1:05 h"], [9000, 3900]),
+    "French hours": (["1h30", "2h05", "3h"], [5400, 7500, 10800]),
+    "fractions of minutes": (["3.5 min", "45 s", "2 min 5,5 s"], [210, 45, 125.5]),
+    "German durations": (["3 Min. 45 Sek.", "1 Std. 5 Min."], [225, 3900]),
+    "durations in sentences": (["3 minutes and 45 seconds", "2 minutes, 1 second"], [225, 121]),
+    "ISO days": (["P3D", "P1DT2H"], [259200, 93600]),
+    "clocks of twelve hours": (["6:30 PM", "7:05 a.m.", "12:15 AM"], [66600, 25500, 900]),
+    "Japanese dates": (["2020年1月31日", "1999年12月1日"],
+                       [_day(2020, 1, 31), _day(1999, 12, 1)]),
+    "Korean dates": (["2020년 1월 31일", "1999년 12월 1일"],
+                     [_day(2020, 1, 31), _day(1999, 12, 1)]),
+    "Russian months": (["31 января 2020", "1 мая 1999"], [_day(2020, 1, 31), _day(1999, 5, 1)]),
+    "Polish months": (["31 stycznia 2020", "1 października 1999"],
+                      [_day(2020, 1, 31), _day(1999, 10, 1)]),
+    "Swedish months": (["31 augusti 2020", "1 maj 1999"], [_day(2020, 8, 31), _day(1999, 5, 1)]),
+    "short French months": (["31 janv. 2020", "1 déc. 1999", "3 févr. 2001"],
+                            [_day(2020, 1, 31), _day(1999, 12, 1), _day(2001, 2, 3)]),
+    "short German months": (["31. Jan. 2020", "1. Dez. 1999", "3. Mär 2001"],
+                            [_day(2020, 1, 31), _day(1999, 12, 1), _day(2001, 3, 3)]),
+    "short months and years": (["31-Jan-20", "01-Dec-99"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
+    "dates typed beside real ones": (["31.01.2020", "1999-12-01 00:00:00"],
+                                     [_day(2020, 1, 31), _day(1999, 12, 1)]),
     "ISO dates": (["2020-01-31", "1999-12-01"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
     "ISO times": (["2020-01-31T12:00:00Z", "1999-12-01 06:00"],
                   [_day(2020, 1, 31) + 0.5, _day(1999, 12, 1) + 0.25]),
@@ -142,6 +173,7 @@ def test_numbers_are_read_as_meant(name: str) -> None:
 AMBIGUOUS = {
     "thousands or decimals": (["1,234", "5,678"], "odd=point"),
     "day or month first": (["01/02/2020", "03/04/2021"], "odd=day-first"),
+    "day or month first beside years": (["01/02/2020", "2021-04-03"], "odd=day-first"),
 }
 
 
@@ -180,7 +212,9 @@ def test_texts_that_look_like_numbers_can_stay_texts() -> None:
     "cells",
     [["A#", "C", "D"], ["4-Apr", "5-Apr"], ["8A", "12B", "3A"], ["Take 5", "Take 7"],
      ["3/4", "4/4", "6/8"], ["5 €", "5 $"], ["rock", "pop"], ["7/10", "9/10"],
-     ["1-5", "6-10"], ["1 MB", "300 KB"], ["5 km", "300 m"], ["0x10", "0xff"]],
+     ["s1", "s2"], ["g4", "g7"], ["k5", "k10"], ["x1", "x2"], ["Op. 27", "Op. 28"],
+     ["16:9", "4:3"], ["3:75", "1:60"], ["192.168.0.1", "10.0.0.1"], ["1.2.345", "1.10.345"],
+     ["1 234", "12 34"], ["1-5", "6-10"], ["1 MB", "300 KB"], ["5 km", "300 m"], ["0x10", "0xff"]],
 )  # fmt: skip
 def test_texts_stay_texts(cells: list[str]) -> None:
     assert isinstance(_items(cells).preparation.columns[0], CategoryColumn)
@@ -202,6 +236,42 @@ def test_texts_for_nothing_among_written_numbers_are_told(odd: str) -> None:
         items.notes
     )
     assert np.isnan(items.examples.view("features").x[3, 0])
+
+
+@pytest.mark.parametrize("cell", ["0000-00-00", "0000-00-00 00:00:00"])
+def test_a_date_of_zeros_is_missing_and_told(cell: str) -> None:
+    items = _items([cell, "2020-01-31", "1999-12-01"])
+    x = items.examples.view("features").x[:3, 0]
+    np.testing.assert_array_equal(x, [np.nan, _day(2020, 1, 31), _day(1999, 12, 1)])
+    assert any(f"such as {cell!r}; they count as missing" in note for note in items.notes)
+
+
+@pytest.mark.parametrize("cell", [np.inf, 1e39, True])
+def test_a_cell_that_is_no_number_for_a_model_is_told(cell: object) -> None:
+    items = _items([cell, 1.5, 2.5])
+    assert np.isnan(items.examples.view("features").x[0, 0])
+    told = f"odd is not a number in 14 rows, such as '{cell}'; they count as missing."
+    assert told in items.notes
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (
+            ["01234", "90210"],
+            "begin with 0, such as '01234'. If they are codes: --read-as odd=text",
+        ),
+        (["1.234", "7.100"], "such as '1.234'. If they separate thousands: --read-as odd=comma"),
+        (["9007199254740993", "9007199254740992"], "whole numbers above 2^53"),
+    ],
+)
+def test_plain_numbers_that_may_be_something_else_are_told(cells: list[str], told: str) -> None:
+    assert any(told in note for note in _items(cells).notes)
+
+
+def test_plain_decimals_are_not_doubted() -> None:
+    assert not any("thousands" in note for note in _items(["1.234", "7.1"]).notes)
+    assert not any("thousands" in note for note in _items(["0.234", "7.125"]).notes)
 
 
 def test_years_alone_are_plain_numbers() -> None:

@@ -36,13 +36,22 @@ Separator = Literal["", ".", ",", " ", "'"]
 # Share of the texts that a format has to read.
 _LEAST_READ = 0.9
 _MOST_LOOKED_AT = 2000
-_DIGITS = re.compile(r"[+\-\u2212\u2013]?\d[\d.,'\u00a0\u202f\u2009 ]*(?:[eE][+-]?\d+)?")
-_UNITS = {
-    "", "%", "usd", "eur", "gbp", "chf", "jpy", "cad", "aud", "inr", "cny", "rub", "brl", "sek",
-    "nok", "dkk", "pln", "czk", "us$", "kr", "fr", "zł", "kg", "g", "mg", "km", "m", "cm", "mm",
-    "s", "ms", "sec", "min", "h", "hz", "khz", "mhz", "db", "dbfs", "lufs", "bpm", "bit", "bits",
-    "kbps", "kbit/s", "kb/s", "kb", "mb", "gb", "x", "pt", "st", "cents", "qpm", "°c", "°f",
+_DIGITS = re.compile(
+    r"[+\-\u2212\u2013]?\d[\d.,'\u2019\u02bc\u00b4`\u00a0\u202f\u2009 ]*(?:[eE][+-]?\d+)?"
+)
+_CURRENCIES = {
+    "usd", "eur", "gbp", "chf", "jpy", "cad", "aud", "inr", "cny", "rmb", "rub", "brl", "sek",
+    "nok", "dkk", "pln", "czk", "huf", "ron", "try", "mxn", "zar", "krw", "sgd", "hkd", "nzd",
+    "twd", "us$", "r$", "c$", "ca$", "a$", "au$", "nz$", "hk$", "s$", "nt$", "mx$", "kr", "kr.",
+    "fr", "fr.", "sfr.", "zł", "kč", "ft", "lei", "tl", "rs", "rs.", "円", "元", "원", "euro",
+    "euros", "dollar", "dollars", "руб", "руб.", "р.", "грн",  # noqa: RUF001 - Cyrillic
 }  # fmt: skip
+_UNITS = {
+    "", "%", "kg", "g", "mg", "km", "m", "cm", "mm", "s", "ms", "sec", "min", "h", "hz", "khz",
+    "mhz", "db", "dbfs", "lufs", "bpm", "bit", "bits", "kbps", "kbit/s", "kb/s", "kb", "mb", "gb",
+    "x", "pt", "st", "cents", "qpm", "°c", "°f", *_CURRENCIES,
+}  # fmt: skip
+_ZERO_DATE = re.compile(r"0{1,4}[-/.]0{1,2}[-/.]0{1,4}(?!\d)")
 _POWERS = {"k", "m", "mn", "mio", "b", "bn"}
 
 
@@ -91,7 +100,9 @@ def format_of(
     """
     if not texts:
         return None
-    few = _with_digits(list(dict.fromkeys(texts))[:_MOST_LOOKED_AT])
+    different = list(dict.fromkeys(texts))[:_MOST_LOOKED_AT]
+    # MySQL's date of zeros stands for none.
+    few = _with_digits([text for text in different if not _ZERO_DATE.match(text)] or different)
     for form in (*_dates(name, few), NumberFormat(kind="duration")):
         if _reads(form, few):
             return form
@@ -124,29 +135,30 @@ def _is_finite(text: str, form: NumberFormat) -> bool:
 
 def _dates(name: str, texts: Sequence[str]) -> list[NumberFormat]:
     """Return the format of dates that reads the texts, if any."""
-    forms = {kind: NumberFormat(kind="date", dates=kind) for kind in DATE_FORMATS}  # type: ignore[arg-type]
     if not any(re.search(r"\d", text) for text in texts[:20]):
         return []
+    forms = {kind: NumberFormat(kind="date", dates=kind) for kind in DATE_FORMATS}  # type: ignore[arg-type]
     if all(text.isdecimal() for text in texts if _is_finite(text, forms["iso"])):
         del forms["iso"]  # years alone are plain numbers
-    fitting = [kind for kind, form in forms.items() if _reads(form, texts)]
-    if {"day first", "month first"} <= set(fitting):
-        shares = {
-            kind: np.isfinite([read_formatted(text, forms[kind]) for text in texts]).mean()
-            for kind in ("day first", "month first")
-        }
-        if shares["day first"] == shares["month first"]:
-            if all("." in text for text in texts):
-                return [forms["day first"]]
-            message = (
-                f"The dates of column {name!r}, such as {texts[0]!r}, can begin with the day or "
-                f"with the month. Say which: --read-as {name}=day-first or --read-as "
-                f"{name}=month-first (`read_as:` in a YAML file)."
-            )
-            raise DatasetError(message)
-        best = max(shares, key=lambda kind: shares[kind])
-        return [forms[best]]
-    return [forms[kind] for kind in fitting[:1]]
+    shares = {
+        kind: float(np.isfinite([read_formatted(text, form) for text in texts]).mean())
+        for kind, form in forms.items()
+    }
+    # The first of the kinds that read most: all read years first, beside their own forms.
+    best = max(shares, key=lambda kind: shares[kind])
+    if shares[best] < _LEAST_READ:
+        return []
+    if best == "day first" and shares["day first"] == shares["month first"]:
+        if any("." in text for text in texts) and not any("/" in text for text in texts):
+            return [forms["day first"]]
+        own = [text for text in texts if not re.match(r"\d{4}", text)]
+        message = (
+            f"The dates of column {name!r}, such as {own[0]!r}, can begin with the day or "
+            f"with the month. Say which: --read-as {name}=day-first or --read-as "
+            f"{name}=month-first (`read_as:` in a YAML file)."
+        )
+        raise DatasetError(message)
+    return [forms[best]]
 
 
 def _affixes(texts: Sequence[str]) -> tuple[tuple[str, ...], bool] | None:
@@ -161,7 +173,8 @@ def _affixes(texts: Sequence[str]) -> tuple[tuple[str, ...], bool] | None:
     has_powers = ends != {"m"} and not any(_is_unit(end) and end for end in ends if not _power(end))
     for before, after in parts:
         affixes = (before, "" if has_powers and _power(after) else after)
-        if not all(_is_unit(affix) or affix.casefold() in _POWERS for affix in affixes):
+        # Only a currency stands in front: s1 and g2 are names.
+        if not _is_currency(before) or not (_is_unit(affixes[1]) or _power(affixes[1])):
             return None
         count.update(affix for affix in affixes if affix)
     if len(parts) < _LEAST_READ * len(texts):
@@ -208,6 +221,11 @@ def units_of(texts: Sequence[str]) -> list[str]:
 def _is_known_unit(affix: str) -> bool:
     is_currency = len(affix) == 1 and unicodedata.category(affix) == "Sc"
     return is_currency or affix.casefold() in _UNITS | _POWERS
+
+
+def _is_currency(affix: str) -> bool:
+    """Return whether a text before a number is a currency, or a mark without letters."""
+    return affix.casefold() in _CURRENCIES or not re.search(r"[\w#]", affix)
 
 
 def _is_unit(affix: str) -> bool:
@@ -262,12 +280,13 @@ def _must_be_decimal(text: str, mark: str) -> bool:
     whole, _, digits = text.partition(mark)
     if other in digits:
         return False
-    return other in whole or len(digits) != 3 or not 1 <= len(whole.strip("+- ")) <= 3
+    whole = whole.strip("+-\u2212\u2013 ")
+    return other in whole or len(digits) != 3 or not 1 <= len(whole) <= 3 or whole[0] == "0"
 
 
 def _separator(texts: Sequence[str], *marks: Separator) -> Separator:
     """Return the mark that separates thousands in some text, "" where none does."""
-    spaces = str.maketrans("\u00a0\u202f\u2009", "   ")
+    spaces = str.maketrans("\u00a0\u202f\u2009\u2019\u02bc\u00b4`", "   ''''")
     for mark in marks:
         pattern = re.compile(rf"\d{re.escape(mark)}\d{{3}}(?!\d)")
         if any(pattern.search(text.translate(spaces)) for text in texts):
@@ -291,4 +310,4 @@ def described(form: NumberFormat) -> str:
         parts.append(f"without {' and '.join(map(repr, form.affixes))}")
     if form.powers:
         parts.append("k and M as thousands and millions")
-    return f"is read as numbers: {', '.join(parts) or 'long minus signs'}"
+    return f"is read as numbers{': ' * bool(parts)}{', '.join(parts)}"

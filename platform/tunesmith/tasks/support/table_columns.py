@@ -1,6 +1,7 @@
 """Columns of a table: what each one is, read off its values, and how it becomes numbers."""
 
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,6 +54,8 @@ _USUAL, _CHOSEN = _Limits(100, 0.01), _Limits(300, 0.0005)
 _READ_WHOLE, _MOST_NGRAMS, _NGRAMS_STEP = 0.999, 512, 16
 _EXACT_32, _EXACT_64 = 2.0**24, 2.0**53
 _LISTED = 6
+_CODE = re.compile(r"0\d+")
+_POINT_OR_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 
 
 class ColumnReader:
@@ -117,16 +120,32 @@ class ColumnReader:
                 return self._formatted(name, cells, form)
         if plain < _LEAST_NUMBERS:
             return self._texts(name, cells)
+        unread = [cell for cell, number in zip(cells, numbers, strict=True) if np.isnan(number)]
+        odd = [t for cell in unread if (t := text_of(cell, self._missing)) is not None]
+        if odd or (own and unread):
+            example = f", such as {odd[0]!r}" if odd else ""
+            self.notes.append(
+                f"{name} is not a number in {len(unread)} rows{example}; they count as missing."
+            )
         if own:
-            unread = int(np.isnan(numbers).sum())
-            if unread:
-                odd = next((t for t in own if np.isnan(number_of(t, self._missing))), None)
-                example = f", such as {odd!r}" if odd is not None else ""
-                self.notes.append(
-                    f"{name} is not a number in {unread} rows{example}; they count as missing."
-                )
             self._tell_spellings(name, own)
+            self._tell_plain(name, own)
         return self._number(name, numbers, None)
+
+    def _tell_plain(self, name: str, texts: Sequence[str]) -> None:
+        """Note texts that are read as plain numbers, and may be something else."""
+        code = next((text for text in texts if _CODE.fullmatch(text)), None)
+        if code is not None:
+            self.notes.append(
+                f"{name} has numbers that begin with 0, such as {code!r}. If they are codes: "
+                f"--read-as {name}={TEXT}."
+            )
+        marked = [text for text in texts if "." in text]
+        if marked and all(_POINT_OR_THOUSANDS.fullmatch(text) for text in marked):
+            self.notes.append(
+                f"{name} is read with decimal points, such as {marked[0]!r}. If they separate "
+                f"thousands: --read-as {name}=comma."
+            )
 
     def _chosen(self, name: str, cells: Sequence[Cell], chosen: str) -> Column | None:
         """Return how texts are read as the user says."""
@@ -180,7 +199,8 @@ class ColumnReader:
         if largest <= _EXACT_32:
             return 0.0, False
         is_whole = bool((known == np.round(known)).all())
-        if largest > _EXACT_64:
+        # Above it texts of different numbers may read as the same one, which is 2^53 itself.
+        if largest >= _EXACT_64:
             self.notes.append(
                 f"{name} has whole numbers above 2^53, the end of which is lost. If it is "
                 f"an id, leave it out."
