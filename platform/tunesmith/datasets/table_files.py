@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import lzma
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +21,12 @@ from pyarrow import dataset as arrow_dataset
 from pyarrow import feather
 
 from tunesmith.datasets.nested import flat_row
+from tunesmith.datasets.sheets import read_sheet
+from tunesmith.datasets.table_layout import UNNAMED
 from tunesmith.datasets.table_texts import (
     COMPRESSION,
-    column_names,
     delimited_batches,
+    marked_encoding,
     opened,
     text_form,
 )
@@ -41,11 +46,13 @@ _PARQUET = (".parquet", ".pq", ".parq")
 _ARROW = (".arrow", ".arrows", ".feather", ".ipc")
 _JSON_LINES = (".jsonl", ".ndjson")
 _EXCEL = (".xlsx", ".xlsm")
-_TITLE_ROWS = 50
-"""Rows of a sheet among which the header is looked for."""
 _KINDS = "CSV, TSV, Parquet, Arrow, Excel (xlsx) or JSON lines"
+_BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
 _TEXTS = (".csv", ".tsv", ".tab", ".json", *_JSON_LINES)
-_FAULTS = (ValueError, OSError, UnicodeError, KeyError, csv.Error)
+_FAULTS = (
+    ValueError, OSError, EOFError, UnicodeError, KeyError, RecursionError, csv.Error, zlib.error,
+    lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException,
+)  # fmt: skip
 
 PARQUET_SUFFIXES = _PARQUET
 """Endings of Parquet files."""
@@ -197,7 +204,7 @@ def _json_line_batches(path: Path, rows: int) -> Iterator[pd.DataFrame]:
 
 def _has_json_lines(path: Path) -> bool:
     """Return whether a JSON file has an object a line, whatever its ending says."""
-    with opened(path) as file, io.TextIOWrapper(file, "utf-8-sig") as lines:
+    with _json_text(path) as lines:
         first = next((line for line in lines if line.strip()), "")
         try:
             is_object = isinstance(json.loads(first), dict)
@@ -206,12 +213,24 @@ def _has_json_lines(path: Path) -> bool:
         return is_object and (_suffixes(path)[1] in _JSON_LINES or any(map(str.strip, lines)))
 
 
+@contextmanager
+def _json_text(path: Path) -> Iterator[io.TextIOWrapper]:
+    with opened(path) as file:
+        encoding = marked_encoding(file.read(1000))
+    with opened(path) as file, io.TextIOWrapper(file, encoding or "utf-8-sig") as lines:
+        yield lines
+
+
 def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    with opened(path) as file, io.TextIOWrapper(file, "utf-8-sig") as lines:
+    with _json_text(path) as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
-            row = json.loads(line)
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                message = f"line {number} is no JSON: {getattr(error, 'msg', error)}"
+                raise ValueError(message) from error
             if not isinstance(row, dict):
                 message = f"line {number} is no JSON object"
                 raise ValueError(message)  # noqa: TRY004 - the content of a file, not an argument
@@ -246,13 +265,14 @@ def _read(path: Path) -> TableFile:
         with pa.memory_map(str(path)) as source:
             return _whole(path, pa.Table.from_batches(_record_batches(path, source)))
     if last in _EXCEL:
-        return _excel(path)
+        frame, notes = read_sheet(path)
+        return TableFile(frame, tuple(notes))
     if inner in {".json", *_JSON_LINES}:
         return TableFile(_json(path))
     separator = "\t" if inner in {".tsv", ".tab"} else None
     form = text_form(path, separator)
     (frame,) = delimited_batches(path, form, None)
-    notes = form.notes(path.name, is_known=separator is not None)
+    notes = form.notes(path.name, is_known=form.separator == separator)
     semicolons = form.separator == ";"
     return TableFile(frame.reset_index(drop=True), tuple(notes), has_semicolons=semicolons)
 
@@ -266,7 +286,15 @@ def _suffixes(path: Path) -> tuple[str, str]:
 
 def _parquet_folder(path: Path) -> TableFile:
     """Read all Parquet files below a folder; folders such as ``genre=jazz`` are a column."""
-    files = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in _PARQUET)
+    # As Hive and Spark do: what begins so is unfinished, or tells of the others.
+    finished = (
+        p
+        for p in path.rglob("*")
+        if not any(
+            part.startswith(("_", ".")) and "=" not in part for part in p.relative_to(path).parts
+        )
+    )
+    files = sorted(str(p) for p in finished if p.suffix.lower() in _PARQUET)
     if not files:
         message = "the folder holds no Parquet file"
         raise ValueError(message)
@@ -299,7 +327,14 @@ def _flat(table: pa.Table) -> pa.Table:
     while any(pa.types.is_struct(field.type) for field in table.schema):
         table = table.flatten()
     for number, field in enumerate(table.schema):
-        if pa.types.is_nested(field.type):
+        if any(test(field.type) for test in _BINARY):
+            # Older programs write texts without saying so.
+            cells = [
+                None if cell is None else cell.decode("utf-8", "backslashreplace")
+                for cell in table[number].to_pylist()
+            ]
+            table = table.set_column(number, field.name, pa.array(cells, pa.string()))
+        elif pa.types.is_nested(field.type):
             cells = [
                 None if cell is None else json.dumps(cell, default=str)
                 for cell in table[number].to_pylist()
@@ -316,54 +351,14 @@ def _repeated(path: Path, names: list[str]) -> str:
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with each named level of its index as a column."""
-    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
-    return frame.reset_index(level=named).reset_index(drop=True) if named else frame
-
-
-def _excel(path: Path) -> TableFile:
-    """Read the first sheet that holds anything."""
-    with path.open("rb") as file:
-        if not file.read(4).startswith(b"PK"):
-            message = "it is no Excel file of this kind; give it the ending of what it is"
-            raise ValueError(message)
-    notes: list[str] = []
-    with pd.ExcelFile(path) as book:
-        names = [str(name) for name in book.sheet_names]
-        sheets = (
-            (name, pd.read_excel(book, name, header=None, keep_default_na=False, na_values=[""]))
-            for name in names
-        )
-        name, cells = next(((n, s) for n, s in sheets if s.notna().any(axis=None)), ("", None))
-    if cells is None:
-        message = "its sheets are empty"
-        raise ValueError(message)
-    if others := [other for other in names if other != name]:
-        notes.append(
-            f"Of {path.name} the first sheet that holds anything, {name}, is read; left out: "
-            f"{', '.join(others)}."
-        )
-    cells = cells.loc[:, cells.notna().any()]
-    first = _header_row(cells)
-    if titles := [str(cell) for row in cells.to_numpy()[:first] for cell in row if pd.notna(cell)]:
-        notes.append(
-            f"What stands above the header of {path.name} is left out, such as {titles[0][:60]!r}."
-        )
-    frame = cells.iloc[first + 1 :].reset_index(drop=True).infer_objects()
-    frame.columns = pd.Index(column_names(cells.iloc[first].tolist()))
-    return TableFile(frame, tuple(notes))
-
-
-def _header_row(cells: pd.DataFrame) -> int:
-    """Return the number of the header's row: rows before it are blank, or hold a title."""
-    filled = cells.head(_TITLE_ROWS).notna()
-    counts, most = filled.sum(axis=1).tolist(), int(filled.sum(axis=1).max())
-    for number, (count, begins) in enumerate(zip(counts, filled.iloc[:, 0], strict=True)):
-        # The header of row numbers may be blank, so a row that begins later is no title.
-        is_title = count * 2 <= most and begins
-        if count and not is_title:
-            return number
-    return 0
+    """Return the frame with each level of its index as a column, but for one that only counts."""
+    index = frame.index
+    if index.names == [None] and pd.api.types.is_integer_dtype(index.dtype):
+        return frame.reset_index(drop=True)
+    names = [f"{UNNAMED}{n}" if name is None else name for n, name in enumerate(index.names)]
+    frame.index = index.set_names(names)
+    new = [name for name in names if name not in frame.columns]
+    return frame.reset_index(level=new).reset_index(drop=True)
 
 
 def _json(path: Path) -> pd.DataFrame:
@@ -381,8 +376,8 @@ def _column(cells: list[object]) -> pd.Series:
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with opened(path) as file:
-        rows = json.loads(file.read().decode("utf-8-sig"))
+    with _json_text(path) as text:
+        rows = json.loads(text.read())
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         message = "it is no list of JSON objects, one a row"
         raise ValueError(message)

@@ -5,27 +5,12 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 
+from tunesmith.datasets.code_pages import code_page
+
 __all__ = ["zip_names"]
 
 _UTF8_NAME = 0x800
 _UNICODE_PATH = 0x7075
-_KANA = r"\u3040-\u30ff"
-_HANZI = r"\u3005\u4e00-\u9fff"
-_HANGUL = r"\uac00-\ud7a3"
-_CYRILLIC = r"\u0400-\u045f"
-_WIDE = r"\u3000-\u303f\uff01-\uff5e\u00b7\u00d7"
-# Code pages, and the letters of which a name must consist besides ASCII. Order matters: Chinese
-# bytes also decode as Korean ones, and Western ones as Cyrillic.
-_PAGES = (
-    ("cp932", f"{_KANA}{_HANZI}{_WIDE}", _KANA),
-    ("cp949", f"{_HANGUL}{_WIDE}", _HANGUL),
-    ("gb2312", f"{_HANZI}{_WIDE}", _HANZI),
-    ("cp932", f"{_HANZI}{_WIDE}", _HANZI),
-    ("big5", f"{_HANZI}{_WIDE}", _HANZI),
-    ("gb18030", f"{_HANZI}{_WIDE}", _HANZI),
-    ("cp866", f"{_CYRILLIC}\u2116", r"\u0430-\u044f"),
-    ("cp1251", f"{_CYRILLIC}\u2116\u00ab\u00bb\u2013\u2014", r"\u0430-\u044f"),
-)
 _LATIN_LETTERS = b"\xc0-\xd6\xd8-\xf6\xf8-\xff"
 
 
@@ -83,15 +68,8 @@ def _code_page(names: Sequence[bytes]) -> str:
     others = [name for name in names if not _is_utf8(name)]
     if not others:
         return "cp437"
-    for encoding, letters, evidence in _PAGES:
-        try:
-            text = "\n".join(name.decode(encoding) for name in others)
-        except UnicodeDecodeError:
-            continue
-        foreign = re.search(rf"[^\x00-\x7f{letters}]", text)
-        mixed = re.search(rf"[A-Za-z][{letters}]|[{letters}][A-Za-z]", text)
-        if not foreign and not mixed and re.search(f"[{evidence}]", text):
-            return encoding
+    if page := code_page(others):
+        return page
     # Western names: the letters of Windows are at other places than those of DOS.
     if all(re.fullmatch(b"[\x00-\x7f" + _LATIN_LETTERS + b"]*", name) for name in others):
         return "cp1252"
