@@ -95,8 +95,8 @@ def test_a_table_is_read_as_it_is_written(tmp_path):
     ("text", "message"),
     [
         ("path,label\na,b\n", "lacks the column label_before and label_after; it has path, label"),
-        ("", "it has no columns"),
-        ("path,label_before,label_after\na.mid,Bach,\n", "Line 2 .* no path or no label_after"),
+        ("", "No columns"),
+        ("path,label_before,label_after\na.mid,Bach,\n", "Row 1 .* no path or no label_after"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(tmp_path, text, message):

@@ -22,9 +22,10 @@ _QUOTES = r"\u2116\u00ab\u00bb\u2013\u2014"
 _PAGES = (
     ("cp932", f"{_KANA}{_HANZI}{_WIDE}", _KANA),
     ("euc_jp", f"{_KANA}{_HANZI}{_WIDE}", _KANA),
-    ("cp949", f"{_HANGUL}{_WIDE}", _HANGUL),
+    ("euc_kr", f"{_HANGUL}{_WIDE}", _HANGUL),
     ("gb2312", f"{_HANZI}{_WIDE}", _HANZI),
     ("cp932", f"{_HANZI}{_WIDE}", _HANZI),
+    ("cp949", f"{_HANGUL}{_WIDE}", _HANGUL),  # rare syllables beside those of EUC-KR
     ("big5", f"{_HANZI}{_WIDE}", _HANZI),
     ("gb18030", f"{_HANZI}{_WIDE}", _HANZI),
     ("cp866", f"{_CYRILLIC}\u2116", r"\u0430-\u044f"),
@@ -35,8 +36,8 @@ _PAGES = (
 _SWAPPED = r"[\u0430-\u044f][\u0410-\u042f]"
 _NAMES = {
     "cp1252": "Windows-1252", "cp1251": "Windows-1251", "cp932": "Shift-JIS", "euc_jp": "EUC-JP",
-    "cp949": "EUC-KR", "gb2312": "GB 2312", "gb18030": "GB 18030", "big5": "Big5", "cp866": "CP866",
-    "koi8-r": "KOI8-R",
+    "euc_kr": "EUC-KR", "cp949": "CP949", "gb2312": "GB 2312", "gb18030": "GB 18030",
+    "big5": "Big5", "cp866": "CP866", "koi8-r": "KOI8-R",
 }  # fmt: skip
 _MOST_BROKEN = 0.1
 """Share of the lines with letters beyond ASCII that may be broken in a text that is UTF-8."""

@@ -1,7 +1,5 @@
 """Apply a correction table to labelled files: only what a row names for certain is changed."""
 
-import csv
-import io
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,7 +14,7 @@ from tunesmith.artifacts.corrections import (
     Outcome,
 )
 from tunesmith.errors import UsageError
-from tunesmith.ingestion.label_tables import decoded, path_key, separator
+from tunesmith.ingestion.label_tables import path_key, text_rows
 from tunesmith.ingestion.labels import Labelled
 
 __all__ = ["apply_corrections", "read_corrections"]
@@ -30,14 +28,8 @@ def read_corrections(path: Path) -> list[Correction]:
     UsageError
         If the file cannot be read, lacks a column, or a row lacks a path or the new label.
     """
-    try:
-        text = decoded(path.read_bytes())
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator(text)))
-    except (OSError, csv.Error) as error:
-        message = f"The correction table {path} cannot be read: {error}. Check the path."
-        raise UsageError(message) from error
-    header, *body = rows or [[]]
-    columns = [column.strip().casefold().replace(" ", "_") for column in header]
+    header, body, _ = text_rows(path, "correction table")
+    columns = ["_".join(column.casefold().split()) for column in header]
     required = CORRECTION_COLUMNS[:3]
     if missing := [name for name in required if name not in columns]:
         message = (
@@ -47,15 +39,15 @@ def read_corrections(path: Path) -> list[Correction]:
         )
         raise UsageError(message)
     corrections = []
-    for number, row in enumerate(body, start=2):
-        if not any(cell.strip() for cell in row):
+    for number, row in enumerate(body, start=1):
+        if not any(row):
             continue
-        cells = dict(zip(columns, row, strict=False))
-        values = {name: cells.get(name, "").strip() for name in CORRECTION_COLUMNS}
+        cells = dict(zip(columns, row, strict=True))
+        values = {name: cells.get(name, "") for name in CORRECTION_COLUMNS}
         if not (values["path"] and values["label_after"]):
             message = (
-                f"Line {number} of the correction table {path} has no path or no label_after. "
-                "Fill it in, or remove the line."
+                f"Row {number} of the correction table {path} has no path or no label_after. "
+                "Fill it in, or remove the row."
             )
             raise UsageError(message)
         corrections.append(Correction(**values))
