@@ -1,9 +1,11 @@
 import io
+import lzma
 import struct
 import tarfile
 import zipfile
 from contextlib import suppress
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,6 +58,9 @@ PACKED = {
     "x.tgz": make_tar(FILES, "w:gz"),
     "x.tar.bz2": make_tar(FILES, "w:bz2"),
     "x.tar.xz": make_tar(FILES, "w:xz"),
+    "x.tbz": make_tar(FILES, "w:bz2"),
+    "x.tar.lzma": lzma.compress(make_tar(FILES), lzma.FORMAT_ALONE),
+    "x.tar.zst": pa.Codec("zstd").compress(make_tar(FILES), asbytes=True),
 }
 
 
@@ -89,6 +94,15 @@ def test_names_that_lead_out_are_refused(name, kind):
 def test_backslashes_are_folders():
     (member,) = opened(make_zip({"Bach\\x.mid": b"x"}), "x.zip").members()
     assert member.name == "Bach/x.mid"
+
+
+@pytest.mark.parametrize("kind", ["x.zip", "x.tar"])
+def test_the_dots_of_tar_are_no_folder(kind):
+    names = ["./Bach/a.mid", "././b.mid", "Bach/./c.mid", "Bach/.d.mid"]
+    make = make_zip if kind == "x.zip" else make_tar
+    members = list(opened(make(dict.fromkeys(names, b"x")), kind).members())
+    assert [m.name for m in members] == ["Bach/a.mid", "b.mid", "Bach/c.mid", "Bach/.d.mid"]
+    assert all(m.problem is None for m in members)
 
 
 def test_links_in_a_zip_are_refused():

@@ -1,5 +1,6 @@
 import json
 
+import pandas as pd
 import pytest
 
 from tunesmith.errors import UsageError
@@ -232,3 +233,94 @@ def test_one_person_in_two_forms_is_one_label():
     folders = ["Bach", "Chopin", "Langgaard, Rued", "R. Langgaard", "Zappa, F."]
     labels = labels_of(*(f"{folder}/{folder}.mid" for folder in folders))
     assert labels == ["Bach", "Chopin", "Rued Langgaard", "Rued Langgaard", "Zappa, F."]
+
+
+ROWS_AND_FILES = {
+    "escapes of addresses": (["d/a%20b", "file:///d/%C3%89t.mid"], ["d/a b.mid", "\u00c9t.mid"]),
+    "escapes in names of files": (["d/a b.mid", "100% fun"], ["d/a%20b.mid", "100% fun.mid"]),
+    "a drive of Windows": (["C:\\music\\d\\a.mid", "C:\\music\\B.MID"], ["d/a.mid", "b.mid"]),
+    "folders above the source": (["../midi/d/a.mid", "/home/me/b.mid"], ["d/a.mid", "b.mid"]),
+    "recordings beside": (["2004/a.wav", "2006/a.wav"], ["2004/a.midi", "2006/a.midi"]),
+    "points in a name": (["Op. 27 No. 1", "No. 2"], ["Op. 27 No. 1.mid", "No. 2.kar"]),
+    "typographic marks": (["d/it\u2019s.mid", "a\u2013b.mid"], ["d/it's.mid", "a-b.mid"]),
+    "wide letters": (["\uff21.mid", "b.mid"], ["A.mid", "b.mid"]),
+    "archives that were folders": (["set/Bach/a", "b.mid"], ["set.tgz/Bach.zip/a.mid", "b.mid"]),
+    "names that differ by case": (["d/a.mid", "d/A.mid"], ["d/a.mid", "d/A.mid"]),
+    "names that differ by suffix": (["a.mid", "a.kar"], ["d/a.mid", "d/a.kar"]),
+    "a row with and one without a folder": (["a.mid", "d/a.mid"], ["e/a.mid", "d/a.mid"]),
+    "one row for the same name twice": (["e/a.mid", "d/a.mid"], ["e/a.mid", "d/a.mid"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS_AND_FILES)
+def test_rows_fit_files_however_they_are_written(tmp_path, name):
+    rows, names = ROWS_AND_FILES[name]
+    path = tmp_path / "labels.csv"
+    lines = [f'"{row}",label {number}' for number, row in enumerate(rows)]
+    path.write_text("\n".join(["path,label", *lines]))
+    labels = label_files(entries(*names), f"csv:{path}", TABLE)
+    assert [file.label for file in labels.files] == ["label 0", "label 1"]
+    assert labels.notices == []
+
+
+def test_a_row_does_not_fit_a_file_of_the_same_name_in_another_folder_beside_its_own(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("path,label\nBach/prelude.mid,x\nold/a.mid,y\nold/b.mid,z\n")
+    names = ["Bach/prelude.mid", "Chopin/prelude.mid", "p/a.mid", "q/a.mid", "r/b.mid"]
+    labels = label_files(entries(*names), f"csv:{path}", TABLE)
+    assert [file.label for file in labels.files] == ["x", None, None, None, "z"]
+    assert labels.notices == [
+        "labels.csv: 1 row fits no file: old/a.mid.",
+        "labels.csv: 1 file fits a row by its name alone, in another folder: src/r/b.mid.",
+        (
+            "labels.csv: 2 files have no label because rows in other folders fit several by their "
+            "name: src/p/a.mid, src/q/a.mid."
+        ),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "gb18030", "utf-16-le"])
+def test_label_tables_are_read_as_other_tables_are(tmp_path, encoding):
+    path = tmp_path / "labels.csv"
+    text = "# by me, today\nfile;label\n曲.mid;演歌\n歌.mid;\n月.mid;歌曲\n"
+    path.write_bytes(text.encode(encoding))
+    labels = label_files(entries("曲.mid", "歌.mid", "月.mid"), f"csv:{path}", TABLE)
+    assert [file.label for file in labels.files] == ["演歌", None, "歌曲"]
+    assert "labels.csv: 1 row has no label: 歌.mid." in labels.notices
+    assert any("'# by me, today'" in notice for notice in labels.notices)
+
+
+@pytest.mark.parametrize("name", ["labels.xlsx", "labels.parquet", "labels.jsonl"])
+def test_labels_may_stand_in_a_table_of_any_format(tmp_path, name):
+    frame = pd.DataFrame({"File": ["a.mid", "b.mid", "c.mid"], "Class": [1, 2, None]})
+    path = tmp_path / name
+    if name.endswith("xlsx"):
+        frame.to_excel(path, index=False)
+    elif name.endswith("parquet"):
+        frame.to_parquet(path)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    assert labels_of("a.mid", "b.mid", "c.mid", rule=f"csv:{path}") == ["1", "2", None]
+
+
+def test_a_row_that_is_cut_by_a_comma_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("path,label\na.mid,x\nBach, J. S./a.mid,y\nb.mid,x\n")
+    with pytest.raises(UsageError, match="line 3 has 3 cells"):
+        label_files(entries("a.mid"), f"csv:{path}", TABLE)
+
+
+@pytest.mark.parametrize(
+    ("paths", "labels"),
+    [
+        (["Bach.tar.gz/a.mid"], ["Bach"]),
+        (["Bach.tar.gz/a.mid", "Chopin.tgz/b.mid"], ["Bach", "Chopin"]),
+        (["Bach/a.mid", "Chopin/b.mid", "Bach#2/c.mid"], ["Bach", "Chopin", "Bach"]),
+        (["Bach.zip/chopin-etude.mid"], ["Chopin"]),
+        (["field/a.mid"], [None]),
+        (["corpus.zip/a.mid", "more.zip/b.mid"], [None, None]),
+    ],
+)
+def test_a_source_may_be_named_by_its_composer(paths, labels):
+    files = [Entry(path, path.partition("/")[2], (path,), 1, "") for path in paths]
+    assert [file.label for file in label_entries(files, "auto", TABLE)] == labels

@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from tunesmith.artifacts.manifest import MOST_FILES
-from tunesmith.ingestion.labels import label_entries
+from tunesmith.ingestion.labels import Labelled, label_entries
 from tunesmith.ingestion.notices import label_doubts, mixture_notices
 from tunesmith.ingestion.sources import Entry
 from tunesmith.midi.composers import ComposerTable
@@ -77,3 +77,23 @@ def test_clusters_with_several_labels_are_told():
     assert notice.startswith("1 cluster of the same music holds more than one label")
     assert "Bach (a.mid) = Liszt (b.mid)" in notice
     assert mixture_notices(pieces.slice(2)) == []
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("Rock", "rock"),
+        ("hip hop", "Hip-Hop"),
+        ("Caf\u00e9", "Cafe"),
+        ("R&B", "r & b"),
+        ("01", "1"),
+    ],
+)
+def test_labels_that_differ_by_case_or_marks_alone_are_told(labels):
+    files = [
+        Labelled(Entry(f"src/{label}/a.mid", f"{label}/a.mid", (label,), 1, ""), label, label)
+        for label in labels
+    ]
+    (doubt,) = label_doubts(files, TABLE)
+    assert "may be one label" in doubt.text
+    assert set(doubt.files) == set(labels)

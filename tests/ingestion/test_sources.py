@@ -173,7 +173,7 @@ def test_names_in_any_encoding_can_be_shown_and_read(tmp_path):
     with open(raw, "wb") as handle:  # noqa: PTH123 - a name that is no text
         handle.write(b"x")
     listing = list_sources([str(tmp_path)], LIMITS)
-    assert listing.entries[0].path == f"{tmp_path.name}/f\\xfcr elise.mid"
+    assert listing.entries[0].path == f"{tmp_path.name}/für elise.mid"
     assert list(contents(listing).values()) == [b"x"]
 
 

@@ -2,13 +2,17 @@
 
 import gzip
 import io
+import os
+import tarfile
 import zipfile
 import zlib
+from pathlib import Path
 
 import pytest
 
 from tunesmith.artifacts.store import Staging
 from tunesmith.ingestion.archives import open_archive
+from tunesmith.ingestion.notices import archive_notices
 from tunesmith.ingestion.parameters import ArchiveLimits, IngestParameters
 from tunesmith.ingestion.planning import plan_batches
 from tunesmith.ingestion.processing import process_batch
@@ -92,3 +96,41 @@ def test_compressed_and_wrapped_files_are_kept(store, tmp_path, midi_factory):
         process_batch(batch, IngestParameters(), store, staging.parts)
         rows |= file_rows(staging, batch.key)
     assert [row.reject for row in rows.values()] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("cp932", ["ショパン/ソナタ.mid", "Bach/予定表.mid"]),
+        ("gb18030", ["贝多芬/月光.mid", "肖邦/夜曲三.mid"]),
+        ("cp1251", ["Бах/фуга.mid", "Чайковский/озеро.mid"]),
+        ("latin-1", ["Faur\u00e9/\u00c9l\u00e9gie.mid", "Bach/a.mid"]),
+        ("utf-8", ["Faur\u00e9/a.mid", "ショパン/ソナタ.mid"]),
+    ],
+)
+def test_names_in_a_tar_or_a_folder_in_any_code_page(tmp_path, encoding, names):
+    buffer = io.BytesIO()
+    kind = tarfile.GNU_FORMAT
+    with tarfile.open(fileobj=buffer, mode="w", format=kind, encoding=encoding) as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(name))
+    members = open_archive(io.BytesIO(buffer.getvalue()), "x.tar", ArchiveLimits()).members()
+    assert [member.name for member in members] == names
+    for name in names:
+        path = os.fsencode(tmp_path) + b"/" + name.encode(encoding)
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 - bytes
+        with open(path, "wb"):  # noqa: PTH123 - bytes
+            pass
+    listing = list_sources([str(tmp_path)], ArchiveLimits())
+    assert sorted(entry.relative for entry in listing.entries) == sorted(names)
+    assert all(Path(entry.location[0]).exists() for entry in listing.entries)
+
+
+def test_archives_that_are_not_read_are_told():
+    assert archive_notices({".7z": 2, ".rar": 1, ".txt": 5}) == [
+        (
+            "3 archives or compressed files are not read (.7z: 2, .rar: 1): unpack them, or pack "
+            "them as zip or tar."
+        )
+    ]
+    assert archive_notices({".txt": 5}) == []

@@ -42,10 +42,14 @@ def _show(result: dict[str, Any]) -> None:
 
 def _why_ignored(suffix: str) -> str:
     """Return why files that were counted under a suffix are not read."""
+    from tunesmith.ingestion.archives import UNREAD_ARCHIVES
+
     if suffix == "hidden":
         return "made by the operating system"
     if suffix in {"", "other"}:
         return "no suffix of MIDI or of a score"
+    if suffix in UNREAD_ARCHIVES:
+        return f"{suffix} is an archive of a kind that is not read"
     return f"{suffix} is no suffix of MIDI or of a score"
 
 

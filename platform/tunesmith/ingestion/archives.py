@@ -10,6 +10,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import stat
 import tarfile
 import tempfile
@@ -20,6 +21,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
+import pyarrow as pa
+
 from tunesmith.errors import TunesmithError
 from tunesmith.ingestion.archive_checks import (
     CheckedTarInfo,
@@ -29,9 +32,10 @@ from tunesmith.ingestion.archive_checks import (
     spool_room,
 )
 from tunesmith.ingestion.parameters import ArchiveLimits
-from tunesmith.ingestion.zip_names import zip_names
+from tunesmith.ingestion.zip_names import readable_names, zip_names
 
 __all__ = [
+    "UNREAD_ARCHIVES",
     "ArchiveError",
     "ArchiveLimitExceeded",
     "BrokenArchive",
@@ -43,21 +47,35 @@ __all__ = [
     "open_archive",
 ]
 
+
+def _open_zstd(handle: IO[bytes]) -> Any:
+    return pa.CompressedInputStream(pa.PythonFile(handle, "r"), "zstd")
+
+
 _COMPRESSED_TARS: dict[str, Callable[[Any], Any]] = {
     ".tar.gz": gzip.open,
     ".tgz": gzip.open,
     ".tar.bz2": bz2.open,
     ".tbz2": bz2.open,
+    ".tbz": bz2.open,
     ".tar.xz": lzma.open,
     ".txz": lzma.open,
+    ".tar.lzma": lzma.open,
+    ".tar.zst": _open_zstd,
+    ".tzst": _open_zstd,
 }
+UNREAD_ARCHIVES = frozenset([
+    ".7z", ".rar", ".zipx", ".lz4", ".z", ".lz", ".lzo", ".br", ".cab", ".lzh", ".lha", ".arj",
+    ".ace", ".sit", ".sitx", ".iso", ".dmg", ".bz2", ".xz", ".zst",
+])  # fmt: skip
+"""Last endings of archives and compressed files that are not read."""
 _SUFFIXES = (".zip", ".tar", *_COMPRESSED_TARS)
 _SMALL_BYTES = 1_000_000
 _ENCRYPTED = 0x1
 # Exceptions that the standard library raises for damaged archives.
 _BROKEN = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError,
-    NotImplementedError, RuntimeError, ValueError, LookupError, OverflowError, MemoryError,
+    zipfile.BadZipFile, tarfile.TarError, pa.ArrowException, zlib.error, lzma.LZMAError, EOFError,
+    OSError, NotImplementedError, RuntimeError, ValueError, LookupError, OverflowError, MemoryError,
 )  # fmt: skip
 
 
@@ -167,7 +185,8 @@ class _Zip:
         self._limits = limits
 
     def members(self) -> Iterator[Member]:
-        for number, (info, name) in enumerate(zip(self._infos, self._names, strict=True)):
+        for number, (info, written) in enumerate(zip(self._infos, self._names, strict=True)):
+            name = _without_dots(written)
             if name.endswith("/"):
                 continue
             yield Member(
@@ -231,10 +250,11 @@ class _Tar:
             self._end = f"{type(error).__name__}: {error}"
 
     def members(self) -> Iterator[Member]:
-        for number, info in enumerate(self._infos):
+        names = readable_names([info.name for info in self._infos])
+        for number, (info, written) in enumerate(zip(self._infos, names, strict=True)):
             if info.isdir():
                 continue
-            name = info.name.replace("\\", "/")
+            name = _without_dots(written.replace("\\", "/"))
             problem = _unsafe_path(name) if info.isreg() else _link_problem(name)
             yield Member(number, name, info.size, info.size, None, problem)
         if self._end is not None:
@@ -316,6 +336,11 @@ def _expansion_problem(
 
 def _link_problem(name: str) -> ArchiveError:
     return LinkInArchive(f"{name} is a link or a device. Pack the file itself.")
+
+
+def _without_dots(name: str) -> str:
+    """Return a path without ``./``, which `tar` writes before every member of a folder."""
+    return re.sub(r"(?:^|(?<=/))(?:\./)+", "", name)
 
 
 def _unsafe_path(name: str) -> ArchiveError | None:

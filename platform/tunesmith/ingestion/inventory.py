@@ -8,7 +8,7 @@ from tunesmith.artifacts.corrections import AppliedCorrections
 from tunesmith.artifacts.manifest import LabelDoubt
 from tunesmith.ingestion.corrections import apply_corrections, read_corrections
 from tunesmith.ingestion.labels import Labelled, label_files
-from tunesmith.ingestion.notices import beside_notices, label_doubts
+from tunesmith.ingestion.notices import archive_notices, beside_notices, label_doubts
 from tunesmith.ingestion.parameters import IngestParameters
 from tunesmith.ingestion.sources import BESIDE_NOTES, Listing, Reject, list_sources
 from tunesmith.midi.composers import ComposerTable
@@ -70,7 +70,8 @@ def take_inventory(sources: Sequence[str], parameters: IngestParameters) -> Inve
         labelled, corrections = apply_corrections(labelled, read_corrections(path), path.name)
     doubts = label_doubts(labelled, table)
     beside = beside_notices(listing.ignored[BESIDE_NOTES])
-    notices = [*labels.notices, *(doubt.text for doubt in doubts), *beside]
+    unread = archive_notices(listing.ignored)
+    notices = [*labels.notices, *(doubt.text for doubt in doubts), *beside, *unread]
     if not parameters.composers:
         return Inventory(labelled, listing.rejects, listing, 0, notices, doubts, corrections)
     present = {file.label for file in labelled if file.label is not None}

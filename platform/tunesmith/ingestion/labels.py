@@ -110,6 +110,8 @@ def label_files(entries: Sequence[Entry], rule: str, table: ComposerTable | None
         raws = [_by_name(entry, rule, table) for entry in entries]
         if rule != "folder":
             raws = _without_titles(entries, raws, rule, table)
+        if rule != "prefix" and table is not None:
+            raws = _with_sources(entries, raws, table)
     elif rule == "none":
         raws = [""] * len(entries)
     elif name == "regex" and argument:
@@ -117,7 +119,7 @@ def label_files(entries: Sequence[Entry], rule: str, table: ComposerTable | None
         raws = [label_of(entry) for entry in entries]
     elif name == "csv" and argument:
         label_table = LabelTable.read(Path(argument))
-        raws = [label_table.label(entry) for entry in entries]
+        raws = label_table.labels(entries)
         notices += label_table.notices()
     else:
         kind = "label rule"
@@ -233,6 +235,27 @@ def _without_titles(
     for number in loose:
         raws[number] = ""
     return raws
+
+
+def _with_sources(entries: Sequence[Entry], raws: Sequence[str], table: ComposerTable) -> list[str]:
+    """Label files at the top of a source by its name, where that is a composer's.
+
+    An archive may be named by its composer, and so may several folders; a single one may be named
+    by anything.
+    """
+    names = {entry.path.partition("/")[0].partition("#")[0] for entry in entries}
+    is_composer = {
+        name: table.resolve(archive_stem(name)).kind == "listed"
+        and (is_archive(name) or len(names) > 1)
+        for name in names
+    }
+    labels = []
+    for entry, raw in zip(entries, raws, strict=True):
+        source, inside, _ = entry.path.partition("/")
+        name = source.partition("#")[0]
+        is_top = inside and "/" not in entry.relative
+        labels.append(archive_stem(name) if not raw and is_top and is_composer[name] else raw)
+    return labels
 
 
 def _pattern(pattern: str) -> _Rule:

@@ -9,13 +9,14 @@ import pyarrow as pa
 
 from tunesmith.artifacts.manifest import MOST_FILES, LabelDoubt
 from tunesmith.audio.errors import AudioNotInstalled, NoMusicHeard
+from tunesmith.ingestion.archives import UNREAD_ARCHIVES
 from tunesmith.ingestion.labels import Labelled, file_words
 from tunesmith.ingestion.sources import Reject
 from tunesmith.midi.composers import ComposerTable
 from tunesmith.midi.errors import MidiError, NotScore, ScoresNotInstalled
 from tunesmith.midi.folding import fold
 
-__all__ = ["beside_notices", "label_doubts", "mixture_notices", "unread_notices"]
+__all__ = ["archive_notices", "beside_notices", "label_doubts", "mixture_notices", "unread_notices"]
 
 SHOWN_FILES = 3
 SHORTEST_ALIKE = 5
@@ -67,6 +68,23 @@ def mixture_notices(pieces: pa.Table) -> list[str]:
     shown = "; ".join(mixed[:SHOWN_FILES])
     where = "The data card has the evidence."
     return [f"{len(mixed):,} {verb} more than one label: {shown}. {where}"]
+
+
+def archive_notices(ignored: Mapping[str, int]) -> list[str]:
+    """Return a sentence about archives that are not read, where there are any.
+
+    Parameters
+    ----------
+    ignored
+        Number of files that are not read, by suffix.
+    """
+    counts = {suffix: n for suffix, n in sorted(ignored.items()) if suffix in UNREAD_ARCHIVES}
+    if not counts:
+        return []
+    number = sum(counts.values())
+    files = "archive or compressed file is" if number == 1 else "archives or compressed files are"
+    shown = ", ".join(f"{suffix}: {n:,}" for suffix, n in counts.items())
+    return [f"{number:,} {files} not read ({shown}): unpack them, or pack them as zip or tar."]
 
 
 def beside_notices(number: int) -> list[str]:
@@ -155,11 +173,16 @@ def _alike_pairs(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield labels of one first letter that are nearly spelled alike."""
     by_letter: defaultdict[str, list[str]] = defaultdict(list)
     for label in labels:
-        by_letter[fold(label)[:1]].append(label)
+        by_letter[_spelled(label)[:1]].append(label)
     for group in by_letter.values():
         for first, second in itertools.combinations(group, 2):
-            if _alike(fold(first), fold(second)):
+            if _alike(_spelled(first), _spelled(second)):
                 yield first, second
+
+
+def _spelled(label: str) -> str:
+    """Return a label folded; 01 and 1 are one number."""
+    return fold(label).lstrip("0") or "0"
 
 
 def _pairs_with_a_word(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -186,6 +209,8 @@ def _given_names(counts: Mapping[str, int], table: ComposerTable) -> Iterator[tu
 
 
 def _alike(first: str, second: str) -> bool:
+    if first == second:
+        return True  # they differ by case, accents or marks alone
     if min(len(first), len(second)) < SHORTEST_ALIKE or abs(len(first) - len(second)) > 2:
         return False
     return difflib.SequenceMatcher(None, first, second).ratio() >= LEAST_LIKENESS

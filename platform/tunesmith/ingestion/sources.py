@@ -7,7 +7,7 @@ suffix becomes an `Entry`, or a `Reject` when the listing already shows that it 
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tunesmith.artifacts.manifest import SourceSummary
@@ -23,6 +23,7 @@ from tunesmith.ingestion.locations import (
     walk_remote,
 )
 from tunesmith.ingestion.parameters import ArchiveLimits
+from tunesmith.ingestion.zip_names import readable_names
 from tunesmith.midi.notation import NOTATION_SUFFIXES
 
 __all__ = [
@@ -286,6 +287,8 @@ class _SourceLister:
 
     def _publish(self) -> None:
         self._leave_out_recordings_of_files()
+        names = readable_names([file.name for file in self._files])
+        self._files = [replace(f, name=n) for f, n in zip(self._files, names, strict=True)]
         strip = _wrapper_length([file.name for file in self._files], self._prefix)
         seen: Counter[str] = Counter()
         single = len(self._files) == 1 and self._files[0].location == (self._root,)

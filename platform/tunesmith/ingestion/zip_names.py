@@ -1,13 +1,13 @@
-"""Names of the members of zip files, which do not say in which code page they are written."""
+"""Names in archives and file systems that do not say in which code page they are written."""
 
 import re
 import zipfile
 import zlib
 from collections.abc import Sequence
 
-from tunesmith.datasets.code_pages import code_page
+from tunesmith.datasets.code_pages import WESTERN, code_page
 
-__all__ = ["zip_names"]
+__all__ = ["readable_names", "zip_names"]
 
 _UTF8_NAME = 0x800
 _UNICODE_PATH = 0x7075
@@ -29,6 +29,29 @@ def zip_names(infos: Sequence[zipfile.ZipInfo]) -> list[str]:
             name = info.filename if encoded is None else _decoded(encoded, page)
         names.append(name.replace("\\", "/"))
     return names
+
+
+def readable_names(names: Sequence[str]) -> list[str]:
+    """Return names with those that are not UTF-8 read in the code page that fits all of them.
+
+    Parameters
+    ----------
+    names
+        Names as Python reads them from a file system or a tar, with bytes that are not UTF-8 as
+        surrogates.
+    """
+    raw = [None if _is_text(name) else name.encode("utf-8", "surrogateescape") for name in names]
+    page = _code_page([name for name in raw if name is not None])
+    # A page for all, or that of Western Windows: DOS is where zip files come from, not these.
+    page = WESTERN if page == "cp437" else page
+    return [
+        name if encoded is None else encoded.decode(page, "backslashreplace")
+        for name, encoded in zip(names, raw, strict=True)
+    ]
+
+
+def _is_text(name: str) -> bool:
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _raw(info: zipfile.ZipInfo) -> bytes | None:
