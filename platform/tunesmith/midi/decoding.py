@@ -64,6 +64,9 @@ def decode(  # noqa: PLR0917 - arguments that pass fast
     size = source.size - PADDING
     at, n_messages, n_metas, n_tracks = first, 0, 0, 0
     while True:
+        if 0 < declared_tracks <= n_tracks and _is_header(source, at):  # of another file
+            counts[LOST_BYTES] += size - at
+            return n_messages, n_metas, n_tracks
         begin = _next_track(source, at, size, counts)
         if begin < 0:
             return n_messages, n_metas, n_tracks
@@ -101,6 +104,16 @@ def _is_track(source: Bytes, at: int) -> bool:
         and source[at + 1] == 0x54
         and source[at + 2] == 0x72
         and source[at + 3] == 0x6B
+    )
+
+
+@compiled
+def _is_header(source: Bytes, at: int) -> bool:
+    return bool(
+        source[at] == 0x4D
+        and source[at + 1] == 0x54
+        and source[at + 2] == 0x68
+        and source[at + 3] == 0x64
     )
 
 
