@@ -246,6 +246,12 @@ class TestBytes:
             assert quarters(score) == BOTH
             assert counts(score) == {"missing_ends": 1, "lost_bytes": len(cut), "lost_events": 1}
 
+    def test_another_file_behind_the_last_track_is_not_read(self) -> None:
+        other = midi_file(SECOND)
+        score = read_score(midi_file(FIRST) + other)
+        assert quarters(score) == BOTH[:2]
+        assert counts(score) == {"lost_bytes": len(other)}
+
 
 class TestNoteEnds:
     def test_a_note_without_an_end_sounds_to_the_end_of_its_track(self) -> None:
@@ -281,6 +287,21 @@ class TestNoteEnds:
         ons = event(0, 0x90, 60, 80) + event(0, 0x91, 62, 80) + meta(4800, 6, b"x")
         score = read_score(midi_file(ons, event(480, 0xB0, 123, 0)))
         assert quarters(score) == [(60, 0, 1), (62, 0, 10)]
+
+    def test_the_last_notes_of_a_track_end_in_another_track(self) -> None:
+        ons = event(0, 0x90, 60, 80) + event(480, 0x90, 62, 80) + event(0, 0x90, 64, 80)
+        offs = event(480, 0x80, 60, 0) + event(960, 0x80, 62, 0) + event(0, 0x80, 64, 0)
+        score = read_score(midi_file(ons, offs))
+        assert quarters(score) == [(60, 0, 1), (62, 1, 3), (64, 1, 3)]
+        assert score.damage.empty_notes == 0
+
+    def test_notes_with_which_their_track_ends_are_kept(self) -> None:
+        chord = b"".join(event(0, 0x90, pitch, 80) for pitch in (60, 64, 67))
+        score = read_score(midi_file(note(72) + chord, note(48) * 4))
+        assert [each for each in quarters(score) if each[0] != 48] == [
+            (60, 1, 2), (64, 1, 2), (67, 1, 2), (72, 0, 1),
+        ]  # fmt: skip
+        assert counts(score) == {"unended_notes": 3}
 
     def test_drum_hits_without_ends_last_to_the_next_hit(self) -> None:
         hits = event(0, 0x99, 36, 90) + event(240, 0x99, 38, 90) + event(240, 0x99, 36, 90)

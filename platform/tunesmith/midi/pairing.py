@@ -3,7 +3,8 @@
 A note-off closes every open note of its track, channel and pitch except those of its own tick, as
 in `pretty_midi`. So do "all sound off" and "all notes off" for all pitches of their channel, as
 the MIDI specification says. A note that stays open ends at the next note of its pitch, at a
-note-off of its channel in another track, or with its track, whichever comes first.
+note-off of its channel in another track, or with its track, whichever comes first. One with which
+its track ends and that has no other end lasts a quarter note.
 """
 
 from dataclasses import dataclass
@@ -136,8 +137,10 @@ def _end_open_notes(rows: Ints, instruments: Ints, offs: Ints, ticks_per_quarter
         place = np.searchsorted(ordered, wanted * span + on, side="right")
         candidate = ordered.take(np.minimum(place, ordered.size - 1))
         fits = (place < ordered.size) & (candidate // span == wanted)
-        end = np.where(fits, np.minimum(end, candidate % span), end)
-    rows[1, is_open] = end
+        # Where the track ends with the note-on, its note-offs are in another track.
+        nearer = np.where(end > on, np.minimum(end, candidate % span), candidate % span)
+        end = np.where(fits, nearer, end)
+    rows[1, is_open] = np.where(end > on, end, on + ticks_per_quarter)
 
 
 @compiled
