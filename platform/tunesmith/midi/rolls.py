@@ -251,13 +251,13 @@ class _Part:
 
     @property
     def is_bent(self) -> bool:
-        """Whether a bend shifts anything."""
+        """True where a bend shifts anything."""
         values = self.instrument.bends[1]
         return values.size > 0 and bool(values.any())
 
     @property
     def is_held(self) -> bool:
-        """Whether its pedal is ever down."""
+        """True where its pedal is ever down."""
         values = self.instrument.pedal[1]
         return values.size > 0 and bool(values.max() >= PEDAL_THRESHOLD)
 
