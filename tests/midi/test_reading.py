@@ -1,8 +1,10 @@
 """Bytes to score: agreement with the reference, typed refusals, limits before allocation."""
 
+import gzip
 import io
 import tracemalloc
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -162,6 +164,27 @@ class TestWhatAFileMayLookLike:
         assert score.n_tracks == 2
 
 
+@pytest.mark.parametrize(
+    "compressed",
+    [
+        lambda data: gzip.compress(data[:20]) + gzip.compress(data[20:]),
+        lambda data: gzip.compress(gzip.compress(data)),
+        lambda data: gzip.compress(data) + bytes(100),
+        lambda data: gzip.compress(data)[:-4],
+    ],
+)
+def test_files_compressed_in_parts_or_twice(compressed: Callable[[bytes], bytes]) -> None:
+    score = read_score(compressed(midi_file(scale_notes(6))))
+    assert score.notes.size == 6
+    assert score.warnings == ("unpacked: the file is compressed with gzip",)
+
+
+def test_a_compressed_file_is_unpacked_up_to_the_limit() -> None:
+    parts = gzip.compress(bytes(600)) * 3
+    with pytest.raises(MidiLimitExceeded):
+        read_score(parts, limits=Limits(max_bytes=1500))
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("data", "error", "stage", "says"),
@@ -173,7 +196,12 @@ class TestRefusals:
             (b"MThd\x00\x00", TruncatedMidi, "read", "inside its header"),
             (midi_file(), TruncatedMidi, "read", "No track"),
             (midi_file(b""), NoNotes, "parse", "no notes"),
-            (midi_file(event(0, 0x90, 60, 64)), NoNotes, "parse", "no notes"),
+            (
+                midi_file(event(0, 0x90, 60, 64) + event(0, 0x80, 60, 0)),
+                NoNotes,
+                "parse",
+                "no notes",
+            ),
             (b"\x1f\x8b" + bytes(40), UnreadableMidi, "parse", "gzip and damaged"),
             (midi_file(scale_notes(), division=0), UnreadableMidi, "parse", "0 ticks"),
         ],

@@ -15,6 +15,8 @@ __all__ = ["Layout", "Limits", "is_wrapped", "open_container"]
 
 GZIP = b"\x1f\x8b"
 RIFF_HEADER_BYTES = 12
+MOST_COMPRESSIONS = 2
+"""Times that a file may be compressed: some servers compress what is compressed already."""
 WRAPPER_BYTES = 512
 """Largest size of a wrapper that says nothing about itself: MacBinary puts 128 bytes before."""
 
@@ -147,9 +149,10 @@ def _opened(data: bytes, limits: Limits) -> tuple[bytes, list[str]]:
     if not data:
         raise EmptyFile
     warnings: list[str] = []
-    if data[:2] == GZIP:
-        data = _decompressed(data, limits)
-        warnings.append("unpacked: the file is compressed with gzip")
+    for _ in range(MOST_COMPRESSIONS):
+        if data[:2] == GZIP:
+            data = _decompressed(data, limits)
+            warnings = ["unpacked: the file is compressed with gzip"]
     midi = _unwrapped(data)
     limits.check("max_bytes", len(midi))
     start = _header(midi)
@@ -161,12 +164,19 @@ def _opened(data: bytes, limits: Limits) -> tuple[bytes, list[str]]:
 
 
 def _decompressed(data: bytes, limits: Limits) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        unpacked = unpacker.decompress(data, limits.max_bytes + 1)
-    except zlib.error as error:
-        msg = f"The file is compressed with gzip and damaged ({error}). Download it again."
-        raise UnreadableMidi(msg) from error
+    """Return what is compressed in a file, in one part or several."""
+    unpacked = b""
+    # Some programs compress a long file in parts.
+    while data[:2] == GZIP and len(unpacked) <= limits.max_bytes:
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            unpacked += unpacker.decompress(data, limits.max_bytes + 1 - len(unpacked))
+        except zlib.error as error:
+            if unpacked:
+                break
+            msg = f"The file is compressed with gzip and damaged ({error}). Download it again."
+            raise UnreadableMidi(msg) from error
+        data = unpacker.unused_data
     limits.check("max_bytes", len(unpacked))
     if not unpacked:
         raise EmptyFile
