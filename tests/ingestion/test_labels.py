@@ -128,6 +128,15 @@ def labels_of(*names, rule="auto", table=TABLE):
         ("vaughan_stevie_ray.mid", None),
         ("bachelor_party.mid", None),
         ("langgaard-missa.mid", "langgaard"),
+        ("Beethoven5.mid", "Beethoven"),
+        ("mozart40-finale.mid", "Mozart"),
+        ("ChopinEtude.mid", "Chopin"),
+        ("JSBachInvention3.mid", "Bach"),
+        ("strauss_r_don_juan.mid", "R. Strauss"),
+        ("haydn_m_requiem.mid", "M. Haydn"),
+        ("bach_c_major.mid", "Bach"),
+        ("mozart_k331_a.mid", "Mozart"),
+        ("calm1.mid", None),
     ],
 )
 def test_a_prefix_names_a_composer_or_nobody(name, label):

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - Cyrillic letters are meant
 """Composer names: one spelling each, unknown and empty apart, extended by a file."""
 
 from pathlib import Path
@@ -276,3 +277,37 @@ def test_a_file_may_add_persons_and_given_names(tmp_path: Path) -> None:
     table = ComposerTable.load(path)
     assert table.resolve("Petrus Q. Bach").name == "PDQ"
     assert table.resolve("J. S. Bach").name == "Bach"
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("И. С. Бах", "Bach"),
+        ("Бах, И. С.", "Bach"),
+        ("Карл Филипп Эмануэль Бах", "C. P. E. Bach"),
+        ("К. Ф. Э. Бах", "C. P. E. Bach"),
+        ("И. К. Бах", "J. C. Bach"),
+        ("В. Ф. Бах", "W. F. Bach"),
+        ("Клара Шуман", "Clara Schumann"),
+        ("К. Шуман", "Clara Schumann"),
+        ("Р. Шуман", "Schumann"),
+        ("Рихард Штраус", "R. Strauss"),
+        ("И. Штраус", "Strauss"),
+        ("Леопольд Моцарт", "L. Mozart"),
+        ("В. А. Моцарт", "Mozart"),
+        ("М. Гайдн", "M. Haydn"),
+        ("А. Скарлатти", "A. Scarlatti"),
+        ("Людвиг ван Бетховен", "Beethoven"),
+        ("Чайковский П. И.", "Tchaikovsky"),
+        ("Н. А. Римский-Корсаков", "Rimsky-Korsakov"),
+        ("Г. Ф. Гендель", "Handel"),
+        ("Б. Чайковский", "Б. Чайковский"),
+        ("요한 제바스티안 바흐", "Bach"),
+        ("Friedrich Smetana", "Smetana"),
+        ("Rajm\u00e1ninov", "Rachmaninoff"),
+        ("Skriabine", "Scriabin"),
+        ("Couperin le Grand", "Couperin"),
+    ],
+)
+def test_initials_and_given_names_of_other_scripts_tell_relatives_apart(label, name):
+    assert canonical_composer(label) == name

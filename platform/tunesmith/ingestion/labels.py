@@ -11,7 +11,7 @@ from tunesmith.ingestion.archives import archive_stem, is_archive
 from tunesmith.ingestion.label_tables import LabelTable
 from tunesmith.ingestion.sources import MUSIC_SUFFIXES, Entry
 from tunesmith.midi.composers import ComposerTable
-from tunesmith.midi.folding import fold, without_numbers
+from tunesmith.midi.folding import fold, spaced_capitals, without_numbers
 from tunesmith.midi.name_forms import same_persons
 
 __all__ = ["Labelled", "Labels", "file_words", "label_entries", "label_files"]
@@ -205,7 +205,7 @@ def file_words(entry: Entry) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    return without_numbers(fold(text))
+    return without_numbers(fold(spaced_capitals(text)))
 
 
 def _first_word(text: str) -> str:

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - Cyrillic letters are meant
 """Composer names: one canonical spelling each, from a shipped table that users can extend.
 
 A person is found by surname, given names and initials in any order. A name that is not in the
@@ -16,7 +17,13 @@ from typing import Any, Literal
 import yaml
 
 from tunesmith.errors import UsageError, unknown
-from tunesmith.midi.folding import fold, foldings, transliterated, without_numbers
+from tunesmith.midi.folding import (
+    fold,
+    foldings,
+    spaced_capitals,
+    transliterated,
+    without_numbers,
+)
 
 __all__ = ["ComposerLabel", "ComposerTable", "Person", "canonical_composer"]
 
@@ -28,14 +35,22 @@ SHORTEST_TRANSLITERATED = 6
 MOST_INITIALS = 4
 SECTIONS = ("composers", "given_names", "unknown")
 
-_CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BRACKETS = re.compile(r"[(\[{].*?[)\]}]")
 # Words of a label that do not tell persons apart.
 _PARTICLES = frozenset([
     "van", "von", "v", "de", "da", "di", "del", "della", "der", "den", "du", "la", "le", "the",
     "y", "i", "ii", "iii", "jr", "sr", "jun", "sen", "junior", "senior", "younger", "elder",
-    "sohn", "vater", "fils", "pere", "figlio", "padre",
+    "sohn", "vater", "fils", "pere", "figlio", "padre", "\u0432\u0430\u043d", "\u0444\u043e\u043d",
 ])  # fmt: skip
+_CYRILLIC = {
+    "а": "a", "б": "b", "в": "vw", "г": "gh", "д": "d", "е": "ey", "ж": "jgz", "з": "zs",
+    "и": "ijy", "к": "kcq", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r", "с": "sc",
+    "т": "t", "у": "uw", "ф": "fpt", "х": "hkcj", "ц": "czt", "ч": "ct", "ш": "s", "э": "ea",
+    "ю": "yju", "я": "yj",
+}  # fmt: skip
+"""First Latin letters of the names that a Cyrillic letter begins."""
+_KEYS = frozenset("abcdefgh")
+"""Names of notes: such a letter behind a surname may begin the name of a key."""
 _ABOUT = frozenset(
     ["midi", "mid", "midis", "files", "works", "complete", "collection", "music", "composer", "all"]
 )
@@ -138,7 +153,7 @@ class ComposerTable:
         numberless = (" ".join(without_numbers(folded)) for folded in readings)
         if any(folded in self.unknown_labels for folded in (*readings, *numberless)):
             return ComposerLabel(raw, None, "unknown")
-        for folded in foldings(_CAPITALS.sub(" ", _BRACKETS.sub(" ", raw))):
+        for folded in foldings(spaced_capitals(_BRACKETS.sub(" ", raw))):
             words = without_numbers(folded)
             name = self.person(words) or self.person([w for w in words if w not in _ABOUT])
             if name is not None:
@@ -161,11 +176,12 @@ class ComposerTable:
     def beginning(self, words: Sequence[str]) -> tuple[str | None, int]:
         """Return the composer that the first of some words name, and the number of these words.
 
-        Initials of one letter do not count: they may be a key, as in ``bach_c_major``.
+        An initial of one letter that names a note does not count: it may be a key, as in
+        ``bach_c_major``.
         """
         for size in range(min(len(words), LONGEST_NAME_WORDS), 0, -1):
             part = words[:size]
-            if size > 1 and all(len(word) == 1 for word in part[1:]) and size < 3:
+            if size == 2 and part[1] in _KEYS:
                 continue
             name = self.person(part)
             if name is not None and part[-1] not in _PARTICLES:
@@ -189,7 +205,8 @@ class ComposerTable:
         for number, word in enumerate(words):
             whole = self.variants.get(word, word)
             while place < len(places) and not any(
-                whole == given or given.startswith(word) for given in places[place]
+                whole == given or given.startswith(word) or _begins(word, given)
+                for given in places[place]
             ):
                 # An initial stands for the first name that is left out, a name for any.
                 if len(word) == 1 and number == 0:
@@ -226,6 +243,11 @@ class ComposerTable:
         return tuple(names)
 
 
+def _begins(initial: str, given: str) -> bool:
+    """Return whether a Cyrillic initial stands for a given name in Latin letters."""
+    return len(initial) == 1 and given[:1] in _CYRILLIC.get(initial, ())
+
+
 def canonical_composer(raw: str, table: ComposerTable | None = None) -> str | None:
     """Return the canonical name of a composer, or None for an unknown or empty label.
 
@@ -260,7 +282,7 @@ def _parse(text: str, name_of_file: str, base: ComposerTable) -> ComposerTable:
     for name, spellings in composers.items():
         names[fold(str(name))] = str(name)
         own: list[Person] = []
-        for spelling in sorted(map(str, spellings), key=lambda text: "," not in text):
+        for spelling in _ordered(spellings):
             surname, comma, given = spelling.partition(",")
             if comma:
                 written = tuple(fold(given).split())
@@ -271,6 +293,7 @@ def _parse(text: str, name_of_file: str, base: ComposerTable) -> ComposerTable:
                 names[fold(spelling)] = str(name)
             for key in (fold(surname), f"~{transliterated(fold(surname))}"):
                 added.setdefault(key, []).extend(own[-1:] if comma else own)
+    _share_scripts(composers, added)
     # A surname alone, and one of several words written as one.
     for surname, persons in added.items():
         people[surname] = (*persons, *people.get(surname, ()))
@@ -279,6 +302,21 @@ def _parse(text: str, name_of_file: str, base: ComposerTable) -> ComposerTable:
             names.setdefault(surname.replace(" ", ""), persons[0].name)
     unknown_labels = base.unknown_labels | {fold(str(label)) for label in unknowns}
     return ComposerTable(names, unknown_labels, people, variants)
+
+
+def _ordered(spellings: Iterable[object]) -> list[str]:
+    """Return spellings, those of a surname and given names first."""
+    return sorted(map(str, spellings), key=lambda text: "," not in text)
+
+
+def _share_scripts(composers: Mapping[str, Any], added: Mapping[str, list[Person]]) -> None:
+    """Give relatives the surname in other scripts that one of them has."""
+    for spellings in composers.values():
+        first, *others = _ordered(spellings) or [""]
+        surname, comma, _ = first.partition(",")
+        for key in (fold(other) for other in others if comma and not fold(other).isascii()):
+            relatives = added.get(fold(surname), ())
+            added[key] += [person for person in relatives if person not in added[key]]
 
 
 def _sections(text: str, name_of_file: str) -> tuple[dict[str, Any], list[Any], list[Any]]:

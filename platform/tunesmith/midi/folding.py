@@ -4,8 +4,10 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["fold", "foldings", "transliterated", "without_numbers"]
+__all__ = ["fold", "foldings", "spaced_capitals", "transliterated", "without_numbers"]
 
+_CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NUMBERED = re.compile(r"\b([^\W\d_]{4,})\d+\b")
 _WORD = re.compile(r"[^\W_]+")
 _INSIDE_WORDS = {ord(c): None for c in "'`\u2019\u00b4"}
 _LETTERS = str.maketrans({"\u0142": "l", "\u00f8": "o", "\u0111": "d", "\u00e6": "ae"})
@@ -44,9 +46,15 @@ def foldings(raw: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(fold(reading) for reading in readings))
 
 
+def spaced_capitals(label: str) -> str:
+    """Return a label with a space before a capital inside a word, such as ``ChopinEtude``."""
+    return _CAPITALS.sub(" ", label)
+
+
 def without_numbers(folded: str) -> list[str]:
-    """Return the words of a folded label that hold no digit."""
-    return [word for word in folded.split() if not any(map(str.isdigit, word))]
+    """Return the words of a folded label that hold no digit; of ``mozart40`` the name."""
+    words = _NUMBERED.sub(r"\1", folded).split()
+    return [word for word in words if not any(map(str.isdigit, word))]
 
 
 @lru_cache(maxsize=10_000)
