@@ -100,9 +100,8 @@ def test_every_format_gives_the_same_notes(format_name):
     assert score.ticks_per_quarter == 10_080
     assert score.time_signatures[1].tolist() == [4]
     assert score.key_signatures[1].tolist() == [7]
-    if format_name != "mei":  # music21 reads no tempo of a scoreDef
-        np.testing.assert_allclose(score.notes["onset_s"], [0, 1, 2, 3])
-        assert score.end_time_s == pytest.approx(4.0)
+    np.testing.assert_allclose(score.notes["onset_s"], [0, 1, 2, 3])
+    assert score.end_time_s == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize(
@@ -318,3 +317,33 @@ def test_four_formats_of_a_score_give_the_notes_of_its_midi(only):
     assert len(cells) == 4 * (len(only) or 20)
     assert cells.count("same") >= 0.5 * len(cells)
     assert all(cell.startswith(("same", "one key", "other music")) for cell in cells), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("marks", "tempos"),
+    [
+        ('<tempo tstamp="1" mm="60" mm.unit="4">x</tempo>', [60]),
+        ('<tempo tstamp="1" mm="40" mm.unit="4" mm.dots="1"/>', [60]),
+        ('<tempo tstamp="1" mm="30" mm.unit="2">x</tempo>', [60]),
+        ('<tempo tstamp="1" midi.mspb="1000000">x</tempo>', [60]),
+        ('<tempo tstamp="1" midi.bpm="60" mm="90">x</tempo>', [60]),
+        ('<tempo tstamp="1">Slow &#x2669; = 60</tempo>', [60]),
+        ('<tempo tstamp="1"><rend>&#xE1D3;</rend> = 30</tempo>', [60]),
+        ('<tempo tstamp="1">&#xE1D5;&#xE1E7; = 40</tempo>', [60]),
+        ('<tempo tstamp="1" mm="60"/><tempo tstamp="3" mm="90">x</tempo>', [60, 90]),
+        ('<tempo tstamp="1" mm="fast">x</tempo>', [120]),
+        ("", [120]),
+    ],
+)
+def test_tempo_marks_of_mei_are_followed(marks, tempos):
+    own = marks.replace("<tempo", '<tempo staff="1"')
+    plain = MEI.decode().replace(' midi.bpm="60"', "")
+    data = plain.replace("</measure>", f"{own}</measure>")
+    score = read_score(data.encode())
+    assert np.round(score.tempos[1], 3).tolist() == tempos
+
+
+@pytest.mark.parametrize("field", ['midi.bpm="60"', 'mm="60" mm.unit="4"'])
+def test_the_tempo_of_a_whole_mei_score_is_followed(field):
+    data = MEI.decode().replace('midi.bpm="60"', field)
+    assert np.round(read_score(data.encode()).tempos[1], 3).tolist() == [60]

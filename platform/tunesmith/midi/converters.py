@@ -12,6 +12,7 @@ import threading
 from typing import Any
 
 from tunesmith.midi.errors import NoNotes, UnreadableMidi
+from tunesmith.midi.mei_tempos import with_midi_tempos
 from tunesmith.midi.notation import Notation
 
 __all__ = ["parse_notation"]
@@ -60,7 +61,7 @@ def _parsed(notation: Notation) -> Any:
     readers = _converter21()
     try:
         if notation.format == "mei":
-            return readers.MEIConverter().parseData(_with_version(notation.text))
+            return readers.MEIConverter().parseData(with_midi_tempos(_with_version(notation.text)))
         return _kern(readers.HumdrumConverter(), notation.text)
     except Exception:
         # MEI before version 4, and files that keep less strictly to their format.
