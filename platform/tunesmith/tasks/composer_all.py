@@ -16,11 +16,11 @@ TASK = Task(
     title="Composer of a piece of music, among all composers of a collection",
     kind="midi",
     families=(
-        "svm",
         "ngrams_linear",
         "linear",
-        "boosting",
         "piece_mlp",
+        "svm",
+        "boosting",
         "cnn1d",
         "notes_rnn",
         "cnn2d",
