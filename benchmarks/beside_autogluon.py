@@ -36,7 +36,7 @@ import pandas as pd
 from autogluon.tabular import TabularPredictor
 
 folder, target, seconds, n_timed = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])
-learned, test = (pd.read_pickle(folder / name) for name in ("learned.pkl", "test.pkl"))
+learned, test = (pd.read_csv(folder / name) for name in ("learned.csv", "test.csv"))
 began = time.perf_counter()
 predictor = TabularPredictor(target, eval_metric="accuracy", path=str(folder / "ag"), verbosity=0)
 predictor.fit(learned, presets="best_quality", time_limit=seconds)
@@ -51,7 +51,7 @@ for row in range(min(n_timed, len(test))):
     small.predict(one)
     times.append(time.perf_counter() - began)
 print(json.dumps({
-    "accuracy": float((answers == test[target]).mean()), "seconds": seconds,
+    "accuracy": float((answers.astype(str) == test[target].astype(str)).mean()), "seconds": seconds,
     "megabytes": sum(f.stat().st_size for f in (folder / "small").rglob("*") if f.is_file()) / 1e6,
     "ms": sorted(times)[len(times) // 2] * 1e3, "best": predictor.model_best,
 }))
@@ -125,8 +125,8 @@ def theirs(data: Any, python: str, folder: Path, seconds: float) -> dict[str, An
     frame = source.frame[list(source.features)].copy()
     frame[source.target] = [examples.classes[label] for label in examples.y]
     test = data.parts == "test"
-    frame[~test].to_pickle(folder / "learned.pkl")
-    frame[test].to_pickle(folder / "test.pkl")
+    frame[~test].to_csv(folder / "learned.csv", index=False)
+    frame[test].to_csv(folder / "test.csv", index=False)
     content, cpu_s = last_json(
         python, "-c", _AUTOGLUON, str(folder), source.target, f"{seconds:.0f}", str(_ROWS_TIMED),
         environment={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
