@@ -91,7 +91,8 @@ def ours(task: str, table: Sequence[str], store: Path, seconds: float) -> dict[s
     command("promote", task, "--force", "to time one row", "--store", str(store))
     model = next(store.glob(f"models/{task}/0*"))
     return {
-        "accuracy": report["metrics"][report["unit"]]["accuracy"]["value"], "seconds": took_s, "cpu_s": cpu_s,
+        "accuracy": report["metrics"][report["unit"]]["accuracy"]["value"],
+        "seconds": took_s, "cpu_s": cpu_s,
         "megabytes": sum(f.stat().st_size for f in model.rglob("*") if f.is_file()) / 1e6,
     }  # fmt: skip
 
