@@ -146,6 +146,27 @@ def test_pieces_get_labels_of_any_kind(folder: Path, music_store: Store) -> None
     )
 
 
+def test_labels_of_pieces_fit_however_their_paths_are_written(
+    folder: Path, music_store: Store
+) -> None:
+    pieces = open_dataset(music_store, "small").pieces()
+    paths = pieces["path"].tolist()
+    moods = pd.DataFrame({"path": paths, "mood": np.arange(len(pieces)) % 2 + 1})
+    written = [
+        path.upper().replace("/", "\\") if row % 2 else path.rpartition(".")[0]
+        for row, path in enumerate(paths)
+    ]
+    # The first piece has two rows that disagree.
+    doubled = pd.concat([moods.assign(path=written), moods[:1].assign(mood=2)])
+    doubled.to_csv(folder / "moods.csv", index=False)
+    with plugins.using([_use(folder, MOOD)]):
+        data = get_task("mood").read(music_store, Request(views=("features",)))
+    assert len(data.examples) == len(pieces) - 1
+    index = {piece: row for row, piece in enumerate(pieces["piece_id"])}
+    expected = [("calm", "wild")[index[piece] % 2] for piece in data.examples.ids]
+    assert [data.examples.classes[y] for y in data.examples.y] == expected
+
+
 def test_groups_of_the_labels_keep_pieces_together(folder: Path, music_store: Store) -> None:
     pieces = open_dataset(music_store, "small").pieces()
     rows = np.arange(len(pieces))

@@ -1,5 +1,7 @@
 """Tasks described in YAML, without Python: of a table, or of MIDI files with labels of any kind."""
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,6 +36,7 @@ __all__ = ["DeclaredTask", "Source", "task_from_yaml"]
 _TABLE_FAMILIES = ("text_boosting", "boosting", "linear", "svm", "mlp")
 _PIECE_FAMILIES = ("boosting", "ngrams_linear", "svm", "cnn1d", "linear")
 _PATH = "path"
+_SUFFIX = re.compile(r"\.(?:midi?|smf|kar|rmi)(?:\.gz)?$")
 
 
 class Source(BaseModel):
@@ -247,12 +250,17 @@ def _labels(declared: DeclaredTask, folder: Path, pieces: pd.DataFrame) -> Piece
     path = _find(folder, declared.source.labels)
     table = read_table(path)
     _require(table, [_PATH, str(declared.target), *declared.groups])
-    rows = _rows_of(pieces[_PATH].tolist(), table[_PATH].astype(str).tolist())
+    first_row = next(iter(table[_PATH]), "")
+    keys, targets = table[_PATH].astype(str).map(_key), table[str(declared.target)].astype(str)
+    # Rows of one file that disagree give it no label.
+    agreed = targets.groupby(keys).transform("nunique") == 1
+    table = table[agreed].reset_index(drop=True)
+    rows = _rows_of(pieces[_PATH].map(_key).tolist(), keys[agreed].tolist())
     if not any(row is not None for row in rows):
         message = (
             f"No piece of the dataset stands in {path}: the pieces are called "
             f"{pieces[_PATH].iloc[0]!r} and so on, the rows of its column {_PATH!r} "
-            f"{table[_PATH].iloc[0]!r}."
+            f"{first_row!r}."
         )
         raise DatasetError(message)
 
@@ -274,6 +282,15 @@ def _renamed(labels: pd.Series, declared: DeclaredTask) -> pd.Series:
     return texts.map(
         lambda value: names.get(str(value).strip(), str(value).strip()) or None, na_action="ignore"
     )
+
+
+def _key(path: str) -> str:
+    """Return a path in the form in which rows and pieces are compared.
+
+    Case, backslashes and the Unicode form do not matter, nor does a missing suffix of MIDI.
+    """
+    text = unicodedata.normalize("NFKC", path.replace("\\", "/")).casefold().strip()
+    return _SUFFIX.sub("", text.removeprefix("./").lstrip("/"))
 
 
 def _rows_of(paths: Sequence[str], keys: Sequence[str]) -> list[int | None]:
