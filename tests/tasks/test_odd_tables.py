@@ -53,6 +53,7 @@ NUMBERS: dict[str, tuple[list[object], list[float]]] = {
     "Swiss thousands": (["1'234.5", "12'345.25", "7"], [1234.5, 12345.25, 7]),
     "typographic apostrophes": (["1\u2019234", "12\u2019345,5", "7"], [1234, 12345.5, 7]),
     "decimals below one": (["0,123", "-0,456"], [0.123, -0.456]),
+    "decimals without a zero": ([",5", "-,25", "1,5"], [0.5, -0.25, 1.5]),
     "reais": (["R$ 1.234,56", "R$ 5,00", "R$ 12,00"], [1234.56, 5, 12]),
     "rupees": (["Rs. 500", "Rs. 1,500.50"], [500, 1500.5]),
     "roubles": (["5,50 руб.", "1 234,25 руб."], [5.5, 1234.25]),  # noqa: RUF001 - Cyrillic
@@ -110,6 +111,15 @@ NUMBERS: dict[str, tuple[list[object], list[float]]] = {
     "short months and years": (["31-Jan-20", "01-Dec-99"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
     "dates typed beside real ones": (["31.01.2020", "1999-12-01 00:00:00"],
                                      [_day(2020, 1, 31), _day(1999, 12, 1)]),
+    "as PostgreSQL writes": (["2020-01-31 12:00:00+00", "1999-12-01 06:00:00+06"],
+                             [_day(2020, 1, 31) + 0.5, _day(1999, 12, 1)]),
+    "compact times": (["20200131T120000", "19991201T060000Z"],
+                      [_day(2020, 1, 31) + 0.5, _day(1999, 12, 1) + 0.25]),
+    "times of mails": (["Fri, 31 Jan 2020 12:00:00 GMT", "Wed, 1 Dec 1999 06:00:00 +0000"],
+                       [_day(2020, 1, 31) + 0.5, _day(1999, 12, 1) + 0.25]),
+    "German times": (["31.01.2020, 12:00 Uhr", "01.12.1999 6:00 Uhr"],
+                     [_day(2020, 1, 31) + 0.5, _day(1999, 12, 1) + 0.25]),
+    "months and years": (["01/2020", "12/1999"], [_day(2020, 1, 1), _day(1999, 12, 1)]),
     "ISO dates": (["2020-01-31", "1999-12-01"], [_day(2020, 1, 31), _day(1999, 12, 1)]),
     "ISO times": (["2020-01-31T12:00:00Z", "1999-12-01 06:00"],
                   [_day(2020, 1, 31) + 0.5, _day(1999, 12, 1) + 0.25]),
@@ -162,7 +172,7 @@ def test_numbers_are_read_as_meant(name: str) -> None:
         np.testing.assert_array_equal(read, values)
     assert len(np.unique(x, axis=0)) == len(values)
     # A server reads the same cell to the same bits.
-    row = {"odd": str(cells[0]), "plain": 0}
+    row: dict[str, str | float | bool | None] = {"odd": str(cells[0]), "plain": 0}
     served = RowReader(items.preparation).views(row)["features"][: len(column.features)]
     if not isinstance(cells[0], pd.Timedelta):
         np.testing.assert_array_equal(served, x[0])
@@ -282,7 +292,7 @@ def test_years_alone_are_plain_numbers() -> None:
 @pytest.mark.parametrize(
     "cells",
     [["Rock", "rock"], ["ROCK", "Rock"], ["01", "1"], ["007", "7"], ["Hip Hop", "Hip\u00a0Hop"],
-     ["Caf\u00e9", "Cafe\u0301"]],
+     ["Caf\u00e9", "Cafe\u0301"], ["rock", "rock\u200b"]],
 )  # fmt: skip
 @pytest.mark.parametrize("is_target", [True, False], ids=["class", "column"])
 def test_spellings_of_one_value_are_told(cells: list[str], *, is_target: bool) -> None:
@@ -305,6 +315,26 @@ def test_a_table_without_rows_is_named(tmp_path: Path) -> None:
 def test_a_column_written_in_two_ways_is_told_with_an_example() -> None:
     notes = _items(["1,5", "2.5"]).notes
     assert "odd is not a number in 20 rows, such as '1,5'; they count as missing." in notes
+
+
+def test_numbers_written_in_two_ways_that_stay_texts_are_told() -> None:
+    items = _items(["1,5", "2.5", "3,5"])
+    assert isinstance(items.preparation.columns[0], CategoryColumn)
+    assert any("--read-as odd=comma or --read-as odd=point" in note for note in items.notes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ([str(2**60), str(2**60 + 1)], (str(2**60), str(2**60 + 1))),
+        ([2**60, 2**60 + 1], (str(2**60), str(2**60 + 1))),
+        (["1_000", "1000"], ("1000", "1_000")),
+        (["1.0", "2"], ("1", "2")),
+    ],
+)
+def test_classes_that_are_numbers_stay_apart(labels: list[Any], classes: tuple[str, ...]) -> None:
+    frame = pd.DataFrame({"x": range(N), "kind": labels * (N // 2)})
+    assert table_examples(frame, Table("kind")).examples.classes == classes
 
 
 def test_spellings_that_may_be_the_same_are_told() -> None:

@@ -11,7 +11,7 @@ from tunesmith.artifacts.preparation import NumberFormat
 __all__ = ["DATE_FORMATS", "read_formatted"]
 
 DATE_FORMATS: dict[str, tuple[str, ...]] = {
-    "iso": ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m", "%Y"),
+    "iso": ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m", "%m/%Y", "%Y"),
     "day first": ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%y", "%d/%m/%y", "%d-%m-%y"),
     "month first": ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y", "%m/%d/%y", "%m-%d-%y", "%m.%d.%y"),
     "named month": (
@@ -119,9 +119,10 @@ _ISO_DURATION = re.compile(
     r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:[.,]\d+)?)S)?)?"
 )
 _DAYS = re.compile(r"(\d+) days?,? (?=\d)")
+_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)?")
 _TIME = re.compile(
-    r"(?<=\d)(?:T|,?\s+)(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([AaPp]\.?[Mm]\.?)?"
-    r"\s*(Z|UTC|[+-]\d{2}:?\d{2})?$"
+    r"(?<=\d)(?:T|,?\s+)(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?"
+    r"\s*([AaPp]\.?[Mm]\.?)?\s*(?:Uhr)?\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?$"
 )
 _EPOCH = datetime(1970, 1, 1)
 _SPACE = re.compile("[ \u00a0\u202f\u2009]")
@@ -224,13 +225,18 @@ def _seconds(
 
 def _date(text: str, kind: str) -> float:
     """Return a date, with its time of day if any, as days since 1970."""
+    if compact := _COMPACT.match(text):
+        year, month, number, *clock_parts = (part or "00" for part in compact.groups())
+        text = f"{year}-{month}-{number}T{':'.join(clock_parts)}{text[compact.end() :]}"
     day, fraction = text, 0.0
     if clock := _TIME.search(text):
         hours, minutes, seconds, half, zone = clock.groups()
         hour = int(hours)
         if half:
             hour = hour % 12 + (12 if half[0] in "Pp" else 0)
-        fraction = (3600 * hour + 60 * int(minutes) + float(seconds or 0)) / 86400
+        fraction = (
+            3600 * hour + 60 * int(minutes) + float((seconds or "0").replace(",", "."))
+        ) / 86400
         fraction -= _zone_s(zone) / 86400
         day = text[: clock.start()]
     if kind == "named month":
@@ -273,7 +279,8 @@ def _month(word: str) -> int | None:
 
 
 def _zone_s(zone: str | None) -> float:
-    if zone is None or zone in {"Z", "UTC"}:
+    if zone is None or zone in {"Z", "UTC", "GMT"}:
         return 0.0
-    delta = datetime.strptime(zone, "%z").utcoffset()
+    # As PostgreSQL writes it, a zone may have no minutes.
+    delta = datetime.strptime(zone if len(zone) > 3 else f"{zone}00", "%z").utcoffset()
     return delta.total_seconds() if delta is not None else 0.0

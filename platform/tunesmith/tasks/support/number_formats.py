@@ -37,7 +37,7 @@ Separator = Literal["", ".", ",", " ", "'"]
 _LEAST_READ = 0.9
 _MOST_LOOKED_AT = 2000
 _DIGITS = re.compile(
-    r"[+\-\u2212\u2013]?\d[\d.,'\u2019\u02bc\u00b4`\u00a0\u202f\u2009 ]*(?:[eE][+-]?\d+)?"
+    r"[+\-\u2212\u2013]?[.,]?\d[\d.,'\u2019\u02bc\u00b4`\u00a0\u202f\u2009 ]*(?:[eE][+-]?\d+)?"
 )
 _CURRENCIES = {
     "usd", "eur", "gbp", "chf", "jpy", "cad", "aud", "inr", "cny", "rmb", "rub", "brl", "sek",

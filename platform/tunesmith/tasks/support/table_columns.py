@@ -35,7 +35,7 @@ from tunesmith.tasks.support.number_formats import (
 __all__ = ["ColumnReader", "spelled_alike", "summary"]
 
 _MOST_CATEGORIES = 40
-_LEAST_NUMBERS = 0.5
+_LEAST_NUMBERS, _LEAST_DECIMALS = 0.5, 0.9
 # A column of texts is read by its words if they are sentences rather than names.
 _LEAST_WORDS = 3
 _LEAST_OWNERS_OF_WORD = 5
@@ -54,6 +54,8 @@ _USUAL, _CHOSEN = _Limits(100, 0.01), _Limits(300, 0.0005)
 _READ_WHOLE, _MOST_NGRAMS, _NGRAMS_STEP = 0.999, 512, 16
 _EXACT_32, _EXACT_64 = 2.0**24, 2.0**53
 _LISTED = 6
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+_DECIMAL = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _CODE = re.compile(r"0\d+")
 _POINT_OR_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 
@@ -228,6 +230,12 @@ class ColumnReader:
                 f"{name} has numbers in several units ({', '.join(units[:_LISTED])}), which are "
                 "read as texts. Write them in one unit to compare them."
             )
+        decimals = sum(times for text, times in count.items() if _DECIMAL.fullmatch(text))
+        if decimals >= _LEAST_DECIMALS * len(texts):
+            self.notes.append(
+                f"{name} has numbers with points and numbers with commas, which are read as texts. "
+                f"Say what a comma is: --read-as {name}=comma or --read-as {name}=point."
+            )
         if len(count) <= _MOST_CATEGORIES:
             usual = count.most_common(1)[0][0]
             return CategoryColumn(name=name, categories=tuple(sorted(count)), usual=usual)
@@ -303,7 +311,8 @@ def spelled_alike(texts: Iterable[str]) -> str:
     count = Counter(texts)
     spellings: dict[str, list[str]] = {}
     for text in sorted(count):
-        key = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+        plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+        key = " ".join(plain.casefold().split())
         if key.isdecimal():
             key = key.lstrip("0") or "0"
         spellings.setdefault(key, []).append(text)

@@ -7,7 +7,6 @@ value that was never seen leaves all columns of its kind at 0.
 """
 
 import hashlib
-import math
 import os
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
@@ -229,8 +228,14 @@ def _labelled(
 def _label(cell: Any, missing: frozenset[str]) -> str | None:
     """Return a label as text; 3.0 and 3 are the same class, also where they are texts."""
     text = None if pd.isna(cell) else text_of(cell, missing)
+    if text is None or "_" in text:
+        return text
     try:
-        number = float(text) if text is not None else math.nan
+        return str(int(text))
+    except ValueError:
+        pass
+    try:
+        number = float(text)
     except ValueError:
         return text
     return str(int(number)) if number.is_integer() else text
