@@ -5,7 +5,7 @@ import pytest
 
 from tunesmith.artifacts.store import Store
 from tunesmith.replications import Effort, Setting, composer_all, composer_cnn, composer_lstm
-from tunesmith.replications.music import BIG4, CLASSICAL, FOUR
+from tunesmith.replications.music import BIG4, CLASSICAL, FOUR, NOTES_NETWORK, SMALL_NETWORK
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 NAMES = {"composer": "small", "composer_all": "small"}
@@ -18,7 +18,7 @@ def setting(music_store: Store) -> Setting:
 
 
 def test_folds_over_chunks_part_pieces_and_folds_by_cluster_do_not(setting: Setting) -> None:
-    rows = BIG4.chunk_rows(setting, FOUR)
+    rows = BIG4.chunk_rows(setting, FOUR, SMALL_NETWORK)
     assert rows.examples.classes == ("Bach", "Chopin")
     by_cluster = composer_cnn._fold_of_rows(rows, by_cluster=True)
     assert set(by_cluster) == {0, 1, 2}
@@ -53,7 +53,7 @@ def test_windows_of_files_in_order_and_shuffled_hold_the_same_files(setting: Set
 
 
 def test_a_threshold_leaves_rare_composers_out_and_numbers_the_rest(setting: Setting) -> None:
-    rows = CLASSICAL.chunk_rows(setting, None)
+    rows = CLASSICAL.chunk_rows(setting, None, SMALL_NETWORK)
     assert rows.examples.classes == ("Bach", "Chopin", "Liszt")
     kept = composer_all._kept(rows, 0.2)
     assert kept.examples.classes == ("Bach", "Chopin")
@@ -69,3 +69,20 @@ def test_augmented_files_counted_as_a_composer_make_36_percent(setting: Setting)
     result = composer_all._with_augmented(Setting(setting.store, Effort(None, 0.02), NAMES), 0.2)
     assert result["classes"] == 3
     assert result["per_class"]["augmented"]["n"] == pytest.approx(0.36 * result["n"], rel=0.5)
+
+
+def test_a_network_of_notes_learns_from_the_same_chunks(setting: Setting) -> None:
+    rolls = CLASSICAL.chunk_rows(setting, None, SMALL_NETWORK)
+    notes = CLASSICAL.chunk_rows(setting, None, NOTES_NETWORK)
+    assert set(notes.examples.views) == {"features", "ngrams"}
+    np.testing.assert_array_equal(rolls.pieces, notes.pieces)
+    np.testing.assert_array_equal(rolls.examples.y, notes.examples.y)
+    np.testing.assert_array_equal(rolls.examples.groups, notes.examples.groups)
+    silent = ~rolls.examples.view("chunks").x.any(axis=(1, 2))
+    nothing_begins = ~notes.examples.view("features").x.any(axis=1)
+    # Notes that began before a chunk may sound in it.
+    assert not (silent & ~nothing_begins).any()
+    result = composer_all._by_chunk(setting, NOTES_NETWORK, 0.2)
+    assert result["classes"] == 2
+    rows = composer_all.REPLICATION.rows({"notes-0.1": result})
+    assert rows[1].better == (result["accuracy"], "network of notes")

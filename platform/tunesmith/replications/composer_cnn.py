@@ -9,7 +9,14 @@ import numpy.typing as npt
 
 from tunesmith.datasets.splits import folds
 from tunesmith.replications.contract import Measurement, Replication, Result, Row, Setting
-from tunesmith.replications.music import BIG4, EPOCHS, FOUR, SMALL_NETWORK, ChunkRows
+from tunesmith.replications.music import (
+    BIG4,
+    EPOCHS,
+    FOUR,
+    NOTES_NETWORK,
+    SMALL_NETWORK,
+    ChunkRows,
+)
 from tunesmith.replications.training import (
     Plan,
     cut_note,
@@ -24,11 +31,16 @@ __all__ = ["REPLICATION"]
 
 _FOLDS = 3
 _REFERENCE = get_task(BIG4.task).reference
+_NAMES = {
+    "study": "the study's network",
+    "small": "the 1-D network",
+    "notes": "the network of features and n-grams of a chunk's notes",
+}
 _STUDY = Plan("cnn2d", dict(_REFERENCE.params) if _REFERENCE else {}, EPOCHS)
 
 
-def _rows_of(setting: Setting) -> ChunkRows:
-    return BIG4.chunk_rows(setting, FOUR)
+def _rows_of(setting: Setting, plan: Plan) -> ChunkRows:
+    return BIG4.chunk_rows(setting, FOUR, plan)
 
 
 def _fold_of_rows(rows: ChunkRows, by_cluster: bool) -> npt.NDArray[np.int64]:
@@ -43,7 +55,7 @@ def _fold_of_rows(rows: ChunkRows, by_cluster: bool) -> npt.NDArray[np.int64]:
 
 
 def _fold(setting: Setting, plan: Plan, number: int, by_cluster: bool) -> Result:
-    rows = _rows_of(setting)
+    rows = _rows_of(setting, plan)
     fold = _fold_of_rows(rows, by_cluster)
     train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
     return train_and_judge(
@@ -53,7 +65,7 @@ def _fold(setting: Setting, plan: Plan, number: int, by_cluster: bool) -> Result
 
 def _refitted(setting: Setting, plan: Plan) -> Result:
     """Judge on rows that the network was refitted on, as the study's last figure was."""
-    rows = _rows_of(setting)
+    rows = _rows_of(setting, plan)
     held_out = np.flatnonzero(random_folds(len(rows.examples), _FOLDS) == 0)
     every = np.arange(len(rows.examples))
     if setting.effort.rows is not None:
@@ -84,14 +96,18 @@ def _sentence(results: Mapping[str, Result], key: str, name: str) -> list[str]:
 
 
 def _rows(results: Mapping[str, Result]) -> list[Row]:
-    small = mean_of(results, "small-chunk")
+    better = None
+    for key, name in (("small", "1-D network, 35 times smaller"), ("notes", "network of notes")):
+        mean = mean_of(results, f"{key}-chunk")
+        better = better if mean is None else (mean, name)
     remarks = [
-        *_sentence(results, "study", "The study's network"),
-        *_sentence(results, "small", "The 1-D network"),
+        sentence
+        for key, name in _NAMES.items()
+        for sentence in _sentence(results, key, name[0].upper() + name[1:])
     ]
     notes = [
         f"{name} {cut}"
-        for key, name in (("study", "the study's network"), ("small", "the 1-D network"))
+        for key, name in _NAMES.items()
         if (cut := cut_note(results, f"{key}-chunk", _FOLDS))
     ]
     clustered = [r for key, r in results.items() if key.startswith("study-cluster")]
@@ -105,7 +121,7 @@ def _rows(results: Mapping[str, Result]) -> list[Row]:
             protocol="mean accuracy of 3 folds over chunks",
             published=0.7702,
             same=mean_of(results, "study-chunk"),
-            better=None if small is None else (small, "1-D network, 35 times smaller"),
+            better=better,
             difference=" ".join(remarks),
             ran="; ".join(notes),
         )
@@ -164,6 +180,7 @@ class _Network:
 
 
 _SMALL = _Network("small", "1-D network", SMALL_NETWORK, 180)
+_NOTES = _Network("notes", "network of notes", NOTES_NETWORK, 180)
 _LARGE = _Network("study", "the study's network", _STUDY, 1600)
 
 REPLICATION = Replication(
@@ -176,9 +193,14 @@ REPLICATION = Replication(
     measurements=(
         # One fold of each tells most; the others make the mean of the study's own protocol. The
         # large network has one fold by cluster: each is half an hour.
-        *(n.fold(0, by_cluster=c) for n in (_SMALL, _LARGE) for c in (False, True)),
+        *(n.fold(0, by_cluster=c) for n in (_NOTES, _SMALL, _LARGE) for c in (False, True)),
         _SMALL.refitted(),
-        *(_SMALL.fold(k, by_cluster=c) for c in (False, True) for k in range(1, _FOLDS)),
+        *(
+            n.fold(k, by_cluster=c)
+            for n in (_NOTES, _SMALL)
+            for c in (False, True)
+            for k in range(1, _FOLDS)
+        ),
         *(_LARGE.fold(k, by_cluster=False) for k in range(1, _FOLDS)),
         _LARGE.refitted(),
     ),
