@@ -20,7 +20,7 @@ __all__ = [
     "load_parameters",
 ]
 
-PROCESSING_VERSION = 6
+PROCESSING_VERSION = 7
 """Raise it when the same file gives different rows; earlier results are then not reused."""
 
 _Positive = Annotated[int, Field(gt=0)]

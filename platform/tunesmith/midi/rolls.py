@@ -240,7 +240,8 @@ class _Part:
         They are one part where nothing but notes is there.
         """
         if not any(i.is_drum or i.pedal[1].size or i.bends[1].size for i in score.instruments):
-            return [cls(score.instruments[0], read_only(score.notes), 0, N_PITCHES - 1)]
+            common = Instrument(program=0, is_drum=False)
+            return [cls(common, read_only(score.notes), 0, N_PITCHES - 1)]
         notes, bounds, reach = grouped(read_only(score.notes), len(score.instruments))
         parts = []
         for i, instrument in enumerate(score.instruments):
