@@ -238,6 +238,8 @@ def test_a_column_of_texts_is_typed(store: Store) -> None:
         tab.page.goto(f"{url}/")
         title = tab.page.get_by_label("Title")
         expect(title).to_have_value("Intro")
+        # The page asks about the values that it begins with by itself.
+        expect(tab.page.locator("#table .answers")).to_contain_text("Rock")
         with tab.page.expect_request("**/v1/classify") as asked:
             title.fill("Ночь (Remix)")
         assert asked.value.post_data_json == {"table": {"tempo": 120, "title": "Ночь (Remix)"}}
