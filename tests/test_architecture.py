@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "models": ({"datasets"}, {"keras", "tensorflow", "sklearn", "xgboost", "onnx", "onnxmltools",
                               "onnxruntime", "optuna", "tf2onnx", "skl2onnx"}),
     "tasks": ({"artifacts", "datasets", "inference", "models"}, {"pandas", "sklearn", "pyarrow"}),
-    "replications": ({"artifacts", "tasks", "models", "datasets"}, {"optuna", "sklearn"}),
+    "replications": ({"artifacts", "midi", "tasks", "models", "datasets"}, {"optuna", "sklearn"}),
     "inference": ({"artifacts", "audio", "midi", "datasets"}, {"onnxruntime", "onnx", "pandas"}),
     "tuning": ({"artifacts", "tasks", "models", "datasets"},
                {"ray", "optuna", "pandas", "pyarrow", "sklearn", "tensorboardX", "mlflow"}),

@@ -10,9 +10,9 @@ from tunesmith.evaluation.music import (
     whole_rolls,
     windows_of,
 )
-from tunesmith.inference.pieces import window_notes
 from tunesmith.midi.features import musical_features
 from tunesmith.midi.ngrams import ngram_counts
+from tunesmith.midi.sequences import window_notes
 
 
 @given(

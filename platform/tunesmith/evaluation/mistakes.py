@@ -11,7 +11,7 @@ from tunesmith.evaluation.music import Pieces
 from tunesmith.evaluation.segments import starts_of
 from tunesmith.evaluation.subject import Subject
 from tunesmith.evaluation.table_rows import TableSides
-from tunesmith.inference.pieces import window_notes
+from tunesmith.midi.sequences import window_notes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,10 +12,10 @@ from tunesmith.artifacts.preparation import MidiPreparation
 from tunesmith.datasets.examples import View
 from tunesmith.datasets.reader import Dataset
 from tunesmith.inference import pieces
-from tunesmith.inference.pieces import window_notes
 from tunesmith.midi.duplicates import duplicate_clusters
 from tunesmith.midi.rolls import N_PITCHES, sounding_chunks
 from tunesmith.midi.score import NOTE_DTYPE
+from tunesmith.midi.sequences import window_notes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,7 +19,7 @@ from tunesmith.midi.features import FEATURE_NAMES, feature_rows, musical_feature
 from tunesmith.midi.ngrams import ngram_counts, ngram_rows
 from tunesmith.midi.reading import Limits
 from tunesmith.midi.score import Score, Transcription
-from tunesmith.midi.sequences import MAX_NOTES, note_rows
+from tunesmith.midi.sequences import MAX_NOTES, note_rows, window_notes
 
 __all__ = [
     "INPUTS",
@@ -29,7 +29,6 @@ __all__ = [
     "cut",
     "read_piece",
     "whole_features",
-    "window_notes",
     "window_rows",
 ]
 
@@ -130,13 +129,6 @@ def _reason(error: MidiError) -> str:
         midi_errors.ScoresNotInstalled: "not-installed",
     }
     return next((name for kind, name in reasons.items() if isinstance(error, kind)), "damaged-midi")
-
-
-def window_notes(notes: Notes, start_s: float, length_s: float) -> Notes:
-    """Return the notes that begin inside a window; they keep their whole length."""
-    first, last = np.searchsorted(notes["onset_s"], (start_s, start_s + length_s))
-    window: Notes = notes[first:last]
-    return window
 
 
 def window_rows(

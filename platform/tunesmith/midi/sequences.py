@@ -1,14 +1,29 @@
-"""Notes of each chunk as rows of small integers, for models that read note sequences."""
+"""Notes of each chunk, and as rows of small integers for models that read note sequences."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_NOTES", "note_rows"]
+__all__ = ["MAX_NOTES", "note_rows", "window_notes"]
 
 MAX_NOTES = 192
 _GAP_STEP_S = 0.01
 _DURATION_STEP_S = 0.02
 _MOST = 255
+
+
+def window_notes(notes: NDArray[np.void], start_s: float, length_s: float) -> NDArray[np.void]:
+    """Return the notes that begin inside a window; they keep their whole length.
+
+    Parameters
+    ----------
+    notes
+        `tunesmith.midi.NOTE_DTYPE` ``[notes]``, sorted by onset.
+    start_s, length_s
+        Start and length of the window in seconds.
+    """
+    first, last = np.searchsorted(notes["onset_s"], (start_s, start_s + length_s))
+    window: NDArray[np.void] = notes[first:last]
+    return window
 
 
 def note_rows(

@@ -13,6 +13,7 @@ from tunesmith.datasets.copies import views_of_notes
 from tunesmith.datasets.examples import Examples, View, names_of_views
 from tunesmith.datasets.pieces import preparation_of
 from tunesmith.datasets.reader import Dataset, open_dataset
+from tunesmith.midi.sequences import window_notes
 from tunesmith.models import get_family
 from tunesmith.replications.contract import Setting
 from tunesmith.replications.training import Plan
@@ -153,9 +154,8 @@ def _notes_by_chunk(
     hop_s = manifest.hop_frames / manifest.frames_per_second
     length_s = manifest.chunk_frames / manifest.frames_per_second
     every = dataset.notes(piece_ids)
-    windows = []
-    for piece_id, count in zip(piece_ids, counts.tolist(), strict=True):
-        notes, starts_s = every[piece_id], np.arange(count) * hop_s
-        first, last = np.searchsorted(notes["onset_s"], [starts_s, starts_s + length_s])
-        windows += [notes[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)]
-    return windows
+    return [
+        window_notes(every[piece_id], number * hop_s, length_s)
+        for piece_id, count in zip(piece_ids, counts.tolist(), strict=True)
+        for number in range(count)
+    ]
