@@ -28,6 +28,7 @@ SYSEX, SYSEX_CONTINUED, META = 0xF0, 0xF7, 0xFF
 QUARTER_FRAME, SONG_POSITION, SONG_SELECT = 0xF1, 0xF2, 0xF3
 TRACK_NAME, END_OF_TRACK, TEMPO, TIME_SIGNATURE, KEY_SIGNATURE = 0x03, 0x2F, 0x51, 0x58, 0x59
 HEADER_BYTES = 8
+_FILE_HEADER, _TRACK_HEADER = tuple(b"MThd"), tuple(b"MTrk")
 
 LARGEST_PADDING = 16
 """Number of stray bytes before a track that is not declared and read all the same."""
@@ -64,7 +65,9 @@ def decode(  # noqa: PLR0917 - arguments that pass fast
     size = source.size - PADDING
     at, n_messages, n_metas, n_tracks = first, 0, 0, 0
     while True:
-        if 0 < declared_tracks <= n_tracks and _is_header(source, at):  # of another file
+        if 0 < declared_tracks <= n_tracks and _is_named(
+            source, at, _FILE_HEADER
+        ):  # of another file
             counts[LOST_BYTES] += size - at
             return n_messages, n_metas, n_tracks
         begin = _next_track(source, at, size, counts)
@@ -83,7 +86,7 @@ def decode(  # noqa: PLR0917 - arguments that pass fast
 def _next_track(source: Bytes, at: int, size: int, counts: Ints) -> int:
     """Return the offset of the first event of the next track, or -1."""
     while at + HEADER_BYTES <= size:
-        if _is_track(source, at):
+        if _is_named(source, at, _TRACK_HEADER):
             return at + HEADER_BYTES
         if _is_chunk(source, at, size):
             at += HEADER_BYTES + _length(source, at)
@@ -98,22 +101,13 @@ def _next_track(source: Bytes, at: int, size: int, counts: Ints) -> int:
 
 
 @compiled
-def _is_track(source: Bytes, at: int) -> bool:
+def _is_named(source: Bytes, at: int, name: tuple[int, ...]) -> bool:
+    """Return whether a chunk of a name is here."""
     return bool(
-        source[at] == 0x4D
-        and source[at + 1] == 0x54
-        and source[at + 2] == 0x72
-        and source[at + 3] == 0x6B
-    )
-
-
-@compiled
-def _is_header(source: Bytes, at: int) -> bool:
-    return bool(
-        source[at] == 0x4D
-        and source[at + 1] == 0x54
-        and source[at + 2] == 0x68
-        and source[at + 3] == 0x64
+        source[at] == name[0]
+        and source[at + 1] == name[1]
+        and source[at + 2] == name[2]
+        and source[at + 3] == name[3]
     )
 
 
@@ -121,7 +115,7 @@ def _is_header(source: Bytes, at: int) -> bool:
 def _find_track(source: Bytes, begin: int, end: int) -> int:
     """Return the offset of the next track header before `end`, or -1."""
     for at in range(begin, end - HEADER_BYTES + 1):
-        if _is_track(source, at):
+        if _is_named(source, at, _TRACK_HEADER):
             return at
     return -1
 
@@ -143,7 +137,9 @@ def _is_chunk(source: Bytes, at: int, size: int) -> bool:
         if not (letter in (0x20, 0x5F) or 0x30 <= letter <= 0x39 or 0x41 <= letter & 0xDF <= 0x5A):
             return False
     after = at + HEADER_BYTES + _length(source, at)
-    return after == size or (after + HEADER_BYTES <= size and _is_track(source, after))
+    return after == size or (
+        after + HEADER_BYTES <= size and _is_named(source, after, _TRACK_HEADER)
+    )
 
 
 @compiled
@@ -162,7 +158,7 @@ def _decode_track(  # noqa: C901, PLR0912, PLR0915, PLR0917 - arguments that pas
     # The declared end is right where the file ends, or another chunk begins.
     certain = declared == size or (
         declared + HEADER_BYTES <= size
-        and (_is_track(source, declared) or _is_chunk(source, declared, size))
+        and (_is_named(source, declared, _TRACK_HEADER) or _is_chunk(source, declared, size))
     )
     limit = declared
     if not certain:

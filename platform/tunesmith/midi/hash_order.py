@@ -25,21 +25,7 @@ def ordered_hashes(hashes: Hashes) -> Hashes:
     hashes
         Numbers ``[n]``. Others than hashes are sorted as well, but slowly.
     """
-    bits = _leading_bits(hashes.size)
-    until = _begins(hashes, bits)
-    shift = np.uint64(64 - bits)
-    out = np.empty_like(hashes)
-    for i in range(hashes.size):
-        part = np.int64(hashes[i] >> shift)
-        out[until[part]] = hashes[i]
-        until[part] += 1
-    for i in range(1, out.size):
-        value, at = out[i], i
-        while at > 0 and out[at - 1] > value:
-            out[at] = out[at - 1]
-            at -= 1
-        out[at] = value
-    return out
+    return ordered_entries(hashes, np.zeros(hashes.size, np.uint32))[0]
 
 
 @compiled
@@ -55,7 +41,7 @@ def ordered_entries(
     owners
         Number of the piece of each, ``[n]``.
     """
-    bits = _leading_bits(entries.size)
+    bits = _leading_bits(entries.size, _PER_PLACE)
     until = _begins(entries, bits)
     shift = np.uint64(64 - bits)
     out, out_owners = np.empty_like(entries), np.empty_like(owners)
@@ -87,9 +73,7 @@ def distinct_entries(entries: Hashes, place_bits: int) -> Hashes:
         Bits of the place.
     """
     n = entries.size
-    bits = 1
-    while 1 << bits < n:
-        bits += 1
+    bits = _leading_bits(n, 1)
     shift, below = np.uint64(64 - bits), np.uint64(place_bits)
     # 0 is an empty slot; an entry that is 0, one in 2**64, has its place moved on by one.
     slots = np.zeros((1 << bits) + n, np.uint64)
@@ -114,9 +98,10 @@ def distinct_entries(entries: Hashes, place_bits: int) -> Hashes:
 
 
 @compiled
-def _leading_bits(n: int) -> int:
+def _leading_bits(n: int, per_place: int) -> int:
+    """Return the leading bits that as many of `n` numbers have in common, on average."""
     bits = 1
-    while _PER_PLACE << bits < n:
+    while per_place << bits < n:
         bits += 1
     return bits
 

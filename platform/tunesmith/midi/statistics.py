@@ -1,14 +1,12 @@
 """Descriptive statistics of a piece: length, notes, pitches, keys, tempo."""
 
-import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.midi.compiled import compiled, read_only
-from tunesmith.midi.features.histograms import N_VALUES
+from tunesmith.midi.features.histograms import N_VALUES, count_summary
 from tunesmith.midi.score import Score
 
 __all__ = ["piece_statistics"]
@@ -38,7 +36,8 @@ def piece_statistics(score: Score) -> dict[str, Any]:
     notes = score.notes
     times_s, duration_s, counts = _counted(read_only(notes))
     length_s = float(notes["offset_s"].max())
-    pitches, velocities = _summary(counts[0]), _summary(counts[1])
+    pitch_min, pitch_max, pitch_mean, pitch_std = _summary(counts[0])
+    velocity_min, velocity_max, velocity_mean, velocity_std = _summary(counts[1])
     polyphony_mean, polyphony_max = _polyphony(*times_s)
     meter_times, numerators, denominators = score.time_signatures
     key_times, keys = score.key_signatures
@@ -49,15 +48,15 @@ def piece_statistics(score: Score) -> dict[str, Any]:
         "n_pitched_notes": times_s.shape[1],
         "notes_per_second": float(notes.size / length_s) if length_s > 0 else 0.0,
         "n_pitches": int(np.count_nonzero(counts[0])),
-        "pitch_min": pitches.least,
-        "pitch_max": pitches.most,
-        "pitch_mean": pitches.mean,
-        "pitch_std": pitches.std,
+        "pitch_min": pitch_min,
+        "pitch_max": pitch_max,
+        "pitch_mean": pitch_mean,
+        "pitch_std": pitch_std,
         "duration_mean_s": duration_s / notes.size,
-        "velocity_mean": velocities.mean,
-        "velocity_std": velocities.std,
-        "velocity_min": velocities.least,
-        "velocity_max": velocities.most,
+        "velocity_mean": velocity_mean,
+        "velocity_std": velocity_std,
+        "velocity_min": velocity_min,
+        "velocity_max": velocity_max,
         "polyphony_mean": polyphony_mean,
         "polyphony_max": polyphony_max,
         "n_tempo_changes": int(tempos.size - 1),
@@ -102,24 +101,16 @@ def _counted(
     return times_s[:, :n], duration_s, counts
 
 
-@dataclass(frozen=True, slots=True)
-class _Summary:
-    """Summary of whole numbers; all are None where there are none."""
-
-    least: int | None = None
-    most: int | None = None
-    mean: float | None = None
-    std: float | None = None
-
-
-def _summary(counts: NDArray[np.int64]) -> _Summary:
-    values = np.flatnonzero(counts)
-    if values.size == 0:
-        return _Summary()
-    counts = counts[values]
-    n, total = int(counts.sum()), int(counts @ values)
-    variance = n * int(counts @ values**2) - total * total  # in whole numbers, so exact
-    return _Summary(int(values[0]), int(values[-1]), total / n, math.sqrt(variance) / n)
+def _summary(
+    counts: NDArray[np.int64],
+) -> tuple[int | None, int | None, float | None, float | None]:
+    """Return minimum, maximum, mean and deviation of whole numbers; None where there are none."""
+    if not counts.any():
+        return None, None, None, None
+    summary = np.empty(7)
+    count_summary(counts, summary)
+    mean, std, least, *_, most = summary.tolist()
+    return int(least), int(most), mean, std
 
 
 def _first(times_s: NDArray[np.float64], names: list[str]) -> str | None:
